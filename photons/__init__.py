@@ -1,0 +1,31 @@
+"""The ground floor: photons, good times, sky and statistics. numpy, numba and astropy; nothing of ours below it."""
+
+from .batch import EventBatch
+from .errors import XheraldError
+from .events import Background, EventList, Identity
+from .gti import Exposure
+from .observation import Detector, FieldEvents, Observation, Screening
+from .pointspread import PointSpread
+from .projection import SkyProjection
+from .regions import Annulus, Aperture, Ellipse, Polygon
+from .times import TimeReference
+
+__all__ = [
+    "Annulus",
+    "Aperture",
+    "Background",
+    "Detector",
+    "Ellipse",
+    "EventBatch",
+    "EventList",
+    "Exposure",
+    "FieldEvents",
+    "Identity",
+    "Observation",
+    "PointSpread",
+    "Polygon",
+    "Screening",
+    "SkyProjection",
+    "TimeReference",
+    "XheraldError",
+]

@@ -1,0 +1,202 @@
+"""Photons of many sources as flat arrays: `EventBatch`, what every kernel works on.
+
+A source is the slice ``offsets[i]:offsets[i + 1]``. A Python loop over sources belongs nowhere but in the constructor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import PhotonError
+from .events import Background, EventList, Identity
+from .gti import Exposure
+
+__all__ = ["EventBatch"]
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+
+def _offsets(lengths: Iterable[int]) -> I64:
+    return np.concatenate([[0], np.cumsum(np.fromiter(lengths, dtype=np.int64))]).astype(np.int64)
+
+
+def _joined(arrays: Sequence[NDArray[np.generic]], dtype: type[np.generic], width: int = 0) -> NDArray[np.generic]:
+    if arrays:
+        return np.concatenate(arrays).astype(dtype, copy=False)
+    return np.empty((0, width) if width else 0, dtype=dtype)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventBatch:
+    """Many sources' photons, good times and backgrounds in flat arrays.
+
+    Parameters
+    ----------
+    time, energy : ndarray, shape (photons,) — s (float64, sorted within each source), keV (float32)
+    offsets : ndarray, shape (n + 1,), int64
+    gti : ndarray, shape (intervals, 2), float64 — s
+    gti_fraction : ndarray, shape (intervals,), float64 — live fraction of the aperture
+    gti_offsets : ndarray, shape (n + 1,), int64
+    background_time, background_energy : ndarray, shape (background photons,) — s, keV
+    background_offsets : ndarray, shape (n + 1,), int64
+    area_ratio : ndarray, shape (n,), float64 — source over background area; 0 where there is no background region
+    frame_time : ndarray, shape (n,), float64 — s
+    live_fraction : ndarray, shape (n,), float64
+    good_times_known : ndarray, shape (n,), bool
+    band : ndarray, shape (n, 2), float64 — keV
+    identities : tuple of Identity, length n
+    """
+
+    time: F64
+    energy: F32
+    offsets: I64
+    gti: F64
+    gti_fraction: F64
+    gti_offsets: I64
+    background_time: F64
+    background_energy: F32
+    background_offsets: I64
+    area_ratio: F64
+    frame_time: F64
+    live_fraction: F64
+    good_times_known: NDArray[np.bool_]
+    band: F64
+    identities: tuple[Identity, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.identities)
+        for name in ("offsets", "gti_offsets", "background_offsets"):
+            if len(getattr(self, name)) != n + 1:
+                raise PhotonError(f"batch: {name} has {len(getattr(self, name))} entries for {n} sources")
+        ends = ((self.offsets, self.time), (self.gti_offsets, self.gti), (self.background_offsets, self.background_time))
+        if any(offsets[-1] != len(flat) for offsets, flat in ends):
+            raise PhotonError("batch: offsets do not end where the flat arrays do")
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @classmethod
+    def from_lists(cls, lists: Iterable[EventList]) -> EventBatch:
+        """Join event lists, keeping their order."""
+        lists = list(lists)
+        backgrounds = [one.background for one in lists]
+        empty = np.empty(0)
+        return cls(
+            time=_joined([one.time for one in lists], np.float64),
+            energy=_joined([one.energy for one in lists], np.float32),
+            offsets=_offsets(len(one) for one in lists),
+            gti=_joined([one.exposure.gti for one in lists], np.float64, 2),
+            gti_fraction=_joined([one.exposure.fraction for one in lists], np.float64),
+            gti_offsets=_offsets(len(one.exposure.gti) for one in lists),
+            background_time=_joined([b.time if b else empty for b in backgrounds], np.float64),
+            background_energy=_joined([b.energy if b else empty for b in backgrounds], np.float32),
+            background_offsets=_offsets(len(b.time) if b else 0 for b in backgrounds),
+            area_ratio=np.array([b.area_ratio if b else 0.0 for b in backgrounds], dtype=np.float64),
+            frame_time=np.array([one.frame_time for one in lists], dtype=np.float64),
+            live_fraction=np.array([one.live_fraction for one in lists], dtype=np.float64),
+            good_times_known=np.array([one.good_times_known for one in lists], dtype=np.bool_),
+            band=np.array([one.band for one in lists], dtype=np.float64).reshape(len(lists), 2),
+            identities=tuple(one.identity for one in lists),
+        )
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def __getitem__(self, index: int) -> EventList:
+        """One source as an `EventList`."""
+        index = range(len(self))[index]
+        photons = slice(self.offsets[index], self.offsets[index + 1])
+        intervals = slice(self.gti_offsets[index], self.gti_offsets[index + 1])
+        around = slice(self.background_offsets[index], self.background_offsets[index + 1])
+        ratio = float(self.area_ratio[index])
+        background = Background(self.background_time[around], self.background_energy[around], ratio) if ratio else None
+        return EventList(
+            time=self.time[photons],
+            energy=self.energy[photons],
+            exposure=Exposure(self.gti[intervals], self.gti_fraction[intervals]),
+            identity=self.identities[index],
+            frame_time=float(self.frame_time[index]),
+            band=(float(self.band[index, 0]), float(self.band[index, 1])),
+            live_fraction=float(self.live_fraction[index]),
+            background=background,
+            good_times_known=bool(self.good_times_known[index]),
+        )
+
+    def __iter__(self) -> Iterator[EventList]:
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def counts(self) -> I64:
+        """Photons in each aperture, shape (n,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def background_counts(self) -> F64:
+        """Background expected in each aperture, shape (n,); 0 where there is no background region."""
+        return np.diff(self.background_offsets) * self.area_ratio
+
+    @property
+    def livetime(self) -> F64:
+        """Livetime of each source, s, dead time taken off, shape (n,)."""
+        widths = (self.gti[:, 1] - self.gti[:, 0]) * self.gti_fraction
+        summed = np.concatenate([[0.0], np.cumsum(widths)])
+        # reduceat on exact slices would lose nothing but empties; the difference of a running sum serves both.
+        return (summed[self.gti_offsets[1:]] - summed[self.gti_offsets[:-1]]) * self.live_fraction
+
+    def select(self, chosen: ArrayLike) -> EventBatch:
+        """The sources with the given indices (or boolean mask), in that order."""
+        chosen = np.asarray(chosen)
+        index = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64)
+
+        def rows(offsets: I64) -> tuple[I64, I64]:
+            lengths = np.diff(offsets)[index]
+            new = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+            flat = np.arange(new[-1], dtype=np.int64) + np.repeat(offsets[index] - new[:-1], lengths)
+            return flat, new
+
+        photons, offsets = rows(self.offsets)
+        intervals, gti_offsets = rows(self.gti_offsets)
+        around, background_offsets = rows(self.background_offsets)
+        return EventBatch(
+            time=self.time[photons],
+            energy=self.energy[photons],
+            offsets=offsets,
+            gti=self.gti[intervals],
+            gti_fraction=self.gti_fraction[intervals],
+            gti_offsets=gti_offsets,
+            background_time=self.background_time[around],
+            background_energy=self.background_energy[around],
+            background_offsets=background_offsets,
+            area_ratio=self.area_ratio[index],
+            frame_time=self.frame_time[index],
+            live_fraction=self.live_fraction[index],
+            good_times_known=self.good_times_known[index],
+            band=self.band[index],
+            identities=tuple(self.identities[i] for i in index),
+        )
+
+    @classmethod
+    def concatenate(cls, batches: Sequence[EventBatch]) -> EventBatch:
+        """Join batches end to end."""
+        if not batches:
+            return cls.from_lists([])
+
+        def flat(name: str) -> NDArray[np.generic]:
+            return np.concatenate([getattr(batch, name) for batch in batches])
+
+        def joined_offsets(name: str) -> I64:
+            return _offsets(int(n) for batch in batches for n in np.diff(getattr(batch, name)))
+
+        arrays = {
+            name: joined_offsets(name) if name.endswith("offsets") else flat(name)
+            for name in cls.__slots__
+            if name != "identities"
+        }
+        return cls(**arrays, identities=tuple(i for batch in batches for i in batch.identities))  # type: ignore[arg-type]

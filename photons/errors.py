@@ -1,0 +1,85 @@
+"""Every error xherald raises on purpose; each says what was wrong, where, and what to do.
+
+The tree::
+
+    XheraldError
+    ├── ConfigError             a setting is unknown or wrong (file, line and key are in the message)
+    ├── PluginError             a plugin is broken, or two bear one name
+    ├── FileError               a file cannot be used; knows its path and its reason
+    │   ├── UnclaimedFileError  no adapter, or more than one, claims it
+    │   ├── UnreadableFileError missing, a directory, no permission, truncated, not what it says it is
+    │   └── OversizeFileError   larger, or claiming to be larger, than the configured limit
+    └── PhotonError             photons, good times or regions that cannot be true
+        ├── GtiError            good-time intervals that are absent, empty, reversed or overlapping
+        └── ProjectionError     a sky projection that is absent or broken
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "ConfigError",
+    "FileError",
+    "GtiError",
+    "OversizeFileError",
+    "PhotonError",
+    "PluginError",
+    "ProjectionError",
+    "UnclaimedFileError",
+    "UnreadableFileError",
+    "XheraldError",
+]
+
+
+class XheraldError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class ConfigError(XheraldError):
+    """A setting is unknown, missing or wrong."""
+
+
+class PluginError(XheraldError):
+    """A plugin cannot be used."""
+
+
+class FileError(XheraldError):
+    """A file cannot be used.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    reason : str
+        What is wrong with it and, where there is a way out, what to do; one line.
+    """
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        self.path = Path(path)
+        self.reason = " ".join(reason.split())
+        super().__init__(f"{self.path}: {self.reason}")
+
+
+class UnclaimedFileError(FileError):
+    """No adapter claims the file, or more than one does."""
+
+
+class UnreadableFileError(FileError):
+    """The file is missing, truncated, or not what it says it is."""
+
+
+class OversizeFileError(FileError):
+    """The file holds, or claims to hold, more than the configured limit."""
+
+
+class PhotonError(XheraldError):
+    """Photons, good times or regions that cannot be true."""
+
+
+class GtiError(PhotonError):
+    """Good-time intervals that are absent, empty, reversed or overlapping."""
+
+
+class ProjectionError(PhotonError):
+    """A sky projection that is absent or broken."""

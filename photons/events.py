@@ -1,0 +1,168 @@
+"""One source's photons and all that is known about how they were taken: `EventList`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import PhotonError
+from .gti import Exposure, gti_contains
+from .times import TimeReference
+
+__all__ = ["Background", "EventList", "Identity"]
+
+
+def _frozen(array: NDArray[np.generic] | object, dtype: type[np.generic]) -> NDArray[np.generic]:
+    copy = np.array(array, dtype=dtype)
+    copy.setflags(write=False)
+    return copy
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a detection is called and where it lies; the columns that every result carries.
+
+    Parameters
+    ----------
+    mission, instrument, obs_id, detection_id : str
+        Names as the mission writes them; `detection_id` is unique within the observation.
+    ra, dec : float or None
+        ICRS position, deg; None where the input has no sky (a table of photons).
+    pos_err_arcsec : float or None
+        Radius that holds the true position with 68 % probability, arcsec, the instrument's astrometry included.
+    off_axis_arcmin : float or None
+        Angle from the pointing, arcmin.
+    time_reference : TimeReference or None
+        From mission seconds to dates; None where the input does not say (then no UTC can be given).
+    source_path : str
+        File the photons came from.
+    flags : tuple of str
+        What a reader of the result must know, e.g. "good_times_unknown" or "aperture_partly_off_chip".
+    """
+
+    mission: str
+    instrument: str
+    obs_id: str
+    detection_id: str
+    ra: float | None = None
+    dec: float | None = None
+    pos_err_arcsec: float | None = None
+    off_axis_arcmin: float | None = None
+    time_reference: TimeReference | None = None
+    source_path: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """Photons of the background region.
+
+    Parameters
+    ----------
+    time : ndarray, shape (b,), float64 — s, sorted
+    energy : ndarray, shape (b,), float32 — keV
+    area_ratio : float
+        Area of the source aperture over area of the background region, chip edges and excluded apertures taken off
+        both; the background expected in the aperture is `area_ratio * b` counts.
+    """
+
+    time: NDArray[np.float64]
+    energy: NDArray[np.float32]
+    area_ratio: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", _frozen(self.time, np.float64))
+        object.__setattr__(self, "energy", _frozen(self.energy, np.float32))
+        if self.time.ndim != 1 or self.time.shape != self.energy.shape:
+            raise PhotonError(f"background: {self.time.shape} times but {self.energy.shape} energies")
+        if not (np.isfinite(self.time).all() and np.isfinite(self.energy).all()):
+            raise PhotonError("background: a time or an energy is not finite")
+        if (np.diff(self.time) < 0).any():
+            raise PhotonError("background: times are not sorted")
+        if not (self.area_ratio > 0 and math.isfinite(self.area_ratio)):
+            raise PhotonError(f"background: area ratio {self.area_ratio} is not a positive number")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventList:
+    """One source's photons. Arrays are read-only; what cannot be true is refused by the constructor.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n,), float64 — mission seconds, sorted, ties allowed
+    energy : ndarray, shape (n,), float32 — keV
+    exposure : Exposure
+        Good times under the aperture, s, on the same axis as `time`.
+    identity : Identity
+    frame_time : float
+        s; 0 where arrival times are continuous. Nothing finer is physical.
+    band : (float, float)
+        Energies kept, keV.
+    live_fraction : float
+        Dead-time correction (FITS DTCOR, DEADC) that turns good time into livetime, in (0, 1].
+    background : Background or None
+    good_times_known : bool
+        False where the input brought none and the first and last photon stand in for them; tests then leave those two
+        photons out, since they sit on the edges by construction.
+
+    Raises
+    ------
+    PhotonError
+        Times unsorted or not finite, energies not finite, negative or in eV, photons outside the good times or the
+        band, sizes that differ.
+    """
+
+    time: NDArray[np.float64]
+    energy: NDArray[np.float32]
+    exposure: Exposure
+    identity: Identity
+    frame_time: float
+    band: tuple[float, float]
+    live_fraction: float = 1.0
+    background: Background | None = field(default=None)
+    good_times_known: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", _frozen(self.time, np.float64))
+        object.__setattr__(self, "energy", _frozen(self.energy, np.float32))
+        self._refuse_impossible()
+
+    def _refuse_impossible(self) -> None:
+        name = f"{self.identity.obs_id}/{self.identity.detection_id}"
+        if self.time.ndim != 1 or self.time.shape != self.energy.shape:
+            raise PhotonError(f"{name}: {self.time.shape} times but {self.energy.shape} energies")
+        if not np.isfinite(self.time).all():
+            raise PhotonError(f"{name}: {np.count_nonzero(~np.isfinite(self.time))} times are not finite")
+        if not np.isfinite(self.energy).all():
+            raise PhotonError(f"{name}: {np.count_nonzero(~np.isfinite(self.energy))} energies are not finite")
+        if (np.diff(self.time) < 0).any():
+            raise PhotonError(f"{name}: times are not sorted")
+        low, high = self.band
+        if not 0 <= low < high:
+            raise PhotonError(f"{name}: band {low}–{high} keV is not a band")
+        if self.energy.size:
+            if float(np.median(self.energy)) > 100.0:
+                raise PhotonError(
+                    f"{name}: median energy {float(np.median(self.energy)):g} keV looks like eV; energies are in keV"
+                )
+            outside_band = np.count_nonzero((self.energy < low - 1e-4) | (self.energy > high + 1e-4))
+            if outside_band:
+                raise PhotonError(f"{name}: {outside_band} photons lie outside the band {low}–{high} keV")
+        outside = np.count_nonzero(~gti_contains(self.exposure.gti, self.time))
+        if outside:
+            raise PhotonError(f"{name}: {outside} photons lie outside the good-time intervals")
+        if not (self.frame_time >= 0 and math.isfinite(self.frame_time)):
+            raise PhotonError(f"{name}: frame time {self.frame_time} s is not a time")
+        if not 0 < self.live_fraction <= 1:
+            raise PhotonError(f"{name}: live fraction {self.live_fraction} is not in (0, 1]")
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def livetime(self) -> float:
+        """Livetime under the aperture, s, dead time taken off."""
+        return self.exposure.livetime * self.live_fraction

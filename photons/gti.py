@@ -1,0 +1,232 @@
+"""Good-time intervals and the livetime axis: the clock that everything downstream runs on.
+
+A set of good-time intervals (GTI) is an array of shape (m, 2), float64, s: sorted, disjoint rows of start and stop.
+`Exposure` adds to each interval the fraction of the aperture that was live in it, so that detectors with good times of
+their own (CCDs, telescope modules) make one livetime axis. On that axis gaps are closed: a pause of the telescope is
+neither a dip nor the edge of a burst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import GtiError
+
+__all__ = [
+    "Exposure",
+    "as_gti",
+    "combine_exposures",
+    "gti_complement",
+    "gti_contains",
+    "gti_intersection",
+    "gti_total",
+    "gti_union",
+]
+
+Gti = NDArray[np.float64]
+
+
+def as_gti(intervals: ArrayLike, *, where: str = "good-time intervals") -> Gti:
+    """Check intervals and return them sorted by start.
+
+    Parameters
+    ----------
+    intervals : array_like, shape (m, 2)
+        Start and stop, s.
+    where : str
+        What the intervals belong to, for the error message.
+
+    Returns
+    -------
+    ndarray, shape (m, 2), float64
+        Sorted by start; intervals that merely touch are kept apart.
+
+    Raises
+    ------
+    GtiError
+        There is none, a value is not finite, a stop is not after its start, or two overlap.
+    """
+    gti = np.array(intervals, dtype=np.float64)
+    if gti.size == 0:
+        raise GtiError(f"{where} are empty: nothing was observed")
+    if gti.ndim != 2 or gti.shape[1] != 2:
+        raise GtiError(f"{where} have shape {gti.shape}, expected (m, 2)")
+    if not np.isfinite(gti).all():
+        raise GtiError(f"{where} hold a value that is not finite")
+    gti = gti[np.argsort(gti[:, 0], kind="stable")]
+    reversed_rows = np.flatnonzero(gti[:, 1] <= gti[:, 0])
+    if reversed_rows.size:
+        start, stop = gti[reversed_rows[0]]
+        raise GtiError(f"{where} hold an interval that ends before it starts ({start:.6f} to {stop:.6f} s)")
+    overlaps = np.flatnonzero(gti[1:, 0] < gti[:-1, 1])
+    if overlaps.size:
+        first, second = gti[overlaps[0]], gti[overlaps[0] + 1]
+        raise GtiError(
+            f"{where} overlap: {first[0]:.6f}–{first[1]:.6f} s and {second[0]:.6f}–{second[1]:.6f} s; "
+            "merge them or give each detector its own table"
+        )
+    return gti
+
+
+def _sweep(sets: Sequence[Gti], weights: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Edges of all sets in time order and, after each edge, the summed weight of the sets that are on."""
+    if not any(len(gti) for gti in sets):
+        return np.empty(0), np.empty(0)
+    edges = np.concatenate([np.concatenate([gti[:, 0], gti[:, 1]]) for gti in sets])
+    steps = np.concatenate(
+        [np.concatenate([np.full(len(g), w), np.full(len(g), -w)]) for g, w in zip(sets, weights, strict=True)]
+    )
+    unique, inverse = np.unique(edges, return_inverse=True)
+    return unique, np.cumsum(np.bincount(inverse, weights=steps, minlength=len(unique)))
+
+
+def _segments(edges: NDArray[np.float64], on: NDArray[np.bool_]) -> Gti:
+    """Intervals where `on` holds between consecutive edges, touching ones joined."""
+    if edges.size == 0:
+        return np.empty((0, 2))
+    padded = np.concatenate([[False], on[:-1], [False]])
+    rises = np.flatnonzero(padded[1:] & ~padded[:-1])
+    falls = np.flatnonzero(~padded[1:] & padded[:-1])
+    return np.column_stack([edges[rises], edges[falls]])
+
+
+def gti_union(*sets: Gti) -> Gti:
+    """Times that are good in any of the sets; touching intervals are joined."""
+    edges, level = _sweep(sets, [1.0] * len(sets))
+    return _segments(edges, level > 0.5)
+
+
+def gti_intersection(*sets: Gti) -> Gti:
+    """Times that are good in every one of the sets (each set's own intervals must be disjoint)."""
+    joined = [gti_union(gti) for gti in sets]
+    edges, level = _sweep(joined, [1.0] * len(joined))
+    return _segments(edges, level > len(joined) - 0.5)
+
+
+def gti_complement(gti: Gti, start: float, stop: float) -> Gti:
+    """Times in [start, stop] that are not good."""
+    span = np.array([[start, stop]])
+    edges, level = _sweep([span, gti_intersection(gti, span)], [1.0, 2.0])
+    return _segments(edges, (level > 0.5) & (level < 1.5))
+
+
+def gti_total(gti: Gti) -> float:
+    """Summed good time, s."""
+    return float((gti[:, 1] - gti[:, 0]).sum())
+
+
+def gti_contains(gti: Gti, time: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each time lies in a good interval, both edges included (gti sorted and disjoint)."""
+    time = np.asarray(time, dtype=np.float64)
+    if len(gti) == 0:
+        return np.zeros(time.shape, dtype=bool)
+    row = np.searchsorted(gti[:, 0], time, side="right") - 1
+    inside: NDArray[np.bool_] = (row >= 0) & (time <= gti[np.maximum(row, 0), 1])
+    # Where two intervals touch, an event on the shared edge belongs to the second; both hold it, so nothing is lost.
+    return inside
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exposure:
+    """Good times with the fraction of the aperture that was live in each: a livetime axis.
+
+    Parameters
+    ----------
+    gti : array_like, shape (m, 2)
+        Start and stop, s, sorted and disjoint.
+    fraction : array_like, shape (m,), optional
+        Live fraction of the aperture in each interval, in (0, 1]; one if not given.
+    """
+
+    gti: Gti
+    fraction: NDArray[np.float64]
+
+    def __init__(self, gti: ArrayLike, fraction: ArrayLike | None = None, *, where: str = "good-time intervals") -> None:
+        checked = as_gti(gti, where=where)
+        given = np.ones(len(checked)) if fraction is None else np.array(fraction, dtype=np.float64)
+        if given.shape != (len(checked),) or not np.all((given > 0) & (given <= 1)):
+            raise GtiError(f"{where}: live fractions must be {len(checked)} numbers in (0, 1]")
+        checked.setflags(write=False)
+        given.setflags(write=False)
+        object.__setattr__(self, "gti", checked)
+        object.__setattr__(self, "fraction", given)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Exposure):
+            return NotImplemented
+        return np.array_equal(self.gti, other.gti) and np.array_equal(self.fraction, other.fraction)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> Any:
+        return (self.gti, self.fraction)
+
+    def __setstate__(self, state: Any) -> None:
+        object.__setattr__(self, "gti", state[0])
+        object.__setattr__(self, "fraction", state[1])
+
+    @property
+    def livetime(self) -> float:
+        """Good time weighted by the live fraction, s."""
+        return float(((self.gti[:, 1] - self.gti[:, 0]) * self.fraction).sum())
+
+    def livetime_at(self, time: ArrayLike) -> NDArray[np.float64]:
+        """Livetime accumulated before each time, s; constant through gaps.
+
+        Parameters
+        ----------
+        time : array_like, shape (n,)
+            s, on the axis of the GTIs.
+        """
+        time = np.asarray(time, dtype=np.float64)
+        before = np.concatenate([[0.0], np.cumsum((self.gti[:, 1] - self.gti[:, 0]) * self.fraction)])
+        row = np.searchsorted(self.gti[:, 0], time, side="right") - 1
+        held = np.maximum(row, 0)
+        inside = np.clip(time - self.gti[held, 0], 0.0, self.gti[held, 1] - self.gti[held, 0]) * self.fraction[held]
+        return np.where(row < 0, 0.0, before[held] + inside)
+
+    def time_at(self, livetime: ArrayLike, *, side: str = "left") -> NDArray[np.float64]:
+        """Time at which a given livetime had been accumulated; the inverse of `livetime_at`.
+
+        Parameters
+        ----------
+        livetime : array_like, shape (n,)
+            s, clipped to [0, total].
+        side : {"left", "right"}
+            On a gap's edge the livetime belongs to a whole pause: "left" answers the end of the interval before it,
+            "right" the start of the interval after it.
+        """
+        widths = (self.gti[:, 1] - self.gti[:, 0]) * self.fraction
+        after = np.cumsum(widths)
+        livetime = np.clip(np.asarray(livetime, dtype=np.float64), 0.0, after[-1])
+        row = np.minimum(np.searchsorted(after, livetime, side="left" if side == "left" else "right"), len(after) - 1)
+        return self.gti[row, 0] + (livetime - (after[row] - widths[row])) / self.fraction[row]
+
+
+def combine_exposures(sets: Sequence[Gti], weights: Sequence[float]) -> Exposure:
+    """Join detectors that share an aperture into one exposure.
+
+    Parameters
+    ----------
+    sets : sequence of ndarray, shape (m_i, 2)
+        GTIs of each detector, s.
+    weights : sequence of float
+        Part of the aperture that falls on each detector; scaled so that the largest summed weight at any time is 1.
+
+    Returns
+    -------
+    Exposure
+        Its fraction at any time is the weight of the detectors that were good then, relative to the best time.
+    """
+    kept = [(gti_union(g), w) for g, w in zip(sets, weights, strict=True) if w > 0 and len(g)]
+    if not kept:
+        raise GtiError("no detector under the aperture has good-time intervals")
+    edges, level = _sweep([g for g, _ in kept], [w for _, w in kept])
+    starts, stops, level = edges[:-1], edges[1:], level[:-1]
+    on = level > 1e-9 * level.max()
+    return Exposure(np.column_stack([starts[on], stops[on]]), np.minimum(level[on] / level[on].max(), 1.0))

@@ -1,0 +1,191 @@
+"""Shapes on the sky: source apertures and where their background is taken.
+
+Positions are ICRS degrees, sizes arcseconds, angles degrees from north through east. A shape is tested in sky pixels
+through a `SkyProjection`, which is exact over the few arcminutes that an aperture spans.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import PhotonError
+from .projection import SkyProjection
+
+__all__ = ["Annulus", "Aperture", "Ellipse", "Polygon", "Shape"]
+
+F64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Ellipse:
+    """An ellipse; a circle when both semi-axes are equal.
+
+    Parameters
+    ----------
+    ra, dec : float — deg
+    semi_axis_1, semi_axis_2 : float — arcsec
+    angle : float
+        deg from the pixel x axis to the first semi-axis, counter-clockwise on the pixel grid: the angle of FITS region
+        tables and DS9 image regions.
+    """
+
+    ra: float
+    dec: float
+    semi_axis_1: float
+    semi_axis_2: float
+    angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.semi_axis_1 > 0 and self.semi_axis_2 > 0 and math.isfinite(self.ra) and math.isfinite(self.dec)):
+            raise PhotonError(f"ellipse at {self.ra}, {self.dec} with {self.semi_axis_1} × {self.semi_axis_2}″ is none")
+
+    @classmethod
+    def circle(cls, ra: float, dec: float, radius: float) -> Ellipse:
+        """Circle of a radius in arcsec."""
+        return cls(ra, dec, radius, radius)
+
+    @property
+    def extent(self) -> float:
+        """Radius of the smallest circle about the centre that holds the shape, arcsec."""
+        return max(self.semi_axis_1, self.semi_axis_2)
+
+    @property
+    def area(self) -> float:
+        """Area, square arcsec."""
+        return math.pi * self.semi_axis_1 * self.semi_axis_2
+
+    def contains(self, projection: SkyProjection, x: ArrayLike, y: ArrayLike) -> Mask:
+        """Whether sky pixels lie inside, the edge included."""
+        x0, y0 = projection.to_pixel(self.ra, self.dec)
+        scale = projection.pixel_arcsec
+        dx = (np.asarray(x, dtype=np.float64) - float(x0)) * scale
+        dy = (np.asarray(y, dtype=np.float64) - float(y0)) * scale
+        cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
+        u = (dx * cos + dy * sin) / self.semi_axis_1
+        v = (-dx * sin + dy * cos) / self.semi_axis_2
+        inside: Mask = u * u + v * v <= 1.0
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Annulus:
+    """A ring between two radii in arcsec, the usual background region."""
+
+    ra: float
+    dec: float
+    inner: float
+    outer: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.inner < self.outer:
+            raise PhotonError(f"annulus at {self.ra}, {self.dec} from {self.inner} to {self.outer}″ is none")
+
+    @property
+    def extent(self) -> float:
+        """Outer radius, arcsec."""
+        return self.outer
+
+    @property
+    def area(self) -> float:
+        """Area, square arcsec."""
+        return math.pi * (self.outer**2 - self.inner**2)
+
+    def contains(self, projection: SkyProjection, x: ArrayLike, y: ArrayLike) -> Mask:
+        """Whether sky pixels lie in the ring."""
+        x0, y0 = projection.to_pixel(self.ra, self.dec)
+        scale = projection.pixel_arcsec
+        dx = (np.asarray(x, dtype=np.float64) - float(x0)) * scale
+        dy = (np.asarray(y, dtype=np.float64) - float(y0)) * scale
+        r2 = dx * dx + dy * dy
+        inside: Mask = (r2 > self.inner**2) & (r2 <= self.outer**2)
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A polygon with vertices on the sky (deg), at least three."""
+
+    vertices: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.vertices) < 3:
+            raise PhotonError(f"a polygon needs three vertices, this has {len(self.vertices)}")
+
+    @property
+    def ra(self) -> float:
+        """Right ascension of the mean vertex, deg."""
+        east = [(ra - self.vertices[0][0] + 180) % 360 - 180 for ra, _ in self.vertices]
+        return (self.vertices[0][0] + sum(east) / len(east)) % 360
+
+    @property
+    def dec(self) -> float:
+        """Declination of the mean vertex, deg."""
+        return sum(dec for _, dec in self.vertices) / len(self.vertices)
+
+    def _offsets(self) -> tuple[F64, F64]:
+        """East and north of the mean vertex, arcsec."""
+        ra0, dec0 = self.ra, self.dec
+        east = [((ra - ra0 + 180) % 360 - 180) * math.cos(math.radians(dec0)) * 3600 for ra, _ in self.vertices]
+        return np.array(east), np.array([(dec - dec0) * 3600 for _, dec in self.vertices])
+
+    @property
+    def extent(self) -> float:
+        """Largest distance of a vertex from the mean one, arcsec."""
+        east, north = self._offsets()
+        return float(np.hypot(east, north).max())
+
+    @property
+    def area(self) -> float:
+        """Area, square arcsec (shoelace)."""
+        east, north = self._offsets()
+        return float(abs(np.dot(east, np.roll(north, 1)) - np.dot(north, np.roll(east, 1))) / 2)
+
+    def contains(self, projection: SkyProjection, x: ArrayLike, y: ArrayLike) -> Mask:
+        """Whether sky pixels lie inside (even–odd rule)."""
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        px, py = projection.to_pixel(*np.array(self.vertices).T)
+        inside = np.zeros(x.shape, dtype=bool)
+        for i in range(len(px)):
+            x1, y1, x2, y2 = px[i - 1], py[i - 1], px[i], py[i]
+            if y1 == y2:
+                continue
+            crosses = ((y1 > y) != (y2 > y)) & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+            inside ^= crosses
+        return inside
+
+
+Shape = Ellipse | Annulus | Polygon
+
+
+@dataclass(frozen=True, slots=True)
+class Aperture:
+    """Where one source's photons and its background are taken, and how the source was found.
+
+    Parameters
+    ----------
+    detection_id : str
+        Unique within the observation.
+    ra, dec : float — ICRS deg, the source's position (not necessarily the region's centre)
+    region : Ellipse or Polygon
+    background : Annulus, Ellipse, Polygon or None
+        Other sources' apertures are taken out of it at extraction.
+    pos_err_arcsec : float or None
+        68 % radius with the instrument's astrometry; None where the list gave none.
+    origin : str
+        "companion region", "source list", "detected on the image", "detected in 10 s slices", …
+    flags : tuple of str
+    """
+
+    detection_id: str
+    ra: float
+    dec: float
+    region: Ellipse | Polygon
+    background: Shape | None = None
+    pos_err_arcsec: float | None = None
+    origin: str = "source list"
+    flags: tuple[str, ...] = ()
