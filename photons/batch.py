@@ -50,6 +50,7 @@ class EventBatch:
     live_fraction : ndarray, shape (n,), float64
     good_times_known : ndarray, shape (n,), bool
     band : ndarray, shape (n, 2), float64 — keV
+    hardness_split : ndarray, shape (n,), float64 — keV, between the soft and the hard band
     identities : tuple of Identity, length n
     """
 
@@ -67,6 +68,7 @@ class EventBatch:
     live_fraction: F64
     good_times_known: NDArray[np.bool_]
     band: F64
+    hardness_split: F64
     identities: tuple[Identity, ...]
 
     def __post_init__(self) -> None:
@@ -103,6 +105,7 @@ class EventBatch:
             live_fraction=np.array([one.live_fraction for one in lists], dtype=np.float64),
             good_times_known=np.array([one.good_times_known for one in lists], dtype=np.bool_),
             band=np.array([one.band for one in lists], dtype=np.float64).reshape(len(lists), 2),
+            hardness_split=np.array([one.hardness_split for one in lists], dtype=np.float64),
             identities=tuple(one.identity for one in lists),
         )
 
@@ -125,6 +128,7 @@ class EventBatch:
             frame_time=float(self.frame_time[index]),
             band=(float(self.band[index, 0]), float(self.band[index, 1])),
             live_fraction=float(self.live_fraction[index]),
+            hardness_split=float(self.hardness_split[index]),
             background=background,
             good_times_known=bool(self.good_times_known[index]),
         )
@@ -179,6 +183,7 @@ class EventBatch:
             live_fraction=self.live_fraction[index],
             good_times_known=self.good_times_known[index],
             band=self.band[index],
+            hardness_split=self.hardness_split[index],
             identities=tuple(self.identities[i] for i in index),
         )
 

@@ -103,6 +103,8 @@ class EventList:
         Energies kept, keV.
     live_fraction : float
         Dead-time correction (FITS DTCOR, DEADC) that turns good time into livetime, in (0, 1].
+    hardness_split : float
+        Between the soft and the hard band, keV.
     background : Background or None
     good_times_known : bool
         False where the input brought none and the first and last photon stand in for them; tests then leave those two
@@ -122,6 +124,7 @@ class EventList:
     frame_time: float
     band: tuple[float, float]
     live_fraction: float = 1.0
+    hardness_split: float = 2.0
     background: Background | None = field(default=None)
     good_times_known: bool = True
 
@@ -156,6 +159,8 @@ class EventList:
             raise PhotonError(f"{name}: {outside} photons lie outside the good-time intervals")
         if not (self.frame_time >= 0 and math.isfinite(self.frame_time)):
             raise PhotonError(f"{name}: frame time {self.frame_time} s is not a time")
+        if not low < self.hardness_split < high:
+            raise PhotonError(f"{name}: hardness split {self.hardness_split} keV lies outside the band {low}–{high} keV")
         if not 0 < self.live_fraction <= 1:
             raise PhotonError(f"{name}: live fraction {self.live_fraction} is not in (0, 1]")
 

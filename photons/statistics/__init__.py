@@ -1,1 +1,24 @@
 """Statistics on photon lists: does a source vary beyond what chance allows, when, and how sure is that."""
+
+from .blocks import bayesian_blocks
+from .null import MIN_PHOTONS, NullTables, load_null_tables
+from .result import DIP, FLARE, STEADY, Hardness, Intervals, TestColumns, Timing
+from .suite import TESTS, TimingSettings, raw_statistics, test_batch
+
+__all__ = [
+    "DIP",
+    "FLARE",
+    "MIN_PHOTONS",
+    "STEADY",
+    "TESTS",
+    "Hardness",
+    "Intervals",
+    "NullTables",
+    "TestColumns",
+    "Timing",
+    "TimingSettings",
+    "bayesian_blocks",
+    "load_null_tables",
+    "raw_statistics",
+    "test_batch",
+]

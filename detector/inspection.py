@@ -1,0 +1,103 @@
+"""What a file says of itself, before anything is tested: `xherald inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xherald.photons import EventBatch, Observation
+
+from .scan import open_file
+
+if TYPE_CHECKING:
+    from xherald.detector.config import Configuration
+
+__all__ = ["describe", "describe_observation", "describe_table"]
+
+
+def describe(path: Path, configuration: Configuration) -> dict[str, Any]:
+    """Facts of a file in JSON's own types, reading its photons to tell what screening takes.
+
+    Raises
+    ------
+    FileError, PhotonError
+        With the reason why the file cannot be read.
+    """
+    adapter, content = open_file(path, configuration)
+    facts = describe_table(content) if isinstance(content, EventBatch) else describe_observation(content)
+    companions = sorted(str(one) for one in adapter.companions(path))
+    return {"file": str(path), "adapter": adapter.name, **facts, "companions": companions}
+
+
+def describe_observation(observation: Observation) -> dict[str, Any]:
+    """Facts of one exposure."""
+    reference, (start, stop) = observation.time_reference, observation.span
+    screening, pointing = observation.events.screening, observation.pointing
+    return {
+        "mission": observation.mission,
+        "instrument": observation.instrument,
+        "mode": observation.mode,
+        "obs_id": observation.obs_id,
+        "object": observation.object_name,
+        "start_utc": reference.utc(start),
+        "stop_utc": reference.utc(stop),
+        "span_s": stop - start,
+        "rows": screening.rows,
+        "events": screening.kept,
+        "screening_losses": dict(screening.losses),
+        "band_kev": list(observation.band),
+        "exposure_s": observation.exposure,
+        "frame_time_s": observation.frame_time,
+        "pointing": {"ra": pointing[0], "dec": pointing[1]} if pointing else None,
+        "wcs": _projection(observation),
+        "wcs_fault": observation.projection_fault or None,
+        "point_spread": observation.point_spread.source if observation.point_spread else None,
+        "detectors": [
+            {
+                "name": one.name,
+                "gtis": len(one.gti),
+                "good_time_s": one.good_time,
+                "livetime_s": one.livetime,
+                "live_fraction": one.live_fraction,
+            }
+            for one in observation.detectors
+        ],
+    }
+
+
+def describe_table(batch: EventBatch) -> dict[str, Any]:
+    """Facts of a table of photons."""
+    names = {(one.mission, one.instrument, one.time_reference) for one in batch.identities}
+    mission, instrument, reference = next(iter(names)) if len(names) == 1 else ("several", "several", None)
+    photons = len(batch.time)
+    start, stop = (float(batch.time.min()), float(batch.time.max())) if photons else (None, None)
+    dated = reference is not None and start is not None and stop is not None
+    return {
+        "mission": mission,
+        "instrument": instrument,
+        "mode": "table of photons",
+        "sources": len(batch),
+        "start_utc": reference.utc(start) if dated else None,
+        "stop_utc": reference.utc(stop) if dated else None,
+        "events": photons,
+        "band_kev": [float(batch.band[:, 0].min()), float(batch.band[:, 1].max())] if len(batch) else None,
+        "sources_with_good_times": int(batch.good_times_known.sum()),
+        "good_time_intervals": len(batch.gti),
+        "frame_time_s": float(batch.frame_time.max()) if len(batch) else None,
+        "livetime_s": {"shortest": float(batch.livetime.min()), "longest": float(batch.livetime.max())}
+        if len(batch)
+        else None,
+    }
+
+
+def _projection(observation: Observation) -> dict[str, Any] | None:
+    sky = observation.projection
+    if sky is None:
+        return None
+    return {
+        "projection": sky.kind,
+        "ra": sky.ra,
+        "dec": sky.dec,
+        "reference_pixel": [sky.x_reference, sky.y_reference],
+        "pixel_arcsec": sky.pixel_arcsec,
+    }

@@ -1,0 +1,128 @@
+"""The road, for one file: header, adapter, photons, sources, extraction, timing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xherald.photons import Aperture, EventBatch, Observation
+from xherald.photons.errors import UnreadableFileError
+from xherald.plugins import InstrumentAdapter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from xherald.detector.config import Configuration
+    from xherald.photons.statistics.result import Timing
+
+__all__ = ["Scan", "open_file", "scan_file"]
+
+Stage = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What the road makes of one file.
+
+    Parameters
+    ----------
+    path : Path
+    observation : Observation or None
+        None where the file is a table of photons that are told apart by source already.
+    apertures : tuple of Aperture
+        One a source, in the order of `batch`; empty for a table.
+    batch : EventBatch
+    timing : Timing
+    notes : tuple of str
+        What the user should know about the file as a whole.
+    """
+
+    path: Path
+    observation: Observation | None
+    apertures: tuple[Aperture, ...]
+    batch: EventBatch
+    timing: Timing
+    notes: tuple[str, ...] = ()
+
+
+def scan_file(
+    path: Path, configuration: Configuration, sources: Path | None = None, stage: Stage = lambda _: None
+) -> Scan:
+    """Test every source of a file for a flare or a dip.
+
+    Parameters
+    ----------
+    path : Path
+        Event file of any mission that an adapter knows, or a table of photons.
+    configuration : Configuration
+    sources : Path, optional
+        Source list to take apertures from, in place of the file's own and of detection.
+    stage : callable, optional
+        Told what is being done, for a progress bar.
+
+    Raises
+    ------
+    FileError, PhotonError
+        With the reason why the file cannot be used.
+    """
+    from xherald.photons.extraction import extract
+    from xherald.photons.statistics import test_batch
+
+    settings = configuration.settings
+    stage("reading")
+    adapter, content = open_file(path, configuration)
+    if isinstance(content, EventBatch):
+        _refuse_untestable(path, content.time, float(content.frame_time.max(initial=0.0)))
+        stage(f"testing {len(content)} sources")
+        return Scan(path, None, (), content, test_batch(content, settings.timing))
+
+    content.require_good_times()
+    _refuse_untestable(path, content.events.time, content.frame_time)
+    stage("looking for sources")
+    apertures, notes = _place_sources(content, adapter, configuration, sources)
+    stage(f"extracting {len(apertures)} sources")
+    batch = extract(content, apertures, settings.extraction)
+    stage(f"testing {len(apertures)} sources")
+    return Scan(path, content, tuple(apertures), batch, test_batch(batch, settings.timing), notes)
+
+
+def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:
+    """Let the one adapter that claims a file read it.
+
+    Raises
+    ------
+    FileError, PhotonError
+        With the reason why the file cannot be used.
+    """
+    from xherald.plugins.files import read_header
+
+    settings, host = configuration.settings, configuration.host
+    adapter = host.adapter_for(path, read_header(path, settings.read))
+    options = host.options_for(adapter, settings.adapters.get(adapter.name, {}))
+    return adapter, adapter.read(path, options, settings.read)
+
+
+def _place_sources(
+    observation: Observation, adapter: InstrumentAdapter, configuration: Configuration, sources: Path | None
+) -> tuple[list[Aperture], tuple[str, ...]]:
+    """Apertures from the user's list, else from what comes with the file, else from detection."""
+    from xherald.photons.finding import find_sources
+
+    if sources is not None:
+        return _listed_sources(observation, configuration, sources)
+    own = adapter.apertures(observation)
+    if own:
+        return own, ()
+    return find_sources(observation, configuration.settings.finding), ()
+
+
+def _refuse_untestable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:
+    """Refuse photons that cannot tell a burst from a steady source, whatever they do."""
+    if len(time) < 2:
+        count = "no event" if not len(time) else "one event"
+        raise UnreadableFileError(path, f"{count} left after screening; variability needs two (see `xherald inspect`)")
+    spread = float(time.max() - time.min())
+    if spread == 0 or spread < 0.5 * frame_time:
+        raise UnreadableFileError(path, f"all {len(time)} events share one frame, so there is no time axis to test")

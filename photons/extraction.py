@@ -1,0 +1,290 @@
+"""From an exposure and its apertures to photons source by source: `extract`.
+
+The photons are sorted into cells once, and each aperture looks only at the cells under it. Areas are counted on fine grids
+cut by each detector's footprint and by the other sources' regions, so that backgrounds are scaled right at chip edges and
+in crowded fields. On the road this is the last step that knows of an exposure; all later ones see an `EventBatch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .batch import EventBatch
+from .errors import PhotonError
+from .events import Identity
+from .footprint import Footprint, field_footprint
+from .gti import Exposure, combine_exposures
+from .observation import Detector, Observation
+from .projection import separation_deg
+from .regions import Aperture
+
+if TYPE_CHECKING:
+    from .shape_table import ShapeTable
+
+__all__ = ["ExtractionSettings", "extract"]
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionSettings:
+    """How photons are taken out of apertures.
+
+    Parameters
+    ----------
+    exclusion_growth : float
+        Source regions are made larger by this factor where they are kept out of background regions.
+    least_detector_fraction : float
+        A detector that holds less than this part of an aperture is left out, with its photons.
+    least_seen_fraction : float
+        Below this part on any detector an aperture is flagged "aperture_partly_off_chip".
+    least_background_area : float
+        A background region with less than this many times the source's area is not used ("no_background").
+    poor_background_area, poor_background_counts : float, int
+        Below this many times the source's area, or this many photons, it is flagged "background_poor".
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    exclusion_growth: float = 1.15
+    least_detector_fraction: float = 0.02
+    least_seen_fraction: float = 0.95
+    least_background_area: float = 1.0
+    poor_background_area: float = 3.0
+    poor_background_counts: int = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shares:
+    """What each aperture (row) has of each detector (column).
+
+    `kept` says which detectors it uses; areas are in square sky pixels; `area_ratio` is 0 where there is no background.
+    """
+
+    detectors: tuple[Detector, ...]
+    kept: NDArray[np.bool_]
+    weights: F64
+    area_ratio: F64
+    background_area_ratio: F64
+    seen: F64
+    overlaps: NDArray[np.bool_]
+
+
+def extract(
+    observation: Observation, apertures: Sequence[Aperture], settings: ExtractionSettings | None = None
+) -> EventBatch:
+    """Photons of each aperture, one source an aperture in the same order, empty ones included.
+
+    Photons in two overlapping apertures belong to both, and both are flagged "overlaps_neighbour". No background region
+    takes photons from any source region.
+
+    Parameters
+    ----------
+    observation : Observation
+        With good times and a sky projection.
+    apertures : sequence of Aperture, length n
+    settings : ExtractionSettings, optional
+
+    Returns
+    -------
+    EventBatch
+        n sources.
+
+    Raises
+    ------
+    GtiError
+        The observation has no good times.
+    FileError
+        It has no sky projection.
+    PhotonError
+        An aperture lies more than 90 deg from the field, where it has no place on the tangent plane.
+    """
+    settings = settings or ExtractionSettings()
+    observation.require_good_times()
+    projection = observation.require_projection()
+    if not apertures:
+        return EventBatch.from_lists([])
+
+    from .shape_table import shape_table
+
+    regions = [aperture.region for aperture in apertures]
+    sources = shape_table(regions, projection)
+    grown = shape_table(regions, projection, settings.exclusion_growth)
+    backgrounds = shape_table([aperture.background for aperture in apertures], projection)
+    _refuse_unplaced(apertures, sources, backgrounds)
+    shares = _share(observation, sources, grown, backgrounds, settings)
+    return _gather(observation, apertures, (sources, grown, backgrounds), shares, settings)
+
+
+def _refuse_unplaced(apertures: Sequence[Aperture], *tables: ShapeTable) -> None:
+    for table in tables:
+        lost = np.flatnonzero(~np.isfinite(table.centre).all(axis=1))
+        if lost.size:
+            one = apertures[int(lost[0])]
+            raise PhotonError(
+                f"aperture {one.detection_id} at RA {one.ra}, Dec {one.dec} is not in this field; "
+                "leave it out of the source list"
+            )
+
+
+def _share(
+    observation: Observation,
+    sources: ShapeTable,
+    grown: ShapeTable,
+    backgrounds: ShapeTable,
+    settings: ExtractionSettings,
+) -> _Shares:
+    """Weigh the detectors under each aperture by area and good time."""
+    from .extraction_kernels import areas
+
+    detectors, footprint = _detectors_with_sky(observation)
+    edges, begins = footprint.flat_edges() if footprint else (np.empty((0, 3)), np.zeros(len(detectors) + 1, np.int64))
+    source_area, background_area, seen, overlaps = areas(sources, grown, backgrounds, edges, begins)
+    fraction = source_area / sources.area[:, None]
+    kept = fraction >= settings.least_detector_fraction
+    bare = np.flatnonzero(~kept.any(axis=1))
+    weights = np.where(kept, fraction, 0.0)
+    if bare.size:
+        # An aperture beside all detectors has no livetime of its own; the nearest detector's says when we looked.
+        depth = footprint.depth(*sources.centre[bare].T) if footprint else np.zeros((len(detectors), len(bare)))
+        nearest = np.argmax(depth, axis=0)
+        kept[bare, nearest], weights[bare, nearest] = True, 1.0
+
+    good_time = np.array([one.good_time for one in detectors])
+    source = (source_area * kept) @ good_time
+    around = (background_area * kept) @ good_time
+    times = np.divide(around, source, out=np.zeros_like(source), where=source > 0)
+    usable = (times >= settings.least_background_area) & (times > 0)
+    ratio = np.divide(1.0, times, out=np.zeros_like(times), where=usable)
+    return _Shares(detectors, kept, weights, ratio, times, seen, overlaps)
+
+
+def _detectors_with_sky(observation: Observation) -> tuple[tuple[Detector, ...], Footprint | None]:
+    """Detectors whose footprint is known; all with good times, and None, where too few photons tell any footprint."""
+    footprint = field_footprint(observation)
+    if footprint.numbers:
+        return tuple(observation.detector(number) for number in footprint.numbers), footprint
+    return tuple(one for one in observation.detectors if len(one.gti)), None
+
+
+def _gather(
+    observation: Observation,
+    apertures: Sequence[Aperture],
+    tables: tuple[ShapeTable, ShapeTable, ShapeTable],
+    shares: _Shares,
+    settings: ExtractionSettings,
+) -> EventBatch:
+    """Take the photons and put the batch together."""
+    from .extraction_kernels import events_inside, photons_in_shapes
+    from .pixel_index import index_pixels
+
+    sources, grown, backgrounds = tables
+    events = observation.events
+    n = len(apertures)
+    if len(events):
+        index = index_pixels(events.x, events.y, max(float(np.median(sources.extent)), 0.5))
+        column = _detector_columns(events.detector, shares.detectors)
+        nobody = np.zeros(0, dtype=np.bool_)
+        rows, offsets = photons_in_shapes(sources, index, events.x, events.y, column, shares.kept, nobody)
+        barred = events_inside(grown, index, events.x, events.y)
+        around = shares.kept & (shares.area_ratio > 0)[:, None]
+        others, background_offsets = photons_in_shapes(
+            backgrounds, index, events.x, events.y, column, around, barred
+        )
+    else:
+        rows = others = np.zeros(0, dtype=np.int32)
+        offsets = background_offsets = np.zeros(n + 1, dtype=np.int64)
+
+    exposures, live = _exposures(shares)
+    return EventBatch(
+        time=events.time[rows],
+        energy=events.energy[rows],
+        offsets=offsets,
+        gti=np.concatenate([one.gti for one in exposures]),
+        gti_fraction=np.concatenate([one.fraction for one in exposures]),
+        gti_offsets=np.cumsum([0, *(len(one.gti) for one in exposures)]).astype(np.int64),
+        background_time=events.time[others],
+        background_energy=events.energy[others],
+        background_offsets=background_offsets,
+        area_ratio=shares.area_ratio,
+        frame_time=np.full(n, observation.frame_time),
+        live_fraction=live,
+        good_times_known=np.ones(n, dtype=np.bool_),
+        band=np.tile(np.array(observation.band, dtype=np.float64), (n, 1)),
+        hardness_split=np.full(n, observation.hardness_split),
+        identities=_identities(observation, apertures, shares, np.diff(background_offsets), settings),
+    )
+
+
+def _detector_columns(numbers: NDArray[np.int16], detectors: Sequence[Detector]) -> NDArray[np.int16]:
+    """Index in `detectors` of each photon's detector; -1 for those that are not among them."""
+    lookup = np.full(1 << 16, -1, dtype=np.int16)
+    for i, one in enumerate(detectors):
+        lookup[one.number] = i  # a negative number counts from the end, on both sides alike
+    return lookup[numbers]
+
+
+def _exposures(shares: _Shares) -> tuple[list[Exposure], F64]:
+    """Exposure and live fraction of each aperture; apertures on the same detectors share one object."""
+    made: dict[bytes, tuple[Exposure, float]] = {}
+    exposures: list[Exposure] = []
+    live = np.ones(len(shares.weights))
+    # Steps of a hundredth: finer than the footprint is known, and few distinct exposures have to be made.
+    rounded = np.maximum(np.round(shares.weights, 2), np.where(shares.kept, 0.01, 0.0))
+    for i, weights in enumerate(rounded):
+        key = weights.tobytes()
+        if key not in made:
+            exposure = combine_exposures([one.gti for one in shares.detectors], list(weights))
+            share = weights * np.array([one.good_time for one in shares.detectors])
+            made[key] = exposure, float(np.average([one.live_fraction for one in shares.detectors], weights=share))
+        exposures.append(made[key][0])
+        live[i] = made[key][1]
+    return exposures, live
+
+
+def _identities(
+    observation: Observation,
+    apertures: Sequence[Aperture],
+    shares: _Shares,
+    background_counts: NDArray[np.int64],
+    settings: ExtractionSettings,
+) -> tuple[Identity, ...]:
+    """What each source is called, where it lies, and what a reader must know of its extraction."""
+    ra = np.array([one.ra for one in apertures])
+    dec = np.array([one.dec for one in apertures])
+    angle = None if observation.pointing is None else separation_deg(ra, dec, *observation.pointing) * 60.0
+    missing = shares.area_ratio == 0
+    poor = (shares.background_area_ratio < settings.poor_background_area) | (
+        background_counts < settings.poor_background_counts
+    )
+    raised = {
+        "aperture_partly_off_chip": shares.seen < settings.least_seen_fraction,
+        "overlaps_neighbour": shares.overlaps,
+        "no_background": missing,
+        "background_poor": poor & ~missing,
+    }
+    common = Identity(
+        mission=observation.mission,
+        instrument=observation.instrument,
+        obs_id=observation.obs_id,
+        detection_id="",
+        time_reference=observation.time_reference,
+        source_path=str(observation.path),
+    )
+    return tuple(
+        replace(
+            common,
+            detection_id=one.detection_id,
+            ra=one.ra,
+            dec=one.dec,
+            pos_err_arcsec=one.pos_err_arcsec,
+            off_axis_arcmin=None if angle is None else float(angle[i]),
+            flags=(*one.flags, *(name for name, column in raised.items() if column[i])),
+        )
+        for i, one in enumerate(apertures)
+    )

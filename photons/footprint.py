@@ -1,0 +1,133 @@
+"""Which part of the sky each detector saw, told from its own photons: no aspect file is needed.
+
+CCDs and telescope fields are convex on the sky, so the hull of a detector's photons is its footprint. Dither smears its
+edge by some arcseconds, which the hull includes. Extraction reads areas from it, source finding its background maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .observation import Observation
+
+__all__ = ["Footprint", "Hull", "field_footprint"]
+
+F64 = NDArray[np.float64]
+
+_DIRECTIONS = 96
+"""Directions in which the outermost photon is sought; a square's corner is missed by at most 0.05 % of its side."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hull:
+    """A convex polygon in sky pixels: the points with ``normals @ (x, y) <= offsets``.
+
+    Parameters
+    ----------
+    vertices : ndarray, shape (k, 2) — counter-clockwise
+    normals : ndarray, shape (k, 2) — unit vectors pointing outward
+    offsets : ndarray, shape (k,)
+    """
+
+    vertices: F64
+    normals: F64
+    offsets: F64
+
+    @property
+    def area(self) -> float:
+        """Square sky pixels."""
+        x, y = self.vertices.T
+        return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+    def depth(self, x: F64, y: F64) -> F64:
+        """Distance from the nearest edge, sky pixels, negative outside."""
+        inside = self.offsets - (np.multiply.outer(x, self.normals[:, 0]) + np.multiply.outer(y, self.normals[:, 1]))
+        return np.asarray(inside.min(axis=-1), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footprint:
+    """Hulls of the detectors that caught enough photons to tell.
+
+    Parameters
+    ----------
+    numbers : tuple of int
+        `Detector.number` of each hull.
+    hulls : tuple of Hull
+    good_time : tuple of float
+        Good time of each of those detectors, s.
+    """
+
+    numbers: tuple[int, ...]
+    hulls: tuple[Hull, ...]
+    good_time: tuple[float, ...]
+
+    def depth(self, x: F64, y: F64) -> F64:
+        """Distance from the nearest edge of each detector, sky pixels, negative outside; shape (detectors, n)."""
+        return np.array([hull.depth(x, y) for hull in self.hulls]).reshape(len(self.hulls), *np.shape(x))
+
+    def flat_edges(self) -> tuple[F64, NDArray[np.int64]]:
+        """Every hull's edges as rows (normal x, normal y, offset) for kernels, and where each hull's rows begin."""
+        rows = [np.column_stack([hull.normals, hull.offsets]) for hull in self.hulls]
+        begins = np.cumsum([0, *(len(one) for one in rows)])
+        return (np.concatenate(rows) if rows else np.empty((0, 3))), begins.astype(np.int64)
+
+
+def field_footprint(observation: Observation) -> Footprint:
+    """Footprint of an exposure.
+
+    A detector without good times or with photons on fewer than three distinct places has none.
+    """
+    events = observation.events
+    numbers: list[int] = []
+    hulls: list[Hull] = []
+    times: list[float] = []
+    for detector in observation.detectors:
+        if not len(detector.gti):
+            continue
+        mine = events.detector == detector.number
+        hull = _hull_of(events.x[mine], events.y[mine])
+        if hull is not None:
+            numbers.append(detector.number)
+            hulls.append(hull)
+            times.append(detector.good_time)
+    return Footprint(tuple(numbers), tuple(hulls), tuple(times))
+
+
+def _hull_of(x: NDArray[np.floating], y: NDArray[np.floating]) -> Hull | None:
+    if len(x) < 3:
+        return None
+    kept = _connected(x, y)
+    x, y = x[kept].astype(np.float64), y[kept].astype(np.float64)
+    angles = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
+    outermost = np.unique([int(np.argmax(x * c + y * s)) for c, s in zip(np.cos(angles), np.sin(angles), strict=True)])
+    points = np.unique(np.column_stack([x[outermost], y[outermost]]), axis=0)
+    spread = points - points.mean(axis=0)
+    if len(points) < 3 or np.linalg.matrix_rank(spread, tol=1e-3) < 2:
+        return None
+    from scipy.spatial import ConvexHull
+
+    hull = ConvexHull(points)
+    return Hull(points[hull.vertices], hull.equations[:, :2].copy(), -hull.equations[:, 2])
+
+
+def _connected(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Photons of the largest patch of sky without wide holes: a stray one far off would stretch the hull."""
+    from scipy.ndimage import binary_dilation, label
+
+    # About eight photons a cell: enough that a cell of the chip is seldom empty, whatever its shape.
+    cells = int(np.clip(np.sqrt(len(x) / 8), 4, 256))
+    low = np.array([x.min(), y.min()], dtype=np.float64)
+    side = max(float(x.max() - low[0]), float(y.max() - low[1]), 1e-6) / cells * 1.000001
+    ix, iy = ((x - low[0]) / side).astype(np.int32), ((y - low[1]) / side).astype(np.int32)
+    counts = np.bincount(iy * cells + ix, minlength=cells * cells).reshape(cells, cells)
+    patches, number = label(binary_dilation(counts > 0, iterations=2), structure=np.ones((3, 3)))
+    patches = patches * (counts > 0)
+    if number <= 1:
+        return np.ones(len(x), dtype=np.bool_)
+    largest = int(np.argmax(np.bincount(patches.ravel(), weights=(counts > 0).ravel())[1:])) + 1
+    kept: NDArray[np.bool_] = patches[iy, ix] == largest
+    return kept

@@ -1,0 +1,191 @@
+"""The clock of the null hypothesis: on it, photons of a steady source over its own background arrive uniformly.
+
+Every timing test stands on this one transform. A photon's time becomes livetime (gaps closed, live fraction applied),
+and livetime becomes ``u`` in [0, 1] through the expected counts of a source that never changed plus a background that
+did what the background region says it did. Photons that share a frame are laid out evenly over it: nothing finer than
+the frame is physical, and order inside a frame must not make a burst.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..batch import EventBatch
+from .blocks import coarse_blocks, penalty_for
+
+__all__ = ["NullClock", "null_clock"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+BACKGROUND_P0 = 1e-3
+"""Chance of splitting a steady background's profile: low, so that its noise does not become the null's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NullClock:
+    """Photons of a batch on the clock of the null hypothesis.
+
+    Parameters
+    ----------
+    u : ndarray, shape (photons,) — sorted within each source, in [0, 1]; uniform for a steady source
+    offsets : ndarray, shape (n + 1,)
+    first : ndarray, shape (n,) — index in the batch's flat arrays of each source's first tested photon
+    frame : ndarray, shape (n,) — frame time in units of u
+    knot_livetime, knot_u : ndarray, shape (knots,) — the map from livetime (s of good time) to u, piecewise linear
+    knot_offsets : ndarray, shape (n + 1,)
+    """
+
+    u: F64
+    offsets: I64
+    first: I64
+    frame: F64
+    knot_livetime: F64
+    knot_u: F64
+    knot_offsets: I64
+
+
+@njit(cache=True, nogil=True)
+def livetime_of(time: F64, gti: F64, fraction: F64) -> F64:
+    """Livetime accumulated before each of the sorted times, s; gti of shape (m, 2)."""
+    out = np.empty(time.size)
+    row = 0
+    before = 0.0
+    last = gti.shape[0] - 1
+    for i in range(time.size):
+        while row < last and time[i] >= gti[row + 1, 0]:
+            before += (gti[row, 1] - gti[row, 0]) * fraction[row]
+            row += 1
+        inside = min(max(time[i] - gti[row, 0], 0.0), gti[row, 1] - gti[row, 0])
+        out[i] = before + inside * fraction[row]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def spread_ties(time: F64, livetime: F64, frame_time: float, total: float) -> F64:
+    """Livetimes with photons of one frame laid out evenly over that frame, sorted."""
+    out = livetime.copy()
+    n = time.size
+    i = 0
+    while i < n:
+        j = i + 1
+        while j < n and time[j] == time[i]:
+            j += 1
+        if j - i > 1 and frame_time > 0:
+            low = max(livetime[i] - 0.5 * frame_time, 0.0)
+            high = min(livetime[i] + 0.5 * frame_time, total)
+            for k in range(i, j):
+                out[k] = low + (high - low) * (k - i + 0.5) / (j - i)
+        i = j
+    for k in range(1, n):
+        if out[k] < out[k - 1]:  # frames of two detectors that are out of step
+            return np.sort(out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _clock_one(
+    time: F64, gti: F64, fraction: F64, frame_time: float, background: F64, area_ratio: float, penalty: float
+) -> tuple[F64, F64, F64]:
+    """u of one source's photons and the knots (livetime, u) of its map."""
+    total = 0.0
+    for row in range(gti.shape[0]):
+        total += (gti[row, 1] - gti[row, 0]) * fraction[row]
+    knots = np.array([0.0, total])
+    heights = np.array([0.0, 1.0])
+    live = spread_ties(time, livetime_of(time, gti, fraction), frame_time, total)
+    if area_ratio > 0 and background.size > 1 and time.size > 0:
+        around = spread_ties(background, livetime_of(background, gti, fraction), frame_time, total)
+        edges, counts = coarse_blocks(around, 0.0, total, penalty)
+        if counts.size > 1:
+            share = min(area_ratio * background.size / time.size, 1.0)
+            knots = edges
+            heights = np.empty(edges.size)
+            heights[0] = 0.0
+            running = 0.0
+            for k in range(counts.size):
+                running += counts[k]
+                heights[k + 1] = (1 - share) * edges[k + 1] / total + share * running / background.size
+            heights[-1] = 1.0
+    return np.interp(live, knots, heights), knots, heights
+
+
+@njit(cache=True, nogil=True)
+def _clock_all(
+    time: F64,
+    offsets: I64,
+    skip: I64,
+    gti: F64,
+    fraction: F64,
+    gti_offsets: I64,
+    frame_time: F64,
+    background: F64,
+    background_offsets: I64,
+    area_ratio: F64,
+    penalties: F64,
+) -> tuple[F64, I64, F64, F64, I64]:
+    n = offsets.size - 1
+    new_offsets = np.zeros(n + 1, np.int64)
+    for s in range(n):
+        new_offsets[s + 1] = new_offsets[s] + max(offsets[s + 1] - offsets[s] - 2 * skip[s], 0)
+    u = np.empty(new_offsets[-1])
+    all_knots = []
+    all_heights = []
+    knot_offsets = np.zeros(n + 1, np.int64)
+    for s in range(n):
+        a, b = offsets[s], offsets[s + 1]
+        rows = slice(gti_offsets[s], gti_offsets[s + 1])
+        around = background[background_offsets[s] : background_offsets[s + 1]]
+        one, knots, heights = _clock_one(
+            time[a:b], gti[rows], fraction[rows], frame_time[s], around, area_ratio[s], penalties[s]
+        )
+        kept = new_offsets[s + 1] - new_offsets[s]
+        if kept > 0:
+            u[new_offsets[s] : new_offsets[s + 1]] = one[skip[s] : skip[s] + kept]
+        all_knots.append(knots)
+        all_heights.append(heights)
+        knot_offsets[s + 1] = knot_offsets[s] + knots.size
+    knots_flat = np.empty(knot_offsets[-1])
+    heights_flat = np.empty(knot_offsets[-1])
+    for s in range(n):
+        knots_flat[knot_offsets[s] : knot_offsets[s + 1]] = all_knots[s]
+        heights_flat[knot_offsets[s] : knot_offsets[s + 1]] = all_heights[s]
+    return u, new_offsets, knots_flat, heights_flat, knot_offsets
+
+
+def null_clock(batch: EventBatch) -> NullClock:
+    """Put a batch's photons on the clock of the null hypothesis.
+
+    The background's time profile is its own Bayesian-block light curve (Scargle et al. 2013, ApJ 764, 167), weighted by
+    the share of the photons that it is expected to make up; a background without a significant change counts as steady.
+    Where good times are unknown, the first and last photon define them and are left out of `u`.
+    """
+    skip = np.where(batch.good_times_known, 0, 1).astype(np.int64)
+    background_counts = np.diff(batch.background_offsets)
+    u, offsets, knots, heights, knot_offsets = _clock_all(
+        batch.time,
+        batch.offsets,
+        skip,
+        batch.gti,
+        batch.gti_fraction,
+        batch.gti_offsets,
+        batch.frame_time,
+        batch.background_time,
+        batch.background_offsets,
+        batch.area_ratio,
+        penalty_for(background_counts, BACKGROUND_P0),
+    )
+    good_time = batch.livetime / batch.live_fraction
+    return NullClock(
+        u=u,
+        offsets=offsets,
+        first=batch.offsets[:-1] + skip,
+        frame=batch.frame_time / np.maximum(good_time, np.finfo(float).tiny),
+        knot_livetime=knots,
+        knot_u=heights,
+        knot_offsets=knot_offsets,
+    )

@@ -1,0 +1,103 @@
+"""Hardness ratio with a Bayesian interval, background taken off, right for a handful of photons.
+
+Park et al. 2006, ApJ 652, 610: the counts of each band are Poisson with a source and a background rate, the background
+rate is known from its own region, and the posterior of HR = (H − S) / (H + S) follows with the background integrated
+out. Priors are flat in both source rates (their ψ = 1), which makes HR uniform before any photon is seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["hardness_posterior"]
+
+F64 = NDArray[np.float64]
+
+DRAWS = 4000
+"""Posterior draws where there is a background: the interval is then good to about 0.02."""
+
+LEVELS = np.array([0.158655, 0.5, 0.841345])
+
+
+@njit(cache=True, nogil=True)
+def _source_rate(counts: int, around: int, ratio: float, draws: int) -> F64:
+    """Draws of the source's counts in one band given total counts, background counts and the area ratio.
+
+    With flat priors the posterior is a mixture over how many of the counts the source made: j of them, with weight
+    proportional to C(counts - j + around, around) (ratio / (1 + ratio))^(counts - j).
+    """
+    weights = np.empty(counts + 1)
+    log_weight = 0.0
+    log_ratio = np.log(ratio / (1.0 + ratio))
+    top = 0.0
+    for lost in range(counts + 1):  # photons that the background made
+        if lost > 0:
+            log_weight += np.log((lost + around) / lost) + log_ratio
+        weights[lost] = log_weight
+        top = max(top, log_weight)
+    total = 0.0
+    for lost in range(counts + 1):
+        weights[lost] = np.exp(weights[lost] - top)
+        total += weights[lost]
+    out = np.empty(draws)
+    for d in range(draws):
+        left = np.random.random() * total
+        lost = 0
+        while lost < counts and left > weights[lost]:
+            left -= weights[lost]
+            lost += 1
+        out[d] = np.random.gamma(counts - lost + 1.0, 1.0)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _with_background(soft: int, hard: int, around_soft: int, around_hard: int, ratio: float, seed: int) -> F64:
+    np.random.seed(seed)
+    s = _source_rate(soft, around_soft, ratio, DRAWS)
+    h = _source_rate(hard, around_hard, ratio, DRAWS)
+    value = np.sort((h - s) / (h + s))
+    out = np.empty(3)
+    for k, level in enumerate((0.158655, 0.5, 0.841345)):
+        out[k] = value[int(level * DRAWS)]
+    return out
+
+
+def hardness_posterior(
+    soft: NDArray[np.int64],
+    hard: NDArray[np.int64],
+    around_soft: NDArray[np.int64],
+    around_hard: NDArray[np.int64],
+    area_ratio: F64,
+) -> tuple[F64, F64, F64]:
+    """Median and 68 % equal-tailed interval of the hardness ratio.
+
+    Parameters
+    ----------
+    soft, hard : ndarray of int, shape (n,)
+        Photons in the aperture in either band.
+    around_soft, around_hard : ndarray of int, shape (n,)
+        Photons in the background region.
+    area_ratio : ndarray, shape (n,)
+        Source over background area; 0 where there is no background region.
+
+    Returns
+    -------
+    value, low, high : ndarray, shape (n,)
+        NaN where the aperture holds no photon. The draws behind a background-corrected interval are seeded by the
+        counts, so the same photons always give the same numbers.
+    """
+    from scipy.special import betaincinv
+
+    value, low, high = (np.full(soft.shape, np.nan) for _ in range(3))
+    seen = soft + hard > 0
+    plain = seen & ~((area_ratio > 0) & (around_soft + around_hard > 0))
+    shares = [2.0 * betaincinv(hard[plain] + 1.0, soft[plain] + 1.0, level) - 1.0 for level in LEVELS]
+    low[plain], value[plain], high[plain] = shares
+    for i in np.flatnonzero(seen & ~plain):
+        seed = int((soft[i] * 1_000_003 + hard[i] * 10_007 + around_soft[i] * 101 + around_hard[i]) % 2**32)
+        low[i], value[i], high[i] = _with_background(
+            int(soft[i]), int(hard[i]), int(around_soft[i]), int(around_hard[i]), float(area_ratio[i]), seed
+        )
+    return value, low, high

@@ -1,0 +1,103 @@
+"""Null distributions of the tests: from a statistic and a number of photons to a chance probability.
+
+On the null clock a steady source is uniform, so a statistic's null distribution depends on the number of photons alone.
+It is simulated once (`python -m xherald.photons.statistics.calibrate`) and shipped as ``null_tables.npz`` with its seed
+and sample sizes beside it. Beyond the simulated tail ln p falls linearly in the statistic; the slope is fitted in the
+tail and held to at most 1, the asymptotic slope of a log likelihood ratio's tail, so that extrapolation errs to large p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PhotonError
+
+__all__ = ["MIN_PHOTONS", "NullTables", "load_null_tables"]
+
+F64 = NDArray[np.float64]
+
+TABLES = Path(__file__).with_name("null_tables.npz")
+
+MIN_PHOTONS = 3
+"""Fewer photons than this are not tested."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NullTables:
+    """Quantiles of every statistic under the null.
+
+    Parameters
+    ----------
+    names : tuple of str
+    photons : ndarray, shape (g,) — simulated numbers of photons, ascending
+    probability : ndarray, shape (q,) — upper-tail probabilities, descending from 1
+    quantile_table : ndarray, shape (tests, g, q) — statistic exceeded with that probability
+    slope : ndarray, shape (tests, g) — fall of ln p a unit of the statistic beyond the last quantile
+    """
+
+    names: tuple[str, ...]
+    photons: NDArray[np.int64]
+    probability: F64
+    quantile_table: F64
+    slope: F64
+
+    def _curves(self, name: str, counts: NDArray[np.int64]) -> tuple[F64, F64]:
+        """Quantile curves, shape (n, q), and slopes, shape (n,), interpolated in ln counts."""
+        test = self.names.index(name)
+        place = np.interp(np.log(np.maximum(counts, 1)), np.log(self.photons), np.arange(len(self.photons)))
+        low = np.minimum(place.astype(np.int64), len(self.photons) - 2)
+        part = place - low
+        table, slope = self.quantile_table[test], self.slope[test]
+        return (
+            table[low] * (1 - part)[:, None] + table[low + 1] * part[:, None],
+            slope[low] * (1 - part) + slope[low + 1] * part,
+        )
+
+    def log_probability(self, name: str, statistic: F64, counts: NDArray[np.int64]) -> F64:
+        """ln of the chance of a statistic at least so large, shape (n,); NaN below `MIN_PHOTONS` or for a NaN."""
+        curves, slope = self._curves(name, counts)
+        log_q = np.log(self.probability)
+        position = (curves <= statistic[:, None]).sum(axis=1)
+        k = np.clip(position, 1, len(log_q) - 1)
+        rows = np.arange(len(counts))
+        left, right = curves[rows, k - 1], curves[rows, k]
+        part = np.clip((statistic - left) / np.maximum(right - left, 1e-300), 0.0, 1.0)
+        inside = log_q[k - 1] * (1 - part) + log_q[k] * part
+        beyond = log_q[-1] - slope * (statistic - curves[:, -1])
+        out = np.where(position == 0, 0.0, np.where(position == len(log_q), beyond, inside))
+        out[(counts < MIN_PHOTONS) | ~np.isfinite(statistic)] = np.nan
+        return out
+
+    def quantile(self, name: str, counts: NDArray[np.int64], probability: float) -> F64:
+        """Statistic that a steady source exceeds with the given probability, shape (n,)."""
+        if not 0 < probability < 1:
+            raise PhotonError(f"probability {probability} is not in (0, 1)")
+        curves, slope = self._curves(name, counts)
+        if probability < self.probability[-1]:
+            return curves[:, -1] + (np.log(self.probability[-1]) - np.log(probability)) / slope
+        order = np.log(self.probability)[::-1]
+        at = np.interp(np.log(probability), order, np.arange(len(order))[::-1])
+        low = np.minimum(at.astype(np.int64), len(order) - 2)
+        part = at - low
+        out: F64 = curves[:, low] * (1 - part) + curves[:, low + 1] * part
+        return out
+
+
+@cache
+def load_null_tables(path: Path = TABLES) -> NullTables:
+    """The shipped tables (read once; they never change in a run)."""
+    if not path.is_file():
+        raise PhotonError(f"{path}: null tables are missing; run python -m xherald.photons.statistics.calibrate")
+    with np.load(path, allow_pickle=False) as data:
+        return NullTables(
+            names=tuple(str(name) for name in data["names"]),
+            photons=data["photons"],
+            probability=data["probability"],
+            quantile_table=data["quantile_table"].astype(np.float64),
+            slope=data["slope"],
+        )

@@ -1,0 +1,292 @@
+"""All timing tests on a batch: `test_batch`, the road's verdict on whether and when each source varied.
+
+Kernels run on flat arrays, without the interpreter's lock, in as many threads as asked for; what comes after them is
+plain numpy over sources.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..batch import EventBatch
+from .averaged import DIP_FAMILY, FLARE_FAMILY, averaged_likelihood_ratio
+from .blocks import bayesian_blocks, critical_penalty, penalty_for
+from .clock import NullClock, null_clock
+from .gregory_loredo import gregory_loredo, variability_index
+from .intervals import interval_columns, interval_hardness, to_mission_time
+from .null import MIN_PHOTONS, load_null_tables
+from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
+from .result import DIP, FLARE, STEADY, TestColumns, Timing
+from .scans import deficit_scan, flare_scan, longest_gap_probability
+
+__all__ = ["TESTS", "TimingSettings", "raw_statistics", "test_batch"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+TESTS: tuple[tuple[str, int], ...] = (
+    ("flare_averaged", FLARE),
+    ("flare_scan", FLARE),
+    ("dip_averaged", DIP),
+    ("dip_scan", DIP),
+    ("longest_gap", DIP),
+    ("ks", STEADY),
+    ("kuiper", STEADY),
+    ("bayesian_blocks", STEADY),
+    ("gregory_loredo", STEADY),
+)
+"""Names of the tests and what each looks for, in the order of the kernel's columns."""
+
+LOWEST_PENALTY = 1.5
+"""Bayesian-block penalties below this are not told apart: nine in ten steady sources of any size lie above it."""
+
+LEAST_LOG_P = -690.0
+"""ln of the smallest probability that is written down (1e-300); smaller ones are not numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimingSettings:
+    """How sources are tested.
+
+    Parameters
+    ----------
+    significance : float
+        A source is called flare or dip where `p_value` is at most this, else steady.
+    blocks_p0 : float
+        Chance that a steady source's light curve is drawn with more than one Bayesian block.
+    threads : int
+        Threads for the kernels; 0 takes every core.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    significance: float = 1e-3
+    blocks_p0: float = 0.01
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("significance", "blocks_p0"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        if self.threads < 0:
+            raise ValueError(f"threads must be 0 or more, not {self.threads}")
+
+
+@njit(cache=True, nogil=True)
+def _statistics_of(
+    u: F64, offsets: I64, frame: F64, first: int, stop: int, flares: F64, dips: F64, out: F64, window: F64, extra: F64
+) -> None:
+    """Fill rows first..stop of `out` (statistics), `window` (start, stop in u) and `extra` (light-curve fractions)."""
+    for s in range(first, stop):
+        x = u[offsets[s] : offsets[s + 1]]
+        n = x.size
+        if n < 1:
+            continue
+        out[s, 0], window[s, 0, 0], window[s, 0, 1], _ = averaged_likelihood_ratio(x, flares, False)
+        out[s, 1], i, j = flare_scan(x, frame[s])
+        if i >= 0:
+            window[s, 1, 0], window[s, 1, 1] = x[i], x[j]
+        out[s, 2], window[s, 2, 0], window[s, 2, 1], _ = averaged_likelihood_ratio(x, dips, True)
+        out[s, 3], i, j, gap, k = deficit_scan(x, frame[s])
+        window[s, 3, 0] = x[i] if i >= 0 else 0.0
+        window[s, 3, 1] = x[j] if j < n else 1.0
+        out[s, 4] = gap
+        window[s, 4, 0] = x[k] if k >= 0 else 0.0
+        window[s, 4, 1] = x[k + 1] if k + 1 < n else 1.0
+        out[s, 5], out[s, 6], low, high = ordered_distances(x)
+        window[s, 5, 0] = window[s, 6, 0] = min(low, high)
+        window[s, 5, 1] = window[s, 6, 1] = max(low, high)
+        out[s, 7] = critical_penalty(x, LOWEST_PENALTY)
+        out[s, 8], window[s, 8, 0], window[s, 8, 1], extra[s, 0], extra[s, 1] = gregory_loredo(x)
+
+
+def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[F64, F64, F64]:
+    """Run the kernels.
+
+    Parameters
+    ----------
+    u, offsets : ndarray
+        Photons on the null clock, flat, and where each source begins.
+    frame : ndarray, shape (n,)
+    threads : int
+        0 takes every core.
+
+    Returns
+    -------
+    statistic : ndarray, shape (n, tests) — NaN for sources without photons
+    window : ndarray, shape (n, tests, 2) — where each test points, on the null clock; NaN where nowhere
+    fractions : ndarray, shape (n, 2) — light-curve fractions within 3 and 5 σ
+    """
+    n = len(offsets) - 1
+    statistic = np.full((n, len(TESTS)), np.nan)
+    window = np.full((n, len(TESTS), 2), np.nan)
+    extra = np.full((n, 2), np.nan)
+    workers = threads or os.cpu_count() or 1
+    # Even shares of photons, several a thread, since sources differ by orders of magnitude.
+    shares = np.linspace(0, offsets[-1] + n, 8 * workers + 1) if workers > 1 else np.array([0, offsets[-1] + n])
+    bounds = np.unique(np.searchsorted(offsets + np.arange(n + 1), shares).clip(0, n))
+
+    def work(pair: tuple[int, int]) -> None:
+        _statistics_of(
+            u, offsets, frame, *pair, FLARE_FAMILY.excess, DIP_FAMILY.excess, statistic, window, extra
+        )
+
+    pairs = [(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    if workers == 1 or len(pairs) == 1:
+        for pair in pairs:
+            work(pair)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, pairs))
+    return statistic, window, extra
+
+
+def log_probabilities(statistic: F64, counts: I64) -> F64:
+    """ln p of every test, its own trials included, shape (n, tests); NaN where a source has too few photons."""
+    tables = load_null_tables()
+    out = np.full(statistic.shape, np.nan)
+    enough = counts >= MIN_PHOTONS
+    n = counts[enough]
+    for column, (name, _) in enumerate(TESTS):
+        values = statistic[enough, column]
+        if name == "longest_gap":
+            p = np.array([longest_gap_probability(gap, int(k)) for gap, k in zip(values, n, strict=True)])
+        elif name == "ks":
+            p = kolmogorov_probability(values, n)
+        elif name == "kuiper":
+            p = kuiper_probability(values, n)
+        else:
+            out[enough, column] = tables.log_probability(name, values, n)
+            continue
+        with np.errstate(divide="ignore"):
+            out[enough, column] = np.log(p)
+    return np.maximum(out, LEAST_LOG_P)
+
+
+def _combined(log_p: F64, counts: I64) -> F64:
+    """ln p of the smallest of all tests, corrected for having looked at all of them."""
+    smallest = np.where(np.isnan(log_p).all(axis=1), np.nan, np.fmin.reduce(log_p, axis=1))
+    return np.maximum(load_null_tables().log_probability("smallest_p", -smallest, counts), LEAST_LOG_P)
+
+
+def test_batch(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
+    """Test every source of a batch for a flare and for a dip.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    settings : TimingSettings, optional
+
+    Returns
+    -------
+    Timing
+        One entry a source, in the batch's order. Sources with fewer than `MIN_PHOTONS` photons come out steady with a
+        NaN `p_value`.
+    """
+    settings = settings or TimingSettings()
+    clock = null_clock(batch)
+    counts = np.diff(clock.offsets)
+    statistic, window, fractions = raw_statistics(clock.u, clock.offsets, clock.frame, settings.threads)
+    edges_u, block_offsets, window[:, 7] = _blocks(clock, settings.blocks_p0)
+    log_p = log_probabilities(statistic, counts)
+    tests = tuple(
+        TestColumns(
+            name,
+            looks_for,
+            statistic[:, column],
+            np.exp(log_p[:, column]),
+            interval_columns(batch, clock, window[:, column]),
+        )
+        for column, (name, looks_for) in enumerate(TESTS)
+    )
+    combined = _combined(log_p, counts)
+    kind, best = _kind(log_p, combined, settings.significance)
+    intervals = interval_columns(batch, clock, window[np.arange(len(batch)), np.maximum(best, 0)])
+    log_odds = np.where(counts >= MIN_PHOTONS, statistic[:, 8], np.nan)
+    block_edges, block_rates = _block_rates(batch, clock, edges_u, block_offsets)
+    return Timing(
+        tests=tests,
+        p_value=np.exp(combined),
+        kind=kind,
+        best=best,
+        intervals=intervals,
+        variability_index=variability_index(log_odds, fractions[:, 0], fractions[:, 1]),
+        log10_odds=log_odds / np.log(10.0),
+        hardness=interval_hardness(batch, intervals),
+        block_edges=block_edges,
+        block_rates=block_rates,
+        block_offsets=block_offsets,
+    )
+
+
+test_batch.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
+
+
+def _kind(log_p: F64, combined: F64, significance: float) -> tuple[NDArray[np.int8], I64]:
+    """Flare, dip or steady, and the test whose interval is shown.
+
+    The averaged likelihood ratio decides between flare and dip, being the primary test of both; the interval is that
+    of the kind's most significant test among those that point at a window of their own.
+    """
+    names = [name for name, _ in TESTS]
+    looks = np.array([looks_for for _, looks_for in TESTS])
+    filled = np.where(np.isnan(log_p), 0.0, log_p)
+    flare_like = filled[:, names.index("flare_averaged")] <= filled[:, names.index("dip_averaged")]
+    flare_best = np.flatnonzero(looks == FLARE)[np.argmin(filled[:, looks == FLARE], axis=1)]
+    dip_best = np.flatnonzero(looks == DIP)[np.argmin(filled[:, looks == DIP], axis=1)]
+    tested = np.isfinite(combined)
+    best = np.where(tested, np.where(flare_like, flare_best, dip_best), -1)
+    with np.errstate(invalid="ignore"):
+        varies = tested & (combined <= np.log(significance))
+    kind = np.where(varies, np.where(flare_like, FLARE, DIP), STEADY).astype(np.int8)
+    return kind, best.astype(np.int64)
+
+
+def _blocks(clock: NullClock, p0: float) -> tuple[F64, I64, F64]:
+    """Bayesian-block edges of every source on the null clock, and its most deviant block."""
+    counts = np.diff(clock.offsets)
+    penalties = penalty_for(counts, p0)
+    found: list[F64] = []
+    deviant = np.full((len(counts), 2), np.nan)
+    for s, (penalty, n) in enumerate(zip(penalties, counts, strict=True)):
+        x = clock.u[clock.offsets[s] : clock.offsets[s + 1]]
+        edges = bayesian_blocks(x, penalty=penalty, span=(0.0, 1.0)) if n else np.array([0.0, 1.0])
+        found.append(edges)
+        if len(edges) > 2:
+            held = np.diff(np.searchsorted(x, edges, side="left"))
+            width = np.diff(edges)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                gain = held * np.log(held / (n * width)) + (n - held) * np.log((n - held) / (n * (1 - width)))
+            k = int(np.nanargmax(np.where(held == 0, -n * np.log1p(-width), gain)))
+            deviant[s] = edges[k], edges[k + 1]
+    offsets = np.concatenate([[0], np.cumsum([len(e) for e in found])]).astype(np.int64)
+    return (np.concatenate(found) if found else np.empty(0)), offsets, deviant
+
+
+def _block_rates(batch: EventBatch, clock: NullClock, edges_u: F64, offsets: I64) -> tuple[F64, F64]:
+    """Mission times of the block edges, and counts a second of livetime in each block."""
+    source = np.repeat(np.arange(len(batch)), np.diff(offsets))
+    time, livetime = to_mission_time(batch, clock, edges_u, source)
+    rates = np.full(len(edges_u), np.nan)
+    if len(edges_u):
+        starts = np.flatnonzero(np.append(np.diff(source) == 0, False))
+        held = _counts_between(clock, edges_u, source, starts)
+        rates[starts] = held / (livetime[starts + 1] - livetime[starts])
+    return time, rates
+
+
+def _counts_between(clock: NullClock, edges_u: F64, source: I64, starts: I64) -> F64:
+    """Photons between consecutive edges of the same source."""
+    # One sorted axis for all sources: the source's number plus u, which lies in [0, 1].
+    axis = np.repeat(np.arange(len(clock.offsets) - 1), np.diff(clock.offsets)) * 2.0 + clock.u
+    at = np.searchsorted(axis, source * 2.0 + edges_u, side="left")
+    last = edges_u >= 1.0
+    at[last] = clock.offsets[source[last] + 1]
+    return (at[starts + 1] - at[starts]).astype(np.float64)
