@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
 from xherald.photons.apertures import ApertureSettings
-from xherald.photons.errors import ConfigError, XheraldError
+from xherald.photons.errors import ConfigError
 from xherald.photons.extraction import ExtractionSettings
 from xherald.photons.finding import FindingSettings
 from xherald.photons.statistics import TimingSettings
@@ -30,6 +31,9 @@ __all__ = ["Configuration", "OutputSettings", "PluginSettings", "Settings", "loa
 
 PREFIX = "XHERALD_"
 Key = tuple[str, ...]
+
+ELSEWHERE: frozenset[Key] = frozenset({("finding", "apertures")})
+"""Fields that are not settings of their section because another section sets them."""
 
 
 class Section(BaseModel):
@@ -49,8 +53,8 @@ class OutputSettings(Section):
         Most plots drawn for one input file, the most significant sources first.
     """
 
-    rows: int = Field(40, ge=1)
-    plots: int = Field(50, ge=1)
+    rows: int = Field(default=40, ge=1)
+    plots: int = Field(default=50, ge=1)
 
 
 class PluginSettings(Section):
@@ -69,7 +73,11 @@ class PluginSettings(Section):
 
 
 class Settings(Section):
-    """All settings of a run, one field a section."""
+    """All settings of a run, one field a section.
+
+    Apertures are cut alike around found and listed sources, so they have a section of their own and `finding` takes it
+    over (`find_sources` wants both in one).
+    """
 
     read: ReadLimits = ReadLimits()
     finding: FindingSettings = FindingSettings()
@@ -108,13 +116,13 @@ class Configuration:
         host = PluginHost(self.settings.plugins.disabled, self.settings.plugins.files)
         idle = {failure.name for failure in host.failures}
         for name, options in self.settings.adapters.items():
-            where = _where(self.origins, ("adapters", name))
+            path = ("adapters", name)
             if name in host.adapters:
-                try:
-                    host.options_for(host.adapters[name], options)
-                except ConfigError as fault:
-                    raise ConfigError(f"{where}: {fault}") from fault
+                model = host.adapters[name].options_model
+                _refuse_unknown(options, _fields(model), path, self.origins)
+                _validated(path, model, options, self.origins)
             elif name not in idle:
+                where = _where(self.origins, path)
                 raise ConfigError(f"{where}: no adapter is named {name!r}; allowed: {_listed(host.adapters)}")
         return host
 
@@ -123,7 +131,8 @@ class Configuration:
         for section, annotation in _sections().items():
             values = TypeAdapter(annotation).dump_python(getattr(self.settings, section), mode="json")
             for key, value in values.items():
-                yield (section, key), value, _given_at(self.origins, (section, key)) or "default"
+                if (section, key) not in ELSEWHERE:
+                    yield (section, key), value, _given_at(self.origins, (section, key)) or "default"
 
 
 def load_configuration(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -145,8 +154,10 @@ def load_configuration(path: Path | None = None, environment: Mapping[str, str] 
     _lay_environment_over(given, origins, os.environ if environment is None else environment)
     sections = _sections()
     _refuse_unknown(given, sections, (), origins)
-    values = {name: _validated(name, sections[name], content, origins) for name, content in given.items()}
-    return Configuration(Settings.model_construct(**values), origins)
+    values = {name: _validated((name,), sections[name], content, origins) for name, content in given.items()}
+    settings = Settings.model_construct(**values)
+    finding = dataclasses.replace(settings.finding, apertures=settings.apertures)
+    return Configuration(settings.model_copy(update={"finding": finding}), origins)
 
 
 def _sections() -> dict[str, Any]:
@@ -205,7 +216,7 @@ def _refuse_unknown(given: object, known: Mapping[str, Any], path: Key, origins:
         here = (*path, str(key))
         if key not in known:
             raise ConfigError(f"{_where(origins, here)}: unknown key {'.'.join(here)!r}; allowed: {_listed(known)}")
-        fields = _fields(known[key])
+        fields = {name: kind for name, kind in _fields(known[key]).items() if (*here, name) not in ELSEWHERE}
         if fields:
             _refuse_unknown(value, fields, here, origins)
 
@@ -219,19 +230,27 @@ def _fields(annotation: Any) -> dict[str, Any]:
     return {}
 
 
-def _validated(section: str, annotation: Any, content: object, origins: Mapping[Key, str]) -> Any:
-    """One section's settings; YAML's types are held to strictly, as in JSON, so that a string is never a number."""
-    if content is None:
-        content = {}
+def _validated(section: Key, annotation: Any, content: object, origins: Mapping[Key, str]) -> Any:
+    """Check one section's settings; types are held to strictly, as in JSON, so that a string is never a number."""
+    model, content = TypeAdapter(annotation), {} if content is None else content
     try:
-        return TypeAdapter(annotation).validate_json(json.dumps(content), strict=True)
+        return model.validate_json(json.dumps(content), strict=True)
     except ValidationError as fault:
         first = fault.errors()[0]
-        path = (section, *(str(part) for part in first["loc"]))
-        given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-        raise ConfigError(f"{_where(origins, path)}: {'.'.join(path)}: {first['msg']}{given}") from fault
-    except XheraldError as fault:  # settings of photons/ check themselves
-        raise ConfigError(f"{_where(origins, (section,))}: {section}: {fault}") from fault
+        path = section + (tuple(map(str, first["loc"])) or _culprit(model, content))
+        reason = first["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(first["input"], dict) or not first["loc"] else f", got {first['input']!r}"
+        raise ConfigError(f"{_where(origins, path)}: {'.'.join(path)}: {reason}{given}") from fault
+
+
+def _culprit(model: TypeAdapter[Any], content: object) -> Key:
+    """Find the key that is wrong by itself, for checks of a section as a whole; empty if only the whole is."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        try:
+            model.validate_json(json.dumps({key: value}), strict=True)
+        except ValidationError:
+            return (str(key),)
+    return ()
 
 
 def _given_at(origins: Mapping[Key, str], path: Key) -> str | None:

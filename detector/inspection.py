@@ -66,27 +66,23 @@ def describe_observation(observation: Observation) -> dict[str, Any]:
 
 
 def describe_table(batch: EventBatch) -> dict[str, Any]:
-    """Facts of a table of photons."""
+    """Facts of a table of photons, which holds one at least."""
     names = {(one.mission, one.instrument, one.time_reference) for one in batch.identities}
     mission, instrument, reference = next(iter(names)) if len(names) == 1 else ("several", "several", None)
-    photons = len(batch.time)
-    start, stop = (float(batch.time.min()), float(batch.time.max())) if photons else (None, None)
-    dated = reference is not None and start is not None and stop is not None
+    dates = [reference.utc(float(end)) for end in (batch.time.min(), batch.time.max())] if reference else [None, None]
     return {
         "mission": mission,
         "instrument": instrument,
         "mode": "table of photons",
         "sources": len(batch),
-        "start_utc": reference.utc(start) if dated else None,
-        "stop_utc": reference.utc(stop) if dated else None,
-        "events": photons,
-        "band_kev": [float(batch.band[:, 0].min()), float(batch.band[:, 1].max())] if len(batch) else None,
+        "start_utc": dates[0],
+        "stop_utc": dates[1],
+        "events": len(batch.time),
+        "band_kev": [float(batch.band[:, 0].min()), float(batch.band[:, 1].max())],
         "sources_with_good_times": int(batch.good_times_known.sum()),
         "good_time_intervals": len(batch.gti),
-        "frame_time_s": float(batch.frame_time.max()) if len(batch) else None,
-        "livetime_s": {"shortest": float(batch.livetime.min()), "longest": float(batch.livetime.max())}
-        if len(batch)
-        else None,
+        "frame_time_s": float(batch.frame_time.max()),
+        "livetime_s": {"shortest": float(batch.livetime.min()), "longest": float(batch.livetime.max())},
     }
 
 

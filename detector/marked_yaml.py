@@ -1,8 +1,8 @@
 """YAML for configuration files: the safe loader's values, the line of every key, and none of YAML 1.1's traps.
 
-YAML 1.1 reads ``12:30:45`` as a number in base 60, ``no`` as False, ``0012`` in base 8 and ``1e-3`` as a string, and lets a
-key that is written twice win silently. Here the first three are refused wherever they stand unquoted, ``1e-3`` is the
-number it looks like, and a key written twice is an error.
+YAML 1.1 reads ``12:30:45`` as a number in base 60, ``no`` as False, ``0012`` in base 8 and ``1e-3`` as a string, and
+lets a key that is written twice win silently. Here the first three are refused wherever they stand unquoted, ``1e-3``
+is the number it looks like, and a key written twice is an error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class _Loader(yaml.SafeLoader):
     """The safe loader with a resolver of its own for numbers such as 1e-3."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))
+PLAIN_EXPONENT = re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", PLAIN_EXPONENT, list("-+0123456789"))
 
 
 def parse(text: str) -> tuple[Any, dict[Path, int]]:
@@ -80,11 +81,11 @@ def _key_lines(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _key_lines(item, path)
-    else:
+    elif isinstance(node, yaml.ScalarNode):
         _refuse_trap(node)
 
 
-def _refuse_trap(node: yaml.Node) -> None:
+def _refuse_trap(node: yaml.ScalarNode) -> None:
     kind = node.tag.rpartition(":")[2]
     written = node.value
     if node.style is not None:  # quoted, so a string

@@ -28,7 +28,7 @@ def require_writable(targets: Iterable[Path]) -> None:
     """
     for target in targets:
         if target.suffix.lower() not in WRITERS:
-            raise ConfigError(f"{target}: no writer for {target.suffix or 'no suffix'!r}; allowed: {', '.join(WRITERS)}")
+            raise ConfigError(f"{target}: the suffix says no format we write; allowed: {', '.join(WRITERS)}")
         if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
             raise ConfigError(f"{target}: its folder does not exist or cannot be written to")
 

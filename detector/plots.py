@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from xherald.photons import Annulus, Aperture, Ellipse, EventList, Observation, Polygon, SkyProjection
 
 from .rows import SourceRow, significance
@@ -17,6 +18,7 @@ from .rows import SourceRow, significance
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
     from xherald.detector.scan import Scan
 
 __all__ = ["GoodTimeAxis", "draw_scan", "draw_source", "light_curve_edges"]
@@ -71,10 +73,16 @@ def draw_source(scan: Scan, index: int, row: SourceRow) -> Figure:
     figure = Figure(figsize=(11.5, 7.4), layout="constrained")
     FigureCanvasAgg(figure)
     has_image = scan.observation is not None and scan.observation.projection is not None
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.15, 1.0))
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1.15, 1.0), squeeze=False)[:, 0]
     places = lower.subplots(1, 3 if has_image else 2, width_ratios=(1.25, 0.8, 1.0)[: 3 if has_image else 2])
     edges, rates = scan.timing.block_edges[blocks], scan.timing.block_rates[blocks]
-    _draw_light_curve(upper.subplots(), source, row, axis, edges, rates)
+    close_up = _close_up(row, axis)
+    curves = upper.subplots(1, 2, width_ratios=(1.7, 1), squeeze=False)[0] if close_up else [upper.subplots()]
+    for place, limits in zip(curves, (None, close_up), strict=False):
+        _draw_light_curve(place, source, row, axis, edges, rates)
+        _label_good_time(place, source, axis, limits)
+    curves[0].set_ylabel("counts s$^{-1}$", color=INK)
+    curves[0].legend(fontsize=8, frameon=False, loc="best")
     _draw_map(places[0], source, row)
     _draw_hardness(places[1], row)
     if has_image and scan.observation is not None:
@@ -114,7 +122,8 @@ class GoodTimeAxis:
 
     def at(self, time: ArrayLike) -> F64:
         """Where mission times are drawn, s."""
-        return np.interp(np.asarray(time, dtype=np.float64), self.time, self.place)
+        placed: F64 = np.interp(np.asarray(time, dtype=np.float64), self.time, self.place)
+        return placed
 
     @property
     def pauses(self) -> F64:
@@ -122,16 +131,16 @@ class GoodTimeAxis:
         return self.place[1:-1].reshape(-1, 2)
 
 
-def light_curve_edges(source: EventList, interval: tuple[float, float] | None, per_bin: float = 6.0) -> F64:
-    """Bin edges in livetime, s: even ones with some photons each, finer inside an interval that holds more of them.
+def light_curve_edges(source: EventList, interval: tuple[float, float] | None, per_bin: int = 6) -> F64:
+    """Bin edges in livetime, s: even ones outside the interval, inside it such that each bin has as many photons.
 
     Parameters
     ----------
     source : EventList
     interval : (float, float) or None
         Mission seconds; its ends are edges.
-    per_bin : float
-        Photons a bin holds on average.
+    per_bin : int
+        Photons a bin holds on average outside and, as far as frames allow, exactly inside.
     """
     total = source.exposure.livetime
     edges = np.linspace(0.0, total, int(np.clip(len(source) / per_bin, 8, 80)) + 1)
@@ -140,16 +149,21 @@ def light_curve_edges(source: EventList, interval: tuple[float, float] | None, p
     start, stop = source.exposure.livetime_at(np.array(interval))
     if stop <= start:
         return edges
-    inside = np.count_nonzero((source.time >= interval[0]) & (source.time <= interval[1]))
-    frames = (stop - start) / source.frame_time if source.frame_time else np.inf
-    finest = max(1.0, min(inside / per_bin, 30.0, frames))
-    width = max(stop - start, 1e-9)
-    away = edges[(edges < start - 0.2 * width) | (edges > stop + 0.2 * width)]
-    fine = np.linspace(start, stop, int(finest) + 1)
-    return np.unique(np.concatenate([[0.0], away, fine, [total]]))
+    inside = source.time[(source.time >= interval[0]) & (source.time <= interval[1])]
+    # Edges halfway between photons: on a photon they would favour the narrower bin.
+    last, following = inside[per_bin - 1 : -1 : per_bin], inside[per_bin::per_bin]
+    fine = source.exposure.livetime_at(0.5 * (last + following[: len(last)]))
+    fine = fine[np.diff(fine, prepend=start) >= source.frame_time]
+    width = stop - start
+    away = edges[(edges < start - 0.1 * width) | (edges > stop + 0.1 * width)]
+    merged = np.unique(np.concatenate([[0.0, start], fine, [stop, total], away]))
+    wide: F64 = merged[np.append(np.diff(merged) > 1e-6 * total, True)]
+    return wide
 
 
-def _draw_light_curve(place: Axes, source: EventList, row: SourceRow, axis: GoodTimeAxis, edges: F64, rates: F64) -> None:
+def _draw_light_curve(
+    place: Axes, source: EventList, row: SourceRow, axis: GoodTimeAxis, edges: F64, rates: F64
+) -> None:
     from astropy.stats import poisson_conf_interval
 
     interval = row["interval"]
@@ -184,26 +198,36 @@ def _draw_light_curve(place: Axes, source: EventList, row: SourceRow, axis: Good
         place.axhline(level, color=INK, lw=0.9, ls=":", label="background in the aperture")
     place.vlines(axis.at(source.time), 0, 0.025, transform=place.get_xaxis_transform(), color=INK, lw=0.4, alpha=0.6)
     place.set_ylim(bottom=0)
-    place.set_xlim(axis.place[0], axis.place[-1])
-    _label_good_time(place, source, axis)
-    place.set_ylabel("counts s$^{-1}$", color=INK)
-    place.legend(fontsize=8, frameon=False, loc="best")
 
 
-def _label_good_time(place: Axes, source: EventList, axis: GoodTimeAxis) -> None:
+def _close_up(row: SourceRow, axis: GoodTimeAxis) -> tuple[float, float] | None:
+    """Drawn range around an interval too short to be seen in the whole; None where it can be."""
+    interval = row["interval"]
+    if interval is None or row["kind"] == "steady":
+        return None
+    start, stop = axis.at([interval["start_s"], interval["stop_s"]])
+    margin = max(0.6 * (stop - start), 1e-3 * axis.place[-1])
+    short = stop - start < 0.15 * axis.place[-1]
+    return (max(start - margin, 0.0), min(stop + margin, axis.place[-1])) if short else None
+
+
+def _label_good_time(place: Axes, source: EventList, axis: GoodTimeAxis, limits: tuple[float, float] | None) -> None:
+    """Put ticks at round good times; places are good time but for the strips of pauses."""
     from matplotlib.ticker import MaxNLocator
 
-    total = source.exposure.livetime
-    scale, unit = (1e3, "ks") if total >= 2e3 else (1.0, "s")
-    good = [value for value in MaxNLocator(9).tick_values(0, total / scale) if 0 <= value <= total / scale]
-    place.set_xticks(axis.at(source.exposure.time_at(np.array(good) * scale)), [f"{value:g}" for value in good])
+    scale, unit = (1e3, "ks") if source.exposure.livetime >= 2e3 else (1.0, "s")
+    begin, end = limits or (axis.place[0], axis.place[-1])
+    first, last = np.interp([begin, end], axis.place, source.exposure.livetime_at(axis.time)) / scale
+    ticks = [value for value in MaxNLocator(6).tick_values(first, last) if first <= value <= last]
+    place.set_xticks(axis.at(source.exposure.time_at(np.array(ticks) * scale)), [f"{value:.10g}" for value in ticks])
+    place.set_xlim(begin, end)
     strips = ", pauses grey" if len(axis.pauses) else ""
     reference = source.identity.time_reference
     since = f" since {reference.utc(float(axis.time[0]), 0)[:-1].replace('T', ' ')} UTC" if reference else ""
-    place.set_xlabel(f"good time ({unit}){since}{strips}", color=INK)
+    place.set_xlabel(f"good time ({unit})" + (", around the interval" if limits else since + strips), color=INK)
 
 
-# --- energy, hardness, image -------------------------------------------------------------------------------------------
+# --- energy, hardness, image -----------------------------------------------------------------------------------------
 
 
 def _draw_map(place: Axes, source: EventList, row: SourceRow) -> None:
@@ -215,12 +239,13 @@ def _draw_map(place: Axes, source: EventList, row: SourceRow) -> None:
     ends = (0.0, source.exposure.livetime / scale)
     bins = (np.linspace(*ends, MAP_SHAPE[0] + 1), np.geomspace(low, high, MAP_SHAPE[1] + 1))
     counts = np.histogram2d(time / scale, source.energy, bins)[0]
-    mesh = place.pcolormesh(*bins, counts.T, cmap="magma_r", vmin=0, vmax=max(counts.max(), 1))
+    shown = np.ma.masked_equal(counts.T, 0)  # white, so that a single photon stands out
+    mesh = place.pcolormesh(*bins, shown, cmap="YlOrRd", vmin=0, vmax=max(counts.max(), 1))
     place.figure.colorbar(mesh, ax=place, pad=0.01, label="counts")
     interval = row["interval"]
     if interval:
         edges = source.exposure.livetime_at(np.array([interval["start_s"], interval["stop_s"]])) / scale
-        place.vlines(edges, low, high, color=MARK[row["kind"]], lw=1.2)
+        place.vlines(edges, low, high, color=INK, lw=0.9, ls="--")
     place.set_yscale("log")
     ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= tick <= high]
     place.yaxis.set_major_locator(FixedLocator(ticks))
@@ -264,8 +289,8 @@ def _draw_image(place: Axes, observation: Observation, aperture: Aperture, row: 
     interval = row["interval"]
     if interval and row["kind"] == "flare":
         during = near & (events.time >= interval["start_s"]) & (events.time <= interval["stop_s"])
-        place.plot(dx[during], dy[during], ".", ms=2.5, color=MARK["flare"], alpha=0.9, label="in the interval")
-        place.legend(fontsize=8, frameon=False, loc="upper right")
+        place.plot(dx[during], dy[during], ".", ms=2.5, color="#e07a1f", alpha=0.9)
+        place.set_title("orange: photons of the interval", fontsize=9, color=INK)
     _draw_shape(place, sky, aperture.region, (x0, y0), color=BLOCKS, lw=1.4)
     if aperture.background is not None:
         _draw_shape(place, sky, aperture.background, (x0, y0), color=PHOTONS, lw=1.0, ls="--")

@@ -1,7 +1,7 @@
 """What is told of a source: one row a source, in JSON's own types, built from a scan's flat arrays.
 
-`COLUMNS` says the same once more for flat tables: name, unit and meaning (UCD) of every column, where its value stands in
-the row, and its description; writers and the documentation read it.
+`COLUMNS` says the same once more for flat tables: name, unit and meaning (UCD) of every column, where its value stands
+in the row, and its description; writers and the documentation read it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,24 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from xherald.photons.statistics.result import DIP, FLARE, STEADY, Intervals, Timing
+
+from xherald.photons.statistics.result import DIP, FLARE, STEADY, Timing
 
 if TYPE_CHECKING:
     from xherald.detector.scan import Scan
     from xherald.photons import EventBatch
 
-__all__ = ["COLUMNS", "Column", "Interval", "SourceRow", "Value68", "flat_columns", "significance", "source_rows", "value_at"]
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "Interval",
+    "SourceRow",
+    "Value68",
+    "flat_columns",
+    "significance",
+    "source_rows",
+    "value_at",
+]
 
 Kind = Literal["flare", "dip", "steady"]
 KINDS: dict[int, Kind] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}
@@ -103,7 +114,7 @@ COLUMNS = (
     Column("background_counts", "background_counts", float, "ct", "instr.background", "background expected among them"),
     Column("background_error", "background_error", float, "ct", "stat.error;instr.background", "its 68 % error"),
     Column("livetime", "livetime_s", float, "s", "time.duration;obs.exposure", "good time less dead time"),
-    Column("p_value", "p_value", float, "", "stat.probability", "chance of a steady source, all tests' trials included"),
+    Column("p_value", "p_value", float, "", "stat.probability", "chance that it is steady, all trials counted"),
     Column("kind", "kind", str, "", "meta.code.class;src.var", "flare, dip or steady"),
     Column("start_utc", "interval.start_utc", str, "", "time.start", "start of the interval, UTC"),
     Column("stop_utc", "interval.stop_utc", str, "", "time.end", "end of the interval, UTC"),
@@ -114,10 +125,10 @@ COLUMNS = (
     Column("interval_counts", "interval.counts", float, "ct", "phot.count", "photons in the interval"),
     Column("interval_expected", "interval.expected", float, "ct", "phot.count;stat.mean", "expected if steady"),
     Column("best_test", "best_test", str, "", "meta.id", "test that the interval comes from"),
-    Column("variability_index", "variability_index", int, "", "src.var.index", "Gregory–Loredo index, 0 to 10"),
+    Column("variability_index", "variability_index", int, "", "src.var.index", "Gregory-Loredo index, 0 to 10"),
     Column("log10_odds", "log10_odds", float, "", "stat.likelihood;src.var", "log10 odds of a variable source"),
     *(
-        Column(f"hardness_{when}{end}", f"hardness.{when}.{part}", float, "", ucd, f"hardness {when} the interval{what}")
+        Column(f"hardness_{when}{end}", f"hardness.{when}.{part}", float, "", ucd, f"hardness {when} interval{what}")
         for when in ("before", "inside", "after")
         for end, part, ucd, what in (
             ("", "value", "phot.color;em.X-ray", ""),
@@ -127,7 +138,14 @@ COLUMNS = (
     ),
     Column("flags", "flags", str, "", "meta.code", "what to know of it, separated by ;"),
     Column("aperture_origin", "aperture_origin", str, "", "meta.note", "how the source was found"),
-    Column("aperture_radius", "aperture_radius_arcsec", float, "arcsec", "phys.angSize", "farthest edge of the aperture"),
+    Column(
+        "aperture_radius",
+        "aperture_radius_arcsec",
+        float,
+        "arcsec",
+        "phys.angSize",
+        "its farthest edge from the centre",
+    ),
     Column("xherald", "xherald", str, "", "meta.version;meta.software", "version of the code"),
 )
 
@@ -158,7 +176,7 @@ def flat_columns(tests: Sequence[str]) -> tuple[Column, ...]:
 
 def value_at(row: SourceRow, path: str) -> Any:
     """Value of a column in a row; None where any step of the path is None."""
-    return reduce(lambda place, key: None if place is None else place.get(key), path.split("."), row)  # type: ignore[arg-type,return-value,attr-defined]
+    return reduce(lambda place, key: None if place is None else place.get(key), path.split("."), row)  # type: ignore[arg-type,return-value]
 
 
 def _columns(scan: Scan) -> dict[str, list[Any]]:
@@ -181,7 +199,7 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "livetime_s": batch.livetime.tolist(),
         "p_value": _known(timing.p_value),
         "kind": [KINDS[code] for code in timing.kind.tolist()],
-        "interval": _intervals(batch, timing.intervals),
+        "interval": _intervals(batch, timing),
         "tests": _by_name({test.name: _known(test.p) for test in timing.tests}, n),
         "best_test": [timing.tests[index].name if index >= 0 else None for index in timing.best.tolist()],
         "variability_index": [index if index >= 0 else None for index in timing.variability_index.tolist()],
@@ -206,7 +224,8 @@ def _by_name(columns: dict[str, list[Any]], n: int) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _intervals(batch: EventBatch, found: Intervals) -> list[Interval | None]:
+def _intervals(batch: EventBatch, timing: Timing) -> list[Interval | None]:
+    found = timing.intervals
     rows = _by_name(
         {
             "start_utc": _utc(batch, found.start),
@@ -220,7 +239,8 @@ def _intervals(batch: EventBatch, found: Intervals) -> list[Interval | None]:
         },
         len(batch),
     )
-    told: Iterable[Any] = (row if row["duration_s"] is not None else None for row in rows)
+    tested = (timing.best >= 0) & np.isfinite(found.stop - found.start)
+    told: Iterable[Any] = (row if known else None for row, known in zip(rows, tested.tolist(), strict=True))
     return list(told)
 
 

@@ -14,6 +14,7 @@ from xherald.plugins import InstrumentAdapter
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
     from xherald.detector.config import Configuration
     from xherald.photons.statistics.result import Timing
 
@@ -111,7 +112,11 @@ def _place_sources(
     from xherald.photons.finding import find_sources
 
     if sources is not None:
-        return _listed_sources(observation, configuration, sources)
+        from xherald.detector.source_lists import read_source_list
+
+        listed = read_source_list(sources, observation, configuration.settings.apertures)
+        note = f"{len(listed.outside)} sources of {sources} lie outside the field" if listed.outside else ""
+        return list(listed.apertures), (note,) if note else ()
     own = adapter.apertures(observation)
     if own:
         return own, ()

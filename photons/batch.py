@@ -76,7 +76,11 @@ class EventBatch:
         for name in ("offsets", "gti_offsets", "background_offsets"):
             if len(getattr(self, name)) != n + 1:
                 raise PhotonError(f"batch: {name} has {len(getattr(self, name))} entries for {n} sources")
-        ends = ((self.offsets, self.time), (self.gti_offsets, self.gti), (self.background_offsets, self.background_time))
+        ends = (
+            (self.offsets, self.time),
+            (self.gti_offsets, self.gti),
+            (self.background_offsets, self.background_time),
+        )
         if any(offsets[-1] != len(flat) for offsets, flat in ends):
             raise PhotonError("batch: offsets do not end where the flat arrays do")
         for name in self.__slots__:
@@ -150,9 +154,12 @@ class EventBatch:
     def livetime(self) -> F64:
         """Livetime of each source, s, dead time taken off, shape (n,)."""
         widths = (self.gti[:, 1] - self.gti[:, 0]) * self.gti_fraction
-        summed = np.concatenate([[0.0], np.cumsum(widths)])
-        # reduceat on exact slices would lose nothing but empties; the difference of a running sum serves both.
-        return (summed[self.gti_offsets[1:]] - summed[self.gti_offsets[:-1]]) * self.live_fraction
+        if not len(self):
+            return np.empty(0)
+        # Every exposure has an interval, so no slice is empty; a sum of its own, not a difference of running sums,
+        # gives a source the same livetime whatever batch it is in.
+        summed: F64 = np.add.reduceat(widths, self.gti_offsets[:-1]) * self.live_fraction
+        return summed
 
     def select(self, chosen: ArrayLike) -> EventBatch:
         """The sources with the given indices (or boolean mask), in that order."""

@@ -160,7 +160,9 @@ class EventList:
         if not (self.frame_time >= 0 and math.isfinite(self.frame_time)):
             raise PhotonError(f"{name}: frame time {self.frame_time} s is not a time")
         if not low < self.hardness_split < high:
-            raise PhotonError(f"{name}: hardness split {self.hardness_split} keV lies outside the band {low}–{high} keV")
+            raise PhotonError(
+                f"{name}: hardness split {self.hardness_split} keV lies outside the band {low}–{high} keV"
+            )
         if not 0 < self.live_fraction <= 1:
             raise PhotonError(f"{name}: live fraction {self.live_fraction} is not in (0, 1]")
 

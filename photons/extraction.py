@@ -1,8 +1,8 @@
 """From an exposure and its apertures to photons source by source: `extract`.
 
-The photons are sorted into cells once, and each aperture looks only at the cells under it. Areas are counted on fine grids
-cut by each detector's footprint and by the other sources' regions, so that backgrounds are scaled right at chip edges and
-in crowded fields. On the road this is the last step that knows of an exposure; all later ones see an `EventBatch`.
+The photons are sorted into cells once, and each aperture looks only at the cells under it. Areas are counted on fine
+grids cut by each detector's footprint and by the other sources' regions, so that backgrounds are scaled right at chip
+edges and in crowded fields. On the road this is the last step that knows of an exposure.
 """
 
 from __future__ import annotations
@@ -45,8 +45,11 @@ class ExtractionSettings:
         Below this part on any detector an aperture is flagged "aperture_partly_off_chip".
     least_background_area : float
         A background region with less than this many times the source's area is not used ("no_background").
-    poor_background_area, poor_background_counts : float, int
-        Below this many times the source's area, or this many photons, it is flagged "background_poor".
+    poor_background_area : float
+        Below this many times the source's area a background region is flagged "background_poor".
+    poor_background_error : float
+        So it is where the background expected in the aperture is uncertain by more than this many counts and more than
+        a tenth of the counts in the aperture.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -56,21 +59,22 @@ class ExtractionSettings:
     least_seen_fraction: float = 0.95
     least_background_area: float = 1.0
     poor_background_area: float = 3.0
-    poor_background_counts: int = 5
+    poor_background_error: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shares:
     """What each aperture (row) has of each detector (column).
 
-    `kept` says which detectors it uses; areas are in square sky pixels; `area_ratio` is 0 where there is no background.
+    `kept` says which detectors it uses, `weights` how much of the aperture lies on each; `background_times` is the area
+    (times good time) of the background region over the source's, `area_ratio` its inverse, 0 where it is not used.
     """
 
     detectors: tuple[Detector, ...]
     kept: NDArray[np.bool_]
     weights: F64
     area_ratio: F64
-    background_area_ratio: F64
+    background_times: F64
     seen: F64
     overlaps: NDArray[np.bool_]
 
@@ -193,9 +197,7 @@ def _gather(
         rows, offsets = photons_in_shapes(sources, index, events.x, events.y, column, shares.kept, nobody)
         barred = events_inside(grown, index, events.x, events.y)
         around = shares.kept & (shares.area_ratio > 0)[:, None]
-        others, background_offsets = photons_in_shapes(
-            backgrounds, index, events.x, events.y, column, around, barred
-        )
+        others, background_offsets = photons_in_shapes(backgrounds, index, events.x, events.y, column, around, barred)
     else:
         rows = others = np.zeros(0, dtype=np.int32)
         offsets = background_offsets = np.zeros(n + 1, dtype=np.int64)
@@ -217,7 +219,7 @@ def _gather(
         good_times_known=np.ones(n, dtype=np.bool_),
         band=np.tile(np.array(observation.band, dtype=np.float64), (n, 1)),
         hardness_split=np.full(n, observation.hardness_split),
-        identities=_identities(observation, apertures, shares, np.diff(background_offsets), settings),
+        identities=_identities(observation, apertures, shares, np.diff(offsets), np.diff(background_offsets), settings),
     )
 
 
@@ -251,16 +253,18 @@ def _identities(
     observation: Observation,
     apertures: Sequence[Aperture],
     shares: _Shares,
+    counts: NDArray[np.int64],
     background_counts: NDArray[np.int64],
     settings: ExtractionSettings,
 ) -> tuple[Identity, ...]:
-    """What each source is called, where it lies, and what a reader must know of its extraction."""
+    """Say what each source is called, where it lies, and what a reader must know of its extraction."""
     ra = np.array([one.ra for one in apertures])
     dec = np.array([one.dec for one in apertures])
     angle = None if observation.pointing is None else separation_deg(ra, dec, *observation.pointing) * 60.0
     missing = shares.area_ratio == 0
-    poor = (shares.background_area_ratio < settings.poor_background_area) | (
-        background_counts < settings.poor_background_counts
+    uncertain = shares.area_ratio * np.sqrt(background_counts + 1.0)
+    poor = (shares.background_times < settings.poor_background_area) | (
+        (uncertain > settings.poor_background_error) & (uncertain > 0.1 * counts)
     )
     raised = {
         "aperture_partly_off_chip": shares.seen < settings.least_seen_fraction,

@@ -42,6 +42,11 @@ class Hull:
         x, y = self.vertices.T
         return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
+    @property
+    def edges(self) -> F64:
+        """Rows of normal x, normal y and offset, for kernels; shape (k, 3)."""
+        return np.column_stack([self.normals, self.offsets])
+
     def depth(self, x: F64, y: F64) -> F64:
         """Distance from the nearest edge, sky pixels, negative outside."""
         inside = self.offsets - (np.multiply.outer(x, self.normals[:, 0]) + np.multiply.outer(y, self.normals[:, 1]))
@@ -70,8 +75,8 @@ class Footprint:
         return np.array([hull.depth(x, y) for hull in self.hulls]).reshape(len(self.hulls), *np.shape(x))
 
     def flat_edges(self) -> tuple[F64, NDArray[np.int64]]:
-        """Every hull's edges as rows (normal x, normal y, offset) for kernels, and where each hull's rows begin."""
-        rows = [np.column_stack([hull.normals, hull.offsets]) for hull in self.hulls]
+        """`Hull.edges` of all hulls, and where each hull's rows begin."""
+        rows = [hull.edges for hull in self.hulls]
         begins = np.cumsum([0, *(len(one) for one in rows)])
         return (np.concatenate(rows) if rows else np.empty((0, 3))), begins.astype(np.int64)
 
@@ -100,8 +105,8 @@ def field_footprint(observation: Observation) -> Footprint:
 def _hull_of(x: NDArray[np.floating], y: NDArray[np.floating]) -> Hull | None:
     if len(x) < 3:
         return None
-    kept = _connected(x, y)
-    x, y = x[kept].astype(np.float64), y[kept].astype(np.float64)
+    outer = _outer_photons(x, y)
+    x, y = x[outer].astype(np.float64), y[outer].astype(np.float64)
     angles = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     outermost = np.unique([int(np.argmax(x * c + y * s)) for c, s in zip(np.cos(angles), np.sin(angles), strict=True)])
     points = np.unique(np.column_stack([x[outermost], y[outermost]]), axis=0)
@@ -114,8 +119,11 @@ def _hull_of(x: NDArray[np.floating], y: NDArray[np.floating]) -> Hull | None:
     return Hull(points[hull.vertices], hull.equations[:, :2].copy(), -hull.equations[:, 2])
 
 
-def _connected(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Photons of the largest patch of sky without wide holes: a stray one far off would stretch the hull."""
+def _outer_photons(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Photons in the outermost cells of the largest patch of sky without wide holes.
+
+    Hulls are made of those; and a stray photon far off the patch would stretch the hull.
+    """
     from scipy.ndimage import binary_dilation, label
 
     # About eight photons a cell: enough that a cell of the chip is seldom empty, whatever its shape.
@@ -124,10 +132,15 @@ def _connected(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.b
     side = max(float(x.max() - low[0]), float(y.max() - low[1]), 1e-6) / cells * 1.000001
     ix, iy = ((x - low[0]) / side).astype(np.int32), ((y - low[1]) / side).astype(np.int32)
     counts = np.bincount(iy * cells + ix, minlength=cells * cells).reshape(cells, cells)
-    patches, number = label(binary_dilation(counts > 0, iterations=2), structure=np.ones((3, 3)))
-    patches = patches * (counts > 0)
-    if number <= 1:
-        return np.ones(len(x), dtype=np.bool_)
-    largest = int(np.argmax(np.bincount(patches.ravel(), weights=(counts > 0).ravel())[1:])) + 1
-    kept: NDArray[np.bool_] = patches[iy, ix] == largest
-    return kept
+    occupied = counts > 0
+    patches, _ = label(binary_dilation(occupied, iterations=2), structure=np.ones((3, 3)))
+    patches = patches * occupied
+    patch = patches == int(np.argmax(np.bincount(patches.ravel())[1:])) + 1
+    edge = np.zeros_like(patch)
+    rows, columns = np.flatnonzero(patch.any(axis=1)), np.flatnonzero(patch.any(axis=0))
+    edge[rows, patch.argmax(axis=1)[rows]] = True
+    edge[rows, cells - 1 - patch[:, ::-1].argmax(axis=1)[rows]] = True
+    edge[patch.argmax(axis=0)[columns], columns] = True
+    edge[cells - 1 - patch[::-1].argmax(axis=0)[columns], columns] = True
+    outer: NDArray[np.bool_] = edge[iy, ix]
+    return outer

@@ -146,7 +146,9 @@ class Exposure:
     gti: Gti
     fraction: NDArray[np.float64]
 
-    def __init__(self, gti: ArrayLike, fraction: ArrayLike | None = None, *, where: str = "good-time intervals") -> None:
+    def __init__(
+        self, gti: ArrayLike, fraction: ArrayLike | None = None, *, where: str = "good-time intervals"
+    ) -> None:
         checked = as_gti(gti, where=where)
         given = np.ones(len(checked)) if fraction is None else np.array(fraction, dtype=np.float64)
         if given.shape != (len(checked),) or not np.all((given > 0) & (given <= 1)):

@@ -165,7 +165,9 @@ class Observation:
         for one in self.detectors:
             if one.number == number:
                 return one
-        raise FileError(self.path, f"no detector {number}; it has {', '.join(d.name for d in self.detectors) or 'none'}")
+        raise FileError(
+            self.path, f"no detector {number}; it has {', '.join(d.name for d in self.detectors) or 'none'}"
+        )
 
     def require_good_times(self) -> None:
         """Refuse to go on without good-time intervals, on which every livetime rests."""
@@ -177,5 +179,3 @@ class Observation:
         if self.projection is None:
             raise FileError(self.path, self.projection_fault or "no sky coordinates, so no source can be placed")
         return self.projection
-
-

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["PixelIndex", "cell_range", "index_pixels"]
+__all__ = ["PixelIndex", "cell_range", "index_pixels", "sort_into_cells"]
 
 
 class PixelIndex(NamedTuple):
@@ -36,7 +36,8 @@ class PixelIndex(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _counting_sort(x: Any, y: Any, x0: float, y0: float, side: float, nx: int, ny: int) -> Any:
+def sort_into_cells(x: Any, y: Any, x0: float, y0: float, side: float, nx: int, ny: int) -> Any:
+    """Order photons by cell, keeping their order within each: `order` and `starts` of a `PixelIndex`."""
     n = len(x)
     starts = np.zeros(nx * ny + 1, np.int32)
     for i in range(n):
@@ -78,5 +79,5 @@ def index_pixels(
     width, height = float(x.max()) - x0, float(y.max()) - y0
     side = max(side, float(np.sqrt(width * height / most_cells)), width / most_cells, height / most_cells)
     nx, ny = int(width / side) + 1, int(height / side) + 1
-    order, starts = _counting_sort(x, y, x0, y0, side, nx, ny)
+    order, starts = sort_into_cells(x, y, x0, y0, side, nx, ny)
     return PixelIndex(order, starts, x0, y0, side, nx, ny)

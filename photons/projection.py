@@ -56,7 +56,9 @@ class SkyProjection:
         if not all(math.isfinite(v) for v in values):
             raise ProjectionError("sky projection holds a value that is not finite")
         if self.x_step == 0 or self.y_step == 0 or abs(self.dec) > 90:
-            raise ProjectionError(f"sky projection cannot be true: Dec {self.dec} deg, steps {self.x_step}, {self.y_step}")
+            raise ProjectionError(
+                f"sky projection cannot be true: Dec {self.dec} deg, steps {self.x_step}, {self.y_step}"
+            )
 
     @property
     def pixel_arcsec(self) -> float:

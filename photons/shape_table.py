@@ -82,10 +82,10 @@ def inside(shapes: Any, i: int, x: float, y: float) -> bool:
     if shapes.kind[i] == ELLIPSE:
         u = (dx * shapes.sizes[i, 2] + dy * shapes.sizes[i, 3]) / shapes.sizes[i, 0]
         v = (-dx * shapes.sizes[i, 3] + dy * shapes.sizes[i, 2]) / shapes.sizes[i, 1]
-        return u * u + v * v <= 1.0
+        return bool(u * u + v * v <= 1.0)
     if shapes.kind[i] == ANNULUS:
         r2 = dx * dx + dy * dy
-        return shapes.sizes[i, 0] ** 2 < r2 <= shapes.sizes[i, 1] ** 2
+        return bool(shapes.sizes[i, 0] ** 2 < r2 <= shapes.sizes[i, 1] ** 2)
     within = False
     last = shapes.begins[i + 1] - 1
     for k in range(shapes.begins[i], shapes.begins[i + 1]):

@@ -1,16 +1,34 @@
 """The contract between the road and its plugins: base classes, hooks, the host that finds them, tools to write them."""
 
 from .contract import InstrumentAdapter, Options, Plugin, ReadLimits
+from .files import FitsFile, Hdu, Keywords, open_fits, read_header
+from .goodtimes import GtiLayout
 from .hookspecs import hookimpl
 from .host import PluginFailure, PluginHost, PluginRecord
+from .mission import FitsAdapter, Instrument, MissionTable, NoImage
+from .screening import ChannelEnergy, Energy, LinearEnergy, Rule
 
 __all__ = [
+    "ChannelEnergy",
+    "Energy",
+    "FitsAdapter",
+    "FitsFile",
+    "GtiLayout",
+    "Hdu",
+    "Instrument",
     "InstrumentAdapter",
+    "Keywords",
+    "LinearEnergy",
+    "MissionTable",
+    "NoImage",
     "Options",
     "Plugin",
     "PluginFailure",
     "PluginHost",
     "PluginRecord",
     "ReadLimits",
+    "Rule",
     "hookimpl",
+    "open_fits",
+    "read_header",
 ]

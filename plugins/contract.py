@@ -1,4 +1,4 @@
-"""What a plugin is: small classes with a name, a docstring that becomes its help text, and a pydantic model of options."""
+"""What a plugin is: a small class with a name, a docstring that becomes its help text, a pydantic model of options."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
 from xherald.photons import Aperture, EventBatch, Observation
 
 __all__ = ["InstrumentAdapter", "Options", "Plugin", "ReadLimits"]

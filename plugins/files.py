@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from xherald.photons.errors import OversizeFileError, UnreadableFileError
 
 from .contract import ReadLimits
@@ -198,7 +199,9 @@ class Rows:
         """True values (TSCAL, TZERO applied), shape (count, …); big-endian views where nothing had to be computed."""
         column = self._hdu.require(name)
         if column.dtype is None:
-            raise UnreadableFileError(self._hdu.path, f"column {name} of {self._hdu.name} has cells of a kind not read here")
+            raise UnreadableFileError(
+                self._hdu.path, f"column {name} of {self._hdu.name} has cells of a kind not read here"
+            )
         base, shape = column.dtype.base, column.dtype.shape
         steps = np.empty(shape, dtype=base).strides
         stored: NDArray[np.generic] = np.ndarray(
@@ -246,9 +249,7 @@ class FitsFile:
         """The rows of a table, in order, some at a time."""
         for start in range(0, hdu.rows, rows_per_block):
             count = min(rows_per_block, hdu.rows - start)
-            yield Rows(
-                hdu, start, count, self._content.read(hdu.offset + start * hdu.row_bytes, count * hdu.row_bytes)
-            )
+            yield Rows(hdu, start, count, self._content.read(hdu.offset + start * hdu.row_bytes, count * hdu.row_bytes))
 
     def column(self, hdu: Hdu, name: str) -> NDArray[np.generic]:
         """A whole column, true values in native byte order."""
@@ -318,11 +319,6 @@ def load_fits(path: Path, limits: ReadLimits) -> FitsFile:
         except BaseException:
             stream.content.close()
             raise
-        for hdu in hdus:
-            if hdu.rows > limits.max_events:
-                raise OversizeFileError(
-                    path, f"table {hdu.name} claims {hdu.rows:,} rows, larger than limit max_events = {limits.max_events:,}"
-                )
         return FitsFile(path, hdus, stream.content)
 
 
@@ -343,6 +339,11 @@ def _walk(stream: Stream) -> Iterator[Hdu]:
         size = _data_bytes(keywords, path)
         what = f"table {name} of {rows:,} rows" if is_table else f"unit {name or index}"
         stream.claim(size, what)
+        if rows > stream.limits.max_events:
+            allowed = f"{stream.limits.max_events:,}"
+            raise OversizeFileError(
+                path, f"{what} is larger than limit max_events = {allowed}; raise it or split the file"
+            )
         yield Hdu(path, name, keywords, stream.position, rows, row_bytes, is_table)
         stream.skip(size, what)
         stream.pad(-size % BLOCK)

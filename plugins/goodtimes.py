@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from xherald.photons.errors import GtiError
 from xherald.photons.gti import Gti, as_gti, gti_union
 

@@ -1,4 +1,4 @@
-"""The hooks: one line of signature and one of purpose each. `register_x(register)` can grow without breaking a plugin."""
+"""The hooks, a line of signature and one of purpose each. `register_x(register)` can grow without breaking plugins."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pluggy
 from pydantic import ValidationError
+
 from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
 
 from . import hookspecs

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from xherald.photons import Detector, FieldEvents, Screening
 from xherald.photons.errors import UnreadableFileError
 from xherald.photons.gti import gti_contains
@@ -214,15 +215,19 @@ class EventReader:
         parts = [self._screen(rows, tally) for rows in self.file.blocks(self.events)]
         self.file.release()
         self._refuse_broken(tally)
-        time, x, y, energy, detector, row = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in _Photons.__slots__
-        )
-        self._refuse_nothing_left(len(time), tally)
-        if (time[1:] < time[:-1]).any():
-            order = np.argsort(time, kind="stable")
-            time, x, y, energy, detector, row = (one[order] for one in (time, x, y, energy, detector, row))
-        screening = Screening(self.events.rows, len(time), dict(tally.losses))
-        return FieldEvents(time, x, y, energy, detector, row, screening)
+        columns = {name: [getattr(part, name) for part in parts] for name in _Photons.__slots__}
+        parts.clear()
+        time = np.concatenate(columns["time"])
+        kept = len(time)
+        self._refuse_nothing_left(kept, tally)
+        order = np.argsort(time, kind="stable") if (time[1:] < time[:-1]).any() else None
+        # One column after the other, its blocks given back, so that a long list is in memory once and not twice.
+        del time
+        joined = {}
+        for name in list(columns):
+            whole = np.concatenate(columns.pop(name))
+            joined[name] = whole if order is None else whole[order]
+        return FieldEvents(**joined, screening=Screening(self.events.rows, kept, dict(tally.losses)))
 
     def _screen(self, rows: Rows, tally: _Tally) -> _Photons:
         time = rows.column(self.time_column).astype(np.float64) + self.time_shift
@@ -299,7 +304,8 @@ class EventReader:
         rows, losses = self.events.rows, tally.losses
         if losses["outside good time"] == rows:
             raise UnreadableFileError(
-                self.events.path, f"all {rows:,} events lie outside the good-time intervals; check TIMEZERO and the GTIs"
+                self.events.path,
+                f"all {rows:,} events lie outside the good-time intervals; check TIMEZERO and the GTIs",
             )
         raise UnreadableFileError(self.events.path, f"none of {rows:,} events passes screening: {said_losses(losses)}")
 

@@ -26,6 +26,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 # that from a compressed file is refuted before a byte is inflated.
 DEFLATE_LIMIT = 1032
 IN_MEMORY_BYTES = 256 * 2**20
+# Event lists compress two- to fivefold, masks and blank images more but they are small: what is both large and denser
+# than this is made to fill disks.
+BOMB_RATIO = 100
 CHUNK = 4 * 2**20
 # Blank tape blocks may follow the last header-data unit; more than this is no padding.
 PADDING_BYTES = 2**20
@@ -98,7 +101,7 @@ class InflatedContent:
     def append(self, chunk: bytes) -> None:
         """Add bytes at the end."""
         if self._scratch is None and len(self._memory) + len(chunk) > IN_MEMORY_BYTES:
-            self._scratch = tempfile.TemporaryFile(prefix="xherald-")
+            self._scratch = tempfile.TemporaryFile(prefix="xherald-")  # noqa: SIM115 - held until close()
             self._scratch.write(self._memory)
             self._memory = bytearray()
         if self._scratch is None:
@@ -137,6 +140,7 @@ class Stream:
     def __init__(self, path: Path, handle: IO[bytes], size: int, limits: ReadLimits, *, keep: bool) -> None:
         self.path = path
         self.size = size
+        self.limits = limits
         self.position = 0
         self.compressed = handle.read(2) == GZIP_MAGIC
         handle.seek(0)
@@ -185,10 +189,16 @@ class Stream:
                 f"{what} claims {size / GIB:,.1f} GiB, larger than limit max_uncompressed_gib = {self._limit / GIB:g}; "
                 "the header is damaged, or raise the limit",
             )
+        if self.compressed and end > max(IN_MEMORY_BYTES, self.size * BOMB_RATIO):
+            raise OversizeFileError(
+                self.path,
+                f"{what} claims to inflate {end // self.size:,}-fold, larger than limit {BOMB_RATIO} for files beyond "
+                f"{IN_MEMORY_BYTES // 2**20} MiB: damaged, or a decompression bomb; it was not read further",
+            )
         holds = self.size * DEFLATE_LIMIT if self.compressed else self.size
         if end > holds:
             raise UnreadableFileError(
-                self.path, f"truncated: {what} needs {end:,} bytes, the file holds {holds:,} at most; fetch it again"
+                self.path, f"truncated: {what} needs {end:,} bytes, the file holds at most {holds:,}; fetch it again"
             )
 
     def skip(self, size: int, what: str) -> None:

@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 @click.group("config")
 def command() -> None:
-    """Settings: defaults, over them --config FILE, over that XHERALD_SECTION__KEY=value."""
+    """Show settings: defaults, over them --config FILE, over that XHERALD_SECTION__KEY=value."""
 
 
 @command.command("show")

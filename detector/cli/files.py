@@ -17,13 +17,11 @@ files_argument = click.argument(
 )
 
 
-def each_file(
-    files: Iterable[Path], work: Callable[[Path], None], advance: Callable[[], None] = lambda: None
-) -> int:
+def each_file(files: Iterable[Path], work: Callable[[Path], None], advance: Callable[[], None] = lambda: None) -> int:
     """Do the work on each file, report those it fails on, and answer how many those are; `advance` ends each.
 
-    Whatever a file makes its adapter or the road raise is that file's fault alone: it becomes one line on standard error,
-    with the trace only under ``--debug``.
+    Whatever a file makes its adapter or the road raise is that file's fault alone: it becomes one line on standard
+    error, with the trace only under ``--debug``.
     """
     from xherald.photons.errors import ConfigError, FileError, PluginError, XheraldError
 
@@ -40,9 +38,9 @@ def each_file(
             elif isinstance(fault, XheraldError):
                 report(f"{path}: {fault}")
             else:
-                report(f"{path}: unexpected {type(fault).__name__}: {fault} (--debug shows the trace; please report it)")
+                what = f"unexpected {type(fault).__name__}: {fault}"
+                report(f"{path}: {what} (a defect: please report it with the trace that --debug shows)")
             if wants_trace():
                 click.echo(traceback.format_exc(), err=True, nl=False)
         advance()
     return failed
-

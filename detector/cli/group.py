@@ -61,7 +61,7 @@ def run_options(function: Function) -> Function:
 
 
 def configuration() -> Configuration:
-    """The settings of this run."""
+    """Load the settings of this run."""
     from xherald.detector.config import load_configuration
 
     return load_configuration(_run().config)

@@ -25,7 +25,7 @@ __all__ = ["command"]
 @files_argument
 @click.option(
     "--sources",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="LIST",
     help="Take sources from this list (FITS, VOTable, CSV, ECSV, DS9 regions) instead of looking for them.",
 )
@@ -61,8 +61,8 @@ def command(
 ) -> None:
     """Test every source of event files for a flare or a dip.
 
-    Sources come from --sources, else from what belongs to the file (region, source list), else from detection on the image
-    and on time slices. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
+    Sources come from --sources, else from what belongs to the file (region, source list), else from detection on the
+    image and on time slices. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
 
     \b
     Examples:
@@ -119,14 +119,16 @@ def command(
 
 @contextmanager
 def _progress(files: int, *, shown: bool) -> Iterator[tuple[Stage, Callable[[], None]]]:
-    """A progress bar on standard error where that is a terminal: what says the stage, and what ends a file."""
+    """Show progress on standard error where that is a terminal; gives what says the stage and what ends a file."""
     if not (shown and sys.stderr.isatty()):
         yield lambda _: None, lambda: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(
+        SpinnerColumn(), *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
+    ) as bar:
         task = bar.add_task("", total=files)
         yield lambda what: bar.update(task, description=what), lambda: bar.advance(task)

@@ -2,8 +2,8 @@
 
 A source that changes has the density ``r(u) = (1 + g(u)) / Z`` on the null clock, with ``g`` a profile laid on a window
 (positive for a flare, between -1 and 0 for a dip) and ``Z`` its integral. The ratio to a steady source,
-``prod_i r(u_i)``, is averaged over a prior: starts evenly spread, widths and strengths evenly in their logarithm, shapes
-alike. Being a mean of likelihood ratios its expectation under the null is 1, so ``p <= 1 / ratio`` by Markov's
+``prod_i r(u_i)``, is averaged over a prior: starts evenly spread, widths and strengths evenly in their logarithm, all
+shapes alike. Being a mean of likelihood ratios its expectation under the null is 1, so ``p <= 1 / ratio`` by Markov's
 inequality whatever the calibration says; the calibrated p (`null_tables`) is sharper. Averaging beats the maximum over
 windows because nearby windows share photons: one of them is never the whole evidence.
 """

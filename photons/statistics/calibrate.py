@@ -12,9 +12,12 @@ import json
 import sys
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from .clock import SHORTEST
 from .null import TABLES, NullTables, load_null_tables
+from .scans import flare_scan
 from .suite import TESTS, log_probabilities, raw_statistics
 
 F64 = NDArray[np.float64]
@@ -25,6 +28,10 @@ PHOTONS = (
 )
 PROBABILITY = np.concatenate([[1.0], np.linspace(0.95, 0.1, 18), np.logspace(-1, -3.5, 26)[1:]])
 """Upper-tail probabilities of the shipped quantiles; as far down as the largest samples reach."""
+
+
+FRAMES = np.logspace(np.log10(SHORTEST), np.log10(0.05), 17)
+"""Frame times, in units of the good time, for the scan: the shortest window changes how often chance fills one."""
 
 
 def simulations(photons: int, budget: float) -> int:
@@ -38,7 +45,7 @@ def _quantiles(statistic: F64) -> F64:
     ordered = np.sort(statistic)
     at = (1.0 - PROBABILITY) * (n - 1)
     out = np.interp(at, np.arange(n), ordered)
-    reach = PROBABILITY >= 30.0 / n
+    reach = 30.0 / n <= PROBABILITY
     slope = _slope(out, reach)
     last = int(np.flatnonzero(reach)[-1])
     out[last + 1 :] = out[last] + (np.log(PROBABILITY[last]) - np.log(PROBABILITY[last + 1 :])) / slope
@@ -47,7 +54,7 @@ def _quantiles(statistic: F64) -> F64:
 
 def _slope(quantile: F64, reach: NDArray[np.bool_]) -> float:
     """Fall of ln p a unit of the statistic in the last simulated decade and a half, at most 1."""
-    used = reach & (PROBABILITY <= max(0.03, PROBABILITY[reach][-1] * 30))
+    used = reach & (max(0.03, PROBABILITY[reach][-1] * 30) >= PROBABILITY)
     slope = -np.polyfit(quantile[used], np.log(PROBABILITY[used]), 1)[0]
     return float(np.clip(slope, 0.2, 1.0))
 
@@ -61,8 +68,30 @@ def simulate(photons: int, count: int, seed: int) -> F64:
         size = min(at_once, count - start)
         u = np.sort(random.random((size, photons)), axis=1).ravel()
         offsets = np.arange(0, (size + 1) * photons, photons, dtype=np.int64)
-        chunks.append(raw_statistics(u, offsets, np.zeros(size))[0])
+        chunks.append(raw_statistics(u, offsets, np.full(size, SHORTEST))[0])
     return np.concatenate(chunks)
+
+
+@njit(cache=True, nogil=True)
+def _scan_framed(u: F64, frames: F64) -> F64:
+    """Scan statistics of null sources, u of shape (count, photons), at every frame, shape (frames, count)."""
+    out = np.empty((frames.size, u.shape[0]))
+    for s in range(u.shape[0]):
+        for f in range(frames.size):
+            out[f, s], _, _ = flare_scan(u[s], frames[f])
+    return out
+
+
+def _framed(photons: int, count: int, seed: int) -> tuple[F64, F64]:
+    """Quantiles, shape (frames, q), and slopes, shape (frames,), of the scan for every frame time."""
+    random = np.random.default_rng([seed, photons, 1])
+    at_once = max(1, 2_000_000 // photons)
+    sizes = [min(at_once, count - start) for start in range(0, count, at_once)]
+    statistic = np.concatenate(
+        [_scan_framed(np.sort(random.random((size, photons)), axis=1), FRAMES) for size in sizes], axis=1
+    )
+    quantiles = np.array([_quantiles(row) for row in statistic])
+    return quantiles, np.array([_slope(row, np.full(len(PROBABILITY), True)) for row in quantiles])
 
 
 def build(budget: float, seed: int) -> NullTables:
@@ -70,6 +99,8 @@ def build(budget: float, seed: int) -> NullTables:
     names = (*(name for name, _ in TESTS), "smallest_p")
     table = np.zeros((len(names), len(PHOTONS), len(PROBABILITY)))
     slope = np.ones((len(names), len(PHOTONS)))
+    framed = np.zeros((len(FRAMES), len(PHOTONS), len(PROBABILITY)))
+    framed_slope = np.ones((len(FRAMES), len(PHOTONS)))
     statistics = []
     for g, photons in enumerate(PHOTONS):
         statistic = simulate(photons, simulations(photons, budget), seed)
@@ -77,11 +108,14 @@ def build(budget: float, seed: int) -> NullTables:
         for column in range(len(TESTS)):
             table[column, g] = _quantiles(statistic[:, column])
             slope[column, g] = _slope(table[column, g], np.full(len(PROBABILITY), True))
+        framed[:, g], framed_slope[:, g] = _framed(photons, simulations(photons, budget), seed)
         print(f"{photons} photons: {len(statistic)} sources", file=sys.stderr)  # noqa: T201
-    tables = NullTables(names, np.array(PHOTONS), PROBABILITY, table, slope)
+    tables = NullTables(names, np.array(PHOTONS), PROBABILITY, table, slope, FRAMES, framed, framed_slope)
     _save(tables, budget, seed)
     for g, photons in enumerate(PHOTONS):
-        log_p = log_probabilities(statistics[g], np.full(len(statistics[g]), photons))
+        log_p = log_probabilities(
+            statistics[g], np.full(len(statistics[g]), photons), np.full(len(statistics[g]), SHORTEST)
+        )
         table[-1, g] = _quantiles(-log_p.min(axis=1))
     # A Bonferroni bound on the smallest p is linear in p, so the tail of -ln p falls with slope 1 exactly.
     slope[-1] = 1.0
@@ -97,6 +131,9 @@ def _save(tables: NullTables, budget: float, seed: int) -> None:
         probability=tables.probability,
         quantile_table=tables.quantile_table.astype(np.float32),
         slope=tables.slope,
+        frames=tables.frames,
+        framed_table=tables.framed_table.astype(np.float32),
+        framed_slope=tables.framed_slope,
     )
     load_null_tables.cache_clear()
     facts = {

@@ -23,7 +23,7 @@ CURVE_POINTS = 60
 
 @njit(cache=True, nogil=True)
 def log_factorials(n: int) -> F64:
-    """ln k! for k from 0 to n."""
+    """Ln k! for k from 0 to n."""
     out = np.zeros(n + 1)
     for k in range(2, n + 1):
         out[k] = out[k - 1] + np.log(k)

@@ -58,7 +58,14 @@ def _mission_times(
 def to_mission_time(batch: EventBatch, clock: NullClock, u: F64, source: I64) -> tuple[F64, F64]:
     """Mission time and livetime (s, dead time taken off) of points on the null clock of the given sources."""
     time, good = _mission_times(
-        u, source, clock.knot_livetime, clock.knot_u, clock.knot_offsets, batch.gti, batch.gti_fraction, batch.gti_offsets
+        u,
+        source,
+        clock.knot_livetime,
+        clock.knot_u,
+        clock.knot_offsets,
+        batch.gti,
+        batch.gti_fraction,
+        batch.gti_offsets,
     )
     return time, good * batch.live_fraction[source]
 

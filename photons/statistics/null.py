@@ -3,7 +3,7 @@
 On the null clock a steady source is uniform, so a statistic's null distribution depends on the number of photons alone.
 It is simulated once (`python -m xherald.photons.statistics.calibrate`) and shipped as ``null_tables.npz`` with its seed
 and sample sizes beside it. Beyond the simulated tail ln p falls linearly in the statistic; the slope is fitted in the
-tail and held to at most 1, the asymptotic slope of a log likelihood ratio's tail, so that extrapolation errs to large p.
+tail and held to at most 1, the asymptotic slope of a log likelihood ratio's tail: extrapolation errs to large p.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ F64 = NDArray[np.float64]
 
 TABLES = Path(__file__).with_name("null_tables.npz")
 
+FRAMED = "flare_scan"
+"""The test whose null distribution depends on the frame time, since no window is shorter than a frame."""
+
 MIN_PHOTONS = 3
 """Fewer photons than this are not tested."""
 
@@ -38,6 +41,8 @@ class NullTables:
     probability : ndarray, shape (q,) — upper-tail probabilities, descending from 1
     quantile_table : ndarray, shape (tests, g, q) — statistic exceeded with that probability
     slope : ndarray, shape (tests, g) — fall of ln p a unit of the statistic beyond the last quantile
+    frames : ndarray, shape (f,) — frame times, in units of the good time, at which the window scan was simulated
+    framed_table, framed_slope : ndarray, shape (f, g, q) and (f, g) — quantiles and slopes of the scan at those
     """
 
     names: tuple[str, ...]
@@ -45,22 +50,39 @@ class NullTables:
     probability: F64
     quantile_table: F64
     slope: F64
+    frames: F64
+    framed_table: F64
+    framed_slope: F64
 
-    def _curves(self, name: str, counts: NDArray[np.int64]) -> tuple[F64, F64]:
-        """Quantile curves, shape (n, q), and slopes, shape (n,), interpolated in ln counts."""
-        test = self.names.index(name)
+    def _curves(self, name: str, counts: NDArray[np.int64], frame: F64) -> tuple[F64, F64]:
+        """Quantile curves, shape (n, q), and slopes, shape (n,), interpolated in ln counts (the scan's in ln frame)."""
         place = np.interp(np.log(np.maximum(counts, 1)), np.log(self.photons), np.arange(len(self.photons)))
         low = np.minimum(place.astype(np.int64), len(self.photons) - 2)
         part = place - low
-        table, slope = self.quantile_table[test], self.slope[test]
+
+        def between(table: F64, slope: F64) -> tuple[F64, F64]:
+            return (
+                table[..., low, :] * (1 - part)[:, None] + table[..., low + 1, :] * part[:, None],
+                slope[..., low] * (1 - part) + slope[..., low + 1] * part,
+            )
+
+        if name != FRAMED:
+            test = self.names.index(name)
+            return between(self.quantile_table[test], self.slope[test])
+        curves, slopes = between(self.framed_table, self.framed_slope)
+        grid = np.log(self.frames)
+        where = np.interp(np.log(np.maximum(frame, self.frames[0])), grid, np.arange(len(grid)))
+        f = np.minimum(where.astype(np.int64), len(grid) - 2)
+        share = where - f
+        rows = np.arange(len(counts))
         return (
-            table[low] * (1 - part)[:, None] + table[low + 1] * part[:, None],
-            slope[low] * (1 - part) + slope[low + 1] * part,
+            curves[f, rows] * (1 - share)[:, None] + curves[f + 1, rows] * share[:, None],
+            slopes[f, rows] * (1 - share) + slopes[f + 1, rows] * share,
         )
 
-    def log_probability(self, name: str, statistic: F64, counts: NDArray[np.int64]) -> F64:
-        """ln of the chance of a statistic at least so large, shape (n,); NaN below `MIN_PHOTONS` or for a NaN."""
-        curves, slope = self._curves(name, counts)
+    def log_probability(self, name: str, statistic: F64, counts: NDArray[np.int64], frame: F64) -> F64:
+        """Ln of the chance of a statistic at least so large, shape (n,); NaN below `MIN_PHOTONS` or for a NaN."""
+        curves, slope = self._curves(name, counts, frame)
         log_q = np.log(self.probability)
         position = (curves <= statistic[:, None]).sum(axis=1)
         k = np.clip(position, 1, len(log_q) - 1)
@@ -77,7 +99,7 @@ class NullTables:
         """Statistic that a steady source exceeds with the given probability, shape (n,)."""
         if not 0 < probability < 1:
             raise PhotonError(f"probability {probability} is not in (0, 1)")
-        curves, slope = self._curves(name, counts)
+        curves, slope = self._curves(name, counts, np.zeros(len(counts)))
         if probability < self.probability[-1]:
             return curves[:, -1] + (np.log(self.probability[-1]) - np.log(probability)) / slope
         order = np.log(self.probability)[::-1]
@@ -100,4 +122,7 @@ def load_null_tables(path: Path = TABLES) -> NullTables:
             probability=data["probability"],
             quantile_table=data["quantile_table"].astype(np.float64),
             slope=data["slope"],
+            frames=data["frames"],
+            framed_table=data["framed_table"].astype(np.float64),
+            framed_slope=data["framed_slope"],
         )

@@ -24,8 +24,7 @@ class Intervals:
     start, stop : ndarray, shape (n,), float64 — mission seconds, widened to whole frames
     livetime : ndarray, shape (n,), float64 — s, good time inside, gaps closed
     counts : ndarray, shape (n,), float64 — photons in the aperture inside
-    expected : ndarray, shape (n,), float64 — photons expected inside if the source were as steady as outside, background
-        included
+    expected : ndarray, shape (n,), float64 — photons expected inside if the source were as outside, with background
     """
 
     start: F64
@@ -88,7 +87,7 @@ class Timing:
     log10_odds : ndarray, shape (n,) — Gregory–Loredo odds of a variable source
     hardness : Hardness
     block_edges : ndarray, shape (edges,) — mission seconds of the Bayesian blocks of all sources, flat
-    block_rates : ndarray, shape (edges,) — counts a second of livetime right of each edge; the last of each source is NaN
+    block_rates : ndarray, shape (edges,) — counts a second of livetime right of each edge; NaN at each source's last
     block_offsets : ndarray, shape (n + 1,), int64
     """
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["deficit_scan", "flare_scan", "log_likelihood_ratio", "longest_gap_probability"]
+__all__ = ["deficit_scan", "flare_scan", "log_likelihood_ratio", "longest_gap_probabilities", "longest_gap_probability"]
 
 F64 = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def flare_scan(u: F64, frame: float) -> tuple[float, int, int]:
     Parameters
     ----------
     u : ndarray, shape (n,) — sorted, on the null clock
-    frame : float — shortest physical window, same unit
+    frame : float — shortest physical window, same unit; shorter ones count as long as this
     """
     n = u.size
     best, best_k, shortest = 0.0, 0, 0.0
@@ -84,7 +84,7 @@ def flare_scan(u: F64, frame: float) -> tuple[float, int, int]:
 
 
 @njit(cache=True, nogil=True)
-def deficit_scan(u: F64, frame: float) -> tuple[float, int, int, float, int]:
+def deficit_scan(u: F64) -> tuple[float, int, int, float, int]:
     """Emptiest window and longest gap.
 
     Returns
@@ -94,7 +94,7 @@ def deficit_scan(u: F64, frame: float) -> tuple[float, int, int, float, int]:
     before, after : int
         The photons that bound it; -1 and n stand for the ends of the exposure.
     gap : float
-        Longest stretch without a photon, the frame of the photon that ends it taken off.
+        Longest stretch without a photon.
     gap_after : int
         The photon before that stretch, -1 for the start.
     """
@@ -106,9 +106,9 @@ def deficit_scan(u: F64, frame: float) -> tuple[float, int, int, float, int]:
     best, best_k, longest, gap = 0.0, -1, 0.0, 0.0
     k = 0
     while k < n:
-        width = _longest(v, k) - frame
+        width = _longest(v, k)
         if k == 0:
-            gap = max(width, 0.0)
+            gap = width
         if k > 0 and width > WIDEST:
             break
         if width > 0 and k < n * min(width, WIDEST):
@@ -119,13 +119,13 @@ def deficit_scan(u: F64, frame: float) -> tuple[float, int, int, float, int]:
         k = _next_k(k)
     gap_after = -1
     for i in range(n + 1):
-        if v[i + 1] - v[i] - frame >= gap:
+        if v[i + 1] - v[i] >= gap:
             gap_after = i - 1
             break
     if best_k < 0:
         return 0.0, -1, n, gap, gap_after
     for i in range(n + 1 - best_k):
-        if v[i + best_k + 1] - v[i] - frame >= longest:
+        if v[i + best_k + 1] - v[i] >= longest:
             return best, i - 1, i + best_k, gap, gap_after
     return best, -1, n, gap, gap_after
 
@@ -155,3 +155,12 @@ def longest_gap_probability(gap: float, n: int) -> float:
             break
         j += 1
     return min(max(total, 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True)
+def longest_gap_probabilities(gap: F64, n: NDArray[np.int64]) -> F64:
+    """`longest_gap_probability` of many sources."""
+    out = np.empty(gap.size)
+    for s in range(gap.size):
+        out[s] = longest_gap_probability(gap[s], n[s])
+    return out

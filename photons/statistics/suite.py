@@ -7,6 +7,7 @@ plain numpy over sources.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,14 +18,14 @@ from numpy.typing import NDArray
 
 from ..batch import EventBatch
 from .averaged import DIP_FAMILY, FLARE_FAMILY, averaged_likelihood_ratio
-from .blocks import bayesian_blocks, critical_penalty, penalty_for
+from .blocks import block_edges, critical_penalty, penalty_for
 from .clock import NullClock, null_clock
 from .gregory_loredo import gregory_loredo, variability_index
 from .intervals import interval_columns, interval_hardness, to_mission_time
 from .null import MIN_PHOTONS, load_null_tables
 from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
 from .result import DIP, FLARE, STEADY, TestColumns, Timing
-from .scans import deficit_scan, flare_scan, longest_gap_probability
+from .scans import deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
 
 __all__ = ["TESTS", "TimingSettings", "raw_statistics", "test_batch"]
 
@@ -45,7 +46,8 @@ TESTS: tuple[tuple[str, int], ...] = (
 """Names of the tests and what each looks for, in the order of the kernel's columns."""
 
 LOWEST_PENALTY = 1.5
-"""Bayesian-block penalties below this are not told apart: nine in ten steady sources of any size lie above it."""
+"""Bayesian-block penalties below this, or below half of ln(photons), are not told apart: about half of all steady
+sources of any size lie above."""
 
 LEAST_LOG_P = -690.0
 """ln of the smallest probability that is written down (1e-300); smaller ones are not numbers."""
@@ -94,7 +96,7 @@ def _statistics_of(
         if i >= 0:
             window[s, 1, 0], window[s, 1, 1] = x[i], x[j]
         out[s, 2], window[s, 2, 0], window[s, 2, 1], _ = averaged_likelihood_ratio(x, dips, True)
-        out[s, 3], i, j, gap, k = deficit_scan(x, frame[s])
+        out[s, 3], i, j, gap, k = deficit_scan(x)
         window[s, 3, 0] = x[i] if i >= 0 else 0.0
         window[s, 3, 1] = x[j] if j < n else 1.0
         out[s, 4] = gap
@@ -103,8 +105,20 @@ def _statistics_of(
         out[s, 5], out[s, 6], low, high = ordered_distances(x)
         window[s, 5, 0] = window[s, 6, 0] = min(low, high)
         window[s, 5, 1] = window[s, 6, 1] = max(low, high)
-        out[s, 7] = critical_penalty(x, LOWEST_PENALTY)
+        out[s, 7] = critical_penalty(x, max(LOWEST_PENALTY, 0.5 * np.log(n)))
         out[s, 8], window[s, 8, 0], window[s, 8, 1], extra[s, 0], extra[s, 1] = gregory_loredo(x)
+
+
+def _in_threads(work: Callable[[int, int], None], offsets: I64, threads: int) -> None:
+    """Call `work` on ranges of sources from several threads; kernels give the interpreter's lock free."""
+    n = len(offsets) - 1
+    workers = threads or os.cpu_count() or 1
+    # Even shares of photons, several a thread, since sources differ by orders of magnitude.
+    load = offsets + np.arange(n + 1)
+    shares = np.linspace(0, load[-1], 8 * workers + 1 if workers > 1 else 2)
+    bounds = np.unique(np.searchsorted(load, shares).clip(0, n))
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, bounds[:-1].tolist(), bounds[1:].tolist()))
 
 
 def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[F64, F64, F64]:
@@ -115,6 +129,7 @@ def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[
     u, offsets : ndarray
         Photons on the null clock, flat, and where each source begins.
     frame : ndarray, shape (n,)
+        Frame time in units of u.
     threads : int
         0 takes every core.
 
@@ -128,28 +143,18 @@ def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[
     statistic = np.full((n, len(TESTS)), np.nan)
     window = np.full((n, len(TESTS), 2), np.nan)
     extra = np.full((n, 2), np.nan)
-    workers = threads or os.cpu_count() or 1
-    # Even shares of photons, several a thread, since sources differ by orders of magnitude.
-    shares = np.linspace(0, offsets[-1] + n, 8 * workers + 1) if workers > 1 else np.array([0, offsets[-1] + n])
-    bounds = np.unique(np.searchsorted(offsets + np.arange(n + 1), shares).clip(0, n))
-
-    def work(pair: tuple[int, int]) -> None:
-        _statistics_of(
-            u, offsets, frame, *pair, FLARE_FAMILY.excess, DIP_FAMILY.excess, statistic, window, extra
-        )
-
-    pairs = [(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-    if workers == 1 or len(pairs) == 1:
-        for pair in pairs:
-            work(pair)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(work, pairs))
+    _in_threads(
+        lambda first, stop: _statistics_of(
+            u, offsets, frame, first, stop, FLARE_FAMILY.excess, DIP_FAMILY.excess, statistic, window, extra
+        ),
+        offsets,
+        threads,
+    )
     return statistic, window, extra
 
 
-def log_probabilities(statistic: F64, counts: I64) -> F64:
-    """ln p of every test, its own trials included, shape (n, tests); NaN where a source has too few photons."""
+def log_probabilities(statistic: F64, counts: I64, frame: F64) -> F64:
+    """Ln p of every test, its own trials included, shape (n, tests); NaN where a source has too few photons."""
     tables = load_null_tables()
     out = np.full(statistic.shape, np.nan)
     enough = counts >= MIN_PHOTONS
@@ -157,13 +162,13 @@ def log_probabilities(statistic: F64, counts: I64) -> F64:
     for column, (name, _) in enumerate(TESTS):
         values = statistic[enough, column]
         if name == "longest_gap":
-            p = np.array([longest_gap_probability(gap, int(k)) for gap, k in zip(values, n, strict=True)])
+            p = longest_gap_probabilities(values, n)
         elif name == "ks":
             p = kolmogorov_probability(values, n)
         elif name == "kuiper":
             p = kuiper_probability(values, n)
         else:
-            out[enough, column] = tables.log_probability(name, values, n)
+            out[enough, column] = tables.log_probability(name, values, n, frame[enough])
             continue
         with np.errstate(divide="ignore"):
             out[enough, column] = np.log(p)
@@ -171,9 +176,11 @@ def log_probabilities(statistic: F64, counts: I64) -> F64:
 
 
 def _combined(log_p: F64, counts: I64) -> F64:
-    """ln p of the smallest of all tests, corrected for having looked at all of them."""
+    """Ln p of the smallest of all tests, corrected for having looked at all of them."""
     smallest = np.where(np.isnan(log_p).all(axis=1), np.nan, np.fmin.reduce(log_p, axis=1))
-    return np.maximum(load_null_tables().log_probability("smallest_p", -smallest, counts), LEAST_LOG_P)
+    return np.maximum(
+        load_null_tables().log_probability("smallest_p", -smallest, counts, np.zeros(len(counts))), LEAST_LOG_P
+    )
 
 
 def test_batch(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
@@ -194,8 +201,8 @@ def test_batch(batch: EventBatch, settings: TimingSettings | None = None) -> Tim
     clock = null_clock(batch)
     counts = np.diff(clock.offsets)
     statistic, window, fractions = raw_statistics(clock.u, clock.offsets, clock.frame, settings.threads)
-    edges_u, block_offsets, window[:, 7] = _blocks(clock, settings.blocks_p0)
-    log_p = log_probabilities(statistic, counts)
+    edges_u, block_offsets, window[:, 7] = _blocks(clock, settings)
+    log_p = log_probabilities(statistic, counts, clock.frame)
     tests = tuple(
         TestColumns(
             name,
@@ -249,25 +256,40 @@ def _kind(log_p: F64, combined: F64, significance: float) -> tuple[NDArray[np.in
     return kind, best.astype(np.int64)
 
 
-def _blocks(clock: NullClock, p0: float) -> tuple[F64, I64, F64]:
+@njit(cache=True, nogil=True)
+def _blocks_of(
+    u: F64, offsets: I64, penalties: F64, first: int, stop: int, edges: F64, sizes: I64, deviant: F64
+) -> None:
+    """Fill block edges (source s from ``offsets[s] + 2 s`` on), their numbers, and the most deviant block."""
+    for s in range(first, stop):
+        x = u[offsets[s] : offsets[s + 1]]
+        at = offsets[s] + 2 * s
+        found = block_edges(x, 0.0, 1.0, penalties[s]) if x.size > 0 else np.array([0.0, 1.0])
+        sizes[s] = found.size
+        edges[at : at + found.size] = found
+        most = 0.0
+        for b in range(found.size - 1 if found.size > 2 else 0):
+            last = x.size if found[b + 1] >= 1.0 else np.searchsorted(x, found[b + 1])
+            held = last - np.searchsorted(x, found[b])
+            gain = log_likelihood_ratio(held, x.size, found[b + 1] - found[b])
+            if gain > most:
+                most = gain
+                deviant[s, 0], deviant[s, 1] = found[b], found[b + 1]
+
+
+def _blocks(clock: NullClock, settings: TimingSettings) -> tuple[F64, I64, F64]:
     """Bayesian-block edges of every source on the null clock, and its most deviant block."""
-    counts = np.diff(clock.offsets)
-    penalties = penalty_for(counts, p0)
-    found: list[F64] = []
-    deviant = np.full((len(counts), 2), np.nan)
-    for s, (penalty, n) in enumerate(zip(penalties, counts, strict=True)):
-        x = clock.u[clock.offsets[s] : clock.offsets[s + 1]]
-        edges = bayesian_blocks(x, penalty=penalty, span=(0.0, 1.0)) if n else np.array([0.0, 1.0])
-        found.append(edges)
-        if len(edges) > 2:
-            held = np.diff(np.searchsorted(x, edges, side="left"))
-            width = np.diff(edges)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                gain = held * np.log(held / (n * width)) + (n - held) * np.log((n - held) / (n * (1 - width)))
-            k = int(np.nanargmax(np.where(held == 0, -n * np.log1p(-width), gain)))
-            deviant[s] = edges[k], edges[k + 1]
-    offsets = np.concatenate([[0], np.cumsum([len(e) for e in found])]).astype(np.int64)
-    return (np.concatenate(found) if found else np.empty(0)), offsets, deviant
+    n = len(clock.offsets) - 1
+    penalties = penalty_for(np.diff(clock.offsets), settings.blocks_p0)
+    edges = np.full(clock.offsets[-1] + 2 * n, np.nan)
+    sizes = np.zeros(n, dtype=np.int64)
+    deviant = np.full((n, 2), np.nan)
+    _in_threads(
+        lambda first, stop: _blocks_of(clock.u, clock.offsets, penalties, first, stop, edges, sizes, deviant),
+        clock.offsets,
+        settings.threads,
+    )
+    return edges[~np.isnan(edges)], np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), deviant
 
 
 def _block_rates(batch: EventBatch, clock: NullClock, edges_u: F64, offsets: I64) -> tuple[F64, F64]:

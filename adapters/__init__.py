@@ -1,0 +1,1 @@
+"""One module a mission, each from file to `Observation`; plugins like anyone else's, found through entry points."""

@@ -1,0 +1,220 @@
+"""Chandra ACIS: archive event lists of a whole field, and the per-source lists of the Chandra Source Catalog.
+
+Odd here: good times per CCD, named by the keyword CCD_ID; catalogue lists (``regevt3``) hold one source, told by their
+file name, whose region lies in a companion (``reg3``) of any version.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from xherald.photons import Annulus, Aperture, Ellipse, Observation, PointSpread, Polygon
+from xherald.photons.errors import UnreadableFileError
+from xherald.plugins import (
+    FitsAdapter,
+    FitsFile,
+    GtiLayout,
+    Hdu,
+    Instrument,
+    InstrumentAdapter,
+    LinearEnergy,
+    MissionTable,
+    NoImage,
+    Options,
+    ReadLimits,
+    Rule,
+    hookimpl,
+    open_fits,
+)
+
+__all__ = ["ChandraAdapter", "ChandraOptions", "register_adapters"]
+
+CATALOGUE_LIST = re.compile(r"acisf(\d{5})_\d{3}N\d{3}_r(\d{4})_regevt3\.fits(\.gz)?", re.IGNORECASE)
+# The background annulus begins where the catalogue's ellipse (90 % of the counts) leaves a percent or two.
+BACKGROUND_INNER = 1.5
+BACKGROUND_MIN_AREA = 3.0
+
+_OFF_AXIS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0)
+
+POINT_SPREAD = PointSpread(
+    source="r90 at 1.5 keV: 1″ + 10″ (θ/10′)² (Hickox & Markevitch 2006, ApJ 645, 95, §3); on-axis r50 and the wider "
+    "core at 6.4 keV: Chandra Proposers' Observatory Guide, ch. 4, read off by eye; r50 off axis taken as 0.45 r90",
+    off_axis_arcmin=_OFF_AXIS,
+    energy_kev=(1.5, 6.4),
+    r50_arcsec=(
+        tuple(0.45 + 4.5 * (a / 10) ** 2 for a in _OFF_AXIS),
+        tuple(0.6 + 4.5 * (a / 10) ** 2 for a in _OFF_AXIS),
+    ),
+    r90_arcsec=(
+        tuple(1.0 + 10.0 * (a / 10) ** 2 for a in _OFF_AXIS),
+        tuple(2.0 + 10.0 * (a / 10) ** 2 for a in _OFF_AXIS),
+    ),
+    astrometry_arcsec=0.5,
+)
+
+_FIELD = Instrument(
+    instrume=("ACIS",),
+    # Where `energy` is cut away: pi = floor(energy / 14.6 eV) + 1, so the middle of the channel; pi = 0 is the null.
+    energies=(LinearEnergy("energy", 1e-3), LinearEnergy("pi", 14.6e-3, offset=-0.5, lowest=1.0)),
+    band=(0.5, 7.0),
+    band_open=True,
+    hardness_split=2.0,
+    gti=(GtiLayout(r"GTI\d*", detector_keyword="CCD_ID"),),
+    frame_default=3.24104,
+    point_spread=POINT_SPREAD,
+    detector_column="ccd_id",
+    detector_name="CCD {n}",
+    rules=(
+        Rule("grade", "grade not 0, 2, 3, 4, 6", allowed=(0, 2, 3, 4, 6)),
+        Rule("status", "status bits set", clear_bits=-1),
+    ),
+    live_keywords=(("LIVTIME{n}", "ONTIME{n}"),),
+    mode_keywords=("READMODE", "DATAMODE"),
+    no_image=(
+        NoImage("READMODE", "CONTINUOUS", "continuous clocking: one coordinate is time, so there is no sky image"),
+    ),
+    detector_pixel_arcsec=0.492,
+)
+
+# The published selection for per-source lists (Dillmann et al. 2025, §2): pha > 40, grade ≥ 0, 500 < energy < 7000 eV.
+_SOURCE = replace(
+    _FIELD,
+    rules=(Rule("pha", "pha not above 40", lowest=41), Rule("grade", "grade below 0", lowest=0)),
+)
+
+
+class ChandraOptions(Options):
+    """Settings of the Chandra adapter."""
+
+    region_band: str = Field(
+        default="B", pattern="^[BUSMHW]$", description="catalogue band whose region is the aperture"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class CatalogueSource(Observation):
+    """A catalogue list, which knows the band whose region is its aperture."""
+
+    region_band: str = "B"
+
+
+class ChandraAdapter(FitsAdapter):
+    """Chandra ACIS event lists (0.5–7 keV, frames of 3.1–3.2 s, sub-arrays down to 0.4 s).
+
+    Full-field lists keep grades 0, 2, 3, 4, 6 and clean status; catalogue lists (regevt3) take the published selection
+    and their companion's ellipse. Chandra Proposers' Observatory Guide; Evans et al. 2024, ApJS 274, 22 (catalogue).
+    """
+
+    name = "chandra"
+    options_model = ChandraOptions
+    mission = MissionTable("CHANDRA", (_FIELD,))
+
+    def instrument_for(self, file: FitsFile) -> Instrument:
+        """The published selection for catalogue lists, the archive's for whole fields."""
+        return _SOURCE if CATALOGUE_LIST.fullmatch(file.path.name) else super().instrument_for(file)
+
+    def read(self, path: Path, options: Options, limits: ReadLimits) -> Observation:
+        """As every mission, and the region band goes with a catalogue list."""
+        observation = super().read(path, options, limits)
+        if not observation.per_source_id or not isinstance(options, ChandraOptions):
+            return observation
+        facts = {one.name: getattr(observation, one.name) for one in fields(observation)}
+        return CatalogueSource(**facts, region_band=options.region_band)
+
+    def per_source_id(self, path: Path) -> str:
+        """The published obsreg_id: "acisf23022_000N027_r0122_regevt3" is 23022_122."""
+        match = CATALOGUE_LIST.fullmatch(path.name)
+        return f"{int(match[1])}_{int(match[2])}" if match else ""
+
+    def companions(self, path: Path) -> Iterable[Path]:
+        """Region files of the same observation and region, newest version first."""
+        match = CATALOGUE_LIST.fullmatch(path.name)
+        if match is None:
+            return ()
+        return sorted(path.parent.glob(f"acisf{match[1]}_???N???_r{match[2]}_reg3.fits*"), reverse=True)
+
+    def apertures(self, observation: Observation) -> list[Aperture]:
+        """The catalogue's region, with an annulus about it as far as the list reaches."""
+        if not observation.companions or not observation.per_source_id:
+            return []
+        band = observation.region_band if isinstance(observation, CatalogueSource) else "B"
+        region = _region(observation, observation.companions[0], f"ECF90REG{band}")
+        return [
+            Aperture(
+                detection_id=observation.per_source_id,
+                ra=region.ra,
+                dec=region.dec,
+                region=region,
+                background=_surroundings(observation, region),
+                origin="companion region",
+            )
+        ]
+
+
+def _region(observation: Observation, path: Path, table_name: str) -> Ellipse | Polygon:
+    """The one shape of a catalogue region table."""
+    with open_fits(path, ReadLimits()) as file:
+        table = next((hdu for hdu in file.hdus if hdu.name == table_name), None)
+        if table is None:
+            held = ", ".join(hdu.name for hdu in file.hdus if hdu.is_table)
+            raise UnreadableFileError(
+                path, f"no region table {table_name}, only {held}; set region_band to one of them"
+            )
+        if table.rows != 1:
+            raise UnreadableFileError(
+                path, f"{table_name} is made of {table.rows} shapes; give one region with --sources instead"
+            )
+        return _shape(observation, file, table)
+
+
+def _shape(observation: Observation, file: FitsFile, table: Hdu) -> Ellipse | Polygon:
+    """An ellipse, circle, box or polygon; X, Y and R are sky pixels of the event list, ROTANG deg."""
+    projection = observation.require_projection()
+    kind = bytes(file.column(table, "SHAPE")[0]).decode("ascii", "replace").strip().lower()
+    x, y = (np.atleast_1d(file.column(table, name)[0]).astype(np.float64) for name in ("X", "Y"))
+    if kind == "polygon":
+        ra, dec = projection.to_sky(x, y)
+        return Polygon(tuple(zip(ra.tolist(), dec.tolist(), strict=True)))
+    size = np.atleast_1d(file.column(table, "R")[0]).astype(np.float64)
+    angle = float(np.atleast_1d(file.column(table, "ROTANG")[0])[0])
+    if kind in ("ellipse", "circle"):
+        ra, dec = projection.to_sky(x[0], y[0])
+        axes = size * projection.pixel_arcsec
+        second = axes[0] if kind == "circle" else axes[1]
+        return Ellipse(float(ra), float(dec), float(axes[0]), float(second), angle)
+    if kind in ("box", "rotbox"):
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        u, v = np.array([-1, 1, 1, -1]) * size[0] / 2, np.array([-1, -1, 1, 1]) * size[1] / 2
+        ra, dec = projection.to_sky(x[0] + u * cos - v * sin, y[0] + u * sin + v * cos)
+        return Polygon(tuple(zip(ra.tolist(), dec.tolist(), strict=True)))
+    raise UnreadableFileError(
+        file.path, f"region shape {kind!r} of {table.name} is not supported; give it with --sources"
+    )
+
+
+def _surroundings(observation: Observation, region: Ellipse | Polygon) -> Annulus | None:
+    """Annulus from 1.5 times the region to the nearest edge of the list; None if that is under three region areas.
+
+    A catalogue list is cut to a rectangle about its source (the bundle), so that a circle inside the rectangle of its
+    events has been observed all round, chip edges aside, which extraction takes off.
+    """
+    projection, events = observation.require_projection(), observation.events
+    x, y = (float(v) for v in projection.to_pixel(region.ra, region.dec))
+    reach = min(x - events.x.min(), events.x.max() - x, y - events.y.min(), events.y.max() - y)
+    inner, outer = BACKGROUND_INNER * region.extent, float(reach) * projection.pixel_arcsec
+    if outer <= inner or math.pi * (outer**2 - inner**2) < BACKGROUND_MIN_AREA * region.area:
+        return None
+    return Annulus(region.ra, region.dec, inner, outer)
+
+
+@hookimpl
+def register_adapters(register: Callable[[InstrumentAdapter], None]) -> None:
+    """Register the Chandra adapter."""
+    register(ChandraAdapter())

@@ -1,0 +1,165 @@
+"""Einstein Probe: the wide-field lobster-eye telescope WXT and the follow-up telescope FXT.
+
+Odd here: a WXT file is of one CMOS detector, named by DETNAM; the energy of an FXT channel is not documented, so it is
+read from the EBOUNDS of the file or of a response beside it, or stated in the settings, and never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from xherald.photons import Aperture, Observation, PointSpread
+from xherald.photons.errors import UnreadableFileError
+from xherald.plugins import (
+    ChannelEnergy,
+    Energy,
+    FitsAdapter,
+    FitsFile,
+    GtiLayout,
+    Instrument,
+    InstrumentAdapter,
+    LinearEnergy,
+    MissionTable,
+    NoImage,
+    Options,
+    ReadLimits,
+    Rule,
+    hookimpl,
+    open_fits,
+)
+from xherald.plugins.headers import text
+
+from .sourcelists import ListLayout, apertures_of_list
+
+__all__ = ["EinsteinProbeAdapter", "EinsteinProbeOptions", "register_adapters"]
+
+WXT_NAME = re.compile(r"ep(\d+)wxt(\w+?)(po|sl)?_(cl|uf)", re.IGNORECASE)
+FXT_NAME = re.compile(r"fxt_([ab])_(\d+)_", re.IGNORECASE)
+SOURCE_LIST = ListLayout(error=("POS_ERR", "RADEC_ERR"), identifier=("ID", "SRC_ID", "NUMBER"))
+
+_WXT = Instrument(
+    instrume=("WXT",),
+    energies=(LinearEnergy("PI", 10e-3),),
+    band=(0.5, 4.0),
+    hardness_split=1.5,
+    gti=(GtiLayout(r"(?:STD)?GTI"),),
+    frame_default=0.05,
+    point_spread=PointSpread(
+        source="focal spot 4–5′ wide at half maximum (Cheng et al. 2024, Exp. Astron. 57, 10); r50 3′ is approximate, "
+        "r90 more so, for cross-shaped arms reach beyond a degree; astrometry of the order of 1′",
+        off_axis_arcmin=(0.0,),
+        energy_kev=(1.0,),
+        r50_arcsec=((180.0,),),
+        r90_arcsec=((540.0,),),
+        astrometry_arcsec=60.0,
+    ),
+    position_null=-1,
+    detector_pixel_arcsec=8.14,
+)
+
+_FXT = Instrument(
+    instrume=("FXT",),
+    energies=(),
+    band=(0.3, 10.0),
+    hardness_split=2.0,
+    gti=(GtiLayout(r"(?:STD)?GTI"),),
+    frame_default=0.05,
+    point_spread=PointSpread(
+        source="half-power diameter 22″ at 1.25 keV on axis (Chen et al. 2020, Proc. SPIE 11444, 114445B); r90, growth "
+        "off axis and astrometry approximate",
+        off_axis_arcmin=(0.0, 10.0, 20.0, 30.0),
+        energy_kev=(1.25,),
+        r50_arcsec=((11.0, 13.0, 18.0, 26.0),),
+        r90_arcsec=((60.0, 65.0, 78.0, 95.0),),
+        astrometry_arcsec=6.0,
+    ),
+    rules=(Rule("GRADE", "grade not 0–12", lowest=0, highest=12),),
+    position_null=-1,
+    no_image=(NoImage("DATAMODE", "TM", "timing mode: one coordinate is time, so there is no sky image"),),
+    detector_pixel_arcsec=9.67,
+)
+
+
+class EinsteinProbeOptions(Options):
+    """Settings of the Einstein Probe adapter."""
+
+    pi_kev_per_channel: float | None = Field(
+        default=None, gt=0, lt=1, description="energy of an FXT channel, keV, for files without EBOUNDS or response"
+    )
+
+
+class EinsteinProbeAdapter(FitsAdapter):
+    """Einstein Probe WXT (0.5–4 keV, one CMOS a file) and FXT (0.3–10 keV, modules A and B), frames of 50 ms.
+
+    FXT needs the energies of its channels: an EBOUNDS table in the file, a response (``fxt_a_<obsid>_*.rmf``) beside
+    it, or the option ``pi_kev_per_channel``. The arms of the WXT point spread reach into any annulus about a bright
+    source. Yuan et al. 2022, Handbook of X-ray and Gamma-ray Astrophysics.
+    """
+
+    name = "einstein_probe"
+    options_model = EinsteinProbeOptions
+    mission = MissionTable("EP", (_WXT, _FXT))
+
+    def energy_for(self, file: FitsFile, instrument: Instrument, options: Options) -> Energy:
+        """WXT: 10 eV a channel; FXT: from settings, EBOUNDS or response."""
+        if instrument.energies:
+            return super().energy_for(file, instrument, options)
+        if isinstance(options, EinsteinProbeOptions) and options.pi_kev_per_channel is not None:
+            return LinearEnergy("PI", options.pi_kev_per_channel)
+        if (energy := _channel_energies(file)) is not None:
+            return energy
+        for path in self.companions(file.path):
+            if ".rmf" not in path.name.lower():
+                continue
+            with open_fits(path, ReadLimits()) as response:
+                if (energy := _channel_energies(response)) is not None:
+                    return energy
+        raise UnreadableFileError(
+            file.path,
+            "no EBOUNDS in the file and no response (fxt_*.rmf) beside it: the energies of its channels are unknown; "
+            "put the response there or set adapters.einstein_probe.pi_kev_per_channel",
+        )
+
+    def single_detector(self, file: FitsFile, instrument: Instrument) -> tuple[int, str]:
+        """CMOS12 is detector 12, FXTA and FXTB are 0."""
+        name = text(file.events.header.over(file.primary.header), "DETNAM", "INSTRUME")
+        match = re.fullmatch(r"CMOS\s*(\d+)", name, re.IGNORECASE)
+        return (int(match[1]), f"CMOS {int(match[1])}") if match else (0, name)
+
+    def companions(self, path: Path) -> Iterable[Path]:
+        """Source list (``.cat``) of a WXT file, response of an FXT file."""
+        if match := WXT_NAME.match(path.name):
+            return sorted(one for one in path.parent.glob(f"ep{match[1]}wxt{match[2]}*.cat*") if one != path)
+        if match := FXT_NAME.match(path.name):
+            return sorted(path.parent.glob(f"fxt_{match[1]}_{match[2]}_*.rmf*"))
+        return ()
+
+    def apertures(self, observation: Observation) -> list[Aperture]:
+        """Sources of the pipeline's list."""
+        lists = [path for path in observation.companions if ".cat" in path.name.lower()]
+        if not lists or observation.projection is None:
+            return []
+        return apertures_of_list(observation, lists[0], SOURCE_LIST)
+
+
+def _channel_energies(file: FitsFile) -> ChannelEnergy | None:
+    """Energies of channels from EBOUNDS (OGIP memo CAL/GEN/92-002: CHANNEL, E_MIN, E_MAX in keV)."""
+    table = next((hdu for hdu in file.hdus if hdu.name == "EBOUNDS"), None)
+    if table is None:
+        return None
+    channel = file.column(table, "CHANNEL").astype(np.int64)
+    low, high = (file.column(table, name).astype(np.float64) for name in ("E_MIN", "E_MAX"))
+    if not len(channel) or (np.diff(channel) != 1).any() or not np.all((low < high) & np.isfinite(low + high)):
+        raise UnreadableFileError(file.path, "EBOUNDS does not give each channel in turn an energy range")
+    return ChannelEnergy("PI", int(channel[0]), (low + high) / 2)
+
+
+@hookimpl
+def register_adapters(register: Callable[[InstrumentAdapter], None]) -> None:
+    """Register the Einstein Probe adapter."""
+    register(EinsteinProbeAdapter())

@@ -1,0 +1,144 @@
+"""Finding sources blind, by rules that know no mission: on the whole image and, for short bursts, in time slices.
+
+On the road this stands in for a source list. Everything it needs of an instrument (point spread, frame time, good
+times, projection) comes with the `Observation`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..apertures import aperture_at
+from ..errors import FileError
+from ..observation import Observation
+from ..regions import Aperture
+from .settings import FindingSettings
+
+if TYPE_CHECKING:
+    from .field import Field
+
+__all__ = ["FindingSettings", "find_sources"]
+
+F64 = NDArray[np.float64]
+
+_TOO_TIGHT = 1e-4
+"""Chance below which a source's photons lie closer together than the point spread allows."""
+
+
+def find_sources(observation: Observation, settings: FindingSettings | None = None) -> list[Aperture]:
+    """Find the sources of an exposure, the most significant first.
+
+    The result depends on nothing but the photons and the settings. Sources whose photons lie closer together than the
+    point spread allows (hot pixels, cosmic-ray afterglows) are flagged "narrower_than_psf".
+
+    Parameters
+    ----------
+    observation : Observation
+        With good times, a sky projection and a point-spread table.
+    settings : FindingSettings, optional
+
+    Returns
+    -------
+    list of Aperture
+        With ids "1", "2", …, positions, and 68 % error radii that include the instrument's astrometry.
+
+    Raises
+    ------
+    GtiError
+        The observation has no good times.
+    FileError
+        It has no sky projection or no point-spread table.
+    """
+    settings = settings or FindingSettings()
+    observation.require_good_times()
+    observation.require_projection()
+    if observation.point_spread is None:
+        raise FileError(
+            observation.path,
+            "no point-spread table for this instrument, so sources cannot be found; give a source list",
+        )
+
+    from .field import Field
+
+    field = Field(observation, settings.apertures.energy_kev)
+    if not field.footprint.hulls:
+        return []
+    return _apertures(field, _search(field, settings), settings)
+
+
+def _search(field: Field, settings: FindingSettings) -> list[tuple[F64, slice, str]]:
+    """Both channels: fitted rows, the photons that show the source, and the origin of each."""
+    from .image import image_sources
+    from .positions import fit_positions
+    from .slices import burst_sources
+
+    everything = slice(0, len(field.observation.events))
+    steady = _without_doubles(fit_positions(field, image_sources(field, settings)), field, settings)
+    found = [(row, everything, "detected on the image") for row in steady]
+    if settings.time_slices:
+        found.extend(
+            (burst.source, burst.window, f"detected in {burst.width:.3g} s slices")
+            for burst in burst_sources(field, settings, steady)
+        )
+    return sorted(found, key=lambda one: (one[0][2], one[0][0], one[0][1]))
+
+
+def _without_doubles(found: F64, field: Field, settings: FindingSettings) -> F64:
+    """Drop what the fit has emptied, or moved onto a more significant source."""
+    from .positions import position_error
+
+    kept: list[F64] = []
+    for row in found:
+        if row[3] < max(settings.min_counts - 1, 1):
+            continue
+        r50 = field.shape_at(float(row[0]), float(row[1])).r50
+        apart = max(r50, position_error(row, field))
+        if all((row[0] - one[0]) ** 2 + (row[1] - one[1]) ** 2 > apart**2 for one in kept):
+            kept.append(row)
+    return np.array(kept) if kept else np.empty((0, 5))
+
+
+def _apertures(field: Field, found: list[tuple[F64, slice, str]], settings: FindingSettings) -> list[Aperture]:
+    from dataclasses import replace
+
+    from .positions import position_error
+
+    if not found:
+        return []
+    observation = field.observation
+    places = np.array([row[:2] for row, _, _ in found])
+    ra, dec = observation.require_projection().to_sky(places[:, 0], places[:, 1])
+    astrometry = observation.point_spread.astrometry_arcsec if observation.point_spread else 0.0
+    apertures = []
+    for i, (row, window, origin) in enumerate(found):
+        error = float(np.hypot(position_error(row, field) * field.pixel, astrometry))
+        aperture = aperture_at(observation, float(ra[i]), float(dec[i]), str(i + 1), origin, error, settings.apertures)
+        if _too_tight(row, window, field):
+            aperture = replace(aperture, flags=(*aperture.flags, "narrower_than_psf"))
+        apertures.append(aperture)
+    return apertures
+
+
+def _too_tight(row: F64, window: slice, field: Field) -> bool:
+    """Whether the photons lie closer together than a point source's can."""
+    from .positions import tightness
+
+    events = field.observation.events
+    shape = field.shape_at(float(row[0]), float(row[1]))
+    reach = max(shape.r90, 1.5)
+    if window.stop - window.start == len(events):
+        x, y = field.near(float(row[0]), float(row[1]), reach)
+    else:
+        x, y = events.x[window].astype(np.float64), events.y[window].astype(np.float64)
+    away = np.hypot(x - row[0], y - row[1])
+    inside = away <= reach
+    if np.count_nonzero(inside) < 4:
+        return False
+    middle = np.median(x[inside]), np.median(y[inside])
+    # Half a pixel is lost to rounding, and the middle was chosen to suit these very photons.
+    allowance = 0.5 + shape.core / np.sqrt(np.count_nonzero(inside))
+    radii = np.hypot(x[inside] - middle[0], y[inside] - middle[1])
+    return tightness(radii, reach, shape, float(allowance)) < _TOO_TIGHT

@@ -1,0 +1,56 @@
+"""What tests share: the real data where it is at hand, a command line to call, the files of `make demo`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from answers import Answer
+from click.testing import CliRunner
+from hypothesis import settings
+
+# Kernels compile inside the first example of a test: its time says nothing about the example.
+settings.register_profile("xherald", deadline=None)
+settings.load_profile("xherald")
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Root of the project."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real event files; tests that need it are skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"real data are not at {DATA}")
+    return DATA
+
+
+@pytest.fixture
+def xherald() -> Callable[..., Answer]:
+    """Call the command line inside this process: ``xherald("scan", path, "--json")``."""
+    from xherald.detector.cli import main
+
+    def call(*words: object, environment: dict[str, str] | None = None) -> Answer:
+        result = CliRunner().invoke(main, [str(word) for word in words], env=environment or {})
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Answer(result.exit_code, result.stdout, result.stderr)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def demo_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The files that `make demo` scans: Chandra, Swift-XRT and a table of photons, in that order."""
+    folder = tmp_path_factory.mktemp("demo")
+    subprocess.run([sys.executable, ROOT / "examples" / "demo_files.py", folder], check=True, capture_output=True)
+    return [Path(line) for line in (folder / "FILES").read_text().splitlines()]

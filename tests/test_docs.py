@@ -1,0 +1,82 @@
+"""Documents say what the code does: commands, settings, columns, exit codes, targets and hooks are all named there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+from conftest import ROOT
+
+from xherald.detector.cli import main
+from xherald.detector.config import load_configuration
+from xherald.detector.rows import COLUMNS
+from xherald.plugins import hookspecs
+
+README = (ROOT / "README.md").read_text()
+OUTPUT = (ROOT / "docs" / "output.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_every_command_is_in_the_readme() -> None:
+    context = click.Context(main)
+    assert all(f"xherald {name}" in README for name in main.list_commands(context))
+
+
+def test_commands_in_the_readme_are_commands() -> None:
+    context = click.Context(main)
+    blocks = "".join(re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"^(?:[A-Z_]+=\S+ )?(xherald .*)$", blocks, re.MULTILINE)
+    assert lines
+    for line in lines:
+        words = shlex.split(line.split(" | ")[0], comments=True)[1:]
+        if words[0].startswith("-"):
+            continue
+        command = main.get_command(context, words[0])
+        assert command is not None, line
+        known = {option for parameter in command.params for option in parameter.opts} | {"show", "--json"}
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_every_column_is_described() -> None:
+    for column in COLUMNS:
+        assert f"`{column.name}`" in OUTPUT or re.search(rf"`{column.name.rpartition('_')[0]}_…`", OUTPUT), column.name
+
+
+@pytest.mark.parametrize("code", ["| 0 |", "| 1 |", "| 2 |"])
+def test_exit_codes_are_documented(code: str) -> None:
+    assert code in README
+
+
+def test_every_setting_has_a_comment() -> None:
+    lines = (ROOT / "config.yaml").read_text().splitlines()
+    for path, _, _ in load_configuration(None, {}).listed():
+        line = next(line for line in lines if line.strip().startswith(f"{path[1]}:"))
+        assert "#" in line, line
+
+
+def test_every_hook_is_documented() -> None:
+    hooks = [name for name in vars(hookspecs) if name.startswith("register_")]
+    assert hooks
+    assert all(f"`{name}`" in CONTRIBUTING for name in hooks)
+
+
+def test_the_test_command_of_the_readme_is_what_is_run() -> None:
+    assert "make test" in README
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+
+
+def test_every_target_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)`", README + CONTRIBUTING)) <= targets
+
+
+def test_decisions_are_five_lines() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert records
+    for record in records:
+        lines = [line for line in record.read_text().splitlines() if line.strip()]
+        assert [line.split(":")[0] for line in lines[1:]] == ["**Date**", "**Question**", "**Decision**", "**Why**"], (
+            record
+        )

@@ -1,0 +1,180 @@
+"""The types everybody speaks: event lists, batches, time references, projections, point spread."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xherald.photons import (
+    Background,
+    EventBatch,
+    EventList,
+    Exposure,
+    Identity,
+    PointSpread,
+    SkyProjection,
+    TimeReference,
+)
+from xherald.photons.errors import PhotonError, ProjectionError
+
+NAME = Identity("CHANDRA", "ACIS", "1", "1_1")
+
+
+def event_list(time=(1.0, 2.0, 2.0), energy=(1.0, 2.0, 3.0), gti=((0.0, 10.0),), **more):
+    arguments = {"identity": NAME, "frame_time": 3.2, "band": (0.5, 7.0)} | more
+    return EventList(np.array(time), np.array(energy, dtype=np.float32), Exposure(np.array(gti)), **arguments)
+
+
+@st.composite
+def event_lists(draw):
+    starts = np.cumsum(draw(st.lists(st.floats(1.0, 50.0), min_size=2, max_size=8)))
+    gti = starts[: len(starts) // 2 * 2].reshape(-1, 2)
+    exposure = Exposure(gti, np.array(draw(st.lists(st.floats(0.1, 1.0), min_size=len(gti), max_size=len(gti)))))
+    n = draw(st.integers(0, 30))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    time = np.sort(exposure.time_at(random.uniform(0, exposure.livetime, n)))
+    around = np.sort(exposure.time_at(random.uniform(0, exposure.livetime, draw(st.integers(0, 10)))))
+    background = draw(st.sampled_from([None, Background(around, np.full(len(around), 1.0, np.float32), 0.25)]))
+    return EventList(
+        time,
+        random.uniform(0.5, 7, n).astype(np.float32),
+        exposure,
+        Identity("M", "I", "1", str(draw(st.integers(0, 9)))),
+        draw(st.sampled_from([0.0, 3.2])),
+        (0.5, 7.0),
+        live_fraction=0.98,
+        background=background,
+        good_times_known=draw(st.booleans()),
+    )
+
+
+def same(a: EventList, b: EventList) -> bool:
+    pairs = [
+        (a.time, b.time),
+        (a.energy, b.energy),
+        (a.exposure.gti, b.exposure.gti),
+        (a.exposure.fraction, b.exposure.fraction),
+    ]
+    if (a.background is None) != (b.background is None):
+        return False
+    if a.background is not None and b.background is not None:
+        pairs += [(a.background.time, b.background.time), (a.background.energy, b.background.energy)]
+        if a.background.area_ratio != b.background.area_ratio:
+            return False
+    facts = ("identity", "frame_time", "band", "live_fraction", "hardness_split", "good_times_known")
+    return all(np.array_equal(x, y) for x, y in pairs) and all(getattr(a, f) == getattr(b, f) for f in facts)
+
+
+@given(st.lists(event_lists(), max_size=6), st.data())
+@settings(max_examples=50)
+def test_a_batch_is_its_lists(lists, data):
+    batch = EventBatch.from_lists(lists)
+    assert len(batch) == len(lists)
+    assert all(same(a, b) for a, b in zip(batch, lists, strict=True))
+    assert batch.counts.tolist() == [len(one) for one in lists]
+    assert np.allclose(batch.livetime, [one.livetime for one in lists])
+    chosen = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=8)) if lists else []
+    assert all(same(a, lists[i]) for a, i in zip(batch.select(chosen), chosen, strict=True))
+    cut = data.draw(st.integers(0, len(lists)))
+    joined = EventBatch.concatenate([EventBatch.from_lists(lists[:cut]), EventBatch.from_lists(lists[cut:])])
+    assert all(same(a, b) for a, b in zip(joined, lists, strict=True))
+
+
+def test_arrays_cannot_be_changed():
+    one = event_list()
+    with pytest.raises(ValueError, match="read-only"):
+        one.time[0] = 5.0
+    with pytest.raises(ValueError, match="read-only"):
+        EventBatch.from_lists([one]).energy[0] = 5.0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"time": (2.0, 1.0, 3.0)}, "not sorted"),
+        ({"time": (1.0, 2.0, np.nan)}, "times are not finite"),
+        ({"energy": (1.0, 2.0, np.inf)}, "energies are not finite"),
+        ({"energy": (1000.0, 2000.0, 3000.0), "band": (0.5, 7000.0)}, "looks like eV"),
+        ({"energy": (1.0, 2.0, 9.0)}, "outside the band"),
+        ({"time": (1.0, 2.0, 11.0)}, "outside the good-time intervals"),
+        ({"time": (1.0, 2.0)}, "times but"),
+        ({"frame_time": -1.0}, "frame time"),
+        ({"band": (7.0, 0.5)}, "not a band"),
+        ({"live_fraction": 1.5}, "live fraction"),
+        ({"hardness_split": 9.0}, "hardness split"),
+    ],
+)
+def test_impossible_photons_are_refused_and_named(change, reason):
+    with pytest.raises(PhotonError, match=reason) as caught:
+        event_list(**change)
+    assert "1/1_1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("mjd", "seconds", "utc"),
+    [
+        # TSTART of real files of three missions; Swift's header gives this date, Chandra's 69.184 s later, in TT.
+        ((50814.0, 0.0), 819629554.26624, "2023-12-22T10:51:25"),
+        ((50814.0, 0.0), 200506085.074207, "2004-05-09T16:07:00"),
+        ((51910.0, 7.4287037e-4), 578396473.1871234, "2019-05-01T09:41:08"),
+        # Chandra's reference itself: 1998-01-01T00:00:00 TT is 63.184 s before that date in UTC.
+        ((50814.0, 0.0), 0.0, "1997-12-31T23:58:56"),
+    ],
+)
+def test_mission_seconds_become_utc(mjd, seconds, utc):
+    assert TimeReference(*mjd).utc(seconds).startswith(utc)
+
+
+def test_a_time_reference_must_be_one():
+    with pytest.raises(PhotonError, match="not a date"):
+        TimeReference(float("nan"))
+    with pytest.raises(PhotonError, match="scale"):
+        TimeReference(50814.0, 0.0, "local")
+
+
+@pytest.mark.parametrize("kind", ["TAN", "SIN"])
+@pytest.mark.parametrize("dec", [-89.0, -49.55, 0.0, 65.6, 89.5])
+def test_projection_agrees_with_astropy(kind, dec):
+    from astropy.wcs import WCS
+
+    ours = SkyProjection(kind, 336.45, dec, 4096.5, 4096.5, -0.00013666666666667, 0.00013666666666667)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [f"RA---{kind}", f"DEC--{kind}"]
+    wcs.wcs.crval = [336.45, dec]
+    wcs.wcs.crpix = [4096.5, 4096.5]
+    wcs.wcs.cdelt = [ours.x_step, ours.y_step]
+    x, y = np.random.default_rng(1).uniform(0, 8192, (2, 100))
+    ra, dec_ = ours.to_sky(x, y)
+    expected_ra, expected_dec = wcs.wcs_pix2world(x, y, 1)
+    assert np.allclose((ra - expected_ra + 180) % 360, 180, atol=1e-9 / max(np.cos(np.radians(dec)), 1e-3))
+    assert np.allclose(dec_, expected_dec, atol=1e-9)
+
+
+@given(
+    st.floats(0, 359.99),
+    st.floats(-90, 90),
+    st.sampled_from(["TAN", "SIN"]),
+    st.floats(-4000, 4000),
+    st.floats(-4000, 4000),
+)
+def test_projection_round_trips(ra, dec, kind, x, y):
+    projection = SkyProjection(kind, ra, dec, 0.0, 0.0, -1.4e-4, 1.4e-4)
+    back = projection.to_pixel(*projection.to_sky(x, y))
+    assert np.allclose(back, (x, y), atol=1e-4)
+
+
+def test_a_broken_projection_is_refused():
+    with pytest.raises(ProjectionError, match="not supported"):
+        SkyProjection("AIT", 0, 0, 0, 0, 1, 1)
+    with pytest.raises(ProjectionError, match="not finite"):
+        SkyProjection("TAN", float("nan"), 0, 0, 0, 1, 1)
+
+
+@given(st.floats(0.5, 20), st.floats(1.9, 15), st.floats(0.05, 0.98))
+def test_point_spread_holds_its_table_and_grows(r50, ratio, fraction):
+    spread = PointSpread("made up", (0.0,), (1.5,), ((r50,),), ((r50 * ratio,),), 0.5)
+    assert spread.radius(0.5, 0.0) == pytest.approx(r50, rel=1e-6)
+    assert spread.radius(0.9, 0.0) == pytest.approx(r50 * ratio, rel=1e-3)
+    assert spread.radius(fraction + 0.01, 0.0) > spread.radius(fraction, 0.0)
