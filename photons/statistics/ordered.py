@@ -52,8 +52,8 @@ def kuiper_probability(distance: F64, n: NDArray[np.int64]) -> F64:
     """
     root = np.sqrt(n)
     scaled = np.asarray(distance) * (root + 0.155 + 0.24 / root)
-    j = np.arange(1, 101)[:, None]
-    flat = np.maximum(np.atleast_1d(scaled).ravel(), 0.4)  # the series needs many terms below, where p is 1 anyhow
+    j = np.arange(1, 101)
+    flat = np.maximum(np.atleast_1d(scaled).ravel(), 0.4)[:, None]  # below, p is 1 and the series needs many terms
     terms = (4.0 * j**2 * flat**2 - 1.0) * np.exp(-2.0 * j**2 * flat**2)
-    out: F64 = np.clip(2.0 * terms.sum(axis=0), 0.0, 1.0).reshape(np.shape(scaled))
+    out: F64 = np.clip(2.0 * terms.sum(axis=1), 0.0, 1.0).reshape(np.shape(scaled))
     return out
