@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from xherald.photons import Annulus, Aperture, Ellipse, Observation, PointSpread, Polygon
+from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PointSpread, Polygon
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import (
     FitsAdapter,
@@ -81,6 +81,7 @@ _FIELD = Instrument(
         NoImage("READMODE", "CONTINUOUS", "continuous clocking: one coordinate is time, so there is no sky image"),
     ),
     detector_pixel_arcsec=0.492,
+    chips=ChipLayout(chip=("chipx", "chipy"), focal=("detx", "dety")),
 )
 
 # The published selection for per-source lists (Dillmann et al. 2025, §2): pha > 40, grade ≥ 0, 500 < energy < 7000 eV.

@@ -53,7 +53,7 @@ class OutputSettings(Section):
         Most plots drawn for one input file, the most significant sources first.
     """
 
-    rows: int = Field(default=40, ge=1)
+    rows: int = Field(default=20, ge=1)
     plots: int = Field(default=50, ge=1)
 
 

@@ -69,7 +69,7 @@ def scan_file(
         With the reason why the file cannot be used.
     """
     from xherald.photons.extraction import extract
-    from xherald.photons.statistics import test_batch
+    from xherald.photons.statistics import assess
 
     settings = configuration.settings
     stage("reading")
@@ -77,7 +77,7 @@ def scan_file(
     if isinstance(content, EventBatch):
         _refuse_untestable(path, content.time, float(content.frame_time.max(initial=0.0)))
         stage(f"testing {len(content)} sources")
-        return Scan(path, None, (), content, test_batch(content, settings.timing))
+        return Scan(path, None, (), content, assess(content, settings.timing))
 
     content.require_good_times()
     _refuse_untestable(path, content.events.time, content.frame_time)
@@ -86,7 +86,7 @@ def scan_file(
     stage(f"extracting {len(apertures)} sources")
     batch = extract(content, apertures, settings.extraction)
     stage(f"testing {len(apertures)} sources")
-    return Scan(path, content, tuple(apertures), batch, test_batch(batch, settings.timing), notes)
+    return Scan(path, content, tuple(apertures), batch, assess(batch, settings.timing), notes)
 
 
 def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:

@@ -1,6 +1,7 @@
 """The ground floor: photons, good times, sky and statistics. numpy, numba and astropy; nothing of ours below it."""
 
 from .batch import EventBatch
+from .dither import ChipLayout
 from .errors import XheraldError
 from .events import Background, EventList, Identity
 from .gti import Exposure
@@ -14,6 +15,7 @@ __all__ = [
     "Annulus",
     "Aperture",
     "Background",
+    "ChipLayout",
     "Detector",
     "Ellipse",
     "EventBatch",

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .dither import ChipLayout
 from .errors import FileError, GtiError, PhotonError
 from .gti import Gti, gti_total
 from .pointspread import PointSpread
@@ -124,6 +125,8 @@ class Observation:
         Detection id where the file holds one source only, else "".
     companions : tuple of Path
         Files beside it that belong to it (region, source list).
+    chips : ChipLayout or None
+        Columns that tell where on its chip an event fell; None where there are none or the telescope does not dither.
     detector_pixel_arcsec : float or None
         Side of a detector pixel on the sky.
     """
@@ -149,6 +152,7 @@ class Observation:
     projection_fault: str = ""
     per_source_id: str = ""
     companions: tuple[Path, ...] = ()
+    chips: ChipLayout | None = None
     detector_pixel_arcsec: float | None = None
 
     @cached_property

@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xherald.photons import Detector, Observation, PointSpread, SkyProjection
+from xherald.photons import ChipLayout, Detector, Observation, PointSpread, SkyProjection
 from xherald.photons.errors import UnreadableFileError
 
 from .contract import InstrumentAdapter, Options, ReadLimits
@@ -68,6 +68,7 @@ class Instrument:
     no_image : tuple of NoImage
     point_spread : PointSpread
     detector_pixel_arcsec : float or None
+    chips : ChipLayout or None — for telescopes that dither over chip edges
     """
 
     instrume: tuple[str, ...]
@@ -92,6 +93,7 @@ class Instrument:
     mode_keywords: tuple[str, ...] = ("DATAMODE",)
     no_image: tuple[NoImage, ...] = ()
     detector_pixel_arcsec: float | None = None
+    chips: ChipLayout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ class FitsAdapter(InstrumentAdapter):
             per_source_id=self.per_source_id(path),
             companions=tuple(self.companions(path)),
             detector_pixel_arcsec=instrument.detector_pixel_arcsec,
+            chips=self._chips(file, instrument),
         )
 
     def _frame_time(self, file: FitsFile, instrument: Instrument) -> float:
@@ -288,6 +291,12 @@ class FitsAdapter(InstrumentAdapter):
         if any(is_position(rows.column(instrument.x), null, stated).any() for rows in file.blocks(file.events)):
             return projection, ""
         return None, f"column {instrument.x} is null in every row: its events have no sky position"
+
+    def _chips(self, file: FitsFile, instrument: Instrument) -> ChipLayout | None:
+        """Where the events fell on their chips, unless the columns were cut away."""
+        chips = instrument.chips
+        needed = (*chips.chip, *chips.focal) if chips else ()
+        return chips if all(name.upper() in file.events.columns for name in needed) else None
 
     def _span(self, file: FitsFile, detectors: tuple[Detector, ...], timezero: float) -> tuple[float, float]:
         sets = [one.gti for one in detectors if len(one.gti)]

@@ -39,6 +39,16 @@ def test_scan_finds_the_demo_s_transients(xherald: Run, demo_files: list[Path]) 
     assert sum(row["kind"] != "steady" for row in table.values()) <= 9
 
 
+def test_scan_takes_a_user_s_list(xherald: Run, demo_files: list[Path], tmp_path: Path) -> None:
+    listed = tmp_path / "mine.csv"
+    listed.write_text("id,ra,dec\nflaring,150.1,2.2\nelsewhere,30.0,-50.0\n")
+    answer = xherald("scan", "--json", "--sources", listed, demo_files[0])
+    assert answer.exit_code == 0
+    assert [(row["detection_id"], row["kind"]) for row in answer.rows] == [("flaring", "flare")]
+    assert answer.stderr == f"xherald: {demo_files[0]}: 1 sources of {listed} lie outside the field\n"
+    assert xherald("scan", "--sources", tmp_path / "none.csv", demo_files[0]).exit_code == 2
+
+
 def test_scan_writes_and_draws(xherald: Run, demo_files: list[Path], tmp_path: Path) -> None:
     targets = [tmp_path / f"sources{suffix}" for suffix in (".jsonl", ".csv", ".fits", ".vot")]
     outs = [word for target in targets for word in ("--out", target)]

@@ -19,7 +19,7 @@ from xherald.photons.statistics import (
     bayesian_blocks,
     load_null_tables,
     raw_statistics,
-    test_batch,
+    assess,
 )
 from xherald.photons.statistics.averaged import DIP_FAMILY, FLARE_FAMILY, averaged_likelihood_ratio, flare_family
 from xherald.photons.statistics.gregory_loredo import gregory_loredo, variability_index
@@ -44,7 +44,7 @@ def source(time, gti, frame_time=0.0, background=None, energy=None):
 
 
 def verdict(*lists):
-    return test_batch(EventBatch.from_lists(lists))
+    return assess(EventBatch.from_lists(lists))
 
 
 # --- kernels against plain readings of their definitions ---
@@ -208,7 +208,7 @@ def fractions_below(timing, level):
 @pytest.mark.timeout(600)
 def test_steady_sources_with_gaps_stay_steady():
     # 20,000 sources at 1 %: the binomial error is 0.07 %; 0.5–1.5 % also allows for the calibration's own samples.
-    timing = test_batch(steady_batch(20_000, seed=11, frame_time=3.14104))
+    timing = assess(steady_batch(20_000, seed=11, frame_time=3.14104))
     found = fractions_below(timing, 0.01)
     assert len(found) == len(TESTS) + 1
     assert {name: f for name, f in found.items() if not 0.005 <= f <= 0.015} == {}
@@ -220,7 +220,7 @@ def test_steady_sources_with_gaps_stay_steady():
     "pattern", [{"frame_time": 0.0}, {"frame_time": 0.44104}, {"frame_time": 3.14104, "background": 0.9}], ids=str
 )
 def test_steady_sources_of_every_pattern_stay_steady(pattern):
-    timing = test_batch(steady_batch(20_000, seed=12, **pattern))
+    timing = assess(steady_batch(20_000, seed=12, **pattern))
     for level, low, high in ((0.01, 0.005, 0.015), (0.1, 0.08, 0.12)):
         found = fractions_below(timing, level)
         assert {name: f for name, f in found.items() if not low <= f <= high} == {}
@@ -318,9 +318,9 @@ def test_photons_of_one_frame_make_no_burst_shorter_than_it():
 @settings(max_examples=10, deadline=None)
 def test_a_batch_is_tested_as_its_sources_are_one_by_one(seed):
     batch = steady_batch(12, seed=seed, frame_time=3.2, background=0.5)
-    whole = test_batch(batch, TimingSettings(threads=2))
+    whole = assess(batch, TimingSettings(threads=2))
     for i in range(len(batch)):
-        one = test_batch(batch.select([i]), TimingSettings(threads=1))
+        one = assess(batch.select([i]), TimingSettings(threads=1))
         assert one.p_value[0] == whole.p_value[i]
         assert one.kind[0] == whole.kind[i]
         for a, b in zip(one.tests, whole.tests, strict=True):
@@ -332,7 +332,7 @@ def test_a_batch_is_tested_as_its_sources_are_one_by_one(seed):
 
 def test_blocks_hold_all_photons():
     batch = steady_batch(50, seed=3, frame_time=3.2)
-    timing = test_batch(batch, TimingSettings(blocks_p0=0.5))
+    timing = assess(batch, TimingSettings(blocks_p0=0.5))
     for i, one in enumerate(batch):
         edges = timing.block_edges[timing.block_offsets[i] : timing.block_offsets[i + 1]]
         rates = timing.block_rates[timing.block_offsets[i] : timing.block_offsets[i + 1]]
@@ -351,7 +351,7 @@ def test_too_few_photons_are_not_tested(photons):
 
 
 def test_an_empty_batch_is_an_empty_answer():
-    timing = test_batch(EventBatch.from_lists([]))
+    timing = assess(EventBatch.from_lists([]))
     assert timing.p_value.shape == (0,)
     assert timing.hardness.value.shape == (0, 3)
 
@@ -373,7 +373,7 @@ def test_unknown_good_times_leave_their_two_photons_out():
                 good_times_known=False,
             )
         )
-    found = fractions_below(test_batch(EventBatch.from_lists(lists)), 0.05)
+    found = fractions_below(assess(EventBatch.from_lists(lists)), 0.05)
     # 3,000 sources at 5 %: σ = 0.4 %.
     assert {name: f for name, f in found.items() if not 0.035 <= f <= 0.065} == {}
 

@@ -6,6 +6,7 @@ times, projection) comes with the `Observation`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,15 @@ F64 = NDArray[np.float64]
 
 _TOO_TIGHT = 1e-4
 """Chance below which a source's photons lie closer together than the point spread allows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """A fitted source (x, y, ln p, net counts, background a square pixel), how it was found, and a hot pixel's mark."""
+
+    source: F64
+    origin: str
+    too_tight: bool
 
 
 def find_sources(observation: Observation, settings: FindingSettings | None = None) -> list[Aperture]:
@@ -69,21 +79,26 @@ def find_sources(observation: Observation, settings: FindingSettings | None = No
     return _apertures(field, _search(field, settings), settings)
 
 
-def _search(field: Field, settings: FindingSettings) -> list[tuple[F64, slice, str]]:
-    """Both channels: fitted rows, the photons that show the source, and the origin of each."""
+def _search(field: Field, settings: FindingSettings) -> list[_Found]:
+    """Both channels, the most significant source first."""
     from .image import image_sources
     from .positions import fit_positions
     from .slices import burst_sources
 
     everything = slice(0, len(field.observation.events))
     steady = _without_doubles(fit_positions(field, image_sources(field, settings)), field, settings)
-    found = [(row, everything, "detected on the image") for row in steady]
-    if settings.time_slices:
-        found.extend(
-            (burst.source, burst.window, f"detected in {burst.width:.3g} s slices")
-            for burst in burst_sources(field, settings, steady)
-        )
-    return sorted(found, key=lambda one: (one[0][2], one[0][0], one[0][1]))
+    bursts = burst_sources(field, settings, steady) if settings.time_slices else []
+    tight = [_too_tight(row, everything, field) for row in steady]
+    found = []
+    for burst in bursts:
+        too_tight = _too_tight(burst.source, burst.window, field)
+        if burst.host >= 0:
+            # An afterglow that is bright enough to show on the image has its photons in one burst all the same.
+            tight[burst.host] |= too_tight
+        else:
+            found.append(_Found(burst.source, f"detected in {burst.width:.3g} s slices", too_tight))
+    found.extend(_Found(row, "detected on the image", one) for row, one in zip(steady, tight, strict=True))
+    return sorted(found, key=lambda one: (one.source[2], one.source[0], one.source[1]))
 
 
 def _without_doubles(found: F64, field: Field, settings: FindingSettings) -> F64:
@@ -101,24 +116,21 @@ def _without_doubles(found: F64, field: Field, settings: FindingSettings) -> F64
     return np.array(kept) if kept else np.empty((0, 5))
 
 
-def _apertures(field: Field, found: list[tuple[F64, slice, str]], settings: FindingSettings) -> list[Aperture]:
-    from dataclasses import replace
-
+def _apertures(field: Field, found: list[_Found], settings: FindingSettings) -> list[Aperture]:
     from .positions import position_error
 
-    if not found:
-        return []
     observation = field.observation
-    places = np.array([row[:2] for row, _, _ in found])
+    places = np.array([one.source[:2] for one in found]).reshape(len(found), 2)
     ra, dec = observation.require_projection().to_sky(places[:, 0], places[:, 1])
     astrometry = observation.point_spread.astrometry_arcsec if observation.point_spread else 0.0
     apertures = []
-    for i, (row, window, origin) in enumerate(found):
-        error = float(np.hypot(position_error(row, field) * field.pixel, astrometry))
-        aperture = aperture_at(observation, float(ra[i]), float(dec[i]), str(i + 1), origin, error, settings.apertures)
-        if _too_tight(row, window, field):
-            aperture = replace(aperture, flags=(*aperture.flags, "narrower_than_psf"))
-        apertures.append(aperture)
+    for i, one in enumerate(found):
+        error = float(np.hypot(position_error(one.source, field) * field.pixel, astrometry))
+        aperture = aperture_at(
+            observation, float(ra[i]), float(dec[i]), str(i + 1), one.origin, error, settings.apertures
+        )
+        flags = ("narrower_than_psf",) if one.too_tight else ()
+        apertures.append(replace(aperture, flags=(*aperture.flags, *flags)))
     return apertures
 
 
@@ -135,10 +147,9 @@ def _too_tight(row: F64, window: slice, field: Field) -> bool:
         x, y = events.x[window].astype(np.float64), events.y[window].astype(np.float64)
     away = np.hypot(x - row[0], y - row[1])
     inside = away <= reach
-    if np.count_nonzero(inside) < 4:
+    n = int(np.count_nonzero(inside))
+    if n < 4:
         return False
-    middle = np.median(x[inside]), np.median(y[inside])
-    # Half a pixel is lost to rounding, and the middle was chosen to suit these very photons.
-    allowance = 0.5 + shape.core / np.sqrt(np.count_nonzero(inside))
-    radii = np.hypot(x[inside] - middle[0], y[inside] - middle[1])
-    return tightness(radii, reach, shape, float(allowance)) < _TOO_TIGHT
+    radii = np.hypot(x[inside] - np.median(x[inside]), y[inside] - np.median(y[inside]))
+    # Photons lie closer to their own middle than to the source, and rounding to pixels hides half a pixel.
+    return tightness(radii * np.sqrt(n / (n - 1)), reach, shape, 0.5) < _TOO_TIGHT

@@ -77,22 +77,24 @@ class _Hits(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Burst:
-    """A source seen in a window only.
+    """A source seen in a window only, or a window in which a known source flared.
 
     Parameters
     ----------
     source : ndarray, shape (5,) — x, y, ln p, net counts, background a square pixel (both in the window)
     window : slice — rows of the event list
     width : float — of the window, s of livetime
+    host : int — row of the known source that it belongs to; -1 where it is a source of its own
     """
 
     source: F64
     window: slice
     width: float
+    host: int
 
 
 def burst_sources(field: Field, settings: FindingSettings, known: F64) -> list[Burst]:
-    """Find bursts that are not those of known sources.
+    """Find bursts: sources of their own, and the most significant one of each known source.
 
     Parameters
     ----------
@@ -149,7 +151,8 @@ def _window_widths(field: Field, settings: FindingSettings, livetime: float) -> 
     shortest, longest = max(settings.shortest_slice_s, frame), settings.longest_slice_fraction * livetime
     if longest < shortest:
         return np.empty(0)
-    widths: F64 = shortest * _STEP ** np.arange(int(math.log(longest / shortest, _STEP)) + 1)
+    steps = np.arange(int(math.log(longest / shortest, _STEP)) + 1)
+    widths = np.asarray(shortest * _STEP**steps, dtype=np.float64)
     return np.asarray(np.unique(np.round(widths / frame)) * frame) if frame > 0 else widths
 
 
@@ -254,22 +257,27 @@ def _above_field_flares(hits: _Hits, everything: int, log_limit: float) -> _Hits
 
 
 def _distinct(hits: _Hits, field: Field, known: F64, settings: FindingSettings, log_limit: float) -> list[Burst]:
-    """Place the bursts, and keep those that no known source and no stronger burst explains."""
+    """Place the bursts, and keep those that the wings of no known source and of no stronger burst explain."""
     bursts: list[Burst] = []
+    hosts: set[int] = set()
     explained = known
     for i in range(len(hits.x)):
         window = slice(int(hits.first[i]), int(hits.last[i]) + 1)
         cell = float(hits.x[i]), float(hits.y[i]), float(hits.side[i])
         photons, share = int(hits.photons[i]), float(hits.share[i])
         steady = max(float(hits.in_cell[i]) - photons, 1.0) * share / (1 - share)
-        from_others = _explained_by(cell, window, field, explained, settings.wing_factor)
-        if log_poisson_tail(photons, steady + from_others) >= log_limit:
-            continue
         start = np.array([[*_middle(field, cell, window), hits.log_p[i], photons, steady / cell[2] ** 2]])
         placed = fit_positions(field, start, window)[0]
-        if placed[3] < settings.min_counts - 1 or _inside_known(placed, explained, field):
+        host = _host(placed, explained, field)
+        if host >= 0:
+            if host < len(known) and host not in hosts:
+                hosts.add(host)
+                bursts.append(Burst(placed, window, float(hits.width[i]), host))
             continue
-        bursts.append(Burst(placed, window, float(hits.width[i])))
+        from_others = _explained_by(cell, window, field, explained, settings.wing_factor)
+        if placed[3] < settings.min_counts - 1 or log_poisson_tail(photons, steady + from_others) >= log_limit:
+            continue
+        bursts.append(Burst(placed, window, float(hits.width[i]), -1))
         explained = np.concatenate([explained, placed[None, :]])
     return bursts
 
@@ -282,12 +290,14 @@ def _middle(field: Field, cell: tuple[float, float, float], window: slice) -> tu
     return float(np.median(x[mine])), float(np.median(y[mine]))
 
 
-def _inside_known(placed: F64, known: F64, field: Field) -> bool:
-    """Whether a burst lies inside a source that is known already."""
+def _host(placed: F64, known: F64, field: Field) -> int:
+    """Row of the known source inside which a burst lies, -1 for none."""
     if not len(known):
-        return False
+        return -1
+    away = np.hypot(known[:, 0] - placed[0], known[:, 1] - placed[1])
+    nearest = int(np.argmin(away))
     r90 = field.shape_at(float(placed[0]), float(placed[1])).r90
-    return bool(np.hypot(known[:, 0] - placed[0], known[:, 1] - placed[1]).min() < max(r90, 1.5))
+    return nearest if away[nearest] < max(r90, 1.5) else -1
 
 
 def _explained_by(

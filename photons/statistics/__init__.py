@@ -3,7 +3,7 @@
 from .blocks import bayesian_blocks
 from .null import MIN_PHOTONS, NullTables, load_null_tables
 from .result import DIP, FLARE, STEADY, Hardness, Intervals, TestColumns, Timing
-from .suite import TESTS, TimingSettings, raw_statistics, test_batch
+from .suite import TESTS, TimingSettings, assess, raw_statistics
 
 __all__ = [
     "DIP",
@@ -17,8 +17,8 @@ __all__ = [
     "TestColumns",
     "Timing",
     "TimingSettings",
+    "assess",
     "bayesian_blocks",
     "load_null_tables",
     "raw_statistics",
-    "test_batch",
 ]

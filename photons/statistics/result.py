@@ -82,7 +82,8 @@ class Timing:
         nothing could be tested
     kind : ndarray, shape (n,), int8 — FLARE, DIP or STEADY (p_value above the threshold)
     best : ndarray, shape (n,), int64 — index in `tests` of the test that the interval comes from; -1 where none
-    intervals : Intervals — the best interval of the kind
+    intervals : Intervals — the interval of that test
+    peak : Intervals — the brightest Bayesian block; NaN where the whole light curve is one
     variability_index : ndarray, shape (n,), int8 — 0 to 10, as the Chandra Source Catalogue defines it; -1 untested
     log10_odds : ndarray, shape (n,) — Gregory–Loredo odds of a variable source
     hardness : Hardness
@@ -96,6 +97,7 @@ class Timing:
     kind: NDArray[np.int8]
     best: NDArray[np.int64]
     intervals: Intervals
+    peak: Intervals
     variability_index: NDArray[np.int8]
     log10_odds: F64
     hardness: Hardness

@@ -1,4 +1,4 @@
-"""All timing tests on a batch: `test_batch`, the road's verdict on whether and when each source varied.
+"""All timing tests on a batch: `assess`, the road's verdict on whether and when each source varied.
 
 Kernels run on flat arrays, without the interpreter's lock, in as many threads as asked for; what comes after them is
 plain numpy over sources.
@@ -24,10 +24,10 @@ from .gregory_loredo import gregory_loredo, variability_index
 from .intervals import interval_columns, interval_hardness, to_mission_time
 from .null import MIN_PHOTONS, load_null_tables
 from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
-from .result import DIP, FLARE, STEADY, TestColumns, Timing
+from .result import DIP, FLARE, STEADY, Intervals, TestColumns, Timing
 from .scans import deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
 
-__all__ = ["TESTS", "TimingSettings", "raw_statistics", "test_batch"]
+__all__ = ["TESTS", "TimingSettings", "assess", "raw_statistics"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -44,6 +44,9 @@ TESTS: tuple[tuple[str, int], ...] = (
     ("gregory_loredo", STEADY),
 )
 """Names of the tests and what each looks for, in the order of the kernel's columns."""
+
+BLOCKS = 7
+"""Column of the Bayesian blocks, whose window comes from the blocks themselves."""
 
 LOWEST_PENALTY = 1.5
 """Bayesian-block penalties below this, or below half of ln(photons), are not told apart: about half of all steady
@@ -172,18 +175,18 @@ def log_probabilities(statistic: F64, counts: I64, frame: F64) -> F64:
             continue
         with np.errstate(divide="ignore"):
             out[enough, column] = np.log(p)
-    return np.maximum(out, LEAST_LOG_P)
+    return out
 
 
 def _combined(log_p: F64, counts: I64) -> F64:
     """Ln p of the smallest of all tests, corrected for having looked at all of them."""
     smallest = np.where(np.isnan(log_p).all(axis=1), np.nan, np.fmin.reduce(log_p, axis=1))
-    return np.maximum(
-        load_null_tables().log_probability("smallest_p", -smallest, counts, np.zeros(len(counts))), LEAST_LOG_P
-    )
+    # ks and the longest gap can be exactly 0; -1e4 keeps their logarithm a number.
+    surely = np.maximum(smallest, -1e4)
+    return load_null_tables().log_probability("smallest_p", -surely, counts, np.zeros(len(counts)))
 
 
-def test_batch(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
+def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     """Test every source of a batch for a flare and for a dip.
 
     Parameters
@@ -201,29 +204,32 @@ def test_batch(batch: EventBatch, settings: TimingSettings | None = None) -> Tim
     clock = null_clock(batch)
     counts = np.diff(clock.offsets)
     statistic, window, fractions = raw_statistics(clock.u, clock.offsets, clock.frame, settings.threads)
-    edges_u, block_offsets, window[:, 7] = _blocks(clock, settings)
+    edges_u, block_offsets, marked = _blocks(clock, settings)
+    window[:, BLOCKS] = marked[:, 0]
     log_p = log_probabilities(statistic, counts, clock.frame)
     tests = tuple(
         TestColumns(
             name,
             looks_for,
             statistic[:, column],
-            np.exp(log_p[:, column]),
+            np.exp(np.maximum(log_p[:, column], LEAST_LOG_P)),
             interval_columns(batch, clock, window[:, column]),
         )
         for column, (name, looks_for) in enumerate(TESTS)
     )
     combined = _combined(log_p, counts)
-    kind, best = _kind(log_p, combined, settings.significance)
-    intervals = interval_columns(batch, clock, window[np.arange(len(batch)), np.maximum(best, 0)])
+    best = _best(log_p, window, settings.significance)
+    chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
+    intervals = interval_columns(batch, clock, chosen)
     log_odds = np.where(counts >= MIN_PHOTONS, statistic[:, 8], np.nan)
     block_edges, block_rates = _block_rates(batch, clock, edges_u, block_offsets)
     return Timing(
         tests=tests,
-        p_value=np.exp(combined),
-        kind=kind,
+        p_value=np.exp(np.maximum(combined, LEAST_LOG_P)),
+        kind=_kind(combined, best, intervals, settings.significance),
         best=best,
         intervals=intervals,
+        peak=interval_columns(batch, clock, marked[:, 1]),
         variability_index=variability_index(log_odds, fractions[:, 0], fractions[:, 1]),
         log10_odds=log_odds / np.log(10.0),
         hardness=interval_hardness(batch, intervals),
@@ -233,63 +239,68 @@ def test_batch(batch: EventBatch, settings: TimingSettings | None = None) -> Tim
     )
 
 
-test_batch.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
+def _best(log_p: F64, window: F64, significance: float) -> I64:
+    """The test whose interval is shown: the most significant one that looks for a flare or for a dip.
 
-
-def _kind(log_p: F64, combined: F64, significance: float) -> tuple[NDArray[np.int8], I64]:
-    """Flare, dip or steady, and the test whose interval is shown.
-
-    The averaged likelihood ratio decides between flare and dip, being the primary test of both; the interval is that
-    of the kind's most significant test among those that point at a window of their own.
+    Tests that look for neither point less sharply; they are heard where they alone are significant.
     """
-    names = [name for name, _ in TESTS]
+    pointing = np.where(np.isnan(log_p) | np.isnan(window).any(axis=2), 0.0, log_p)
     looks = np.array([looks_for for _, looks_for in TESTS])
-    filled = np.where(np.isnan(log_p), 0.0, log_p)
-    flare_like = filled[:, names.index("flare_averaged")] <= filled[:, names.index("dip_averaged")]
-    flare_best = np.flatnonzero(looks == FLARE)[np.argmin(filled[:, looks == FLARE], axis=1)]
-    dip_best = np.flatnonzero(looks == DIP)[np.argmin(filled[:, looks == DIP], axis=1)]
-    tested = np.isfinite(combined)
-    best = np.where(tested, np.where(flare_like, flare_best, dip_best), -1)
+    sharp = np.where(looks != STEADY, pointing, 1.0)
+    best = np.argmin(sharp, axis=1)
+    others = np.argmin(pointing, axis=1)
+    rows = np.arange(len(log_p))
+    alone = (pointing[rows, best] > np.log(significance)) & (pointing[rows, others] <= np.log(significance))
+    best = np.where(alone, others, best)
+    return np.where(np.isnan(log_p).all(axis=1), -1, best).astype(np.int64)
+
+
+def _kind(combined: F64, best: I64, intervals: Intervals, significance: float) -> NDArray[np.int8]:
+    """Flare where the best interval holds more than expected, dip where less; steady above the threshold."""
     with np.errstate(invalid="ignore"):
-        varies = tested & (combined <= np.log(significance))
-    kind = np.where(varies, np.where(flare_like, FLARE, DIP), STEADY).astype(np.int8)
-    return kind, best.astype(np.int64)
+        varies = (best >= 0) & (combined <= np.log(significance))
+        brighter = intervals.counts > intervals.expected
+    return np.where(varies, np.where(brighter, FLARE, DIP), STEADY).astype(np.int8)
 
 
 @njit(cache=True, nogil=True)
 def _blocks_of(
-    u: F64, offsets: I64, penalties: F64, first: int, stop: int, edges: F64, sizes: I64, deviant: F64
+    u: F64, offsets: I64, penalties: F64, first: int, stop: int, edges: F64, sizes: I64, marked: F64
 ) -> None:
-    """Fill block edges (source s from ``offsets[s] + 2 s`` on), their numbers, and the most deviant block."""
+    """Fill block edges (source s from ``offsets[s] + 2 s`` on), their numbers, the most deviant and the brightest block."""
     for s in range(first, stop):
         x = u[offsets[s] : offsets[s + 1]]
         at = offsets[s] + 2 * s
         found = block_edges(x, 0.0, 1.0, penalties[s]) if x.size > 0 else np.array([0.0, 1.0])
         sizes[s] = found.size
         edges[at : at + found.size] = found
-        most = 0.0
+        most, brightest = 0.0, 0.0
         for b in range(found.size - 1 if found.size > 2 else 0):
             last = x.size if found[b + 1] >= 1.0 else np.searchsorted(x, found[b + 1])
             held = last - np.searchsorted(x, found[b])
-            gain = log_likelihood_ratio(held, x.size, found[b + 1] - found[b])
+            width = found[b + 1] - found[b]
+            gain = log_likelihood_ratio(held, x.size, width)
             if gain > most:
                 most = gain
-                deviant[s, 0], deviant[s, 1] = found[b], found[b + 1]
+                marked[s, 0, 0], marked[s, 0, 1] = found[b], found[b + 1]
+            if held > brightest * width:
+                brightest = held / width
+                marked[s, 1, 0], marked[s, 1, 1] = found[b], found[b + 1]
 
 
 def _blocks(clock: NullClock, settings: TimingSettings) -> tuple[F64, I64, F64]:
-    """Bayesian-block edges of every source on the null clock, and its most deviant block."""
+    """Bayesian-block edges of every source on the null clock; its most deviant and its brightest block, (n, 2, 2)."""
     n = len(clock.offsets) - 1
     penalties = penalty_for(np.diff(clock.offsets), settings.blocks_p0)
     edges = np.full(clock.offsets[-1] + 2 * n, np.nan)
     sizes = np.zeros(n, dtype=np.int64)
-    deviant = np.full((n, 2), np.nan)
+    marked = np.full((n, 2, 2), np.nan)
     _in_threads(
-        lambda first, stop: _blocks_of(clock.u, clock.offsets, penalties, first, stop, edges, sizes, deviant),
+        lambda first, stop: _blocks_of(clock.u, clock.offsets, penalties, first, stop, edges, sizes, marked),
         clock.offsets,
         settings.threads,
     )
-    return edges[~np.isnan(edges)], np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), deviant
+    return edges[~np.isnan(edges)], np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), marked
 
 
 def _block_rates(batch: EventBatch, clock: NullClock, edges_u: F64, offsets: I64) -> tuple[F64, F64]:
