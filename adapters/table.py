@@ -316,6 +316,7 @@ def _batch(path: Path, photons: _Photons, intervals: _Intervals, settings: Table
         good_times_known=known.copy(),
         band=np.tile(np.array(settings.band_kev), (n, 1)),
         hardness_split=np.full(n, settings.hardness_split_kev),
+        selection_p=np.zeros(n),
         identities=_identities(path, photons.names, known, lost, settings),
     )
     if observed.all():

@@ -32,9 +32,6 @@ __all__ = ["Configuration", "OutputSettings", "PluginSettings", "Settings", "loa
 PREFIX = "XHERALD_"
 Key = tuple[str, ...]
 
-ELSEWHERE: frozenset[Key] = frozenset({("finding", "apertures")})
-"""Fields that are not settings of their section because another section sets them."""
-
 
 class Section(BaseModel):
     """Base of the sections that belong to the road itself."""
@@ -73,11 +70,7 @@ class PluginSettings(Section):
 
 
 class Settings(Section):
-    """All settings of a run, one field a section.
-
-    Apertures are cut alike around found and listed sources, so they have a section of their own and `finding` takes it
-    over (`find_sources` wants both in one).
-    """
+    """All settings of a run, one field a section."""
 
     read: ReadLimits = ReadLimits()
     finding: FindingSettings = FindingSettings()
@@ -131,8 +124,7 @@ class Configuration:
         for section, annotation in _sections().items():
             values = TypeAdapter(annotation).dump_python(getattr(self.settings, section), mode="json")
             for key, value in values.items():
-                if (section, key) not in ELSEWHERE:
-                    yield (section, key), value, _given_at(self.origins, (section, key)) or "default"
+                yield (section, key), value, _given_at(self.origins, (section, key)) or "default"
 
 
 def load_configuration(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -155,9 +147,7 @@ def load_configuration(path: Path | None = None, environment: Mapping[str, str] 
     sections = _sections()
     _refuse_unknown(given, sections, (), origins)
     values = {name: _validated((name,), sections[name], content, origins) for name, content in given.items()}
-    settings = Settings.model_construct(**values)
-    finding = dataclasses.replace(settings.finding, apertures=settings.apertures)
-    return Configuration(settings.model_copy(update={"finding": finding}), origins)
+    return Configuration(Settings.model_construct(**values), origins)
 
 
 def _sections() -> dict[str, Any]:
@@ -216,7 +206,7 @@ def _refuse_unknown(given: object, known: Mapping[str, Any], path: Key, origins:
         here = (*path, str(key))
         if key not in known:
             raise ConfigError(f"{_where(origins, here)}: unknown key {'.'.join(here)!r}; allowed: {_listed(known)}")
-        fields = {name: kind for name, kind in _fields(known[key]).items() if (*here, name) not in ELSEWHERE}
+        fields = _fields(known[key])
         if fields:
             _refuse_unknown(value, fields, here, origins)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.statistics.result import DIP, FLARE, STEADY, Timing
+from xherald.photons.statistics.result import DIP, FLARE, STEADY, Intervals, Timing
 
 if TYPE_CHECKING:
     from xherald.detector.scan import Scan
@@ -38,7 +38,7 @@ KINDS: dict[int, Kind] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}
 
 
 class Interval(TypedDict):
-    """The stretch of time that a source's verdict points at; `livetime_s` is the good time inside, gaps closed."""
+    """A stretch of time: what the verdict points at, or the peak; `livetime_s` is the good time inside, gaps closed."""
 
     start_utc: str | None
     stop_utc: str | None
@@ -77,6 +77,7 @@ class SourceRow(TypedDict):
     p_value: float | None
     kind: Kind
     interval: Interval | None
+    peak: Interval | None
     tests: dict[str, float | None]
     best_test: str | None
     variability_index: int | None
@@ -124,6 +125,9 @@ COLUMNS = (
     Column("interval_livetime", "interval.livetime_s", float, "s", "time.duration", "good time in the interval"),
     Column("interval_counts", "interval.counts", float, "ct", "phot.count", "photons in the interval"),
     Column("interval_expected", "interval.expected", float, "ct", "phot.count;stat.mean", "expected if steady"),
+    Column("peak_start_utc", "peak.start_utc", str, "", "time.start", "start of the brightest Bayesian block, UTC"),
+    Column("peak_duration", "peak.duration_s", float, "s", "time.duration", "its length"),
+    Column("peak_counts", "peak.counts", float, "ct", "phot.count", "photons in it"),
     Column("best_test", "best_test", str, "", "meta.id", "test that the interval comes from"),
     Column("variability_index", "variability_index", int, "", "src.var.index", "Gregory-Loredo index, 0 to 10"),
     Column("log10_odds", "log10_odds", float, "", "stat.likelihood;src.var", "log10 odds of a variable source"),
@@ -195,11 +199,12 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "off_axis_arcmin": [one.off_axis_arcmin for one in identities],
         "counts": batch.counts.tolist(),
         "background_counts": batch.background_counts.tolist(),
-        "background_error": (np.sqrt(background) * batch.area_ratio).tolist(),
+        "background_error": (np.sqrt(background + 0.5) * batch.area_ratio).tolist(),
         "livetime_s": batch.livetime.tolist(),
         "p_value": _known(timing.p_value),
         "kind": [KINDS[code] for code in timing.kind.tolist()],
-        "interval": _intervals(batch, timing),
+        "interval": _intervals(batch, timing.intervals),
+        "peak": _intervals(batch, timing.peak),
         "tests": _by_name({test.name: _known(test.p) for test in timing.tests}, n),
         "best_test": [timing.tests[index].name if index >= 0 else None for index in timing.best.tolist()],
         "variability_index": [index if index >= 0 else None for index in timing.variability_index.tolist()],
@@ -224,8 +229,7 @@ def _by_name(columns: dict[str, list[Any]], n: int) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _intervals(batch: EventBatch, timing: Timing) -> list[Interval | None]:
-    found = timing.intervals
+def _intervals(batch: EventBatch, found: Intervals) -> list[Interval | None]:
     rows = _by_name(
         {
             "start_utc": _utc(batch, found.start),
@@ -239,8 +243,8 @@ def _intervals(batch: EventBatch, timing: Timing) -> list[Interval | None]:
         },
         len(batch),
     )
-    tested = (timing.best >= 0) & np.isfinite(found.stop - found.start)
-    told: Iterable[Any] = (row if known else None for row, known in zip(rows, tested.tolist(), strict=True))
+    pointed = np.isfinite(found.stop - found.start).tolist()
+    told: Iterable[Any] = (row if known else None for row, known in zip(rows, pointed, strict=True))
     return list(told)
 
 

@@ -120,7 +120,7 @@ def _place_sources(
     own = adapter.apertures(observation)
     if own:
         return own, ()
-    return find_sources(observation, configuration.settings.finding), ()
+    return find_sources(observation, configuration.settings.finding, configuration.settings.apertures), ()
 
 
 def _refuse_untestable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +27,7 @@ def _offsets(lengths: Iterable[int]) -> I64:
     return np.concatenate([[0], np.cumsum(np.fromiter(lengths, dtype=np.int64))]).astype(np.int64)
 
 
-def _joined(arrays: Sequence[NDArray[np.generic]], dtype: type[np.generic], width: int = 0) -> NDArray[np.generic]:
+def _joined(arrays: Sequence[NDArray[Any]], dtype: type[np.generic], width: int = 0) -> NDArray[Any]:
     if arrays:
         return np.concatenate(arrays).astype(dtype, copy=False)
     return np.empty((0, width) if width else 0, dtype=dtype)
@@ -51,6 +52,7 @@ class EventBatch:
     good_times_known : ndarray, shape (n,), bool
     band : ndarray, shape (n, 2), float64 — keV
     hardness_split : ndarray, shape (n,), float64 — keV, between the soft and the hard band
+    selection_p : ndarray, shape (n,), float64 — chance of the search that chose the source for varying; 0 for most
     identities : tuple of Identity, length n
     """
 
@@ -69,6 +71,7 @@ class EventBatch:
     good_times_known: NDArray[np.bool_]
     band: F64
     hardness_split: F64
+    selection_p: F64
     identities: tuple[Identity, ...]
 
     def __post_init__(self) -> None:
@@ -110,6 +113,7 @@ class EventBatch:
             good_times_known=np.array([one.good_times_known for one in lists], dtype=np.bool_),
             band=np.array([one.band for one in lists], dtype=np.float64).reshape(len(lists), 2),
             hardness_split=np.array([one.hardness_split for one in lists], dtype=np.float64),
+            selection_p=np.array([one.selection_p for one in lists], dtype=np.float64),
             identities=tuple(one.identity for one in lists),
         )
 
@@ -135,6 +139,7 @@ class EventBatch:
             hardness_split=float(self.hardness_split[index]),
             background=background,
             good_times_known=bool(self.good_times_known[index]),
+            selection_p=float(self.selection_p[index]),
         )
 
     def __iter__(self) -> Iterator[EventList]:
@@ -191,6 +196,7 @@ class EventBatch:
             good_times_known=self.good_times_known[index],
             band=self.band[index],
             hardness_split=self.hardness_split[index],
+            selection_p=self.selection_p[index],
             identities=tuple(self.identities[i] for i in index),
         )
 

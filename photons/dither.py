@@ -19,7 +19,7 @@ from .gti import Exposure, Gti, gti_contains
 if TYPE_CHECKING:
     from .observation import Observation
 
-__all__ = ["ChipLayout", "DitherPath", "dither_path", "dithered_exposure"]
+__all__ = ["SAMPLES", "ChipLayout", "DitherPath", "dither_path", "edge_exposures"]
 
 F64 = NDArray[np.float64]
 
@@ -85,18 +85,36 @@ class DitherPath:
         out: F64 = on.all(axis=2).mean(axis=1)
         return out
 
+    def near_edge(self, centre: F64, radius: F64) -> NDArray[np.bool_]:
+        """Whether circles on the sky (centres of shape (n, 2)) come within reach of a chip's edge, shape (n,)."""
+        low, high = self.shift.min(axis=0), self.shift.max(axis=0)
+        corners = np.array([(low[0], low[1]), (low[0], high[1]), (high[0], low[1]), (high[0], high[1])])
+        focal = np.column_stack([centre, np.ones(len(centre))]) @ self.to_focal
+        moved = focal[None, :, :] - (corners @ self.to_focal[:2])[:, None, :]
+        near = np.zeros(len(centre), dtype=np.bool_)
+        for number, chip in self.to_chip.items():
+            places = moved @ chip[:2] + chip[2]
+            inner, outer = places.min(axis=0), places.max(axis=0)
+            # Chip and sky pixels are of one size on every instrument that dithers.
+            first, last = self.bounds[number]
+            reach = radius[:, None] + 1.0
+            touches = ((inner - reach <= last) & (outer + reach >= first)).all(axis=1)
+            within = ((inner - reach >= first) & (outer + reach <= last)).all(axis=1)
+            near |= touches & ~within
+        return near
+
 
 def _affine(source: F64, target: F64) -> F64:
     """Least-squares map of points, shape (n, 2), to points: shape (3, 2)."""
-    solution: F64 = np.linalg.lstsq(np.column_stack([source, np.ones(len(source))]), target, rcond=None)[0]
-    return solution
+    solution = np.linalg.lstsq(np.column_stack([source, np.ones(len(source))]), target, rcond=None)[0]
+    return np.asarray(solution, dtype=np.float64)
 
 
 def dither_path(observation: Observation) -> DitherPath | None:
     """The path of an exposure's aim over its chips; None where its events do not tell.
 
-    Sky and focal-plane places of all events differ by a rotation and the aim's offset at that time: what a fit of one to
-    the other leaves over is the path, smoothed over `STEP_S`.
+    Sky and focal-plane places of all events differ by a rotation and the aim's offset at that time: what a fit of one
+    to the other leaves over is the path, smoothed over `STEP_S`.
     """
     layout, events = observation.chips, observation.events
     if layout is None or len(events) < LEAST_EVENTS:
@@ -127,35 +145,46 @@ def dither_path(observation: Observation) -> DitherPath | None:
     return DitherPath(edges, shift, np.vstack([turn, -to_sky[2] @ turn]), chips, bounds)
 
 
-def spiral(radii: F64) -> tuple[F64, F64]:
+def _spiral(radii: F64) -> tuple[F64, F64]:
     """Points at the given distances, turning by the golden angle: an even cover of a disc."""
     angle = np.arange(len(radii)) * math.pi * (3.0 - math.sqrt(5.0))
     return radii * np.cos(angle), radii * np.sin(angle)
 
 
-def dithered_exposure(path: DitherPath, good_times: dict[int, Gti], x: F64, y: F64) -> Exposure | None:
-    """Livetime axis of an aperture near chip edges; None where no edge comes near it.
+def edge_exposures(path: DitherPath, good_times: list[dict[int, Gti]], centre: F64, radii: F64) -> dict[int, Exposure]:
+    """Livetime axes of the apertures that chip edges cross; the others are left out.
 
     Parameters
     ----------
     path : DitherPath
-    good_times : dict of int to ndarray, shape (m, 2) — GTIs of the detectors under the aperture, s
-    x, y : ndarray, shape (`SAMPLES`,) — sky pixels of points that share the aperture's photons evenly
+    good_times : list of dict of int to ndarray, shape (m, 2), length n — GTIs of the detectors under each aperture, s
+    centre : ndarray, shape (n, 2) — sky pixels
+    radii : ndarray, shape (n, `SAMPLES`)
+        Distances from the centre, sky pixels, that share an aperture's photons evenly.
 
     Returns
     -------
-    Exposure or None
+    dict of int to Exposure
         Its fraction is the part of the aperture on good chips, relative to the best moment.
     """
+    found = {}
+    for i in np.flatnonzero(path.near_edge(centre, radii[:, -1])):
+        dx, dy = _spiral(radii[i])
+        exposure = _dithered(path, good_times[i], centre[i, 0] + dx, centre[i, 1] + dy)
+        if exposure is not None:
+            found[int(i)] = exposure
+    return found
+
+
+def _dithered(path: DitherPath, good_times: dict[int, Gti], x: F64, y: F64) -> Exposure | None:
+    """Exposure of one aperture given points of it; None where no edge takes more than a point off it."""
     parts = {n: path.on_chip(n, x, y) for n in good_times if n in path.to_chip}
-    if not parts or np.ptp(sum(parts.values())) < 2.0 / SAMPLES:
+    if not parts or np.ptp(np.sum(list(parts.values()), axis=0)) < 2.0 / SAMPLES:
         return None
     edges = np.unique(np.concatenate([path.edges, *(good_times[n].ravel() for n in parts)]))
     middle = 0.5 * (edges[1:] + edges[:-1])
     sample = np.clip(np.searchsorted(path.edges, middle, side="right") - 1, 0, len(path.edges) - 2)
-    level = np.zeros(len(middle))
-    for number, part in parts.items():
-        level += part[sample] * gti_contains(good_times[number], middle)
+    level = np.sum([part[sample] * gti_contains(good_times[n], middle) for n, part in parts.items()], axis=0)
     if level.max() <= 0:
         return None
     fraction = level / level.max()

@@ -109,6 +109,8 @@ class EventList:
     good_times_known : bool
         False where the input brought none and the first and last photon stand in for them; tests then leave those two
         photons out, since they sit on the edges by construction.
+    selection_p : float
+        Chance of the search that chose this source for its variability (`Aperture.selection_p`); 0 for most.
 
     Raises
     ------
@@ -127,6 +129,7 @@ class EventList:
     hardness_split: float = 2.0
     background: Background | None = field(default=None)
     good_times_known: bool = True
+    selection_p: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", _frozen(self.time, np.float64))

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import EventBatch
+from .dither import SAMPLES, dither_path, edge_exposures
 from .errors import PhotonError
 from .events import Identity
 from .footprint import Footprint, field_footprint
-from .gti import Exposure, combine_exposures
+from .gti import Exposure, combine_exposures, gti_contains
 from .observation import Detector, Observation
 from .projection import separation_deg
 from .regions import Aperture
@@ -203,6 +204,11 @@ def _gather(
         offsets = background_offsets = np.zeros(n + 1, dtype=np.int64)
 
     exposures, live = _exposures(shares)
+    crossed = _cross_edges(observation, apertures, sources, shares)
+    for i, exposure in crossed.items():
+        exposures[i] = exposure
+    rows, offsets = _in_good_time(rows, offsets, events.time, crossed)
+    others, background_offsets = _in_good_time(others, background_offsets, events.time, crossed)
     return EventBatch(
         time=events.time[rows],
         energy=events.energy[rows],
@@ -219,7 +225,10 @@ def _gather(
         good_times_known=np.ones(n, dtype=np.bool_),
         band=np.tile(np.array(observation.band, dtype=np.float64), (n, 1)),
         hardness_split=np.full(n, observation.hardness_split),
-        identities=_identities(observation, apertures, shares, np.diff(offsets), np.diff(background_offsets), settings),
+        selection_p=np.array([one.selection_p for one in apertures]),
+        identities=_identities(
+            observation, apertures, shares, crossed, (np.diff(offsets), np.diff(background_offsets)), settings
+        ),
     )
 
 
@@ -249,15 +258,51 @@ def _exposures(shares: _Shares) -> tuple[list[Exposure], F64]:
     return exposures, live
 
 
+def _cross_edges(
+    observation: Observation, apertures: Sequence[Aperture], sources: ShapeTable, shares: _Shares
+) -> dict[int, Exposure]:
+    """Exposures of the apertures that the telescope's dither moves over chip edges."""
+    path = dither_path(observation)
+    if path is None:
+        return {}
+    even = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    radii = sources.extent[:, None] * np.sqrt(even)
+    if observation.point_spread is not None and observation.pointing is not None:
+        # A point source's photons crowd in the middle: what leaves the chip first is the wings.
+        angles = separation_deg([a.ra for a in apertures], [a.dec for a in apertures], *observation.pointing) * 60.0
+        pixel = observation.require_projection().pixel_arcsec
+        for i, angle in enumerate(angles):
+            core, slope = observation.point_spread.king(float(angle))
+            held = 1.0 - (1.0 + (sources.extent[i] * pixel / core) ** 2) ** -slope
+            radii[i] = core / pixel * np.sqrt((1.0 - held * even) ** (-1.0 / slope) - 1.0)
+    good_times = [
+        {one.number: one.gti for one, kept in zip(shares.detectors, row, strict=True) if kept} for row in shares.kept
+    ]
+    return edge_exposures(path, good_times, sources.centre, radii)
+
+
+def _in_good_time(
+    rows: NDArray[np.int32], offsets: NDArray[np.int64], time: F64, crossed: dict[int, Exposure]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Photons of the given sources without those that came while a chip edge covered the aperture."""
+    kept = np.ones(len(rows), dtype=np.bool_)
+    for i, exposure in crossed.items():
+        mine = slice(offsets[i], offsets[i + 1])
+        kept[mine] = gti_contains(exposure.gti, time[rows[mine]])
+    left = np.concatenate([[0], np.cumsum(kept)])[offsets]
+    return rows[kept], left.astype(np.int64)
+
+
 def _identities(
     observation: Observation,
     apertures: Sequence[Aperture],
     shares: _Shares,
-    counts: NDArray[np.int64],
-    background_counts: NDArray[np.int64],
+    crossed: dict[int, Exposure],
+    photons: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: ExtractionSettings,
 ) -> tuple[Identity, ...]:
     """Say what each source is called, where it lies, and what a reader must know of its extraction."""
+    counts, background_counts = photons
     ra = np.array([one.ra for one in apertures])
     dec = np.array([one.dec for one in apertures])
     angle = None if observation.pointing is None else separation_deg(ra, dec, *observation.pointing) * 60.0
@@ -267,6 +312,7 @@ def _identities(
         (uncertain > settings.poor_background_error) & (uncertain > 0.1 * counts)
     )
     raised = {
+        "crosses_chip_edge": np.isin(np.arange(len(apertures)), list(crossed)),
         "aperture_partly_off_chip": shares.seen < settings.least_seen_fraction,
         "overlaps_neighbour": shares.overlaps,
         "no_background": missing,

@@ -207,7 +207,8 @@ class Exposure:
         after = np.cumsum(widths)
         livetime = np.clip(np.asarray(livetime, dtype=np.float64), 0.0, after[-1])
         row = np.minimum(np.searchsorted(after, livetime, side="left" if side == "left" else "right"), len(after) - 1)
-        return self.gti[row, 0] + (livetime - (after[row] - widths[row])) / self.fraction[row]
+        time: NDArray[np.float64] = self.gti[row, 0] + (livetime - (after[row] - widths[row])) / self.fraction[row]
+        return time
 
 
 def combine_exposures(sets: Sequence[Gti], weights: Sequence[float]) -> Exposure:

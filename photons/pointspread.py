@@ -57,9 +57,12 @@ class PointSpread:
         """
         if not 0 < fraction < 1:
             raise PhotonError(f"encircled fraction {fraction} is not in (0, 1)")
-        r50, r90 = self.half_and_ninety(off_axis_arcmin, energy_kev)
-        core, slope = _king(r50, r90)
+        core, slope = self.king(off_axis_arcmin, energy_kev)
         return float(core * np.sqrt((1 - fraction) ** (-1 / slope) - 1))
+
+    def king(self, off_axis_arcmin: float, energy_kev: float = 1.5) -> tuple[float, float]:
+        """Core radius, arcsec, and slope of the King profile through the tabulated radii."""
+        return _king(*self.half_and_ninety(off_axis_arcmin, energy_kev))
 
     def half_and_ninety(self, off_axis_arcmin: float, energy_kev: float = 1.5) -> tuple[float, float]:
         """Radii of 50 % and 90 % encircled energy, arcsec."""

@@ -23,7 +23,8 @@ def separation_deg(ra1: ArrayLike, dec1: ArrayLike, ra2: ArrayLike, dec2: ArrayL
     """Angle between positions, deg (haversine: exact for small angles)."""
     ra1, dec1, ra2, dec2 = (np.radians(np.asarray(v, dtype=np.float64)) for v in (ra1, dec1, ra2, dec2))
     h = np.sin((dec2 - dec1) / 2) ** 2 + np.cos(dec1) * np.cos(dec2) * np.sin((ra2 - ra1) / 2) ** 2
-    return np.degrees(2 * np.arcsin(np.sqrt(np.clip(h, 0, 1))))
+    angle: F64 = np.degrees(2 * np.arcsin(np.sqrt(np.clip(h, 0, 1))))
+    return angle
 
 
 @dataclass(frozen=True, slots=True)

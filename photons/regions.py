@@ -179,6 +179,9 @@ class Aperture:
     origin : str
         "companion region", "source list", "detected on the image", "detected in 10 s slices", …
     flags : tuple of str
+    selection_p : float
+        Where the source was chosen because it varies (found in time slices only): the chance that a steady field would
+        have offered such a burst anywhere. No verdict on the source may claim more. 0 where the choice knew no times.
     """
 
     detection_id: str
@@ -189,3 +192,4 @@ class Aperture:
     pos_err_arcsec: float | None = None
     origin: str = "source list"
     flags: tuple[str, ...] = ()
+    selection_p: float = 0.0

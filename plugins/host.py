@@ -81,7 +81,7 @@ class PluginHost:
                 continue
             self._add(entry.name, package, version, entry.load)
         for path in files:
-            self._add(path.stem, str(path), "", lambda path=path: _module_from(path))  # type: ignore[misc]
+            self._add(path.stem, str(path), "", lambda path=path: _module_from(path))
 
     def _add(self, name: str, package: str, version: str, load: object) -> None:
         # A plugin is foreign code: whatever it raises must name it and must not take the run down.

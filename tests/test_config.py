@@ -111,12 +111,6 @@ def test_a_wrong_variable_is_named(variable: str, value: str, expected: str) -> 
     assert expected in str(caught.value)
 
 
-def test_apertures_are_cut_alike_for_found_and_listed_sources(written: Callable[[str], Path]) -> None:
-    settings = load_configuration(written("apertures:\n  encircled_fraction: 0.8\n"), {}).settings
-    assert settings.finding.apertures == settings.apertures
-    assert settings.apertures.encircled_fraction == 0.8
-
-
 def test_options_of_no_adapter_are_refused(written: Callable[[str], Path]) -> None:
     path = written("adapters:\n  chandrra: {}\n")
     with pytest.raises(ConfigError, match=r"my.yaml:2: no adapter is named 'chandrra'; allowed: "):

@@ -19,7 +19,7 @@ from xherald.detector.scan import Scan
 from xherald.detector.table import print_table
 from xherald.photons import EventBatch
 from xherald.photons.errors import ConfigError, FileError
-from xherald.photons.statistics import TimingSettings, test_batch
+from xherald.photons.statistics import TimingSettings, assess
 
 NEEDED = {
     "mission", "instrument", "obs_id", "detection_id", "ra", "dec", "pos_err_arcsec", "off_axis_arcmin", "counts",

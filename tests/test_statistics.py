@@ -16,10 +16,10 @@ from xherald.photons.statistics import (
     STEADY,
     TESTS,
     TimingSettings,
+    assess,
     bayesian_blocks,
     load_null_tables,
     raw_statistics,
-    assess,
 )
 from xherald.photons.statistics.averaged import DIP_FAMILY, FLARE_FAMILY, averaged_likelihood_ratio, flare_family
 from xherald.photons.statistics.gregory_loredo import gregory_loredo, variability_index

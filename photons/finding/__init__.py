@@ -6,13 +6,14 @@ times, projection) comes with the `Observation`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..apertures import aperture_at
+from ..apertures import ApertureSettings, aperture_at
 from ..errors import FileError
 from ..observation import Observation
 from ..regions import Aperture
@@ -31,14 +32,25 @@ _TOO_TIGHT = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """A fitted source (x, y, ln p, net counts, background a square pixel), how it was found, and a hot pixel's mark."""
+    """A source as it was fitted.
+
+    Parameters
+    ----------
+    source : ndarray, shape (5,) — x, y, ln p, net counts, background a square pixel
+    origin : str — how it was found
+    too_tight : bool — a hot pixel's mark
+    selection_p : float — chance that a steady field shows such a burst anywhere; 0 for what the whole image shows
+    """
 
     source: F64
     origin: str
     too_tight: bool
+    selection_p: float = 0.0
 
 
-def find_sources(observation: Observation, settings: FindingSettings | None = None) -> list[Aperture]:
+def find_sources(
+    observation: Observation, settings: FindingSettings | None = None, apertures: ApertureSettings | None = None
+) -> list[Aperture]:
     """Find the sources of an exposure, the most significant first.
 
     The result depends on nothing but the photons and the settings. Sources whose photons lie closer together than the
@@ -49,6 +61,8 @@ def find_sources(observation: Observation, settings: FindingSettings | None = No
     observation : Observation
         With good times, a sky projection and a point-spread table.
     settings : FindingSettings, optional
+    apertures : ApertureSettings, optional
+        How apertures are cut around what was found; their energy is used for the search as well.
 
     Returns
     -------
@@ -62,7 +76,7 @@ def find_sources(observation: Observation, settings: FindingSettings | None = No
     FileError
         It has no sky projection or no point-spread table.
     """
-    settings = settings or FindingSettings()
+    settings, cut = settings or FindingSettings(), apertures or ApertureSettings()
     observation.require_good_times()
     observation.require_projection()
     if observation.point_spread is None:
@@ -73,10 +87,10 @@ def find_sources(observation: Observation, settings: FindingSettings | None = No
 
     from .field import Field
 
-    field = Field(observation, settings.apertures.energy_kev)
+    field = Field(observation, cut.energy_kev)
     if not field.footprint.hulls:
         return []
-    return _apertures(field, _search(field, settings), settings)
+    return _apertures(field, _search(field, settings), cut)
 
 
 def _search(field: Field, settings: FindingSettings) -> list[_Found]:
@@ -96,7 +110,8 @@ def _search(field: Field, settings: FindingSettings) -> list[_Found]:
             # An afterglow that is bright enough to show on the image has its photons in one burst all the same.
             tight[burst.host] |= too_tight
         else:
-            found.append(_Found(burst.source, f"detected in {burst.width:.3g} s slices", too_tight))
+            origin = f"detected in {burst.width:.3g} s slices"
+            found.append(_Found(burst.source, origin, too_tight, -math.expm1(-burst.expected)))
     found.extend(_Found(row, "detected on the image", one) for row, one in zip(steady, tight, strict=True))
     return sorted(found, key=lambda one: (one.source[2], one.source[0], one.source[1]))
 
@@ -109,14 +124,15 @@ def _without_doubles(found: F64, field: Field, settings: FindingSettings) -> F64
     for row in found:
         if row[3] < max(settings.min_counts - 1, 1):
             continue
-        r50 = field.shape_at(float(row[0]), float(row[1])).r50
-        apart = max(r50, position_error(row, field))
+        # Closer than the 90 % radius two sources share one aperture: its photons are the brighter one's.
+        r90 = field.shape_at(float(row[0]), float(row[1])).r90
+        apart = max(r90, position_error(row, field))
         if all((row[0] - one[0]) ** 2 + (row[1] - one[1]) ** 2 > apart**2 for one in kept):
             kept.append(row)
     return np.array(kept) if kept else np.empty((0, 5))
 
 
-def _apertures(field: Field, found: list[_Found], settings: FindingSettings) -> list[Aperture]:
+def _apertures(field: Field, found: list[_Found], settings: ApertureSettings) -> list[Aperture]:
     from .positions import position_error
 
     observation = field.observation
@@ -126,11 +142,9 @@ def _apertures(field: Field, found: list[_Found], settings: FindingSettings) -> 
     apertures = []
     for i, one in enumerate(found):
         error = float(np.hypot(position_error(one.source, field) * field.pixel, astrometry))
-        aperture = aperture_at(
-            observation, float(ra[i]), float(dec[i]), str(i + 1), one.origin, error, settings.apertures
-        )
+        aperture = aperture_at(observation, float(ra[i]), float(dec[i]), str(i + 1), one.origin, error, settings)
         flags = ("narrower_than_psf",) if one.too_tight else ()
-        apertures.append(replace(aperture, flags=(*aperture.flags, *flags)))
+        apertures.append(replace(aperture, flags=(*aperture.flags, *flags), selection_p=one.selection_p))
     return apertures
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..footprint import Footprint, Hull, field_footprint
 from ..observation import Observation
 from ..pixel_index import PixelIndex, cell_range, index_pixels
-from ..pointspread import PointSpread, _king
+from ..pointspread import PointSpread
 
 __all__ = ["Field", "Grid", "PointShape", "Spread", "Zone", "bin_counts", "fill_coverage", "spread_at"]
 
@@ -132,7 +132,7 @@ class Field:
 
     def _row(self, psf: PointSpread, angle: float) -> list[float]:
         r50, r90 = psf.half_and_ninety(angle, self.energy_kev)
-        core, slope = _king(r50, r90)
+        core, slope = psf.king(angle, self.energy_kev)
         r80 = core * math.sqrt(0.2 ** (-1 / slope) - 1)
         return [r50 / self.pixel, r80 / self.pixel, r90 / self.pixel, core / self.pixel, slope]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
-
-from ..apertures import ApertureSettings
 
 __all__ = ["FindingSettings"]
 
@@ -31,8 +29,6 @@ class FindingSettings:
     wing_factor : float
         How many times the modelled wings of a brighter source a neighbour has to rise above; more than one because
         real point-spread functions are not round.
-    apertures : ApertureSettings
-        How apertures are cut around what was found; its energy is used for the search as well.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -44,4 +40,3 @@ class FindingSettings:
     shortest_slice_s: float = 1.0
     longest_slice_fraction: float = 0.25
     wing_factor: float = 2.0
-    apertures: ApertureSettings = field(default_factory=ApertureSettings)

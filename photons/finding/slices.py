@@ -85,12 +85,14 @@ class Burst:
     window : slice — rows of the event list
     width : float — of the window, s of livetime
     host : int — row of the known source that it belongs to; -1 where it is a source of its own
+    expected : float — number of bursts as unlikely that chance makes in the whole search of a steady field
     """
 
     source: F64
     window: slice
     width: float
     host: int
+    expected: float
 
 
 def burst_sources(field: Field, settings: FindingSettings, known: F64) -> list[Burst]:
@@ -112,7 +114,7 @@ def burst_sources(field: Field, settings: FindingSettings, known: F64) -> list[B
     zones = [_zone_hits(field, zone, clock, total, widths, log_limit) for zone in field.zones]
     hits = _Hits(*(np.concatenate(columns) for columns in zip(*zones, strict=True)))
     hits = _above_field_flares(hits, len(clock), log_limit)
-    return _distinct(hits, field, known, settings, log_limit)
+    return _distinct(hits, field, known, settings, log_limit, trials)
 
 
 def _livetime_clock(field: Field) -> tuple[F64, F64]:
@@ -256,7 +258,9 @@ def _above_field_flares(hits: _Hits, everything: int, log_limit: float) -> _Hits
     return hits._replace(share=share, log_p=log_p).take(log_p < log_limit).most_significant_first()
 
 
-def _distinct(hits: _Hits, field: Field, known: F64, settings: FindingSettings, log_limit: float) -> list[Burst]:
+def _distinct(
+    hits: _Hits, field: Field, known: F64, settings: FindingSettings, log_limit: float, trials: float
+) -> list[Burst]:
     """Place the bursts, and keep those that the wings of no known source and of no stronger burst explain."""
     bursts: list[Burst] = []
     hosts: set[int] = set()
@@ -265,6 +269,7 @@ def _distinct(hits: _Hits, field: Field, known: F64, settings: FindingSettings, 
         window = slice(int(hits.first[i]), int(hits.last[i]) + 1)
         cell = float(hits.x[i]), float(hits.y[i]), float(hits.side[i])
         photons, share = int(hits.photons[i]), float(hits.share[i])
+        width, expected = float(hits.width[i]), trials * math.exp(float(hits.log_p[i]))
         steady = max(float(hits.in_cell[i]) - photons, 1.0) * share / (1 - share)
         start = np.array([[*_middle(field, cell, window), hits.log_p[i], photons, steady / cell[2] ** 2]])
         placed = fit_positions(field, start, window)[0]
@@ -272,12 +277,12 @@ def _distinct(hits: _Hits, field: Field, known: F64, settings: FindingSettings, 
         if host >= 0:
             if host < len(known) and host not in hosts:
                 hosts.add(host)
-                bursts.append(Burst(placed, window, float(hits.width[i]), host))
+                bursts.append(Burst(placed, window, width, host, expected))
             continue
         from_others = _explained_by(cell, window, field, explained, settings.wing_factor)
         if placed[3] < settings.min_counts - 1 or log_poisson_tail(photons, steady + from_others) >= log_limit:
             continue
-        bursts.append(Burst(placed, window, float(hits.width[i]), -1))
+        bursts.append(Burst(placed, window, width, -1, expected))
         explained = np.concatenate([explained, placed[None, :]])
     return bursts
 

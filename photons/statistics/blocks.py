@@ -160,7 +160,8 @@ def penalty_for(counts: ArrayLike, p0: float) -> F64:
     """
     from .null import load_null_tables
 
-    return load_null_tables().quantile("bayesian_blocks", np.asarray(counts, dtype=np.int64), p0)
+    penalty: F64 = load_null_tables().quantile("bayesian_blocks", np.asarray(counts, dtype=np.int64), p0)
+    return penalty
 
 
 @njit(cache=True, nogil=True)
@@ -168,7 +169,8 @@ def block_edges(x: F64, low: float, high: float, penalty: float) -> F64:
     """Edges of the best blocks of sorted `x` on [low, high]; the compiled form of `bayesian_blocks`."""
     edges, counts = _cells(x, low, high, MAX_CELLS)
     last, _ = _last_changes(edges, counts, penalty, _logs(x.size))
-    return edges[_change_points(last)]
+    found: F64 = edges[_change_points(last)]
+    return found
 
 
 def bayesian_blocks(

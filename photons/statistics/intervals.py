@@ -25,9 +25,9 @@ def _time_at(livetime: float, gti: F64, fraction: F64, late: bool) -> float:
     for row in range(gti.shape[0]):
         width = (gti[row, 1] - gti[row, 0]) * fraction[row]
         if left < width or (left <= width and not late) or row == last:
-            return gti[row, 0] + min(left, width) / fraction[row]
+            return float(gti[row, 0] + min(left, width) / fraction[row])
         left -= width
-    return gti[last, 1]
+    return float(gti[last, 1])
 
 
 @njit(cache=True, nogil=True)
@@ -160,8 +160,10 @@ def interval_hardness(batch: EventBatch, intervals: Intervals) -> Hardness:
     counts = _band_counts(batch.time, batch.energy, batch.offsets, *arguments)
     around = _band_counts(batch.background_time, batch.background_energy, batch.background_offsets, *arguments)
     ratio = np.repeat(batch.area_ratio, 3)
-    flat = [column.ravel() for column in (counts[..., 0], counts[..., 1], around[..., 0], around[..., 1])]
-    parts = [part.reshape(-1, 3) for part in hardness_posterior(*flat, ratio)]
+    soft, hard, around_soft, around_hard = (
+        column.ravel() for column in (counts[..., 0], counts[..., 1], around[..., 0], around[..., 1])
+    )
+    parts = [part.reshape(-1, 3) for part in hardness_posterior(soft, hard, around_soft, around_hard, ratio)]
     unknown = ~np.isfinite(intervals.start)
     for part in parts:
         part[unknown] = np.nan

@@ -26,6 +26,9 @@ TABLES = Path(__file__).with_name("null_tables.npz")
 FRAMED = "flare_scan"
 """The test whose null distribution depends on the frame time, since no window is shorter than a frame."""
 
+TIE, TIE_FRAMED = 1e-5, 0.05
+"""Statistics that differ by less are held to be equal, the smaller p-value not being given."""
+
 MIN_PHOTONS = 3
 """Fewer photons than this are not tested."""
 
@@ -84,14 +87,17 @@ class NullTables:
         """Ln of the chance of a statistic at least so large, shape (n,); NaN below `MIN_PHOTONS` or for a NaN."""
         curves, slope = self._curves(name, counts, frame)
         log_q = np.log(self.probability)
-        position = (curves <= statistic[:, None]).sum(axis=1)
+        # Statistics that can take one value often (two photons in one frame; the lowest penalty) must get the chance of
+        # reaching it, not of passing it, and between simulated sizes that value is known by interpolation only.
+        statistic = statistic - (TIE_FRAMED if name == FRAMED else TIE)
+        position = (curves < statistic[:, None]).sum(axis=1)
         k = np.clip(position, 1, len(log_q) - 1)
         rows = np.arange(len(counts))
         left, right = curves[rows, k - 1], curves[rows, k]
         part = np.clip((statistic - left) / np.maximum(right - left, 1e-300), 0.0, 1.0)
         inside = log_q[k - 1] * (1 - part) + log_q[k] * part
         beyond = log_q[-1] - slope * (statistic - curves[:, -1])
-        out = np.where(position == 0, 0.0, np.where(position == len(log_q), beyond, inside))
+        out: F64 = np.where(position == 0, 0.0, np.where(position == len(log_q), beyond, inside))
         out[(counts < MIN_PHOTONS) | ~np.isfinite(statistic)] = np.nan
         return out
 
@@ -100,13 +106,15 @@ class NullTables:
         if not 0 < probability < 1:
             raise PhotonError(f"probability {probability} is not in (0, 1)")
         curves, slope = self._curves(name, counts, np.zeros(len(counts)))
+        out: F64
         if probability < self.probability[-1]:
-            return curves[:, -1] + (np.log(self.probability[-1]) - np.log(probability)) / slope
+            out = curves[:, -1] + (np.log(self.probability[-1]) - np.log(probability)) / slope
+            return out
         order = np.log(self.probability)[::-1]
         at = np.interp(np.log(probability), order, np.arange(len(order))[::-1])
         low = np.minimum(at.astype(np.int64), len(order) - 2)
         part = at - low
-        out: F64 = curves[:, low] * (1 - part) + curves[:, low + 1] * part
+        out = curves[:, low] * (1 - part) + curves[:, low + 1] * part
         return out
 
 

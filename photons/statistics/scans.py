@@ -143,7 +143,7 @@ def longest_gap_probability(gap: float, n: int) -> float:
         return 0.0
     first = np.log(n + 1.0) + n * np.log1p(-gap)
     if first > np.log(6.0):
-        return 1.0 - np.exp(-np.exp(min(first, 700.0)))
+        return float(1.0 - np.exp(-np.exp(min(first, 700.0))))
     total = 0.0
     log_binomial = 0.0
     j = 1
@@ -154,7 +154,7 @@ def longest_gap_probability(gap: float, n: int) -> float:
         if term < 1e-17 * abs(total):
             break
         j += 1
-    return min(max(total, 0.0), 1.0)
+    return float(min(max(total, 0.0), 1.0))
 
 
 @njit(cache=True, nogil=True)

@@ -217,7 +217,8 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         )
         for column, (name, looks_for) in enumerate(TESTS)
     )
-    combined = _combined(log_p, counts)
+    with np.errstate(divide="ignore"):
+        combined = np.maximum(_combined(log_p, counts), np.log(batch.selection_p))
     best = _best(log_p, window, settings.significance)
     chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
     intervals = interval_columns(batch, clock, chosen)
@@ -267,7 +268,7 @@ def _kind(combined: F64, best: I64, intervals: Intervals, significance: float) -
 def _blocks_of(
     u: F64, offsets: I64, penalties: F64, first: int, stop: int, edges: F64, sizes: I64, marked: F64
 ) -> None:
-    """Fill block edges (source s from ``offsets[s] + 2 s`` on), their numbers, the most deviant and the brightest block."""
+    """Fill block edges (source s from ``offsets[s] + 2 s`` on), their numbers, the most deviant and brightest block."""
     for s in range(first, stop):
         x = u[offsets[s] : offsets[s + 1]]
         at = offsets[s] + 2 * s

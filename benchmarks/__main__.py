@@ -1,0 +1,193 @@
+"""Speed and memory of the road, each figure beside what it is measured against in the same run.
+
+``make bench`` writes ``build/bench.json`` and prints a table. Medians of repeated runs, kernels compiled.
+Figures that need real event files are left out, and named, where those are not at hand.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+CHANDRA = ROOT.parent / "shared" / "data" / "chandra"
+FIELD = CHANDRA / "acisf29128N001_evt2.fits.gz"
+XHERALD = Path(sys.executable).with_name("xherald")
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+def seconds(work: Callable[[], object], repeats: int = 15) -> float:
+    """Median wall time of a call, s, after one call to warm up."""
+    work()
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def population(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Photons of steady sources on the null clock: median 30, mean 100 counts (log-normal, 5 to 10,000)."""
+    random = np.random.default_rng(seed)
+    sigma = np.sqrt(2 * np.log(100 / 30))
+    counts = np.clip(random.lognormal(np.log(30), sigma, count), 5, 10_000).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return np.concatenate([np.sort(random.random(n)) for n in counts]), offsets
+
+
+def bench_reading() -> dict[str, float]:
+    """Reading, screening and extraction of a whole field against astropy reading the same columns."""
+    from astropy.io import fits
+
+    from xherald.detector.config import load_configuration
+    from xherald.detector.scan import open_file
+    from xherald.photons.apertures import aperture_at
+    from xherald.photons.extraction import extract
+
+    configuration = load_configuration()
+    columns = ("time", "x", "y", "energy", "ccd_id", "grade", "status")
+
+    def plain() -> None:
+        with fits.open(FIELD) as hdus:
+            for name in columns:
+                np.array(hdus["EVENTS"].data[name])
+
+    def ours(sources: int) -> object:
+        _, observation = open_file(FIELD, configuration)
+        random = np.random.default_rng(1)
+        where = zip(random.uniform(83.72, 83.92, sources), random.uniform(-5.49, -5.29, sources), strict=True)
+        apertures = [aperture_at(observation, ra, dec, str(i), "bench") for i, (ra, dec) in enumerate(where)]
+        return extract(observation, apertures, configuration.settings.extraction)
+
+    astropy_s, one_s, many_s = seconds(plain), seconds(lambda: ours(1)), seconds(lambda: ours(300), 7)
+    return {
+        "astropy_s": astropy_s,
+        "read_screen_extract_1_source_s": one_s,
+        "read_screen_extract_300_sources_s": many_s,
+        "ratio_1_source": one_s / astropy_s,
+        "ratio_300_sources": many_s / astropy_s,
+    }
+
+
+def bench_timing() -> dict[str, float]:
+    """Timing statistics, one thread."""
+    from numba import njit
+
+    from xherald.photons.statistics import raw_statistics
+    from xherald.photons.statistics.scans import flare_scan
+
+    @njit(nogil=True)
+    def scan_all(u: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
+        for s in range(offsets.size - 1):
+            out[s], _, _ = flare_scan(u[offsets[s] : offsets[s + 1]], 1e-6)
+
+    u, offsets = population(20_000, 5)
+    out = np.empty(len(offsets) - 1)
+    scan_s = seconds(lambda: scan_all(u, offsets, out), 7)
+    few = offsets[:2001]
+    all_s = seconds(lambda: raw_statistics(u, few, np.full(2000, 1e-6), threads=1), 3)
+    return {
+        "median_counts": float(np.median(np.diff(offsets))),
+        "mean_counts": float(np.mean(np.diff(offsets))),
+        "flare_scan_sources_per_s_core": len(out) / scan_s,
+        "all_tests_sources_per_s_core": 2000 / all_s,
+    }
+
+
+def bench_blocks() -> dict[str, float]:
+    """Bayesian Blocks of 200 photons against astropy.stats, change points compared on 200 lists."""
+    from astropy.stats import bayesian_blocks as reference
+
+    from xherald.photons.statistics import bayesian_blocks
+
+    random = np.random.default_rng(3)
+    penalty = 4 - np.log(73.53 * 0.05 * 200**-0.478)
+    lists = [np.sort(random.uniform(0, 1000, 200)) for _ in range(100)]
+    lists += [np.sort(np.append(random.uniform(0, 1000, 150), random.uniform(400, 440, 50))) for _ in range(100)]
+    same = [np.array_equal(bayesian_blocks(t, penalty=penalty), reference(t, fitness="events", p0=0.05)) for t in lists]
+    astropy_s = seconds(lambda: reference(lists[0], fitness="events", p0=0.05), 9)
+    ours_s = seconds(lambda: bayesian_blocks(lists[0], penalty=penalty), 200)
+    return {
+        "astropy_s": astropy_s,
+        "ours_s": ours_s,
+        "times_faster": astropy_s / ours_s,
+        "identical_change_points_of_200": float(sum(same)),
+    }
+
+
+def bench_memory() -> dict[str, float]:
+    """Peak resident memory and wall time of scanning a Chandra-like file of ten million events."""
+    from writers import write_chandra_large
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "acisf99999N001_evt2.fits"
+        write_chandra_large(path, 10_000_000)
+        start = time.perf_counter()
+        peak = _peak_of([str(XHERALD), "scan", str(path), "--json", "--quiet"])
+        return {"peak_resident_gib": peak, "wall_s": time.perf_counter() - start}
+
+
+def _peak_of(command: list[str]) -> float:
+    """Peak resident memory of a command, GiB, asked of the kernel by a process of its own."""
+    script = (
+        "import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r.returncode)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True, text=True)
+    return int(done.stdout) / 2**20
+
+
+def bench_command() -> dict[str, float]:
+    """The command line as a user meets it."""
+
+    def run(*words: str) -> Callable[[], object]:
+        return lambda: subprocess.run([str(XHERALD), *words], check=True, capture_output=True)
+
+    figures = {"help_s": seconds(run("--help"), 7)}
+    if FIELD.is_file():
+        figures["second_scan_29128_s"] = seconds(run("scan", str(FIELD), "--json", "--quiet"), 3)
+    return figures
+
+
+BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
+    "reading": (bench_reading, True),
+    "timing": (bench_timing, False),
+    "blocks": (bench_blocks, False),
+    "memory": (bench_memory, False),
+    "command": (bench_command, False),
+}
+"""Every bench, and whether it needs the real event files."""
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or list(BENCHES)
+    results: dict[str, object] = {
+        "machine": {"python": platform.python_version(), "processor": platform.processor() or platform.machine()}
+    }
+    for name in chosen:
+        bench, needs_data = BENCHES[name]
+        if needs_data and not FIELD.is_file():
+            print(f"{name}: left out, no real event files at {CHANDRA}")
+            continue
+        results[name] = figures = bench()
+        for key, value in figures.items():
+            print(f"{name:10} {key:36} {value:12.4g}", flush=True)
+    out = ROOT / "build" / "bench.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"written to {out}")
+
+
+if __name__ == "__main__":
+    main()
