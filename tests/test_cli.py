@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from answers import Answer
+from bad_files import BAD_FILES, BadFile
 
 Run = Callable[..., Answer]
 
@@ -68,6 +69,17 @@ def test_a_bad_file_is_one_line_and_the_others_are_done(
     lines = answer.stderr.splitlines()
     assert [line.split(": ")[1] for line in lines] == [str(broken), str(tmp_path), str(tmp_path / "absent.fits")]
     assert all(line.startswith("xherald: ") for line in lines)
+    assert {row["obs_id"] for row in answer.rows} == {"00099001001"}
+
+
+@pytest.mark.parametrize("bad", BAD_FILES, ids=lambda bad: bad.name)
+def test_every_kind_of_bad_file_is_one_line(xherald: Run, bad: BadFile, demo_files: list[Path], tmp_path: Path) -> None:
+    path = bad.make(tmp_path)
+    answer = xherald("scan", "--json", path, demo_files[1])
+    assert answer.exit_code == 1
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith(f"xherald: {path}: ")
+    assert bad.reason in line
     assert {row["obs_id"] for row in answer.rows} == {"00099001001"}
 
 

@@ -60,7 +60,7 @@ def test_rows_tell_all_that_is_promised(rows: list[SourceRow]) -> None:
     assert interval["duration_s"] == pytest.approx(500, abs=100)
     assert interval["counts"] > 5 * interval["expected"]
     assert flare["background_counts"] == pytest.approx(0.05 * 50, abs=1)
-    assert flare["background_error"] == pytest.approx(0.05 * (flare["background_counts"] / 0.05) ** 0.5)
+    assert flare["background_error"] == pytest.approx(0.05 * (flare["background_counts"] / 0.05 + 0.5) ** 0.5)
     inside = flare["hardness"]["inside"]
     assert inside is not None
     assert inside["low"] < inside["value"] < inside["high"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -297,6 +299,35 @@ def test_an_eclipse_is_found_where_it_is():
     assert timing.intervals.start[0] == pytest.approx(8000, abs=600)
     assert timing.intervals.stop[0] == pytest.approx(11_000, abs=600)
     assert timing.intervals.counts[0] < 3 < timing.intervals.expected[0]
+
+
+def test_a_source_that_is_off_for_most_of_the_time_is_a_flare():
+    random = np.random.default_rng(13)
+    timing = verdict(source(random.uniform(15_000, 19_000, 25), [[0, 20_000]]))
+    assert timing.kind[0] == FLARE
+    assert timing.intervals.start[0] > 14_000
+
+
+def test_the_peak_is_the_brightest_block():
+    random = np.random.default_rng(14)
+    parts = ((0, 20_000, 40), (5000, 9000, 80), (5000, 5010, 30))
+    time = np.concatenate([random.uniform(*part) for part in parts])
+    timing = verdict(source(time, [[0, 20_000]]))
+    assert timing.peak.start[0] == pytest.approx(5000, abs=2)
+    assert timing.peak.stop[0] == pytest.approx(5010, abs=2)
+    assert timing.peak.counts[0] >= 28
+    assert np.isnan(verdict(source(np.linspace(50, 9950, 40), [[0, 10_000]])).peak.start[0])
+
+
+def test_a_source_chosen_for_its_burst_claims_no_more_than_its_choice():
+    # A clump of four photons that a search of the whole field would offer by chance every third time.
+    time = np.append(np.linspace(500, 9500, 4), [3001.0, 3002.0, 3003.0, 3004.0])
+    plain = source(time, [[0, 10_000]])
+    chosen = replace(plain, selection_p=0.3)
+    timing = verdict(plain, chosen)
+    assert timing.p_value[0] < 1e-3
+    assert timing.p_value[1] == pytest.approx(0.3)
+    assert timing.kind.tolist() == [FLARE, STEADY]
 
 
 def test_an_orbit_gap_is_no_dip():

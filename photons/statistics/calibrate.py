@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .clock import SHORTEST
-from .null import TABLES, NullTables, load_null_tables
+from .null import TABLES, NullTables
 from .scans import flare_scan
 from .suite import TESTS, log_probabilities, raw_statistics
 
@@ -111,15 +111,11 @@ def build(budget: float, seed: int) -> NullTables:
         framed[:, g], framed_slope[:, g] = _framed(photons, simulations(photons, budget), seed)
         print(f"{photons} photons: {len(statistic)} sources", file=sys.stderr)  # noqa: T201
     tables = NullTables(names, np.array(PHOTONS), PROBABILITY, table, slope, FRAMES, framed, framed_slope)
-    _save(tables, budget, seed)
-    for g, photons in enumerate(PHOTONS):
-        log_p = log_probabilities(
-            statistics[g], np.full(len(statistics[g]), photons), np.full(len(statistics[g]), SHORTEST)
-        )
-        table[-1, g] = _quantiles(-log_p.min(axis=1))
+    for g, (photons, statistic) in enumerate(zip(PHOTONS, statistics, strict=True)):
+        sizes, frame = np.full(len(statistic), photons), np.full(len(statistic), SHORTEST)
+        table[-1, g] = _quantiles(-log_probabilities(statistic, sizes, frame, tables).min(axis=1))
     # A Bonferroni bound on the smallest p is linear in p, so the tail of -ln p falls with slope 1 exactly.
     slope[-1] = 1.0
-    _save(tables, budget, seed)
     return tables
 
 
@@ -135,7 +131,6 @@ def _save(tables: NullTables, budget: float, seed: int) -> None:
         framed_table=tables.framed_table.astype(np.float32),
         framed_slope=tables.framed_slope,
     )
-    load_null_tables.cache_clear()
     facts = {
         "seed": seed,
         "simulated_sources": {str(n): simulations(n, budget) for n in PHOTONS},
@@ -151,7 +146,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=60_000, help="sources simulated for sizes up to 128 photons")
     parser.add_argument("--seed", type=int, default=20250)
     arguments = parser.parse_args()
-    build(arguments.budget, arguments.seed)
+    _save(build(arguments.budget, arguments.seed), arguments.budget, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ from .blocks import block_edges, critical_penalty, penalty_for
 from .clock import NullClock, null_clock
 from .gregory_loredo import gregory_loredo, variability_index
 from .intervals import interval_columns, interval_hardness, to_mission_time
-from .null import MIN_PHOTONS, load_null_tables
+from .null import MIN_PHOTONS, NullTables, load_null_tables
 from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
 from .result import DIP, FLARE, STEADY, Intervals, TestColumns, Timing
-from .scans import deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
+from .scans import WIDEST, deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
 
 __all__ = ["TESTS", "TimingSettings", "assess", "raw_statistics"]
 
@@ -156,9 +156,8 @@ def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[
     return statistic, window, extra
 
 
-def log_probabilities(statistic: F64, counts: I64, frame: F64) -> F64:
+def log_probabilities(statistic: F64, counts: I64, frame: F64, tables: NullTables) -> F64:
     """Ln p of every test, its own trials included, shape (n, tests); NaN where a source has too few photons."""
-    tables = load_null_tables()
     out = np.full(statistic.shape, np.nan)
     enough = counts >= MIN_PHOTONS
     n = counts[enough]
@@ -206,7 +205,7 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     statistic, window, fractions = raw_statistics(clock.u, clock.offsets, clock.frame, settings.threads)
     edges_u, block_offsets, marked = _blocks(clock, settings)
     window[:, BLOCKS] = marked[:, 0]
-    log_p = log_probabilities(statistic, counts, clock.frame)
+    log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables())
     tests = tuple(
         TestColumns(
             name,
@@ -243,9 +242,12 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
 def _best(log_p: F64, window: F64, significance: float) -> I64:
     """The test whose interval is shown: the most significant one that looks for a flare or for a dip.
 
-    Tests that look for neither point less sharply; they are heard where they alone are significant.
+    Tests that look for neither point less sharply; they are heard where they alone are significant. A gap over more
+    than half of the clock points at nothing: it is the rest that flared.
     """
-    pointing = np.where(np.isnan(log_p) | np.isnan(window).any(axis=2), 0.0, log_p)
+    with np.errstate(invalid="ignore"):
+        points = window[..., 1] - window[..., 0] <= WIDEST
+    pointing = np.where(points & ~np.isnan(log_p), log_p, 0.0)
     looks = np.array([looks_for for _, looks_for in TESTS])
     sharp = np.where(looks != STEADY, pointing, 1.0)
     best = np.argmin(sharp, axis=1)
