@@ -8,6 +8,7 @@ sky, in the focal plane and on the chip, so events tell where the telescope poin
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,22 +75,19 @@ class DitherPath:
 
     def on_chip(self, number: int, x: F64, y: F64) -> F64:
         """Part of the given sky pixels that lies on a chip at each moment, shape (k,)."""
-        sky = np.column_stack([x, y, np.ones(len(x))])
-        still = sky @ self.to_focal
-        moved = -self.shift @ self.to_focal[:2]
-        chip = self.to_chip[number]
-        still_chip = np.column_stack([still, np.ones(len(x))]) @ chip
-        places = still_chip[None, :, :] + (moved @ chip[:2])[:, None, :]
-        low, high = self.bounds[number]
-        on = (places >= low - 0.5) & (places <= high + 0.5)
-        out: F64 = on.all(axis=2).mean(axis=1)
-        return out
+        from .extraction_kernels import share_in_box
+
+        chip, (low, high) = self.to_chip[number], self.bounds[number]
+        still = _mapped(_mapped(np.column_stack([x, y]), self.to_focal), chip)
+        moved = -self.shift @ self.to_focal[:2] @ chip[:2]
+        share: F64 = share_in_box(still, moved, low - 0.5, high + 0.5)
+        return share
 
     def near_edge(self, centre: F64, radius: F64) -> NDArray[np.bool_]:
         """Whether circles on the sky (centres of shape (n, 2)) come within reach of a chip's edge, shape (n,)."""
         low, high = self.shift.min(axis=0), self.shift.max(axis=0)
         corners = np.array([(low[0], low[1]), (low[0], high[1]), (high[0], low[1]), (high[0], high[1])])
-        focal = np.column_stack([centre, np.ones(len(centre))]) @ self.to_focal
+        focal = _mapped(centre, self.to_focal)
         moved = focal[None, :, :] - (corners @ self.to_focal[:2])[:, None, :]
         near = np.zeros(len(centre), dtype=np.bool_)
         for number, chip in self.to_chip.items():
@@ -102,6 +100,12 @@ class DitherPath:
             within = ((inner - reach >= first) & (outer + reach <= last)).all(axis=1)
             near |= touches & ~within
         return near
+
+
+def _mapped(points: F64, affine: F64) -> F64:
+    """Points, shape (n, 2), through a map of shape (3, 2)."""
+    out: F64 = points @ affine[:2] + affine[2]
+    return out
 
 
 def _affine(source: F64, target: F64) -> F64:
@@ -119,13 +123,13 @@ def dither_path(observation: Observation) -> DitherPath | None:
     layout, events = observation.chips, observation.events
     if layout is None or len(events) < LEAST_EVENTS:
         return None
-    focal = np.column_stack([observation.column(name) for name in layout.focal]).astype(np.float64)
-    chip = np.column_stack([observation.column(name) for name in layout.chip]).astype(np.float64)
+    columns = observation.columns(*layout.focal, *layout.chip)
+    focal, chip = (np.column_stack(pair).astype(np.float64) for pair in (columns[:2], columns[2:]))
     sky = np.column_stack([events.x, events.y]).astype(np.float64)
-    # Tens of thousands of events settle six numbers; a stride keeps the largest files quick.
-    some = slice(None, None, max(1, len(events) // 100_000))
+    # Thousands of events settle six numbers; a stride keeps large files quick.
+    some = slice(None, None, max(1, len(events) // 5_000))
     to_sky = _affine(focal[some], sky[some])
-    left = sky - np.column_stack([focal, np.ones(len(focal))]) @ to_sky
+    left = sky - _mapped(focal, to_sky)
     start, stop = observation.span
     edges = np.linspace(start, stop, max(2, math.ceil((stop - start) / STEP_S) + 1))
     where = np.clip(np.searchsorted(edges, events.time, side="right") - 1, 0, len(edges) - 2)
@@ -151,7 +155,9 @@ def _spiral(radii: F64) -> tuple[F64, F64]:
     return radii * np.cos(angle), radii * np.sin(angle)
 
 
-def edge_exposures(path: DitherPath, good_times: list[dict[int, Gti]], centre: F64, radii: F64) -> dict[int, Exposure]:
+def edge_exposures(
+    path: DitherPath, good_times: list[dict[int, Gti]], centre: F64, extent: F64, radii: Callable[[int], F64]
+) -> dict[int, Exposure]:
     """Livetime axes of the apertures that chip edges cross; the others are left out.
 
     Parameters
@@ -159,8 +165,9 @@ def edge_exposures(path: DitherPath, good_times: list[dict[int, Gti]], centre: F
     path : DitherPath
     good_times : list of dict of int to ndarray, shape (m, 2), length n — GTIs of the detectors under each aperture, s
     centre : ndarray, shape (n, 2) — sky pixels
-    radii : ndarray, shape (n, `SAMPLES`)
-        Distances from the centre, sky pixels, that share an aperture's photons evenly.
+    extent : ndarray, shape (n,) — radius that holds the aperture, sky pixels
+    radii : callable
+        From an aperture's index to `SAMPLES` distances from its centre, sky pixels, that share its photons evenly.
 
     Returns
     -------
@@ -168,11 +175,11 @@ def edge_exposures(path: DitherPath, good_times: list[dict[int, Gti]], centre: F
         Its fraction is the part of the aperture on good chips, relative to the best moment.
     """
     found = {}
-    for i in np.flatnonzero(path.near_edge(centre, radii[:, -1])):
-        dx, dy = _spiral(radii[i])
+    for i in np.flatnonzero(path.near_edge(centre, extent)).tolist():
+        dx, dy = _spiral(radii(i))
         exposure = _dithered(path, good_times[i], centre[i, 0] + dx, centre[i, 1] + dy)
         if exposure is not None:
-            found[int(i)] = exposure
+            found[i] = exposure
     return found
 
 

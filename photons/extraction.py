@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .apertures import off_axis_arcmin
 from .batch import EventBatch
 from .dither import SAMPLES, dither_path, edge_exposures
 from .errors import PhotonError
@@ -266,19 +267,24 @@ def _cross_edges(
     if path is None:
         return {}
     even = (np.arange(SAMPLES) + 0.5) / SAMPLES
-    radii = sources.extent[:, None] * np.sqrt(even)
-    if observation.point_spread is not None and observation.pointing is not None:
+    pixel = observation.require_projection().pixel_arcsec
+
+    def radii(i: int) -> F64:
+        extent = float(sources.extent[i])
+        if observation.point_spread is None:
+            return extent * np.sqrt(even)
         # A point source's photons crowd in the middle: what leaves the chip first is the wings.
-        angles = separation_deg([a.ra for a in apertures], [a.dec for a in apertures], *observation.pointing) * 60.0
-        pixel = observation.require_projection().pixel_arcsec
-        for i, angle in enumerate(angles):
-            core, slope = observation.point_spread.king(float(angle))
-            held = 1.0 - (1.0 + (sources.extent[i] * pixel / core) ** 2) ** -slope
-            radii[i] = core / pixel * np.sqrt((1.0 - held * even) ** (-1.0 / slope) - 1.0)
+        core, slope = observation.point_spread.king(
+            off_axis_arcmin(observation, apertures[i].ra, apertures[i].dec) or 0.0
+        )
+        held = 1.0 - (1.0 + (extent * pixel / core) ** 2) ** -slope
+        crowded: F64 = core / pixel * np.sqrt((1.0 - held * even) ** (-1.0 / slope) - 1.0)
+        return crowded
+
     good_times = [
         {one.number: one.gti for one, kept in zip(shares.detectors, row, strict=True) if kept} for row in shares.kept
     ]
-    return edge_exposures(path, good_times, sources.centre, radii)
+    return edge_exposures(path, good_times, sources.centre, sources.extent, radii)
 
 
 def _in_good_time(

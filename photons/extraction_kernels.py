@@ -13,7 +13,7 @@ from numba import njit
 from .pixel_index import cell_range
 from .shape_table import inside
 
-__all__ = ["areas", "events_inside", "photons_in_shapes"]
+__all__ = ["areas", "events_inside", "photons_in_shapes", "share_in_box"]
 
 _SOURCE_CELLS = 40
 """Cells across a source region when its area on each detector is counted: some 1,250 inside a circle."""
@@ -184,3 +184,16 @@ def photons_in_shapes(shapes: Any, index: Any, x: Any, y: Any, column: Any, allo
             rows[begin:filled].sort()
         offsets[i + 1] = filled
     return rows[:filled].copy(), offsets
+
+
+@njit(cache=True, nogil=True)
+def share_in_box(places: Any, moves: Any, low: Any, high: Any) -> Any:
+    """Part of the places, shape (n, 2), that each of the moves, shape (k, 2), puts into a box, shape (k,)."""
+    out = np.empty(len(moves))
+    for k in range(len(moves)):
+        inside = 0
+        for i in range(len(places)):
+            x, y = places[i, 0] + moves[k, 0], places[i, 1] + moves[k, 1]
+            inside += low[0] <= x <= high[0] and low[1] <= y <= high[1]
+        out[k] = inside / len(places)
+    return out

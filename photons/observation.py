@@ -92,8 +92,8 @@ class FieldEvents:
         return len(self.time)
 
 
-def _no_columns(name: str) -> NDArray[np.generic]:
-    raise PhotonError(f"this observation has no further columns; {name!r} was asked for")
+def _no_columns(*names: str) -> tuple[NDArray[np.generic], ...]:
+    raise PhotonError(f"this observation has no further columns; {', '.join(names)} were asked for")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +119,8 @@ class Observation:
     point_spread : PointSpread or None
     load_events : callable
         Reads, screens and sorts the photons; called once, by `events`.
-    load_column : callable
-        Reads one more column by name, whole, in file order.
+    load_columns : callable
+        Reads more columns by their names, whole, in file order.
     per_source_id : str
         Detection id where the file holds one source only, else "".
     companions : tuple of Path
@@ -148,7 +148,7 @@ class Observation:
     projection: SkyProjection | None
     point_spread: PointSpread | None
     load_events: Callable[[], FieldEvents] = field(repr=False)
-    load_column: Callable[[str], NDArray[np.generic]] = field(default=_no_columns, repr=False)
+    load_columns: Callable[..., tuple[NDArray[np.generic], ...]] = field(default=_no_columns, repr=False)
     projection_fault: str = ""
     per_source_id: str = ""
     companions: tuple[Path, ...] = ()
@@ -160,9 +160,9 @@ class Observation:
         """The screened photons; read at first use."""
         return self.load_events()
 
-    def column(self, name: str) -> NDArray[np.generic]:
-        """Another column of the file for the photons of `events`, in their order."""
-        return self.load_column(name)[self.events.row]
+    def columns(self, *names: str) -> tuple[NDArray[np.generic], ...]:
+        """Other columns of the file for the photons of `events`, in their order."""
+        return tuple(column[self.events.row] for column in self.load_columns(*names))
 
     def detector(self, number: int) -> Detector:
         """The detector of that number."""

@@ -225,7 +225,7 @@ class FitsAdapter(InstrumentAdapter):
             projection_fault=fault,
             point_spread=self.point_spread_for(file, instrument),
             load_events=reader.load,
-            load_column=reader.column,
+            load_columns=reader.columns,
             per_source_id=self.per_source_id(path),
             companions=tuple(self.companions(path)),
             detector_pixel_arcsec=instrument.detector_pixel_arcsec,

@@ -198,10 +198,10 @@ class EventReader:
     band: tuple[float, float]
     band_open: bool
 
-    def column(self, name: str) -> Values:
-        """Another column, whole, in file order."""
+    def columns(self, *names: str) -> tuple[Values, ...]:
+        """Other columns, whole, in file order."""
         with open_fits(self.events.path, self.limits) as file:
-            return file.column(file.events, name)
+            return tuple(file.column(file.events, name) for name in names)
 
     def load(self) -> FieldEvents:
         """The photons, screened and sorted by time.

@@ -168,8 +168,8 @@ def test_erosita_positions_agree_with_its_sky_columns(data: Path) -> None:
     observation = observe(data / "erosita/ero_edr_300003_band1_salvaged_events.fits")
     events = observation.events
     ra, dec = observation.require_projection().to_sky(events.x, events.y)
-    np.testing.assert_allclose(ra, observation.column("RA"), atol=3e-5)
-    np.testing.assert_allclose(dec, observation.column("DEC"), atol=3e-5)
+    np.testing.assert_allclose(ra, observation.columns("RA")[0], atol=3e-5)
+    np.testing.assert_allclose(dec, observation.columns("DEC")[0], atol=3e-5)
     assert observation.pointing == (pytest.approx(107.170417), pytest.approx(-49.551667))
 
 

@@ -372,8 +372,8 @@ def test_observation_reads_its_photons_when_they_are_asked_for(tmp_path: Path) -
     path = write_chandra(tmp_path / "lazy.fits.gz", some_photons(300, detectors=(2, 3)))
     observation: Observation = observe(path)
     assert "events" not in vars(observation)
-    np.testing.assert_array_equal(observation.column("ccd_id"), observation.events.detector)
-    assert observation.column("status").shape == (300, 4)
+    np.testing.assert_array_equal(observation.columns("ccd_id")[0], observation.events.detector)
+    assert observation.columns("status")[0].shape == (300, 4)
 
 
 def test_rotated_or_foreign_projection_is_refused(tmp_path: Path) -> None:

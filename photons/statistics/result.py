@@ -21,8 +21,8 @@ class Intervals:
 
     Parameters
     ----------
-    start, stop : ndarray, shape (n,), float64 — mission seconds, widened to whole frames
-    livetime : ndarray, shape (n,), float64 — s, good time inside, gaps closed
+    start, stop : ndarray, shape (n,), float64 — mission seconds
+    livetime : ndarray, shape (n,), float64 — s, good time inside, gaps closed, frames counted whole
     counts : ndarray, shape (n,), float64 — photons in the aperture inside
     expected : ndarray, shape (n,), float64 — photons expected inside if the source were as outside, with background
     """
