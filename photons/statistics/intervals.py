@@ -124,9 +124,9 @@ def _columns(
 def interval_columns(batch: EventBatch, clock: NullClock, window: F64) -> Intervals:
     """Windows on the null clock, shape (n, 2), as stretches of mission time.
 
-    A stretch that is brighter than the rest runs from its first photon to its last (over the whole frame where they share
-    one), and the photons between those times are those it counts; their frames are in its livetime whole. A fainter one
-    lies between the photons that bound it. `expected` is what the photons outside predict for inside.
+    A stretch that is brighter than the rest runs from its first photon to its last (over the whole frame where they
+    share one), and the photons between those times are those it counts; their frames are in its livetime whole. A
+    fainter one lies between the photons that bound it. `expected` is what the photons outside predict for inside.
     """
     out = _columns(
         np.ascontiguousarray(window),
