@@ -1,11 +1,10 @@
 """The ground floor: photons, good times, sky and statistics. numpy, numba and astropy; nothing of ours below it."""
 
 from .batch import EventBatch
-from .dither import ChipLayout
 from .errors import XheraldError
 from .events import Background, EventList, Identity
 from .gti import Exposure
-from .observation import Detector, FieldEvents, Observation, Screening
+from .observation import ChipLayout, Detector, FieldEvents, Observation, Screening
 from .pointspread import PointSpread
 from .projection import SkyProjection
 from .regions import Annulus, Aperture, Ellipse, Polygon

@@ -20,7 +20,7 @@ from .gti import Exposure, Gti, gti_contains
 if TYPE_CHECKING:
     from .observation import Observation
 
-__all__ = ["SAMPLES", "ChipLayout", "DitherPath", "dither_path", "edge_exposures"]
+__all__ = ["SAMPLES", "DitherPath", "dither_path", "edge_exposures"]
 
 F64 = NDArray[np.float64]
 
@@ -36,22 +36,6 @@ SAMPLES = 64
 LEAST_FRACTION = 0.25
 """Moments at which less of the aperture is on a chip, relative to the best, are no good time: what the point spread's
 wings leave there cannot be predicted well enough to call it steady or not."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChipLayout:
-    """Which columns tell an event's place on its chip and in the focal plane.
-
-    Parameters
-    ----------
-    chip : (str, str)
-        Columns of chip pixels, counted from 1.
-    focal : (str, str)
-        Columns of focal-plane pixels, which turn with the telescope but do not dither with it.
-    """
-
-    chip: tuple[str, str]
-    focal: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

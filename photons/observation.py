@@ -13,14 +13,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .dither import ChipLayout
 from .errors import FileError, GtiError, PhotonError
 from .gti import Gti, gti_total
 from .pointspread import PointSpread
 from .projection import SkyProjection
 from .times import TimeReference
 
-__all__ = ["Detector", "FieldEvents", "Observation", "Screening"]
+__all__ = ["ChipLayout", "Detector", "FieldEvents", "Observation", "Screening"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChipLayout:
+    """Which columns tell an event's place on its chip and in the focal plane.
+
+    Parameters
+    ----------
+    chip : (str, str)
+        Columns of chip pixels, counted from 1.
+    focal : (str, str)
+        Columns of focal-plane pixels, which turn with the telescope but do not dither with it.
+    """
+
+    chip: tuple[str, str]
+    focal: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -80,3 +81,17 @@ def test_decisions_are_five_lines() -> None:
         assert [line.split(":")[0] for line in lines[1:]] == ["**Date**", "**Question**", "**Decision**", "**Why**"], (
             record
         )
+
+
+def test_every_flag_is_described(root: Path) -> None:
+    code = "\n".join(
+        path.read_text() for room in ("photons", "adapters", "plugins") for path in (root / room).rglob("*.py")
+    )
+    described = set(re.findall(r"^\| `([a-z_]+)` \| ", OUTPUT.split("## Flags")[1].split("## Plots")[0], re.MULTILINE))
+    assert len(described) > 5
+    assert {flag for flag in described if f'"{flag}"' not in code} == set()
+    # Whatever an extraction or a table raises stands in quotes beside the word flags, or as a key of `raised`.
+    raised = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)": (?:shares|missing|poor|np\.isin)', code))
+    raised |= set(re.findall(r'flags[^\n]*\("([a-z_]+)",\)', code))
+    assert raised
+    assert raised <= described
