@@ -341,7 +341,8 @@ def _interval_label(row: SourceRow) -> str:
     interval = row["interval"]
     if interval is None or interval["counts"] is None or interval["expected"] is None:
         return row["kind"]
-    return f"{interval['counts']:.0f} counts in {interval['duration_s']:.4g} s, {interval['expected']:.1f} expected"
+    seconds = interval["duration_s"] if interval["livetime_s"] is None else interval["livetime_s"]
+    return f"{interval['counts']:.0f} counts in {seconds:.4g} s livetime, {interval['expected']:.1f} expected"
 
 
 def _file_name(path: Path, row: SourceRow) -> str:

@@ -10,13 +10,13 @@ windows because nearby windows share photons: one of them is never the whole evi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["DIP_FAMILY", "FLARE_FAMILY", "averaged_likelihood_ratio", "dip_family", "flare_family"]
+__all__ = ["DIP_FAMILY", "FLARE_FAMILY", "Family", "averaged_likelihood_ratio", "dip_family", "flare_family"]
 
 F64 = NDArray[np.float64]
 
@@ -24,19 +24,21 @@ STEPS = 8
 """Steps of a profile; a window starts at every step, so an eighth of its width apart."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Family:
+class Family(NamedTuple):
     """A prior over changes, ready for the kernel.
 
     Parameters
     ----------
     excess : ndarray, shape (levels, shapes × strengths, STEPS)
-        g on each step of the window; the window's width at level l is 2^-(l + 1).
+        g on each step of the window.
+    bins : ndarray, shape (levels,), int64
+        Steps in the whole clock: the window's width at a level is ``STEPS / bins``.
     dense : bool
         Whether windows without a photon can be the best one (dips).
     """
 
     excess: F64
+    bins: NDArray[np.int64]
     dense: bool
 
 
@@ -45,11 +47,11 @@ def flare_family(levels: int = 13) -> Family:
     x = (np.arange(STEPS) + 0.5) / STEPS
     shapes = [np.ones(STEPS), np.exp(-4.0 * x), np.exp(-0.5 * ((x - 0.5) / 0.18) ** 2)]
     shares = np.array([0.05, 0.13, 0.34, 0.9])
+    bins = STEPS * 2 ** np.arange(1, levels + 1)
     excess = [
-        [share / (1 - share) / 2.0 ** -(level + 1) * shape / shape.mean() for shape in shapes for share in shares]
-        for level in range(levels)
+        [share / (1 - share) * (n / STEPS) * shape / shape.mean() for shape in shapes for share in shares] for n in bins
     ]
-    return Family(np.array(excess), dense=False)
+    return Family(np.array(excess), bins, dense=False)
 
 
 def dip_family(levels: int = 6) -> Family:
@@ -58,7 +60,8 @@ def dip_family(levels: int = 6) -> Family:
     shapes = [np.ones(STEPS), 1.0 - np.abs(2.0 * x - 1.0)]
     depths = np.array([0.4, 0.7, 0.97])
     excess = [-depth * shape for shape in shapes for depth in depths]
-    return Family(np.array([excess] * levels), dense=True)
+    bins = STEPS * 2 ** np.arange(1, levels + 1)
+    return Family(np.array([excess] * levels), bins, dense=True)
 
 
 FLARE_FAMILY = flare_family()
@@ -83,14 +86,13 @@ def _occupied(u: F64, bins: int) -> tuple[NDArray[np.int64], F64]:
 
 
 @njit(cache=True, nogil=True)
-def averaged_likelihood_ratio(u: F64, excess: F64, dense: bool) -> tuple[float, float, float, float]:
+def averaged_likelihood_ratio(u: F64, family: Family) -> tuple[float, float, float, float]:
     """Log of the averaged likelihood ratio, and the window whose own ratio is largest.
 
     Parameters
     ----------
     u : ndarray, shape (n,) — sorted, on the null clock
-    excess : ndarray, shape (levels, combinations, STEPS) — see `Family`
-    dense : bool
+    family : Family
 
     Returns
     -------
@@ -99,6 +101,7 @@ def averaged_likelihood_ratio(u: F64, excess: F64, dense: bool) -> tuple[float, 
     best : float — its log likelihood ratio
     """
     n = u.size
+    excess, dense = family.excess, family.dense
     levels, combos, steps = excess.shape
     top, summed = 0.0, 0.0  # the average is exp(top) * summed
     best, best_start, best_width = -np.inf, 0.0, 1.0
@@ -107,7 +110,7 @@ def averaged_likelihood_ratio(u: F64, excess: F64, dense: bool) -> tuple[float, 
     ratios = np.empty(combos)
     lone = np.empty(steps)
     for level in range(levels):
-        bins = steps * 2 ** (level + 1)
+        bins = family.bins[level]
         step = 1.0 / bins
         empty = 0.0
         for c in range(combos):

@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..batch import EventBatch
-from .averaged import DIP_FAMILY, FLARE_FAMILY, averaged_likelihood_ratio
+from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio
 from .blocks import block_edges, critical_penalty, penalty_for
 from .clock import NullClock, null_clock
 from .gregory_loredo import gregory_loredo, variability_index
@@ -86,7 +86,16 @@ class TimingSettings:
 
 @njit(cache=True, nogil=True)
 def _statistics_of(
-    u: F64, offsets: I64, frame: F64, first: int, stop: int, flares: F64, dips: F64, out: F64, window: F64, extra: F64
+    u: F64,
+    offsets: I64,
+    frame: F64,
+    first: int,
+    stop: int,
+    flares: Family,
+    dips: Family,
+    out: F64,
+    window: F64,
+    extra: F64,
 ) -> None:
     """Fill rows first..stop of `out` (statistics), `window` (start, stop in u) and `extra` (light-curve fractions)."""
     for s in range(first, stop):
@@ -94,11 +103,11 @@ def _statistics_of(
         n = x.size
         if n < 1:
             continue
-        out[s, 0], window[s, 0, 0], window[s, 0, 1], _ = averaged_likelihood_ratio(x, flares, False)
+        out[s, 0], window[s, 0, 0], window[s, 0, 1], _ = averaged_likelihood_ratio(x, flares)
         out[s, 1], i, j = flare_scan(x, frame[s])
         if i >= 0:
             window[s, 1, 0], window[s, 1, 1] = x[i], x[j]
-        out[s, 2], window[s, 2, 0], window[s, 2, 1], _ = averaged_likelihood_ratio(x, dips, True)
+        out[s, 2], window[s, 2, 0], window[s, 2, 1], _ = averaged_likelihood_ratio(x, dips)
         out[s, 3], i, j, gap, k = deficit_scan(x)
         window[s, 3, 0] = x[i] if i >= 0 else 0.0
         window[s, 3, 1] = x[j] if j < n else 1.0
@@ -148,7 +157,7 @@ def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[
     extra = np.full((n, 2), np.nan)
     _in_threads(
         lambda first, stop: _statistics_of(
-            u, offsets, frame, first, stop, FLARE_FAMILY.excess, DIP_FAMILY.excess, statistic, window, extra
+            u, offsets, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
         ),
         offsets,
         threads,
