@@ -232,27 +232,51 @@ def write_chandra(
 
 
 def write_chandra_large(path: Path, rows: int, *, rows_per_block: int = 250_000, seed: int = 3) -> Path:
-    """An uncompressed ACIS list of any length, written in blocks: the table of `write_chandra` repeated."""
-    pattern = some_photons(rows_per_block, detectors=(0, 1, 2, 3), seed=seed)
-    write_chandra(path, pattern)
-    with fits.open(path) as units:
-        raw = units["EVENTS"].header.tostring()
-        start, size = units["EVENTS"].fileinfo()["datLoc"], rows_per_block * units["EVENTS"].header["NAXIS1"]
-        tail_at = start + size + -size % 2880
-    whole = path.read_bytes()
-    block, tail = whole[start : start + size], whole[tail_at:]
-    grown = fits.Header.fromstring(raw)
-    grown["NAXIS2"] = rows
+    """An uncompressed ACIS-I list of any length over 10 ks, written in blocks of which `rows` is a multiple.
+
+    Four CCDs beside each other; one photon in five is of 200 point sources.
+    """
+    blocks = rows // rows_per_block
+    scratch = path.with_suffix(".block")
     with path.open("wb") as handle:
-        handle.write(whole[: start - len(raw)])
-        handle.write(grown.tostring().encode("ascii"))
-        left = rows * size // rows_per_block
-        padding = -left % 2880
-        while left:
-            left -= handle.write(block[: min(left, size)])
-        handle.write(b"\0" * padding)
-        handle.write(tail)
+        for number in range(blocks):
+            photons = _acis_i_block(rows_per_block, number / blocks, 1 / blocks, seed + number)
+            write_chandra(scratch, photons, gti={ccd: [(8.0e8, 8.0e8 + EXPOSURE)] for ccd in range(4)})
+            with fits.open(scratch) as units:
+                start = units["EVENTS"].fileinfo()["datLoc"]
+                raw, row_bytes = units["EVENTS"].header.tostring(), units["EVENTS"].header["NAXIS1"]
+            whole = scratch.read_bytes()
+            if number == 0:
+                grown = fits.Header.fromstring(raw)
+                grown["NAXIS2"] = rows
+                handle.write(whole[: start - len(raw)] + grown.tostring().encode("ascii"))
+            handle.write(whole[start : start + rows_per_block * row_bytes])
+        handle.write(b"\0" * (-(rows * row_bytes) % 2880))
+        end = start + rows_per_block * row_bytes
+        handle.write(whole[end + -end % 2880 :])
+    scratch.unlink()
     return path
+
+
+def _acis_i_block(n: int, begin: float, width: float, seed: int) -> Photons:
+    """Photons of a part of the exposure, on the CCD of their quadrant."""
+    rng, fixed = np.random.default_rng(seed), np.random.default_rng(1)
+    side = 8.0 / 60
+    places = fixed.uniform(-side, side, (200, 2))
+    offset = rng.uniform(-side, side, (n, 2))
+    own = rng.random(n) < 0.2
+    spread = rng.normal(0.0, 0.7 / 3600, (n, 2))
+    offset[own] = places[rng.integers(0, 200, n)[own]] + spread[own]
+    centre = (83.8, -5.4)
+    frame = 3.14104
+    time = np.sort(rng.uniform(begin, begin + width, n)) * (EXPOSURE - 2 * frame) + frame
+    return Photons(
+        8.0e8 + (np.floor(time / frame) + 0.5) * frame,
+        centre[0] + offset[:, 0] / np.cos(np.radians(centre[1])),
+        centre[1] + offset[:, 1],
+        rng.uniform(0.6, 3.8, n),
+        (offset[:, 0] > 0) * 1 + (offset[:, 1] > 0) * 2,
+    )
 
 
 # XMM-Newton.
