@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,14 +67,23 @@ class PointSpread:
 
     def half_and_ninety(self, off_axis_arcmin: float, energy_kev: float = 1.5) -> tuple[float, float]:
         """Radii of 50 % and 90 % encircled energy, arcsec."""
-        energies = np.array(self.energy_kev)
-        angles = np.array(self.off_axis_arcmin)
+        a, along = _between(self.off_axis_arcmin, off_axis_arcmin)
+        e, across = _between(self.energy_kev, energy_kev)
 
         def read(table: tuple[tuple[float, ...], ...]) -> float:
-            rows = np.array([np.interp(off_axis_arcmin, angles, row) for row in table])
-            return float(np.interp(energy_kev, energies, rows))
+            low, high = (table[row][a[0]] * (1 - along) + table[row][a[1]] * along for row in e)
+            return low * (1 - across) + high * across
 
         return read(self.r50_arcsec), read(self.r90_arcsec)
+
+
+def _between(grid: tuple[float, ...], value: float) -> tuple[tuple[int, int], float]:
+    """The two points of an ascending grid about a value, and where between them it lies; held at the ends."""
+    high = min(max(bisect(grid, value), 1), len(grid) - 1)
+    low = max(high - 1, 0)
+    if low == high:
+        return (low, high), 0.0
+    return (low, high), min(max((value - grid[low]) / (grid[high] - grid[low]), 0.0), 1.0)
 
 
 def _king(r50: float, r90: float) -> tuple[float, float]:

@@ -223,6 +223,12 @@ class FitsFile:
 
     def __init__(self, path: Path, hdus: tuple[Hdu, ...], content: Content) -> None:
         self.path, self.hdus, self._content = path, hdus, content
+        self.released = False
+
+    @property
+    def held(self) -> int:
+        """Bytes of it that are held inflated."""
+        return self._content.held
 
     @property
     def primary(self) -> Hdu:
@@ -261,6 +267,7 @@ class FitsFile:
 
     def release(self) -> None:
         """Let go of what was inflated; the file cannot be read from afterwards if it was compressed."""
+        self.released = self.held > 0
         self._content.close()
 
 

@@ -6,7 +6,8 @@ Used by `mission` for every instrument; rows come in blocks, so that a long list
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +22,9 @@ from .contract import ReadLimits
 from .files import FitsFile, Hdu, Rows, open_fits
 
 __all__ = ["ChannelEnergy", "Energy", "EventReader", "LinearEnergy", "Rule"]
+
+KEPT_BYTES = 64 * 2**20
+"""What was inflated is kept up to this size: chip columns are asked for soon after the photons."""
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -200,8 +204,17 @@ class EventReader:
 
     def columns(self, *names: str) -> tuple[Values, ...]:
         """Other columns, whole, in file order."""
-        with open_fits(self.events.path, self.limits) as file:
+        with self._readable() as file:
             return tuple(file.column(file.events, name) for name in names)
+
+    @contextmanager
+    def _readable(self) -> Iterator[FitsFile]:
+        """The file; opened anew where it was large and what had been inflated was given back."""
+        if self.file.released:
+            with open_fits(self.events.path, self.limits) as file:
+                yield file
+        else:
+            yield self.file
 
     def load(self) -> FieldEvents:
         """The photons, screened and sorted by time.
@@ -212,8 +225,10 @@ class EventReader:
             A time or an energy is not finite, or no photon is left.
         """
         tally = _Tally()
-        parts = [self._screen(rows, tally) for rows in self.file.blocks(self.events)]
-        self.file.release()
+        with self._readable() as file:
+            parts = [self._screen(rows, tally) for rows in file.blocks(file.events)]
+        if self.file.held > KEPT_BYTES:
+            self.file.release()
         self._refuse_broken(tally)
         columns = {name: [getattr(part, name) for part in parts] for name in _Photons.__slots__}
         parts.clear()

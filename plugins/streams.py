@@ -65,6 +65,10 @@ def check_path(path: Path) -> int:
 class Content(Protocol):
     """Random access to the uncompressed bytes of a file, without keeping that file open."""
 
+    @property
+    def held(self) -> int:
+        """Bytes held in memory or scratch space."""
+
     def read(self, offset: int, size: int) -> bytes | memoryview:
         """Exactly `size` bytes from `offset`."""
 
@@ -74,6 +78,8 @@ class Content(Protocol):
 
 class DiskContent:
     """Bytes of an uncompressed file, opened for each reading."""
+
+    held = 0
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -97,9 +103,16 @@ class InflatedContent:
     def __init__(self) -> None:
         self._memory = bytearray()
         self._scratch: IO[bytes] | None = None
+        self._size = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes held."""
+        return self._size
 
     def append(self, chunk: bytes) -> None:
         """Add bytes at the end."""
+        self._size += len(chunk)
         if self._scratch is None and len(self._memory) + len(chunk) > IN_MEMORY_BYTES:
             self._scratch = tempfile.TemporaryFile(prefix="xherald-")  # noqa: SIM115 - held until close()
             self._scratch.write(self._memory)
@@ -122,6 +135,7 @@ class InflatedContent:
             self._scratch.close()
             self._scratch = None
         self._memory = bytearray()
+        self._size = 0
 
 
 class Stream:
