@@ -26,7 +26,7 @@ from xherald.photons.statistics import (
 from xherald.photons.statistics.averaged import DIP_FAMILY, FLARE_FAMILY, averaged_likelihood_ratio, flare_family
 from xherald.photons.statistics.gregory_loredo import gregory_loredo, variability_index
 from xherald.photons.statistics.hardness import hardness_posterior
-from xherald.photons.statistics.ordered import kuiper_probability, ordered_distances
+from xherald.photons.statistics.ordered import kolmogorov_probability, kuiper_probability, ordered_distances
 from xherald.photons.statistics.scans import (
     deficit_scan,
     flare_scan,
@@ -141,12 +141,19 @@ def test_ordered_distances_are_scipys(u):
     assert kuiper == pytest.approx((steps[1:] - u).max() + (u - steps[:-1]).max())
 
 
+@pytest.mark.parametrize("n", [3, 5, 12, 40, 300, 3000])
+def test_kolmogorov_probability_is_scipys_exact_one(n):
+    p = np.array([0.9, 0.5, 0.3, 0.1, 0.01, 1e-4, 1e-9])
+    distance = stats.kstwo.isf(p, n)
+    assert kolmogorov_probability(distance, np.full(len(p), n)) == pytest.approx(p, rel=0.03 if n == 3 else 0.01)
+
+
 def test_kuiper_probability_matches_published_quantiles():
     # Upper 10, 5 and 1 % points of V* = V (sqrt n + 0.155 + 0.24 / sqrt n): Stephens 1970, table 1.
     for quantile, p in ((1.620, 0.10), (1.747, 0.05), (2.001, 0.01)):
         n = 50
         distance = quantile / (np.sqrt(n) + 0.155 + 0.24 / np.sqrt(n))
-        assert kuiper_probability(np.array([distance]), np.array([n]))[0] == pytest.approx(p, rel=0.02)
+        assert kuiper_probability(np.array([distance]), np.array([n]))[0] == pytest.approx(p, rel=0.03 if n == 3 else 0.01)
 
 
 def test_gregory_loredo_odds_of_two_bins_by_hand(monkeypatch):
