@@ -86,6 +86,35 @@ def _occupied(u: F64, bins: int) -> tuple[NDArray[np.int64], F64]:
 
 
 @njit(cache=True, nogil=True)
+def _integral(excess: F64, start: int, bins: int) -> float:
+    """Integral of 1 + g where the window from step `start` on lies on the clock."""
+    z = 1.0
+    for s in range(max(0, -start), min(excess.size, bins - start)):
+        z += excess[s] / bins
+    return z
+
+
+@njit(cache=True, nogil=True)
+def _level(excess: F64, n: int, step: float) -> tuple[F64, F64, F64, float]:
+    """What all windows of one width share.
+
+    Returns
+    -------
+    log_density : ndarray, shape (combinations, STEPS) — ln (1 + g)
+    norm : ndarray, shape (combinations,) — n ln Z of a window that lies on the clock whole
+    lone : ndarray, shape (STEPS,) — summed ratios of a window with one photon, by the step it is on
+    empty : float — summed ratios of a window with none
+    """
+    log_density = np.log1p(excess)
+    norm = n * np.log(1.0 + excess.sum(axis=1) * step)
+    lone = np.zeros(excess.shape[1])
+    for s in range(lone.size):
+        for c in range(norm.size):
+            lone[s] += np.exp(log_density[c, s] - norm[c])
+    return log_density, norm, lone, np.exp(-norm).sum()
+
+
+@njit(cache=True, nogil=True)
 def averaged_likelihood_ratio(u: F64, family: Family) -> tuple[float, float, float, float]:
     """Log of the averaged likelihood ratio, and the window whose own ratio is largest.
 
@@ -105,25 +134,11 @@ def averaged_likelihood_ratio(u: F64, family: Family) -> tuple[float, float, flo
     levels, combos, steps = excess.shape
     top, summed = 0.0, 0.0  # the average is exp(top) * summed
     best, best_start, best_width = -np.inf, 0.0, 1.0
-    log_density = np.empty((combos, steps))
-    norm = np.empty(combos)
     ratios = np.empty(combos)
-    lone = np.empty(steps)
     for level in range(levels):
         bins = family.bins[level]
         step = 1.0 / bins
-        empty = 0.0
-        for c in range(combos):
-            z = 1.0
-            for s in range(steps):
-                z += excess[level, c, s] * step
-                log_density[c, s] = np.log1p(excess[level, c, s])
-            norm[c] = n * np.log(z)
-            empty += np.exp(-norm[c])
-        for s in range(steps):
-            lone[s] = 0.0
-            for c in range(combos):
-                lone[s] += np.exp(log_density[c, s] - norm[c])
+        log_density, norm, lone, empty = _level(excess[level], n, step)
         where, counts = _occupied(u, bins)
         starts = bins + steps - 1
         weight = 1.0 / (starts * combos * levels)
@@ -145,18 +160,11 @@ def averaged_likelihood_ratio(u: F64, family: Family) -> tuple[float, float, flo
                 summed += lone[where[low] - b] * weight * np.exp(-top)
                 b += 1
                 continue
-            largest = -np.inf
             for c in range(combos):
-                ratio = -norm[c]
-                if not whole:
-                    z = 1.0
-                    for s in range(max(0, -b), min(steps, bins - b)):
-                        z += excess[level, c, s] * step
-                    ratio = -n * np.log(z)
+                ratios[c] = -norm[c] if whole else -n * np.log(_integral(excess[level, c], b, bins))
                 for k in range(low, high):
-                    ratio += counts[k] * log_density[c, where[k] - b]
-                ratios[c] = ratio
-                largest = max(largest, ratio)
+                    ratios[c] += counts[k] * log_density[c, where[k] - b]
+            largest = ratios.max()
             if largest > best:
                 best, best_start, best_width = largest, b * step, steps * step
             if largest > top:
