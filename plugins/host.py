@@ -102,8 +102,8 @@ class PluginHost:
 
     def _collect(self, module: object, package: str) -> tuple[str, ...]:
         fresh: list[InstrumentAdapter] = []
-        if hasattr(module, "register_adapters"):
-            module.register_adapters(fresh.append)
+        others = [one for one in self._manager.get_plugins() if one is not module]
+        self._manager.subset_hook_caller("register_adapters", remove_plugins=others)(register=fresh.append)
         for adapter in fresh:
             if adapter.name in self._adapters:
                 raise PluginError(
@@ -126,7 +126,7 @@ class PluginHost:
         UnclaimedFileError
             None claims it, or more than one does.
         """
-        claims = [adapter for adapter in self.adapters.values() if adapter.claims(path, header)]
+        claims = [adapter for adapter in self.adapters.values() if self._claims(adapter, path, header)]
         if len(claims) == 1:
             return claims[0]
         if claims:
@@ -136,6 +136,16 @@ class PluginHost:
         what = f"{said} is" if said else "its kind is"
         known = ", ".join(sorted(self.adapters))
         raise UnclaimedFileError(path, f"no adapter claims this file: {what} none of {known}")
+
+    def _claims(self, adapter: InstrumentAdapter, path: Path, header: Mapping[str, object]) -> bool:
+        # Asked of every adapter for every file: one that breaks here is put aside, or no file would be read any more.
+        try:
+            return adapter.claims(path, header)
+        except Exception as fault:
+            _, package = self._adapters.pop(adapter.name)
+            reason = f"put aside when asked about {path}: {type(fault).__name__}: {fault}"
+            self.failures.append(PluginFailure(adapter.name, package, reason))
+            return False
 
     def options_for(self, adapter: InstrumentAdapter, settings: Mapping[str, object]) -> Options:
         """An adapter's settings, checked against its own model."""

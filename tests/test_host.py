@@ -1,0 +1,127 @@
+"""The plugin host: what is broken is named and does no harm, what is doubled is an error, one adapter claims a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
+from xherald.plugins import PluginHost
+
+PLUGIN = """
+from xherald.plugins import InstrumentAdapter, Options, hookimpl
+
+class Settings(Options):
+    gain: float = 1.0
+
+class Adapter(InstrumentAdapter):
+    name = "{name}"
+    options_model = Settings
+    def claims(self, path, header):
+        return {claims}
+    def read(self, path, options, limits):
+        raise AssertionError("not read here")
+
+@hookimpl
+def {hook}(register):
+    register(Adapter())
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    def write(
+        file: str, text: str = PLUGIN, name: str = "", claims: str = "True", hook: str = "register_adapters"
+    ) -> Path:
+        path = tmp_path / f"{file}.py"
+        path.write_text(text.replace("{name}", name or file).replace("{claims}", claims).replace("{hook}", hook))
+        return path
+
+    return write
+
+
+def host(*files: Path, disabled: tuple[str, ...] = ()) -> PluginHost:
+    return PluginHost(disabled, files, sources=())
+
+
+def test_a_local_file_is_a_plugin(written) -> None:
+    one = host(written("mine"))
+    assert list(one.adapters) == ["mine"]
+    assert one.failures == []
+    (record,) = one.records
+    assert (record.name, record.hooks, record.adapters) == ("mine", ("register_adapters",), ("mine",))
+    assert one.adapter_for(Path("x.fits"), {}) is one.adapters["mine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hook", "reason"),
+    [
+        ("import nowhere_to_be_found", "", "ModuleNotFoundError"),
+        ("raise RuntimeError('at import')", "", "at import"),
+        (PLUGIN, "regster_adapters", "regster_adapters"),
+        (
+            PLUGIN.replace("register(Adapter())", "raise ValueError('at registration')"),
+            "register_adapters",
+            "at registration",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_named_and_the_others_serve(written, text: str, hook: str, reason: str) -> None:
+    one = host(written("broken", text, hook=hook), written("sound"))
+    assert list(one.adapters) == ["sound"]
+    (failure,) = one.failures
+    assert failure.name == "broken"
+    assert reason in failure.reason
+
+
+def test_an_adapter_that_breaks_when_asked_is_put_aside(written) -> None:
+    one = host(written("broken", claims="header['NONE']"), written("sound"))
+    for _ in range(2):
+        assert one.adapter_for(Path("x.fits"), {}).name == "sound"
+    (failure,) = one.failures
+    assert failure.name == "broken"
+    assert "x.fits" in failure.reason
+    assert "KeyError" in failure.reason
+
+
+def test_two_plugins_of_one_name_are_an_error_naming_both(written) -> None:
+    first, second = written("first", name="same"), written("second", name="same")
+    with pytest.raises(PluginError, match="same") as caught:
+        host(first, second)
+    assert str(first) in str(caught.value)
+    assert str(second) in str(caught.value)
+
+
+def test_none_or_two_claims_are_errors(written) -> None:
+    one = host(written("first"), written("second"))
+    with pytest.raises(UnclaimedFileError, match="several adapters claim this file.*first, second"):
+        one.adapter_for(Path("x.fits"), {})
+    with pytest.raises(UnclaimedFileError, match="no adapter claims this file: NICER / XTI is none of shy"):
+        host(written("shy", claims="False")).adapter_for(Path("x.fits"), {"TELESCOP": "NICER", "INSTRUME": "XTI"})
+
+
+def test_disabled_plugins_are_not_loaded() -> None:
+    one = PluginHost(disabled=("swift",))
+    assert "swift" not in one.adapters
+    assert "chandra" in one.adapters
+    assert [(failure.name, failure.package) for failure in one.failures] == [("swift", "xherald")]
+
+
+def test_options_are_checked_against_the_adapter_s_model(written) -> None:
+    one = host(written("mine"))
+    adapter = one.adapters["mine"]
+    assert one.options_for(adapter, {"gain": 2.0}).model_dump() == {"gain": 2.0}
+    with pytest.raises(ConfigError, match=r"adapters\.mine\.gian"):
+        one.options_for(adapter, {"gian": 2.0})
+
+
+def test_calls_can_be_traced(written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("XHERALD_TRACE_HOOKS", "1")
+    host(written("mine"))
+    assert "register_adapters" in capsys.readouterr().err
+
+
+def test_a_missing_local_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"absent\.py: not a Python file; mend plugins\.files"):
+        host(tmp_path / "absent.py")
