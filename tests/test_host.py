@@ -95,7 +95,7 @@ def test_two_plugins_of_one_name_are_an_error_naming_both(written) -> None:
 
 def test_none_or_two_claims_are_errors(written) -> None:
     one = host(written("first"), written("second"))
-    with pytest.raises(UnclaimedFileError, match="several adapters claim this file.*first, second"):
+    with pytest.raises(UnclaimedFileError, match=r"several adapters claim this file.*first, second"):
         one.adapter_for(Path("x.fits"), {})
     with pytest.raises(UnclaimedFileError, match="no adapter claims this file: NICER / XTI is none of shy"):
         host(written("shy", claims="False")).adapter_for(Path("x.fits"), {"TELESCOP": "NICER", "INSTRUME": "XTI"})
