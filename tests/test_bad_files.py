@@ -111,7 +111,9 @@ def test_sniffing_stops_at_the_events_header(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"a,b,c\n1,2,3\n", b"\x00\x01\x02", b"PAR1PAR1", gzip.compress(b"not FITS at all")]
+    "content",
+    [b"a,b,c\n1,2,3\n", b"\x00\x01\x02", b"PAR1PAR1", gzip.compress(b"not FITS at all", mtime=0)],
+    ids=["text", "bytes", "parquet", "gzip"],
 )
 def test_other_files_have_no_header(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other"
