@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PointSpread, Polygon
+from xherald.photons.apertures import centroid_error_arcsec
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import (
     FitsAdapter,
@@ -147,12 +148,15 @@ class ChandraAdapter(FitsAdapter):
             return []
         band = observation.region_band if isinstance(observation, CatalogueSource) else "B"
         region = _region(observation, observation.companions[0], f"ECF90REG{band}")
+        events = observation.events
+        counts = int(np.count_nonzero(region.contains(observation.require_projection(), events.x, events.y)))
         return [
             Aperture(
                 detection_id=observation.per_source_id,
                 ra=region.ra,
                 dec=region.dec,
                 region=region,
+                pos_err_arcsec=centroid_error_arcsec(observation, region.ra, region.dec, counts),
                 background=_surroundings(observation, region),
                 origin="companion region",
             )

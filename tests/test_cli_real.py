@@ -25,6 +25,10 @@ def test_xrt_200515_comes_out_with_its_spike(xherald: Run, data: Path) -> None:
     assert round(datetime.fromisoformat(peak["start_utc"]).timestamp()) == spike.timestamp()
     assert peak["duration_s"] < 13
     assert peak["counts"] >= 28
+    # The position quoted for it (RA 77.8218, Dec -67.4322) lies within the stated error twice over.
+    east = (row["ra"] - 77.8218) * math.cos(math.radians(row["dec"]))
+    assert 0.5 < row["pos_err_arcsec"] < 1.5
+    assert math.hypot(east, row["dec"] + 67.4322) * 3600 < 2 * row["pos_err_arcsec"]
     assert row["off_axis_arcmin"] is not None
     assert math.isclose(row["off_axis_arcmin"], 11.75, abs_tol=0.1)
 
