@@ -46,11 +46,15 @@ def _shortest(u: F64, k: int) -> float:
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz"})
-def _longest(v: F64, k: int) -> float:
-    """Width of the longest open stretch with k photons inside; `v` has the clock's ends as first and last."""
-    most = -np.inf
+def _longest(v: F64, k: int, limit: float) -> float:
+    """Width of the longest open stretch with k photons inside that is no longer than a limit, 0 where there is none.
+
+    `v` has the clock's ends as first and last.
+    """
+    most = 0.0
     for i in range(v.size - k - 1):
-        most = max(most, v[i + k + 1] - v[i])
+        width = v[i + k + 1] - v[i]
+        most = max(most, width if width <= limit else 0.0)
     return most
 
 
@@ -106,13 +110,13 @@ def deficit_scan(u: F64) -> tuple[float, int, int, float, int]:
     best, best_k, longest, gap = 0.0, -1, 0.0, 0.0
     k = 0
     while k < n:
-        width = _longest(v, k)
+        # A gap wider than half the clock is still a gap: only windows with photons are held to WIDEST.
+        width = _longest(v, k, WIDEST if k > 0 else 1.0)
         if k == 0:
             gap = width
-        if k > 0 and width > WIDEST:
+        if k >= n * WIDEST:
             break
-        if width > 0 and k < n * min(width, WIDEST):
-            # A gap wider than half the clock is still a gap: only windows with photons are held to WIDEST.
+        if k < n * width:
             ratio = log_likelihood_ratio(k, n, min(width, 1.0 - 1e-12))
             if ratio > best:
                 best, best_k, longest = ratio, k, width
@@ -125,7 +129,7 @@ def deficit_scan(u: F64) -> tuple[float, int, int, float, int]:
     if best_k < 0:
         return 0.0, -1, n, gap, gap_after
     for i in range(n + 1 - best_k):
-        if v[i + best_k + 1] - v[i] >= longest:
+        if v[i + best_k + 1] - v[i] == longest:
             return best, i - 1, i + best_k, gap, gap_after
     return best, -1, n, gap, gap_after
 
