@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -164,13 +163,6 @@ class Exposure:
         return np.array_equal(self.gti, other.gti) and np.array_equal(self.fraction, other.fraction)
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __getstate__(self) -> Any:
-        return (self.gti, self.fraction)
-
-    def __setstate__(self, state: Any) -> None:
-        object.__setattr__(self, "gti", state[0])
-        object.__setattr__(self, "fraction", state[1])
 
     @property
     def livetime(self) -> float:

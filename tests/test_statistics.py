@@ -157,7 +157,7 @@ def test_kuiper_probability_matches_published_quantiles():
         assert found[0] == pytest.approx(p, rel=0.02)
 
 
-def test_gregory_loredo_odds_of_two_bins_by_hand(monkeypatch):
+def test_gregory_loredo_odds_by_hand():
     # Odds of one binning: m^N (m-1)! prod n_j! / (N+m-1)! (GL92 eq. 5.27, flat prior), averaged.
     from math import lgamma
 

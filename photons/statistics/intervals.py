@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..batch import EventBatch
-from .clock import NullClock
+from .clock import NullClock, livetime_of
 from .hardness import hardness_posterior
 from .result import Hardness, Intervals
 
@@ -28,16 +28,6 @@ def _time_at(livetime: float, gti: F64, fraction: F64, late: bool) -> float:
             return float(gti[row, 0] + min(left, width) / fraction[row])
         left -= width
     return float(gti[last, 1])
-
-
-@njit(cache=True, nogil=True)
-def _livetime_at(time: float, gti: F64, fraction: F64) -> float:
-    total = 0.0
-    for row in range(gti.shape[0]):
-        if time <= gti[row, 0]:
-            break
-        total += (min(time, gti[row, 1]) - gti[row, 0]) * fraction[row]
-    return total
 
 
 @njit(cache=True, nogil=True)
@@ -103,15 +93,14 @@ def _columns(
             # Brighter inside: from the first photon to the last, whose frames count whole.
             start, stop = photon_time[first[s] + outer[0]], photon_time[first[s] + outer[1] - 1]
             held = outer[1] - outer[0]
-            before = _livetime_at(start - half, good, live)
-            after = _livetime_at(stop + half, good, live)
+            before, after = livetime_of(np.array([start - half, stop + half]), good, live)
             if start == stop:
                 start, stop = max(start - half, good[0, 0]), min(stop + half, good[-1, 1])
         else:
             start = _time_at(np.interp(low, knot_u[knots], knot_livetime[knots]), good, live, True)
             stop = _time_at(np.interp(high, knot_u[knots], knot_livetime[knots]), good, live, False)
             held = max(inner[1] - inner[0], 0)
-            before, after = _livetime_at(start, good, live), _livetime_at(stop, good, live)
+            before, after = livetime_of(np.array([start, stop]), good, live)
         share = np.interp(after, knot_livetime[knots], knot_u[knots]) - np.interp(
             before, knot_livetime[knots], knot_u[knots]
         )
