@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := build/demo
-ROOMS := photons plugins adapters detector
+DEMO_MISSIONS := chandra-acis-i,xmm-mos1,swift-xrt,erosita-pointed,ep-wxt,ep-fxt
+ROOMS := photons plugins adapters simulation detector
 
 .PHONY: setup demo test lint types bench prove lock clean
 
@@ -20,10 +21,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The main job on files that the project writes itself: two missions' event files and a table of photons, one flare in each.
+# The main job on a drop that the project simulates: native event files of every mission, transients and artefacts in them.
 demo: $(READY)
 	@mkdir -p $(DEMO)
-	$(BIN)/python examples/demo_files.py $(DEMO)
+	$(BIN)/xherald simulate drop $(DEMO)/drop --missions $(DEMO_MISSIONS) --seed 4 > $(DEMO)/FILES
 	$(BIN)/xherald scan $$(cat $(DEMO)/FILES) --out $(DEMO)/sources.jsonl --plot $(DEMO)/plots
 
 test: $(READY)

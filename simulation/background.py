@@ -1,0 +1,111 @@
+"""What fills the field besides sources: the sky's own photons, particles, and soft protons.
+
+Sky photons come through the mirrors and lie evenly over the sky, so they are vignetted and measured like any photon.
+Particles go through the camera's walls and lie evenly over the chips; soft protons come down the mirrors, vignetted, at
+a level that changes. The tables of the latter two are of measured energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons.gti import Gti
+
+from .energies import draw_energies
+from .exposure import Observing
+from .focal_plane import arcmin2
+from .frames import Framed, Hits, framed, read_out
+from .light_curve import LightCurve
+from .seeds import stream
+from .telescope import Telescope
+
+__all__ = ["ORIGINS", "background_rate", "even_hits", "record_background", "vignetted"]
+
+F64 = NDArray[np.float64]
+
+ORIGINS: Final = {"sky": -1, "particles": -2, "protons": -3}
+"""Origin of the events of each kind, as in `Recorded`."""
+
+
+def record_background(telescope: Telescope, observing: Observing, seed: int) -> list[Framed]:
+    """Events of each kind of background, before pile-up, each kind from a random stream of its own."""
+    found: list[Framed] = []
+    for kind, origin in ORIGINS.items():
+        rng = stream(seed, "background", kind)
+        hits = _HITS[kind](telescope, observing, rng)
+        found.append(framed(telescope, observing, read_out(telescope, hits, rng), origin, rng))
+    return found
+
+
+def background_rate(telescope: Telescope) -> float:
+    """Expected events s⁻¹ arcmin⁻² of all kinds on axis, protons at their quiet level."""
+    folded = telescope.sky_background * telescope.area_cm2
+    return float(folded.sum() + telescope.particle_background.sum() + telescope.proton_background.sum())
+
+
+def even_hits(
+    telescope: Telescope, observing: Observing, curve: LightCurve, spectrum: F64, rng: np.random.Generator
+) -> Hits:
+    """Hits spread evenly over the chips in their good times.
+
+    Parameters
+    ----------
+    telescope : Telescope
+    observing : Observing
+    curve : LightCurve
+        Factor on the spectrum, s since the start.
+    spectrum : ndarray, shape (400,)
+        Hits s⁻¹ arcmin⁻² per energy bin.
+    rng : numpy.random.Generator
+    """
+    times, pixels, index = [], [], []
+    rate = float(spectrum.sum())
+    for number, chip in enumerate(telescope.chips):
+        gti: Gti = observing.gti.get(chip.number, np.empty((0, 2)))
+        time = curve.arrivals(gti - observing.start, rate * arcmin2(chip), rng) if rate > 0 else np.empty(0)
+        times.append(time)
+        pixels.append(rng.integers(1, [[chip.width + 1], [chip.height + 1]], (2, len(time))))
+        index.append(np.full(len(time), number, dtype=np.intp))
+    time, (x, y) = np.concatenate(times), np.concatenate(pixels, axis=1)
+    energy = draw_energies(spectrum, len(time), rng) if rate > 0 else np.empty(0)
+    return Hits(time, energy, np.concatenate(index), x, y)
+
+
+def vignetted(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hits:
+    """Hits that the mirrors pass at the place of their pixels."""
+    angle = np.empty(len(hits.time))
+    for index, chip in enumerate(telescope.chips):
+        own = hits.index == index
+        angle[own] = np.hypot(*chip.to_focal(hits.x[own], hits.y[own])) / 60.0
+    return hits.select(rng.random(len(angle)) < telescope.vignetting_at(angle, hits.energy))
+
+
+def _sky(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+    folded = telescope.sky_background * telescope.area_cm2
+    hits = vignetted(telescope, even_hits(telescope, observing, _always(observing), folded, rng), rng)
+    return Hits(hits.time, telescope.measured(hits.energy, rng), hits.index, hits.x, hits.y)
+
+
+def _particles(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+    return even_hits(telescope, observing, _always(observing), telescope.particle_background, rng)
+
+
+def _protons(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+    return vignetted(
+        telescope, even_hits(telescope, observing, observing.protons, telescope.proton_background, rng), rng
+    )
+
+
+def _always(observing: Observing) -> LightCurve:
+    return LightCurve.constant(0.0, observing.duration)
+
+
+_HITS: Final[dict[str, Callable[[Telescope, Observing, np.random.Generator], Hits]]] = {
+    "sky": _sky,
+    "particles": _particles,
+    "protons": _protons,
+}

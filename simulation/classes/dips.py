@@ -1,0 +1,164 @@
+"""Sources that something passes in front of: eclipses by a companion, absorbing clouds, transits of small bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..light_curve import LightCurve
+from ..model import Component, SourceModel
+from ..spectra import absorbed_power_law, absorption, disk_black_body
+from .base import Request, SourceClass
+from .events import Placed, place
+
+__all__ = ["DIP", "ECLIPSE", "TRANSIT", "covered_part"]
+
+F64 = NDArray[np.float64]
+
+MOST_ECLIPSES: Final = 40
+"""Eclipses in an exposure, at most."""
+
+DIP_KNOTS: Final = 200
+TRANSIT_KNOTS: Final = 121
+
+
+def _eclipse(rng: np.random.Generator, request: Request) -> SourceModel:
+    """A binary eclipsed by its companion: sharp ingress and egress, total or partial, again every orbit.
+
+    Ingress takes 5 to 60 s, at most a fifth of the eclipse; what is left is light scattered by a corona or wind, none
+    to a fifth; an eclipse takes 4 to 20 % of the orbit, so that many come in a long exposure (EXO 0748−676 has 500 s
+    every 3.8 h: Parmar et al. 1986, ApJ 308, 199; Wolff et al. 2009, ApJS 183, 156).
+    """
+    partial = rng.random() < 0.3
+    ingress = min(5.0 * 12.0 ** rng.random(), 0.2 * request.length)
+    drawn: dict[str, float] = {
+        "photon_index": rng.normal(1.8, 0.3),
+        "nh_1e22": 0.05 * 20.0 ** rng.random(),
+        "depth": rng.uniform(0.5, 0.8) if partial else 1.0 - 0.2 * rng.random() ** 2,
+        "ingress_s": ingress,
+        "period_s": max(request.length / (0.04 * 5.0 ** rng.random()), request.duration / MOST_ECLIPSES),
+    }
+    shape = LightCurve(np.cumsum([0.0, ingress, request.length, ingress]), [0.0, 1.0, 1.0, 0.0])
+    before = np.floor(max(request.start + 2.0 * request.length, 0.0) / drawn["period_s"])
+    after = np.floor((request.duration - request.start) / drawn["period_s"])
+    starts = request.start + drawn["period_s"] * np.arange(-before, after + 1)
+    placed = place(shape, starts, request.length, request.duration, "eclipse", drawn["depth"], int(before))
+    drawn["ingress_s"] *= placed.stretch
+    spectrum = absorbed_power_law(drawn["photon_index"], drawn["nh_1e22"])
+    return _dimmed("eclipse", placed, spectrum, request, drawn)
+
+
+def _dip(rng: np.random.Generator, request: Request) -> SourceModel:
+    """Clouds at the rim of an accretion disc: soft photons are taken first, so that the source hardens as it fades.
+
+    A dip is one to five ragged troughs; columns are 1e22 to 3e23 cm⁻² and cover half of the source or all of it (Díaz
+    Trigo et al. 2006, A&A 445, 179; White & Swank 1982, ApJ 253, L61).
+    """
+    drawn: Mapping[str, float] = {
+        "disk_kt_kev": rng.uniform(0.8, 2.0),
+        "nh_1e22": 0.05 * 10.0 ** rng.random(),
+        "cloud_nh_1e22": 30.0 ** rng.random(),
+        "covering": rng.uniform(0.5, 1.0),
+        "troughs": float(rng.integers(1, 6)),
+    }
+    shape = _troughs(rng, int(drawn["troughs"]))
+    placed = place(shape, request.start, request.length, request.duration, "dip")
+    hidden = drawn["covering"] * placed.curve.rate
+    open_sky = disk_black_body(drawn["disk_kt_kev"], drawn["nh_1e22"])
+    behind = open_sky * absorption(drawn["cloud_nh_1e22"])
+    passed = float(behind.sum())
+    components = (
+        Component(LightCurve(placed.curve.time, request.persistent * (1.0 - hidden)), open_sky),
+        Component(LightCurve(placed.curve.time, request.persistent * passed * hidden), behind / passed),
+    )
+    parameters = {
+        **drawn,
+        "depth": drawn["covering"] * (1.0 - passed),
+        "start_s": request.start,
+        "length_s": request.length,
+    }
+    return SourceModel("dip", "dip", components, placed.interval, parameters)
+
+
+def _troughs(rng: np.random.Generator, number: int) -> LightCurve:
+    """Covered part against time: overlapping Gaussian troughs of unequal width and depth, at most 1."""
+    middle = rng.uniform(0.0, 0.5, number)
+    width = rng.uniform(0.04, 0.12, number)
+    depth = rng.uniform(0.4, 1.0, number)
+    time = np.linspace((middle - 2.5 * width).min(), (middle + 2.5 * width).max(), DIP_KNOTS)
+    clear = 1.0 - depth[:, None] * np.exp(-0.5 * ((time - middle[:, None]) / width[:, None]) ** 2)
+    covered = 1.0 - clear.prod(axis=0)
+    covered[[0, -1]] = 0.0
+    return LightCurve(time - time[0], covered / covered.max())
+
+
+def _transit(rng: np.random.Generator, request: Request) -> SourceModel:
+    """A planet or small star before a compact source of its own size: U or V shaped, the same at all energies.
+
+    After M51-ULX-1b (Di Stefano et al. 2021, Nature Astron. 5, 1297): a total dip of some 3 h with long ingress and
+    egress. The covered part is the overlap of two discs, of radius ratio 0.6 to 2.5 and impact 0 to 0.6 of what still
+    touches; lengths are 1 to 15 ks.
+    """
+    ratio = rng.uniform(0.6, 2.5)
+    impact = rng.uniform(0.0, 0.6)
+    x = np.linspace(-1.0, 1.0, TRANSIT_KNOTS)
+    apart = (1.0 + ratio) * np.hypot(x * np.sqrt(1.0 - impact**2), impact)
+    covered = covered_part(apart, ratio)
+    covered[[0, -1]] = 0.0
+    drawn: Mapping[str, float] = {
+        "radius_ratio": ratio,
+        "impact": impact,
+        "depth": float(covered.max()),
+        "disk_kt_kev": rng.uniform(0.8, 2.0),
+        "nh_1e22": 0.05 * 10.0 ** rng.random(),
+    }
+    placed = place(LightCurve(x + 1.0, covered), request.start, request.length, request.duration, "transit")
+    spectrum = disk_black_body(drawn["disk_kt_kev"], drawn["nh_1e22"])
+    return _dimmed("transit", placed, spectrum, request, drawn)
+
+
+def covered_part(apart: F64, ratio: float) -> F64:
+    """Part of an even disc of radius 1 that another one hides.
+
+    Parameters
+    ----------
+    apart : ndarray — distance of their centres
+    ratio : float — radius of the one in front
+
+    Notes
+    -----
+    Overlap of two circles (Mandel & Agol 2002, ApJ 580, L171, eq. 1, with the roles of the radii kept general).
+    """
+    d = np.maximum(apart, 1e-12)
+    near = np.arccos(np.clip((d**2 + 1.0 - ratio**2) / (2.0 * d), -1.0, 1.0))
+    far = np.arccos(np.clip((d**2 + ratio**2 - 1.0) / (2.0 * d * ratio), -1.0, 1.0))
+    kite = (1.0 + ratio - d) * (d + 1.0 - ratio) * (d + ratio - 1.0) * (d + 1.0 + ratio)
+    overlap = near + ratio**2 * far - 0.5 * np.sqrt(np.maximum(kite, 0.0))
+    covered: F64 = np.clip(overlap / np.pi, 0.0, 1.0)
+    return covered
+
+
+def _dimmed(kind: str, placed: Placed, spectrum: F64, request: Request, drawn: Mapping[str, float]) -> SourceModel:
+    """A steady source less the part that is hidden, the same at all energies."""
+    seen = np.maximum(1.0 - placed.curve.rate, 0.0)
+    curve = LightCurve(placed.curve.time, request.persistent * seen)
+    parameters = {**drawn, "start_s": request.start, "length_s": request.length}
+    return SourceModel(kind, "dip", (Component(curve, spectrum),), placed.interval, parameters)
+
+
+ECLIPSE: Final = SourceClass(
+    "eclipse",
+    "Binary eclipsed by its companion, total or partial, sharp edges, again every orbit",
+    "dip",
+    _eclipse,
+    (100.0, 10_000.0),
+)
+DIP: Final = SourceClass(
+    "dip", "Absorption dip: clouds at the disc's rim take soft photons first", "dip", _dip, (100.0, 5_000.0)
+)
+TRANSIT: Final = SourceClass(
+    "transit", "Transit like M51-ULX-1b: U or V shaped, the same at all energies", "dip", _transit, (1_000.0, 15_000.0)
+)

@@ -1,0 +1,134 @@
+"""Putting an event into an exposure: stretching a shape, cutting it at the edges, letting its spectrum change with it.
+
+Shapes are light curves without steps that are zero at their first and last knots; 0 s is the onset of the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons.errors import ConfigError
+
+from ..light_curve import LightCurve
+from ..model import Component
+
+__all__ = ["Placed", "evolving", "middle_90", "place"]
+
+F64 = NDArray[np.float64]
+
+NODES = 5
+"""Fixed spectra between which a changing one is mixed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """One event, or some equal in shape one after another, in an exposure.
+
+    Parameters
+    ----------
+    curve : LightCurve — knots from 0 to the exposure's duration, s
+    shape_time : ndarray, shape (k,) — the curve's knots on the shape's own axis, from the onset of the latest event
+    stretch : float — s of the exposure for a s of the shape
+    windows : ndarray, shape (n, 2) — where each event lies, s
+    asked : int — number of the event that was asked for
+    """
+
+    curve: LightCurve
+    shape_time: F64
+    stretch: float
+    windows: F64
+    asked: int = 0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """5 % to 95 % of what the strongest event adds or takes inside the exposure, s; the asked for among equals."""
+        first, last = self.curve.cumulative(self.windows).T
+        gain = last - first
+        best = self.asked if gain[self.asked] > (1 - 1e-6) * gain.max() else int(np.argmax(gain))
+        parts = first[best] + np.array([0.05, 0.95]) * (last[best] - first[best])
+        start, stop = self.curve.quantile(parts / self.curve.cumulative(self.curve.time[-1]))
+        return float(start), float(stop)
+
+
+def place(
+    shape: LightCurve,
+    start: float | F64,
+    length: float,
+    duration: float,
+    what: str,
+    strength: float | F64 = 1.0,
+    asked: int = 0,
+) -> Placed:
+    """Stretch a shape so that 90 % of it takes a given time, move it, and cut it at the exposure's edges.
+
+    Parameters
+    ----------
+    shape : LightCurve
+    start : float or ndarray, shape (n,) — s; ascending, with room for the stretched shape between two
+    length : float — s
+    duration : float — s
+    what : str — for the error message
+    strength : float or ndarray, shape (n,) — factor on the shape
+    asked : int — number of the event that was asked for
+
+    Raises
+    ------
+    ConfigError
+        Nothing of the event lies inside.
+    """
+    assert (np.diff(shape.time) > 0).all(), "a step cannot be cut by interpolation"
+    starts = np.atleast_1d(np.asarray(start, dtype=np.float64))
+    first, last = middle_90(shape)
+    stretch = length / (last - first)
+    times = starts[:, None] + shape.time * stretch
+    time = times.ravel()
+    assert (np.diff(time) >= 0).all(), "events of one class do not overlap"
+    rate = (np.ones((len(starts), 1)) * np.reshape(strength, (-1, 1)) * shape.rate).ravel()
+    knots = np.concatenate([[0.0], time[(time > 0) & (time < duration)], [duration]])
+    curve = LightCurve(knots, np.interp(knots, time, rate, left=0.0, right=0.0))
+    if not curve.rate.any():
+        raise ConfigError(
+            f"{what}: an event from {time[0]:.1f} to {time[-1]:.1f} s misses the exposure of {duration} s"
+        )
+    latest = np.maximum(np.searchsorted(times[:, 0], knots, side="right") - 1, 0)
+    return Placed(curve, (knots - starts[latest]) / stretch, stretch, times[:, [0, -1]], asked)
+
+
+def middle_90(curve: LightCurve) -> tuple[float, float]:
+    """When 5 % and 95 % of a curve's integral are reached, s."""
+    first, last = curve.quantile([0.05, 0.95])
+    return float(first), float(last)
+
+
+def evolving(curve: LightCurve, track: F64, spectrum: Callable[[float], F64], nodes: int = NODES) -> list[Component]:
+    """A curve whose spectrum changes, as components of fixed spectra.
+
+    The spectrum at any time is a linear mixture of those at the two nearest of some even nodes over the range of its
+    parameter; the weights (hat functions) add to 1, so that the components add to the curve.
+
+    Parameters
+    ----------
+    curve : LightCurve
+    track : ndarray, shape (k,)
+        Parameter of the spectrum at the curve's knots; what it is where the rate is zero does not matter.
+    spectrum : callable
+        Spectrum, shape (400,), of a value of the parameter.
+    nodes : int
+        At most.
+    """
+    shining = track[curve.rate > 0]
+    low, high = float(shining.min()), float(shining.max())
+    if high - low <= 1e-6 * abs(high):
+        return [Component(curve, spectrum(high))]
+    at = np.linspace(low, high, nodes)
+    weights = np.maximum(1.0 - np.abs(np.clip(track, low, high) - at[:, None]) / (at[1] - at[0]), 0.0)
+    parts = weights * curve.rate
+    return [
+        Component(LightCurve(curve.time, part), spectrum(float(value)))
+        for value, part in zip(at, parts, strict=True)
+        if part.any()
+    ]

@@ -1,0 +1,108 @@
+"""Sources that repeat: pulsators and quasi-periodic eruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..light_curve import LightCurve
+from ..model import Component, SourceModel
+from ..spectra import absorbed_power_law, black_body
+from .base import Request, SourceClass
+from .events import evolving, place
+
+__all__ = ["PULSATOR", "QPE"]
+
+F64 = NDArray[np.float64]
+
+CYCLE_KNOTS: Final = 16
+MOST_CYCLES: Final = 240
+"""Cycles in an exposure, at most, for the knots to stay below four thousand."""
+
+MOST_ERUPTIONS: Final = 12
+
+PEAK: Final = 3.0
+"""When an eruption's shape peaks, in widths of its rise."""
+
+
+def _pulsator(rng: np.random.Generator, request: Request) -> SourceModel:
+    """A turning magnetised star: two harmonics, 20 to 90 % of the photons pulsed.
+
+    Periods are log-uniform from 10 s to 2 ks (accreting pulsars: Bildsten et al. 1997, ApJS 113, 367; intermediate
+    polars: Mukai 2017, PASP 129, 062001), but not below 1/240 of the exposure.
+    """
+    shortest = max(10.0, request.duration / MOST_CYCLES)
+    longest = max(2_000.0, shortest)
+    drawn: Mapping[str, float] = {
+        "period_s": shortest * (longest / shortest) ** rng.random(),
+        "pulsed_fraction": rng.uniform(0.2, 0.9),
+        "second_harmonic": rng.uniform(0.0, 0.5),
+        "photon_index": rng.normal(1.1, 0.3),
+        "nh_1e22": 0.05 * 40.0 ** rng.random(),
+    }
+    turns = request.duration / drawn["period_s"]
+    time = np.linspace(0.0, request.duration, int(np.ceil(CYCLE_KNOTS * turns)) + 2)
+    angle = 2 * np.pi * (time / drawn["period_s"] + rng.random())
+    wave = np.sin(angle) + drawn["second_harmonic"] * np.sin(2 * angle + rng.uniform(0, 2 * np.pi))
+    rate = request.persistent * (1.0 + drawn["pulsed_fraction"] * wave / (1.0 + drawn["second_harmonic"]))
+    spectrum = absorbed_power_law(drawn["photon_index"], drawn["nh_1e22"])
+    return SourceModel("pulsator", "", (Component(LightCurve(time, rate), spectrum),), None, drawn)
+
+
+def _qpe(rng: np.random.Generator, request: Request) -> SourceModel:
+    """Eruptions of a galaxy's nucleus, one after another, hotter at the peak and hotter rising than falling.
+
+    The quiet disc has 40 to 80 eV, eruptions reach 100 to 250 eV and 5 to 60 times the quiet level; they recur after 3
+    to 8 times their length, uneven by a tenth in time and by up to 40 % in strength (Miniutti et al. 2019, Nature 573,
+    381; Arcodia et al. 2021, Nature 592, 704; 2022, A&A 662, A49). The eruption asked for is the strongest.
+    """
+    drawn: Mapping[str, float] = {
+        "quiet_kt_kev": rng.uniform(0.04, 0.08),
+        "peak_kt_kev": rng.uniform(0.1, 0.25),
+        "nh_1e22": 0.01 * 10.0 ** rng.random(),
+        "peak_ratio": 5.0 * 12.0 ** rng.random(),
+        "recurrence_s": max(request.length * rng.uniform(3.0, 8.0), request.duration / MOST_ERUPTIONS),
+        "skew": rng.uniform(1.2, 2.5),
+    }
+    starts, strengths, asked = _eruptions(rng, request, drawn["recurrence_s"])
+    placed = place(_eruption(drawn["skew"]), starts, request.length, request.duration, "qpe", strengths, asked)
+    # Hottest half a rise before the peak: the loop of temperature and luminosity (Arcodia et al. 2022).
+    phase = placed.shape_time - (PEAK - 0.5)
+    warmth = np.exp(-np.abs(phase) / np.where(phase < 0, 2.0, 1.5 * drawn["skew"]))
+    kt = drawn["quiet_kt_kev"] + (drawn["peak_kt_kev"] - drawn["quiet_kt_kev"]) * warmth
+    extra = placed.curve.scaled(drawn["peak_ratio"])
+    components = evolving(extra, kt, lambda value: black_body(value, drawn["nh_1e22"]))
+    if request.persistent:
+        quiet = LightCurve.constant(0.0, request.duration, request.persistent)
+        components.append(Component(quiet, black_body(drawn["quiet_kt_kev"], drawn["nh_1e22"])))
+    parameters = {**drawn, "eruptions": float(len(starts)), "start_s": request.start, "length_s": request.length}
+    return SourceModel("qpe", "flare", tuple(components), placed.interval, parameters)
+
+
+def _eruption(skew: float) -> LightCurve:
+    """A Gaussian rise of width 1 and a decay wider by the skew."""
+    time = np.concatenate([np.linspace(0.0, PEAK, 30), PEAK + skew * np.linspace(0.0, 3.5, 45)[1:]])
+    rate = np.exp(-0.5 * ((time - PEAK) / np.where(time < PEAK, 1.0, skew)) ** 2)
+    rate[[0, -1]] = 0.0
+    return LightCurve(time, rate)
+
+
+def _eruptions(rng: np.random.Generator, request: Request, recurrence: float) -> tuple[F64, F64, int]:
+    """Starts, s, and strengths of the eruption asked for and of those that the exposure sees beside it; its number."""
+    before = np.ceil((request.start + request.length) / recurrence)
+    after = np.ceil((request.duration - request.start) / recurrence)
+    number = np.arange(-max(before, 0.0), after + 1)
+    uneven = np.where(number == 0, 0.0, rng.uniform(-0.1, 0.1, len(number)))
+    strengths = np.where(number == 0, 1.0, rng.uniform(0.6, 0.95, len(number)))
+    starts = request.start + recurrence * (number + uneven)
+    seen = (number == 0) | (starts > -request.length) & (starts < request.duration)
+    return starts[seen], strengths[seen], int(np.flatnonzero(number[seen] == 0)[0])
+
+
+PULSATOR: Final = SourceClass("pulsator", "Turning magnetised star: periodic pulses", "", _pulsator)
+QPE: Final = SourceClass(
+    "qpe", "Quasi-periodic eruptions of a galaxy's nucleus, harder at the peak", "flare", _qpe, (500.0, 10_000.0)
+)

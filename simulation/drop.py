@@ -1,0 +1,100 @@
+"""An archive drop made of simulated exposures: native files of many missions, one after another: `simulate_drop`."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from .exposure import SimulatedExposure
+from .field import FieldRequest, simulate_field, telescopes_named
+from .seeds import stream
+from .writers import Written, write_exposure
+
+__all__ = ["drop_request", "simulate_drop"]
+
+ARTEFACTS_OF: Final[Mapping[str, Sequence[str]]] = {
+    "chandra": ("afterglow", "edge_source", "truncated_burst"),
+    "xmm": ("hot_pixel", "background_flare", "truncated_burst"),
+    "swift": ("hot_pixel", "flickering_pixel"),
+    "erosita": ("background_flare",),
+    "ep": ("flickering_pixel",),
+}
+"""What an exposure of a mission may bring besides sources; the lobster eye's cosmic rays are added by name."""
+
+TRANSIENTS: Final = ("fast_transient", "stellar_flare", "magnetar_burst", "xray_burst", "eclipse", "dip", "qpe")
+
+
+def drop_request(telescope: str, mission: str, seed: int) -> FieldRequest:
+    """What a drop's exposure holds: some steady sources, none to two transients, an artefact in every second one."""
+    rng = stream(seed, "drop", telescope)
+    transients = [str(kind) for kind in rng.choice(TRANSIENTS, int(rng.integers(0, 3)), replace=False)]
+    kinds = [*ARTEFACTS_OF[mission], *(["wxt_cosmic_ray"] if telescope == "ep-wxt" else [])]
+    artefacts = [str(rng.choice(kinds))] if rng.random() < 0.5 else []
+    few = mission in ("ep", "swift")
+    sources = int(rng.integers(2, 5) if few else rng.integers(6, 16))
+    return FieldRequest(telescope=telescope, sources=sources, transients=transients, artefacts=artefacts)
+
+
+def simulate_drop(
+    folder: Path,
+    *,
+    missions: Sequence[str] = ("all",),
+    files: int | None = None,
+    seed: int,
+    rate_per_minute: float | None = None,
+    compress: bool = True,
+    wait: Callable[[float], None] = time.sleep,
+) -> Iterator[Written]:
+    """Write native files into a folder as an archive would drop them; each appears whole, under its own name.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    missions : sequence of str
+        Missions or telescopes, "all" for every telescope; taken in turn.
+    files : int or None
+        How many; one of each telescope if not given.
+    seed : int
+        File k is the same whatever else is dropped.
+    rate_per_minute : float or None
+        Mean rate at which files appear, at random (exponential) intervals; as fast as they can be made if not given.
+    compress : bool
+    wait : callable
+        Waits some seconds.
+
+    Yields
+    ------
+    Written
+        As soon as its files are in the folder.
+    """
+    from .telescopes import TELESCOPES
+
+    names = list(dict.fromkeys(name for word in missions for name in telescopes_named(word)))
+    folder.mkdir(parents=True, exist_ok=True)
+    pauses = stream(seed, "drop intervals")
+    for number in range(len(names) if files is None else files):
+        name = names[number % len(names)]
+        own = int(stream(seed, "drop file", number).integers(2**31))
+        if rate_per_minute is not None and number:
+            wait(float(pauses.exponential(60.0 / rate_per_minute)))
+        exposure = simulate_field(drop_request(name, TELESCOPES[name].mission, own), seed=own)
+        yield _dropped(folder, exposure, compress)
+
+
+def _dropped(folder: Path, exposure: SimulatedExposure, compress: bool) -> Written:
+    """Write into a hidden folder beside and move every file in, companions before the event file."""
+    scratch = Path(tempfile.mkdtemp(prefix=".dropping-", dir=folder))
+    try:
+        made = write_exposure(exposure, scratch, compress=compress)
+        for path in (made.truth, *made.companions, made.events):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(scratch)
+    return Written(
+        folder / made.events.name, tuple(folder / path.name for path in made.companions), folder / made.truth.name
+    )

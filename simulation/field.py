@@ -1,0 +1,230 @@
+"""One exposure of a field: sources of many classes, backgrounds and artefacts, from a seed: `simulate_field`.
+
+Composes what the other modules make; `writers.write_exposure` turns the result into native files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from xherald.photons.errors import ConfigError
+from xherald.photons.gti import gti_union
+
+from .artefacts import ARTEFACTS, add_artefacts
+from .classes import CLASSES
+from .detection import record
+from .exposure import Observing, SimulatedExposure
+from .model import PlacedSource, SourceModel
+from .observing import PATTERNS, observe
+from .places import edge_place, place_on_chips
+from .seeds import stream
+from .telescope import Telescope
+from .telescopes import TELESCOPES
+
+__all__ = [
+    "COMPOSED_ARTEFACTS",
+    "DURATION_S",
+    "FieldRequest",
+    "expected_counts",
+    "known",
+    "simulate_field",
+    "telescopes_named",
+]
+
+DURATION_S: Final[Mapping[str, float]] = {
+    "dither": 30_000.0,
+    "continuous": 20_000.0,
+    "proton_flares": 20_000.0,
+    "snapshots": 5_000.0,
+    "scans": 600.0,
+    "occulted": 3_000.0,
+}
+"""Usual good time of an exposure, s, by observing pattern."""
+
+OBS_ID_DIGITS: Final[Mapping[str, int]] = {"chandra": 5, "xmm": 10, "swift": 11, "erosita": 6, "ep": 11}
+
+COUNTS_RANGE: Final = (20.0, 1_000.0)
+"""Expected counts of field sources; between them their number goes as 1/counts, about the slope of log N–log S at the
+fluxes of a usual pointing (Kim et al. 2007, ApJ 659, 29: differential slope −1.5 to −2.5)."""
+
+COMPOSED_ARTEFACTS: Final[Mapping[str, str]] = {
+    "edge_source": "A steady source that dither takes over a chip's edge",
+    "truncated_burst": "A burst cut off by the start or the stop of the exposure",
+}
+"""Artefacts that are a matter of where and when a source is, not of the detector."""
+
+STEADY: Final = ("constant", "agn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRequest:
+    """What is to be in a field.
+
+    Parameters
+    ----------
+    telescope : str
+    sources : int — steady and red-noise sources
+    transients : sequence of str — classes of further sources, one each; a class may come again
+    artefacts : sequence of str — kinds of `artefacts.ARTEFACTS` and `COMPOSED_ARTEFACTS`
+    duration : float or None — s of good time
+    ra, dec : float or None — deg; drawn away from the Galactic plane if not given
+    pattern : str or None — of `observing.PATTERNS`; the telescope's usual one if not given
+    counts : float or None — expected counts of each transient; drawn if not given
+    """
+
+    telescope: str
+    sources: int = 10
+    transients: Sequence[str] = ()
+    artefacts: Sequence[str] = ()
+    duration: float | None = None
+    ra: float | None = None
+    dec: float | None = None
+    pattern: str | None = None
+    counts: float | None = None
+
+
+def telescopes_named(word: str) -> list[str]:
+    """Telescopes of a name, of a mission, or all of them ("all").
+
+    Raises
+    ------
+    ConfigError
+        There are none of that name.
+    """
+    found = [name for name, one in TELESCOPES.items() if word in (name, one.mission, "all")]
+    if not found:
+        missions = sorted({one.mission for one in TELESCOPES.values()})
+        raise ConfigError(
+            f"no telescope or mission {word!r} to simulate; missions are {', '.join(missions)}, "
+            f"telescopes {', '.join(TELESCOPES)}"
+        )
+    return found
+
+
+def known(kind: str, words: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse words that are not among the names.
+
+    Raises
+    ------
+    ConfigError
+    """
+    for word in words:
+        if word not in names:
+            raise ConfigError(f"no {kind} {word!r} to simulate; there are {', '.join(names)}")
+
+
+def simulate_field(request: FieldRequest, *, seed: int, obs_id: str | None = None) -> SimulatedExposure:
+    """Simulate one exposure.
+
+    Parameters
+    ----------
+    request : FieldRequest
+    seed : int
+    obs_id : str or None
+        As the mission writes them; made of the seed if not given.
+
+    Raises
+    ------
+    ConfigError
+        Unknown telescope, class, pattern or artefact.
+    """
+    telescope = TELESCOPES[telescopes_named(request.telescope)[0]]
+    known("source class", request.transients, list(CLASSES))
+    known("artefact", request.artefacts, [*ARTEFACTS, *COMPOSED_ARTEFACTS])
+    known("observing pattern", [request.pattern] if request.pattern else [], list(PATTERNS))
+    rng = stream(seed, "field", telescope.name)
+    ra, dec = _pointing(request, rng)
+    observing = observe(
+        telescope,
+        request.pattern,
+        ra=ra,
+        dec=dec,
+        duration=request.duration or DURATION_S[request.pattern or telescope.pattern],
+        rng=stream(seed, "observing", telescope.name),
+    )
+    sources = _sources(request, telescope, observing, seed)
+    events = record(telescope, observing, sources, seed)
+    kinds = [kind for kind in request.artefacts if kind in ARTEFACTS]
+    events, artefacts = add_artefacts(telescope, observing, events, kinds, seed)
+    digits = OBS_ID_DIGITS[telescope.mission]
+    made_id = f"9{seed % 10 ** (digits - 1):0{digits - 1}d}"
+    return SimulatedExposure(telescope, observing, tuple(sources), events, obs_id or made_id, seed, tuple(artefacts))
+
+
+def expected_counts(telescope: Telescope, observing: Observing, source: PlacedSource) -> float:
+    """Counts expected of a source over all the exposure, the field's vignetting taken in, chip gaps not.
+
+    Parameters
+    ----------
+    telescope : Telescope
+    observing : Observing
+    source : PlacedSource
+    """
+    gti = gti_union(np.concatenate([np.asarray(rows) for rows in observing.gti.values()]))
+    sky = telescope.projection_at(observing.ra, observing.dec)
+    x, y = sky.to_pixel(source.ra, source.dec)
+    here = (np.array([x - sky.x_reference, y - sky.y_reference])) * sky.pixel_arcsec
+    total = 0.0
+    for component in source.model.components:
+        folded = float(component.spectrum @ telescope.area_cm2) * len(telescope.modules)
+        for start, stop in gti - observing.start:
+            step = np.linspace(start, stop, 65)
+            middle = 0.5 * (step[1:] + step[:-1])
+            west, north = observing.boresight(middle + observing.start)
+            angle = np.hypot(here[0] - west, here[1] - north) / 60.0
+            counts = np.diff(component.light_curve.cumulative(step))
+            total += folded * float(counts @ telescope.vignetting_at(angle, 1.5))
+    return total * source.flux * telescope.live_fraction
+
+
+def _pointing(request: FieldRequest, rng: np.random.Generator) -> tuple[float, float]:
+    """As asked for, else a place on the sky between declinations of −60° and 60°."""
+    ra, sine = float(rng.uniform(0, 360)), float(rng.uniform(-np.sqrt(3) / 2, np.sqrt(3) / 2))
+    return (
+        ra if request.ra is None else request.ra,
+        float(np.degrees(np.arcsin(sine))) if request.dec is None else request.dec,
+    )
+
+
+def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, seed: int) -> list[PlacedSource]:
+    """Every source with a stream of its own, at places of their own."""
+    rng = stream(seed, "places", telescope.name)
+    steady = [STEADY[int(rng.random() < 0.3)] for _ in range(request.sources)]
+    kinds = [*request.transients, *steady]
+    ordinary = [(kind, False) for kind in kinds]
+    if "truncated_burst" in request.artefacts:
+        ordinary.append(("fast_transient", True))
+    edges = [("constant", False)] * request.artefacts.count("edge_source")
+    places = place_on_chips(telescope, observing, len(ordinary), rng)
+    places += [edge_place(telescope, observing, rng) for _ in edges]
+    made: list[PlacedSource] = []
+    for number, ((kind, truncated), (ra, dec)) in enumerate(zip([*ordinary, *edges], places, strict=True)):
+        own = stream(seed, "source model", number)
+        model = _model(kind, own, observing.duration, truncated=truncated)
+        is_transient = number < len(request.transients)
+        wanted = request.counts if request.counts and is_transient else _counts(own, telescope)
+        unit = PlacedSource(f"S{number + 1}", ra, dec, model, 1.0)
+        # A source that the field hardly sees (a survey's edge) is not made brighter without bound for it.
+        flux = wanted / max(expected_counts(telescope, observing, unit), 1e-3 * observing.duration)
+        made.append(PlacedSource(unit.name, ra, dec, model, flux))
+    return made
+
+
+def _model(kind: str, rng: np.random.Generator, duration: float, *, truncated: bool) -> SourceModel:
+    if not truncated:
+        return CLASSES[kind].draw(rng, duration)
+    length = float(rng.uniform(0.02, 0.1)) * duration
+    start = -0.3 * length if rng.random() < 0.5 else duration - 0.4 * length
+    return CLASSES[kind].build(rng, duration, start=start, length=length)
+
+
+def _counts(rng: np.random.Generator, telescope: Telescope) -> float:
+    """Expected counts, log-uniform: their number goes as 1/counts."""
+    low, high = COUNTS_RANGE
+    # A lobster eye's background is a hundred times that of a focusing telescope: its faintest sources are brighter.
+    low = 3 * low if telescope.arm_fraction else low
+    return float(low * (high / low) ** rng.random())

@@ -1,0 +1,124 @@
+"""From photons on pixels to events of frames: read-out, time stamps, grades and places on the sky.
+
+What happens to one photon here depends on no other photon; `pileup` comes after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons.gti import gti_contains
+
+from .exposure import Fault, Observing, Recorded
+from .focal_plane import sky_of_pixels
+from .grades import draw_grades
+from .telescope import Telescope
+
+__all__ = ["Framed", "Hits", "framed", "read_out"]
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """Photons or particles on pixels of chips; arrays of shape (n,).
+
+    Parameters
+    ----------
+    time : float64 — s since `Observing.start`, when it came
+    energy : float64 — keV, measured
+    index : intp — into `Telescope.chips`
+    x, y : int64 — pixels, counted from 1
+    """
+
+    time: F64
+    energy: F64
+    index: NDArray[np.intp]
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+
+    def select(self, chosen: NDArray[np.bool_]) -> Hits:
+        """The hits chosen by mask."""
+        return Hits(self.time[chosen], self.energy[chosen], self.index[chosen], self.x[chosen], self.y[chosen])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Framed:
+    """Events before pile-up.
+
+    Parameters
+    ----------
+    events : Recorded — in the order of the hits that are left
+    luck : ndarray, shape (n,)
+        A number in [0, 1) drawn for each, by which `pileup` decides: so an event's fate depends on its neighbours in
+        the frame, not on how many sources were drawn before it.
+    """
+
+    events: Recorded
+    luck: F64
+
+
+def read_out(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hits:
+    """Hits as the read-out leaves them: those that come while charge is moved are lost or fall on a random row.
+
+    The part 1 − `live_fraction` of all time is read-out, at moments too short to tell apart, so that each hit has that
+    chance.
+    """
+    late = rng.random(len(hits.time)) >= telescope.live_fraction
+    if not telescope.streaks:
+        return hits.select(~late)
+    height = np.array([chip.height for chip in telescope.chips])[hits.index]
+    row = rng.integers(1, height + 1)
+    return Hits(hits.time, hits.energy, hits.index, hits.x, np.where(late, row, hits.y))
+
+
+def framed(telescope: Telescope, observing: Observing, hits: Hits, origin: int, rng: np.random.Generator) -> Framed:
+    """Stamp hits with their frames, keep those in good time of their chip, grade them and place them on the sky.
+
+    Sky positions are those of the pixels, randomised inside them, with the boresight at the middle of the frame.
+
+    Parameters
+    ----------
+    telescope : Telescope
+    observing : Observing
+    hits : Hits
+    origin : int — as in `Recorded`
+    rng : numpy.random.Generator
+    """
+    n = len(hits.time)
+    number = np.floor(hits.time / telescope.frame_time)
+    within = rng.random(n) if telescope.stamp == "random" else np.full(n, 0.5)
+    time = observing.start + (number + within) * telescope.frame_time
+    middle = observing.start + (number + 0.5) * telescope.frame_time
+    jitter = rng.uniform(-0.5, 0.5, (2, n))
+    ra, dec = sky_of_pixels(telescope, observing, hits.index, hits.x + jitter[0], hits.y + jitter[1], middle)
+    events = Recorded(
+        time=time,
+        frame=number.astype(np.int64),
+        ra=ra,
+        dec=dec,
+        energy=hits.energy,
+        detector=np.array([chip.number for chip in telescope.chips], dtype=np.int16)[hits.index],
+        chip_x=hits.x.astype(np.int16),
+        chip_y=hits.y.astype(np.int16),
+        grade=draw_grades(telescope.name, hits.energy, rng),
+        fault=np.full(n, Fault.NONE, dtype=np.int16),
+        origin=np.full(n, origin, dtype=np.int32),
+    )
+    luck = rng.random(n)
+    good = _in_good_time(telescope, observing, hits, time)
+    return Framed(events.select(good), luck[good])
+
+
+def _in_good_time(telescope: Telescope, observing: Observing, hits: Hits, stamp: F64) -> NDArray[np.bool_]:
+    """Whether a hit came, and is said to have come, in good time of its chip."""
+    good = np.zeros(len(stamp), dtype=np.bool_)
+    for index, chip in enumerate(telescope.chips):
+        if chip.number in observing.gti:
+            own = np.flatnonzero(hits.index == index)
+            gti = observing.gti[chip.number]
+            good[own] = gti_contains(gti, stamp[own]) & gti_contains(gti, hits.time[own] + observing.start)
+    return good

@@ -1,0 +1,177 @@
+"""A picture of one source of a class: the rate that was meant, the photons that came of it, and their energies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .classes import CLASSES
+from .energies import EDGES_KEV, draw_energies
+from .field import known, telescopes_named
+from .model import SourceModel
+from .seeds import stream
+from .telescope import Telescope
+from .telescopes import TELESCOPES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_class", "figure_of", "photons_of"]
+
+F64 = NDArray[np.float64]
+
+INK, PHOTONS, MODEL, EVENT = "#22303c", "#4c78a8", "#d1495b", "#f4a259"
+MAP_SHAPE = (24, 16)
+
+
+def photons_of(
+    model: SourceModel, telescope: Telescope, duration: float, counts: float, rng: np.random.Generator
+) -> tuple[F64, F64]:
+    """Times, s, and measured energies, keV, of a source seen on axis without interruption, sorted by time.
+
+    Parameters
+    ----------
+    model : SourceModel
+    telescope : Telescope
+    duration : float — s
+    counts : float — expected number of photons before the band is cut
+    rng : numpy.random.Generator
+    """
+    whole = np.array([[0.0, duration]])
+    folded = [float(one.spectrum @ telescope.area_cm2) for one in model.components]
+    expected = [one.light_curve.integral(whole) * area for one, area in zip(model.components, folded, strict=True)]
+    scale = counts / sum(expected)
+    times, energies = [], []
+    for component, area in zip(model.components, folded, strict=True):
+        arrivals = component.light_curve.arrivals(whole, scale * area, rng)
+        times.append(arrivals)
+        energies.append(draw_energies(component.spectrum * telescope.area_cm2, len(arrivals), rng))
+    time, energy = np.concatenate(times), telescope.measured(np.concatenate(energies), rng)
+    kept = (energy >= telescope.band[0]) & (energy <= telescope.band[1])
+    order = np.argsort(time[kept], kind="stable")
+    return time[kept][order], energy[kept][order]
+
+
+def draw_class(
+    kind: str, path: Path, *, telescope: str = "chandra", counts: float = 300.0, duration: float = 30_000.0, seed: int
+) -> None:
+    """Draw one source of a class into a file, PNG or PDF.
+
+    Parameters
+    ----------
+    kind : str — of `classes.CLASSES`
+    path : Path
+    telescope : str — or mission
+    counts, duration, seed
+        Expected counts, s, int.
+
+    Raises
+    ------
+    ConfigError
+        Unknown class or telescope.
+    """
+    known("source class", [kind], list(CLASSES))
+    instrument = TELESCOPES[telescopes_named(telescope)[0]]
+    model = CLASSES[kind].draw(stream(seed, "show", kind), duration)
+    time, energy = photons_of(model, instrument, duration, counts, stream(seed, "show photons", kind))
+    figure = figure_of(model, instrument, time, energy, duration, counts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+
+
+def figure_of(
+    model: SourceModel, telescope: Telescope, time: F64, energy: F64, duration: float, counts: float
+) -> Figure:
+    """Light curve (and the event close up), energy–time map and spectra of simulated photons."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.5, 6.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    places = figure.subplots(2, 2, width_ratios=(1.5, 1))
+    _light_curve(places[0, 0], model, telescope, time, (0.0, duration), duration, counts)
+    if model.interval is None:
+        window = (0.0, min(duration, 0.1 * duration))
+        title = "first tenth"
+    else:
+        margin = max(0.5 * (model.interval[1] - model.interval[0]), 10 * telescope.frame_time)
+        window = (max(model.interval[0] - margin, 0.0), min(model.interval[1] + margin, duration))
+        title = "event"
+    _light_curve(places[0, 1], model, telescope, time, window, duration, counts)
+    places[0, 1].set_title(title, fontsize=9, color=INK)
+    _map(places[1, 0], telescope, time, energy, duration)
+    _spectra(places[1, 1], model, telescope, time, energy)
+    said = ", ".join(f"{name} {value:.3g}" for name, value in list(model.parameters.items())[:7])
+    figure.suptitle(
+        f"{model.kind}: {CLASSES[model.kind].summary}\n{telescope.name}, {len(time)} photons; {said}",
+        fontsize=10, color=INK,
+    )  # fmt: skip
+    return figure
+
+
+def _light_curve(
+    axes: Axes,
+    model: SourceModel,
+    telescope: Telescope,
+    time: F64,
+    window: tuple[float, float],
+    duration: float,
+    counts: float,
+) -> None:
+    inside = time[(time >= window[0]) & (time <= window[1])]
+    bins = int(np.clip(len(inside) / 5, 12, 80))
+    edges = np.linspace(*window, bins + 1)
+    seen = np.histogram(inside, edges)[0]
+    middle, width = 0.5 * (edges[1:] + edges[:-1]), edges[1] - edges[0]
+    grid = np.linspace(*window, 2_000)
+    areas = [float(one.spectrum @ telescope.area_cm2) for one in model.components]
+    whole = np.array([[0.0, duration]])
+    total = sum(a * one.light_curve.integral(whole) for a, one in zip(areas, model.components, strict=True))
+    shares = [a * one.light_curve.at(grid) for a, one in zip(areas, model.components, strict=True)]
+    rate = np.sum(shares, axis=0) * counts / total
+    if model.interval:
+        axes.axvspan(*model.interval, color=EVENT, alpha=0.2, lw=0)
+    axes.errorbar(middle, seen / width, np.sqrt(seen) / width, fmt=".", ms=4, lw=0.8, color=PHOTONS)
+    axes.plot(grid, rate, color=MODEL, lw=1)
+    axes.plot(inside, np.full(len(inside), -0.02 * max(float(rate.max()), 1e-12)), "|", ms=4, color=INK, alpha=0.4)
+    axes.set(xlim=window, xlabel="s", ylabel="counts/s")
+
+
+def _map(axes: Axes, telescope: Telescope, time: F64, energy: F64, duration: float) -> None:
+    across = np.linspace(0, duration, MAP_SHAPE[0] + 1)
+    up = np.geomspace(*telescope.band, MAP_SHAPE[1] + 1)
+    counted = np.histogram2d(time, energy, (across, up))[0]
+    axes.pcolormesh(across, up, counted.T, cmap="magma")
+    axes.set(yscale="log", xlabel="s", ylabel="keV")
+    _mark_energies(axes.yaxis, telescope)
+
+
+def _spectra(axes: Axes, model: SourceModel, telescope: Telescope, time: F64, energy: F64) -> None:
+    up = np.geomspace(*telescope.band, 25)
+    inside = np.zeros(len(time), bool)
+    if model.interval:
+        inside = (time >= model.interval[0]) & (time <= model.interval[1])
+    for chosen, label, colour in ((~inside, "rest", PHOTONS), (inside, "event", EVENT)):
+        if chosen.any():
+            axes.stairs(np.histogram(energy[chosen], up)[0] / chosen.sum(), up, color=colour, label=label)
+    folded = sum(one.spectrum * one.light_curve.integral(np.array([[0.0, np.inf]])) for one in model.components)
+    reached = np.concatenate([[0.0], np.cumsum(folded * telescope.area_cm2)])
+    model_part = np.diff(np.interp(up, EDGES_KEV, reached))
+    axes.stairs(model_part / model_part.sum(), up, color=MODEL, lw=0.8, label="model")
+    axes.set(xscale="log", xlabel="keV", ylabel="part of photons")
+    _mark_energies(axes.xaxis, telescope)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _mark_energies(axis: Axis, telescope: Telescope) -> None:
+    """Plain numbers at a few energies of the band."""
+    from matplotlib.ticker import NullLocator
+
+    marks = [mark for mark in (0.2, 0.5, 1, 2, 5, 10) if telescope.band[0] <= mark <= telescope.band[1]]
+    axis.set_ticks(marks, [f"{mark:g}" for mark in marks])
+    axis.set_minor_locator(NullLocator())

@@ -1,0 +1,87 @@
+"""What a simulated source is: spectra and light curves that go together, and where it lies on the sky.
+
+A spectrum that changes is a sum of fixed spectra whose light curves differ: each is sampled exactly by itself, and the
+sum of Poisson processes is the Poisson process of the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .energies import EDGES_KEV
+from .light_curve import LightCurve
+
+__all__ = ["Component", "Direction", "PlacedSource", "SourceModel"]
+
+F64 = NDArray[np.float64]
+Direction = Literal["", "flare", "dip"]
+"""What the truth calls a source: a flare, a dip, or "" for neither (steady, or variable without an event)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Component:
+    """One fixed spectrum with the light curve of its strength.
+
+    Parameters
+    ----------
+    light_curve : LightCurve
+        Relative photon flux against s since the start of the exposure.
+    spectrum : ndarray, shape (400,)
+        Relative photons per bin of `energies.EDGES_KEV`, before the telescope; sums to 1.
+    """
+
+    light_curve: LightCurve
+    spectrum: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceModel:
+    """A source without a place and without an absolute flux.
+
+    Parameters
+    ----------
+    kind : str
+        Name of its class.
+    direction : {"flare", "dip", ""}
+    components : tuple of Component
+    interval : (float, float) or None
+        Start and stop of the event, s since the start of the exposure (the strongest, where there are many: 5 % to 95 %
+        of the photons that it adds or takes away); None without an event.
+    parameters : mapping of str to float
+        What was drawn, named with units, for the truth table.
+    """
+
+    kind: str
+    direction: Direction
+    components: tuple[Component, ...]
+    interval: tuple[float, float] | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for component in self.components:
+            assert component.spectrum.shape == (len(EDGES_KEV) - 1,), "spectra are on the grid of energies.EDGES_KEV"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedSource:
+    """A source on the sky with its flux.
+
+    Parameters
+    ----------
+    name : str
+    ra, dec : float — ICRS deg
+    model : SourceModel
+    flux : float
+        Photons cm⁻² s⁻¹ in 0.1–15 keV for a relative flux of 1.
+    """
+
+    name: str
+    ra: float
+    dec: float
+    model: SourceModel
+    flux: float

@@ -1,0 +1,83 @@
+"""Native event files out of simulated exposures: `write_exposure`, one module a mission over shared building blocks.
+
+A file written here is laid out as the mission's own and is read by the mission's adapter without a special case; its
+headers say plainly that it was simulated. The same exposure gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from xherald.photons.errors import ConfigError
+
+from ..exposure import SimulatedExposure
+from ..telescope import Telescope
+from .chandra import ChandraWriter
+from .chandra_catalogue import write_catalogue_source
+from .einstein_probe import FxtWriter, WxtWriter
+from .erosita import ErositaWriter
+from .fits_files import write_file
+from .mission import MissionWriter
+from .sources import listed_sources
+from .swift import SwiftWriter
+from .truth import read_truth, truth_of, truth_path, write_truth
+from .written import Written
+from .xmm import XmmWriter
+
+__all__ = ["WRITERS", "Written", "read_truth", "truth_path", "write_catalogue_source", "write_exposure"]
+
+WRITERS: Final[Mapping[str, MissionWriter]] = {
+    "chandra-acis-i": ChandraWriter(),
+    "chandra-acis-s": ChandraWriter(),
+    "xmm-mos1": XmmWriter("EMOS1"),
+    "xmm-mos2": XmmWriter("EMOS2"),
+    "xmm-pn": XmmWriter("EPN"),
+    "swift-xrt": SwiftWriter(),
+    "erosita": ErositaWriter(),
+    "erosita-pointed": ErositaWriter(),
+    "ep-wxt": WxtWriter(),
+    "ep-fxt": FxtWriter(),
+}
+"""The writer of each telescope."""
+
+
+def write_exposure(
+    exposure: SimulatedExposure, folder: Path, *, compress: bool = True, source_list: bool = True
+) -> Written:
+    """Write an exposure as its mission would, with the truth beside it.
+
+    Parameters
+    ----------
+    exposure : SimulatedExposure
+    folder : Path
+        Made if it is not there; files of the same names in it are replaced.
+    compress : bool
+        Whether the event list is compressed, as archives keep it.
+    source_list : bool
+        Whether to write the mission's source list, where it has one.
+
+    Raises
+    ------
+    ConfigError
+        There is no writer for the telescope, or the observation's number is none of its mission's.
+    """
+    writer, events = _writer_of(exposure.telescope), exposure.events
+    writer.require_number(exposure)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / writer.file_name(exposure, compress=compress)
+    layout = writer.layout(exposure, events.select(writer.in_file(events)))
+    write_file(path, layout.units, layout.primary, checksums=writer.clock.date(writer.facts(exposure).stop))
+    kept = writer.kept(exposure, events)
+    companions: tuple[Path, ...] = ()
+    if source_list:
+        companions = writer.companions(exposure, folder, listed_sources(exposure, kept), compress=compress)
+    truth = truth_of(exposure, writer.clock, kept, path.name)
+    return Written(path, companions, write_truth(truth_path(path), truth))
+
+
+def _writer_of(telescope: Telescope) -> MissionWriter:
+    if telescope.name not in WRITERS:
+        raise ConfigError(f"no writer for telescope {telescope.name!r}; there are {', '.join(WRITERS)}")
+    return WRITERS[telescope.name]
