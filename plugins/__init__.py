@@ -5,7 +5,7 @@ from .files import FitsFile, Hdu, Keywords, open_fits, read_header
 from .goodtimes import GtiLayout
 from .hookspecs import hookimpl
 from .host import PluginFailure, PluginHost, PluginRecord
-from .mission import FitsAdapter, Instrument, MissionTable, NoImage
+from .mission import FitsAdapter, Instrument, MissionTable, NoImage, PhotonColumns
 from .screening import ChannelEnergy, Energy, LinearEnergy, Rule
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "MissionTable",
     "NoImage",
     "Options",
+    "PhotonColumns",
     "Plugin",
     "PluginFailure",
     "PluginHost",

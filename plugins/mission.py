@@ -22,12 +22,12 @@ from xherald.photons import ChipLayout, Detector, Observation, PointSpread, SkyP
 from xherald.photons.errors import UnreadableFileError
 
 from .contract import InstrumentAdapter, Options, ReadLimits
-from .files import FitsFile, Hdu, load_fits
+from .files import FitsFile, Hdu, load_fits, open_fits
 from .goodtimes import GtiLayout, good_times, live_fraction, matching_tables, refuse_empty
 from .headers import first_number, number, pair, sky_projection, text, time_reference
 from .screening import Energy, EventReader, Rule, is_position
 
-__all__ = ["FitsAdapter", "Instrument", "MissionTable", "NoImage"]
+__all__ = ["FitsAdapter", "Instrument", "MissionTable", "NoImage", "PhotonColumns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,32 @@ class MissionTable:
     instruments: tuple[Instrument, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotonColumns:
+    """Where the rows of one file say what a photon is.
+
+    Parameters
+    ----------
+    events : Hdu
+    time : str — column
+    time_shift : float
+        s from the column to the time of `FieldEvents`: TIMEZERO, and to the middle of the frame.
+    timed_by_frame : bool
+        Whether photons of a frame share its time.
+    x, y : str — columns of sky pixels
+    energies : tuple of Energy
+        Every column of energies that the file has, first the one that is read.
+    """
+
+    events: Hdu
+    time: str
+    time_shift: float
+    timed_by_frame: bool
+    x: str
+    y: str
+    energies: tuple[Energy, ...]
+
+
 class FitsAdapter(InstrumentAdapter):
     """Reads event lists of the mission in `mission`."""
 
@@ -122,6 +148,30 @@ class FitsAdapter(InstrumentAdapter):
         except BaseException:
             file.release()
             raise
+
+    def photon_columns(self, path: Path, options: Options, limits: ReadLimits) -> PhotonColumns:
+        """Where a file's rows say what a photon is, for whoever writes rows of the same file.
+
+        Raises
+        ------
+        UnreadableFileError
+            As `read`.
+        """
+        with open_fits(path, limits) as file:
+            instrument = self.instrument_for(file)
+            header = file.events.header.over(file.primary.header)
+            timezero = number(header, "TIMEZERO", path) or 0.0
+            read = self.energy_for(file, instrument, options)
+            others = (one for one in instrument.energies if one.column.upper() != read.column.upper())
+            return PhotonColumns(
+                events=file.events,
+                time=instrument.time,
+                time_shift=timezero + self._to_frame_middle(file, instrument, self._frame_time(file, instrument)),
+                timed_by_frame=instrument.timed_by_frame,
+                x=instrument.x,
+                y=instrument.y,
+                energies=(read, *(one for one in others if one.column.upper() in file.events.columns)),
+            )
 
     # What an odd mission overrides.
 

@@ -82,6 +82,9 @@ class Energy(Protocol):
     def kev(self, values: F64) -> F64:
         """Energies, keV; below zero where the row has none."""
 
+    def values(self, kev: F64) -> F64:
+        """What the column holds for energies in keV, before rounding: the inverse of `kev`."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinearEnergy:
@@ -107,6 +110,10 @@ class LinearEnergy:
         energies[values < self.lowest] = -1.0
         return energies
 
+    def values(self, kev: F64) -> F64:
+        """Values of the column for energies, keV."""
+        return kev / self.kev_per_unit - self.offset
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelEnergy:
@@ -128,6 +135,12 @@ class ChannelEnergy:
         index = values - self.first_channel
         known = (index >= 0) & (index < len(self.centres))
         return np.where(known, self.centres[np.where(known, index, 0).astype(np.int64)], -1.0)
+
+    def values(self, kev: F64) -> F64:
+        """Channels whose middles are nearest to energies, keV."""
+        right = np.clip(np.searchsorted(self.centres, kev), 1, len(self.centres) - 1)
+        nearer = np.abs(self.centres[right - 1] - kev) < np.abs(self.centres[right] - kev)
+        return (right - nearer + self.first_channel).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def command(
         duration=duration,
         seed=seed,
         overwrite=overwrite,
-        read=lambda path: settings.open(path),
+        host=settings.host,
+        options=settings.settings.adapters,
+        limits=settings.settings.read,
     )
     facts = done.facts()
     if as_json:

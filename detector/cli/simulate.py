@@ -28,10 +28,8 @@ class Position(click.ParamType[tuple[float, float]]):
 
     name = "RA,DEC"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float] | None:
-        if value is None or isinstance(value, tuple):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        if isinstance(value, tuple):
             return value
         words = str(value).split(",")
         try:
@@ -110,7 +108,6 @@ def population(
     """  # noqa: D301
     from xherald.simulation.field import telescopes_named
     from xherald.simulation.population import write_population
-    from xherald.simulation.population_files import write_published
 
     if out is None and published is None:
         raise click.UsageError("say where to: --out FILE.parquet, --published DIR or both")

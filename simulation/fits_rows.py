@@ -1,0 +1,122 @@
+"""Rows put into a FITS table, every other byte of the file left as it was: `insert_rows`.
+
+Of the table's header only NAXIS2 changes, and DATASUM and CHECKSUM where they stood before.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons.errors import UnreadableFileError
+from xherald.plugins.files import Hdu
+
+__all__ = ["insert_rows", "packed", "unpacked"]
+
+BLOCK: Final = 2880
+CARD: Final = 80
+GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+def unpacked(path: Path) -> tuple[bytes, bool]:
+    """All bytes of a file, inflated if it is compressed, and whether it was."""
+    raw = path.read_bytes()
+    return (gzip.decompress(raw), True) if raw.startswith(GZIP_MAGIC) else (raw, False)
+
+
+def packed(content: bytes, *, compress: bool) -> bytes:
+    """Bytes as they go into a file; compressed without name and time, so that equal contents are equal files."""
+    return gzip.compress(content, compresslevel=6, mtime=0) if compress else content
+
+
+def insert_rows(content: bytes, table: Hdu, rows: NDArray[np.uint8], before: NDArray[np.int64]) -> bytes:
+    """A FITS file with rows added to one of its tables.
+
+    Parameters
+    ----------
+    content : bytes — the whole file
+    table : Hdu — of that file
+    rows : ndarray, shape (n, bytes a row), uint8
+    before : ndarray, shape (n,), int64
+        Row of the old table before which each new one comes; the number of its rows for the end. Rows with the same
+        place keep their order.
+
+    Raises
+    ------
+    UnreadableFileError
+        The table has a heap (columns of variable length).
+    """
+    if table.header.integer("PCOUNT", 0, table.path):
+        raise UnreadableFileError(
+            table.path, f"table {table.name} has columns of variable length; rows cannot be added to it"
+        )
+    old_bytes = table.rows * table.row_bytes
+    old = np.frombuffer(content, np.uint8, old_bytes, table.offset).reshape(table.rows, table.row_bytes)
+    data = np.insert(old, before, rows, axis=0).tobytes()
+    data += b"\0" * (-len(data) % BLOCK)
+    start = _header_start(content, table)
+    header = _changed(content[start : table.offset], "NAXIS2", f"{table.rows + len(rows):>20d}", table)
+    if b"DATASUM = " in header:
+        header = _changed(header, "DATASUM", f"'{_sum32(data):<8d}'", table)
+    if b"CHECKSUM= " in header:
+        header = _changed(header, "CHECKSUM", "'0000000000000000'", table)
+        header = _changed(header, "CHECKSUM", f"'{_encoded(~np.uint32(_sum32(data, _sum32(header))))}'", table)
+    end = table.offset + old_bytes
+    return content[:start] + header + data + content[end + -old_bytes % BLOCK :]
+
+
+def _header_start(content: bytes, table: Hdu) -> int:
+    """Where the header of a table begins: the last block before its data that opens an extension."""
+    start = table.offset - BLOCK
+    while not content.startswith(b"XTENSION", start):
+        start -= BLOCK
+    return start
+
+
+def _changed(header: bytes, keyword: str, value: str, table: Hdu) -> bytes:
+    """The header with another value of a keyword, its comment kept where there is room."""
+    for at in range(0, len(header), CARD):
+        card = header[at : at + CARD]
+        if card.startswith(f"{keyword:<8}= ".encode()):
+            comment = _comment(card)
+            changed = (f"{keyword:<8}= {value:<20}".encode() + comment)[:CARD].ljust(CARD)
+            return header[:at] + changed + header[at + CARD :]
+    raise UnreadableFileError(table.path, f"the header of {table.name} has no {keyword}; the file is damaged")
+
+
+def _comment(card: bytes) -> bytes:
+    """The comment of a card whose value is a number, or a string without a slash, the slash included."""
+    before, slash, after = card[10:].partition(b"/")
+    return b" " * (before.endswith(b" ")) + slash + after.rstrip() if slash else b""
+
+
+def _sum32(data: bytes, start: int = 0) -> int:
+    """Ones'-complement sum of 32-bit words (FITS standard 4.0, appendix J)."""
+    total = start + int(np.frombuffer(data, ">u4").sum(dtype=np.uint64))
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
+def _encoded(value: np.uint32) -> str:
+    """Sixteen printable characters whose sum is a 32-bit number (FITS standard 4.0, appendix J)."""
+    columns = []
+    for byte in int(value).to_bytes(4, "big"):
+        quarter, rest = divmod(byte, 4)
+        letters = [quarter + rest + 48, quarter + 48, quarter + 48, quarter + 48]
+        while any(_is_punctuation(one) for one in letters):
+            for pair in (0, 2):
+                if _is_punctuation(letters[pair]) or _is_punctuation(letters[pair + 1]):
+                    letters[pair] += 1
+                    letters[pair + 1] -= 1
+        columns.append(letters)
+    text = "".join(chr(columns[byte][place]) for place in range(4) for byte in range(4))
+    return text[-1] + text[:-1]
+
+
+def _is_punctuation(code: int) -> bool:
+    return 58 <= code <= 64 or 91 <= code <= 96
