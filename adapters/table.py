@@ -1,9 +1,10 @@
-"""Photon tables in the published form: CSV or Parquet with obsreg_id, time (s) and energy (eV), one source an id.
+"""Photon tables: CSV or Parquet with obsreg_id, time (s) and energy (eV), or Parquet with a row a source.
 
-The form of the method's own data set (Dillmann et al. 2025): photons are told apart by source already, so reading gives
-an `EventBatch` and neither sky nor detector. Good times come from ``<stem>_gti.csv`` (obsreg_id, start, stop) beside
-the table; a source without them is observed from its first to its last photon as far as anybody knows, and is flagged
-so. Everything runs on flat arrays: 9,000 sources cost little more than parsing.
+The former is the form of the method's own data set (Dillmann et al. 2025): photons are told apart by source already, so
+reading gives an `EventBatch` and neither sky nor detector. Good times come from ``<stem>_gti.csv`` (obsreg_id, start,
+stop) beside the table; a source without them is observed from its first to its last photon as far as anybody knows, and
+is flagged so. Everything runs on flat arrays: 9,000 sources cost little more than parsing. Files with a row a source
+hold good times and backgrounds too; `ragged` reads them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileEr
 from xherald.plugins import InstrumentAdapter, Options, ReadLimits, hookimpl
 from xherald.plugins.streams import GIB, check_path
 
+from .ragged import is_ragged, read_batch
+from .ragged_form import in_good_time
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -31,6 +35,7 @@ __all__ = ["TableAdapter", "TableOptions", "register_adapters"]
 COLUMNS = ("obsreg_id", "time", "energy")
 GTI_COLUMNS = ("obsreg_id", "start", "stop")
 GTI_SUFFIX = "_gti"
+PARQUET = (".parquet", ".pq")
 NO_GOOD_TIMES = "good_times_unknown"
 PHOTONS_OUTSIDE = "photons_outside_good_times"
 
@@ -88,19 +93,25 @@ class TableAdapter(InstrumentAdapter):
     Good times from ``<stem>_gti.csv`` (obsreg_id, start, stop) where it lies beside the table. Without them a source
     needs two different arrival times to have been observed for any time at all; sources with fewer are left out, and
     their number is logged as a warning. Options say mission, instrument, reference date, frame time and band.
+
+    Parquet files with a row a source (columns obsreg_id, time_s, energy_kev, gti_start_s …, as `xherald simulate
+    population` writes them) say all that themselves; options change nothing of them.
     """
 
     name = "table"
     options_model = TableOptions
 
     def claims(self, path: Path, header: Mapping[str, object]) -> bool:
-        """By suffix and the three columns; the good times of another table are not claimed."""
+        """By suffix and columns; the good times of another table are not claimed."""
         if header or path.stem.endswith(GTI_SUFFIX):
             return False
-        return set(COLUMNS) <= set(_column_names(path))
+        names = _column_names(path)
+        return set(COLUMNS) <= set(names) or _holds_rows(path, names)
 
     def read(self, path: Path, options: Options, limits: ReadLimits) -> EventBatch:
         """Read photons and good times into one batch, sources in order of first appearance."""
+        if _holds_rows(path, _column_names(path)):
+            return read_batch(path, limits)
         settings = options if isinstance(options, TableOptions) else TableOptions()
         photons = _read_photons(path, limits)
         low, high = settings.band_kev
@@ -115,6 +126,11 @@ class TableAdapter(InstrumentAdapter):
         return _batch(path, photons, intervals, settings)
 
 
+def _holds_rows(path: Path, names: list[str]) -> bool:
+    """Whether it is a Parquet file with photons in lists, a row a source."""
+    return path.suffix.lower() in PARQUET and is_ragged(names)
+
+
 def _gti_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}{GTI_SUFFIX}.csv")
 
@@ -126,7 +142,7 @@ def _column_names(path: Path) -> list[str]:
         if suffix == ".csv":
             with path.open(encoding="utf-8") as handle:
                 return [name.strip().strip('"') for name in handle.readline(65536).split(",")]
-        if suffix in (".parquet", ".pq"):
+        if suffix in PARQUET:
             import pyarrow as pa
             import pyarrow.parquet as pq
 
@@ -257,31 +273,12 @@ def _read_intervals(path: Path, names: tuple[str, ...], limits: ReadLimits) -> _
     return _Intervals(source, start, stop)
 
 
-def _in_good_time(photons: _Photons, intervals: _Intervals) -> NDArray[np.bool_]:
-    """Whether each photon lies in an interval of its own source.
-
-    Starts and photons are merged in order of source and time; the last start before a photon is the only one to ask.
-    """
-    count = len(intervals.source)
-    if count == 0:
-        return np.zeros(len(photons.source), dtype=np.bool_)
-    source = np.concatenate([intervals.source, photons.source])
-    time = np.concatenate([intervals.start, photons.time])
-    is_photon = np.arange(len(source)) >= count
-    order = np.lexsort((is_photon, time, source))
-    last_start = (np.cumsum(order < count) - 1)[is_photon[order]]
-    held = np.maximum(last_start, 0)
-    good: NDArray[np.bool_] = (
-        (last_start >= 0) & (intervals.source[held] == photons.source) & (photons.time <= intervals.stop[held])
-    )
-    return good
-
-
 def _batch(path: Path, photons: _Photons, intervals: _Intervals, settings: TableOptions) -> EventBatch:
     n = len(photons.names)
     known = np.zeros(n, dtype=np.bool_)
     known[intervals.source] = True
-    good = _in_good_time(photons, intervals) | ~known[photons.source]
+    good = in_good_time(intervals.source, intervals.start, intervals.stop, photons.source, photons.time)
+    good |= ~known[photons.source]
     lost = np.bincount(photons.source[~good], minlength=n) > 0
     photons = _chosen(photons, good)
     counts = np.bincount(photons.source, minlength=n)

@@ -21,6 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 CHANDRA = ROOT.parent / "shared" / "data" / "chandra"
 FIELD = CHANDRA / "acisf29128N001_evt2.fits.gz"
+POPULATION = 20_000
 XHERALD = Path(sys.executable).with_name("xherald")
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -140,6 +141,35 @@ def bench_memory() -> dict[str, float]:
         return {"peak_resident_gib": peak, "wall_s": time.perf_counter() - start}
 
 
+def bench_population() -> dict[str, float]:
+    """Simulating 20,000 sources to a file with two workers, their start included, and reading it back.
+
+    Memory is the writing process' peak and twice the largest worker's, more than there was at any time.
+    """
+    from xherald.adapters.ragged import read_batch
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "population.parquet"
+        script = (
+            "import json, resource, sys; from pathlib import Path; from xherald.simulation.population import *;"
+            "facts = write_population(Path(sys.argv[1]), int(sys.argv[2]), seed=1, workers=2);"
+            "peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)];"
+            "print(json.dumps([facts['photons'], peaks[0] + 2 * peaks[1]]))"
+        )
+        start = time.perf_counter()
+        command = [sys.executable, "-c", script, str(path), str(POPULATION)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        wall = time.perf_counter() - start
+        photons, peak = json.loads(done.stdout)
+        return {
+            "sources_per_s_2_workers": POPULATION / wall,
+            "photons_per_s_2_workers": photons / wall,
+            "peak_resident_gib_at_most": peak / 2**20,
+            "bytes_per_photon_background_included": path.stat().st_size / photons,
+            "reading_sources_per_s": POPULATION / seconds(lambda: read_batch(path), 3),
+        }
+
+
 def _peak_of(command: list[str]) -> float:
     """Peak resident memory of a command, GiB, asked of the kernel by a process of its own."""
     script = (
@@ -167,6 +197,7 @@ BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "timing": (bench_timing, False),
     "blocks": (bench_blocks, False),
     "memory": (bench_memory, False),
+    "population": (bench_population, False),
     "command": (bench_command, False),
 }
 """Every bench, and whether it needs the real event files."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xherald.photons.errors import ConfigError
 from xherald.photons.gti import gti_union
@@ -56,6 +57,9 @@ COMPOSED_ARTEFACTS: Final[Mapping[str, str]] = {
     "truncated_burst": "A burst cut off by the start or the stop of the exposure",
 }
 """Artefacts that are a matter of where and when a source is, not of the detector."""
+
+LEAST_SEEN: Final = 0.05
+"""Part of the counts on axis below which a source is no longer brightened to reach its counts."""
 
 STEADY: Final = ("constant", "agn")
 
@@ -164,14 +168,13 @@ def expected_counts(telescope: Telescope, observing: Observing, source: PlacedSo
     observing : Observing
     source : PlacedSource
     """
-    gti = gti_union(np.concatenate([np.asarray(rows) for rows in observing.gti.values()]))
     sky = telescope.projection_at(observing.ra, observing.dec)
     x, y = sky.to_pixel(source.ra, source.dec)
     here = (np.array([x - sky.x_reference, y - sky.y_reference])) * sky.pixel_arcsec
     total = 0.0
     for component in source.model.components:
         folded = float(component.spectrum @ telescope.area_cm2) * len(telescope.modules)
-        for start, stop in gti - observing.start:
+        for start, stop in _good(observing):
             step = np.linspace(start, stop, 65)
             middle = 0.5 * (step[1:] + step[:-1])
             west, north = observing.boresight(middle + observing.start)
@@ -179,6 +182,20 @@ def expected_counts(telescope: Telescope, observing: Observing, source: PlacedSo
             counts = np.diff(component.light_curve.cumulative(step))
             total += folded * float(counts @ telescope.vignetting_at(angle, 1.5))
     return total * source.flux * telescope.live_fraction
+
+
+def _counts_on_axis(telescope: Telescope, observing: Observing, source: PlacedSource) -> float:
+    """Counts expected of a source that is always on axis."""
+    gti, modules = _good(observing), len(telescope.modules) * telescope.live_fraction
+    folded = [float(one.spectrum @ telescope.area_cm2) for one in source.model.components]
+    curves = [one.light_curve.integral(gti) for one in source.model.components]
+    return source.flux * modules * float(np.dot(folded, curves))
+
+
+def _good(observing: Observing) -> NDArray[np.float64]:
+    """Times in which any chip was good, s since the start."""
+    good: NDArray[np.float64] = gti_union(np.concatenate([np.asarray(rows) for rows in observing.gti.values()]))
+    return good - observing.start
 
 
 def _pointing(request: FieldRequest, rng: np.random.Generator) -> tuple[float, float]:
@@ -209,7 +226,8 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, 
         wanted = request.counts if request.counts and is_transient else _counts(own, telescope)
         unit = PlacedSource(f"S{number + 1}", ra, dec, model, 1.0)
         # A source that the field hardly sees (a survey's edge) is not made brighter without bound for it.
-        flux = wanted / max(expected_counts(telescope, observing, unit), 1e-3 * observing.duration)
+        seen, most = expected_counts(telescope, observing, unit), _counts_on_axis(telescope, observing, unit)
+        flux = wanted / max(seen, LEAST_SEEN * most)
         made.append(PlacedSource(unit.name, ra, dec, model, flux))
     return made
 

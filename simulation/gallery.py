@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classes import CLASSES
-from .energies import EDGES_KEV, draw_energies
+from .energies import EDGES_KEV, MIDDLE_KEV, draw_energies
 from .field import known, telescopes_named
-from .model import SourceModel
+from .model import Component, SourceModel
 from .seeds import stream
 from .telescope import Telescope
 from .telescopes import TELESCOPES
@@ -39,18 +39,18 @@ def photons_of(
     model : SourceModel
     telescope : Telescope
     duration : float — s
-    counts : float — expected number of photons before the band is cut
+    counts : float — expected number of photons in the band
     rng : numpy.random.Generator
     """
     whole = np.array([[0.0, duration]])
-    folded = [float(one.spectrum @ telescope.area_cm2) for one in model.components]
-    expected = [one.light_curve.integral(whole) * area for one, area in zip(model.components, folded, strict=True)]
+    expected = [one.light_curve.integral(whole) * area for one, area in _seen(model, telescope)]
     scale = counts / sum(expected)
     times, energies = [], []
-    for component, area in zip(model.components, folded, strict=True):
-        arrivals = component.light_curve.arrivals(whole, scale * area, rng)
+    for component in model.components:
+        weights = component.spectrum * telescope.area_cm2
+        arrivals = component.light_curve.arrivals(whole, scale * float(weights.sum()), rng)
         times.append(arrivals)
-        energies.append(draw_energies(component.spectrum * telescope.area_cm2, len(arrivals), rng))
+        energies.append(draw_energies(weights, len(arrivals), rng))
     time, energy = np.concatenate(times), telescope.measured(np.concatenate(energies), rng)
     kept = (energy >= telescope.band[0]) & (energy <= telescope.band[1])
     order = np.argsort(time[kept], kind="stable")
@@ -114,6 +114,12 @@ def figure_of(
     return figure
 
 
+def _seen(model: SourceModel, telescope: Telescope) -> list[tuple[Component, float]]:
+    """Components, each with its effective area times the part of its photons in the band, cm²."""
+    inside = (telescope.band[0] <= MIDDLE_KEV) & (telescope.band[1] >= MIDDLE_KEV)
+    return [(one, float((one.spectrum * telescope.area_cm2)[inside].sum())) for one in model.components]
+
+
 def _light_curve(
     axes: Axes,
     model: SourceModel,
@@ -124,15 +130,14 @@ def _light_curve(
     counts: float,
 ) -> None:
     inside = time[(time >= window[0]) & (time <= window[1])]
-    bins = int(np.clip(len(inside) / 5, 12, 80))
+    bins = int(np.clip(len(inside) / 8, 12, 100))
     edges = np.linspace(*window, bins + 1)
     seen = np.histogram(inside, edges)[0]
     middle, width = 0.5 * (edges[1:] + edges[:-1]), edges[1] - edges[0]
     grid = np.linspace(*window, 2_000)
-    areas = [float(one.spectrum @ telescope.area_cm2) for one in model.components]
-    whole = np.array([[0.0, duration]])
-    total = sum(a * one.light_curve.integral(whole) for a, one in zip(areas, model.components, strict=True))
-    shares = [a * one.light_curve.at(grid) for a, one in zip(areas, model.components, strict=True)]
+    seen_by, whole = _seen(model, telescope), np.array([[0.0, duration]])
+    total = sum(area * one.light_curve.integral(whole) for one, area in seen_by)
+    shares = [area * one.light_curve.at(grid) for one, area in seen_by]
     rate = np.sum(shares, axis=0) * counts / total
     if model.interval:
         axes.axvspan(*model.interval, color=EVENT, alpha=0.2, lw=0)

@@ -20,6 +20,9 @@ MARGIN = 0.06
 APART = 2.5
 """Least separation, in 90 % radii on axis."""
 
+LEAST_VIGNETTING = 0.2
+"""Of the places for sources: farther out the telescope hardly sees them."""
+
 TRIES = 4_000
 
 
@@ -45,6 +48,9 @@ def place_on_chips(
         across = rng.uniform(MARGIN, 1 - MARGIN, 2) * (chip.width, chip.height)
         ra, dec = _sky(telescope, observing, chip, float(across[0]), float(across[1]))
         taken = np.array(places).reshape(-1, 2)
+        u, v = chip.to_focal(across[0], across[1])
+        if telescope.vignetting_at(np.hypot(u, v) / 60, 1.5) < LEAST_VIGNETTING:
+            continue
         if (separation_deg(taken[:, 0], taken[:, 1], ra, dec) > least).all():
             places.append((ra, dec))
     while len(places) < n:  # a full field: sources may then touch, as in a crowded real one

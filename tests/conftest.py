@@ -1,9 +1,7 @@
-"""What tests share: the real data where it is at hand, a command line to call, the files of `make demo`."""
+"""What tests share: the real data where it is at hand, a command line to call, a few files with known transients."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +48,8 @@ def xherald() -> Callable[..., Answer]:
 
 @pytest.fixture(scope="session")
 def demo_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The files that `make demo` scans: Chandra, Swift-XRT and a table of photons, in that order."""
+    """Files with known transients in them: Chandra, Swift-XRT and a table of photons, in that order."""
+    from demo import chandra_file, photon_table, swift_file
+
     folder = tmp_path_factory.mktemp("demo")
-    subprocess.run([sys.executable, ROOT / "examples" / "demo_files.py", folder], check=True, capture_output=True)
-    return [Path(line) for line in (folder / "FILES").read_text().splitlines()]
+    return [make(folder) for make in (chandra_file, swift_file, photon_table)]

@@ -31,7 +31,7 @@ def test_scan_finds_the_demo_s_transients(xherald: Run, demo_files: list[Path]) 
     flare, eclipse = nearest(150.1, 2.2), nearest(150.1 + 120 / 3600, 2.2 - 70 / 3600)
     assert flare["kind"] == "flare"
     assert eclipse["kind"] == "dip"
-    assert nearest(150.1 - 95 / 3600, 2.2 + 60 / 3600)["kind"] == "flare"
+    assert nearest(150.1 - 70 / 3600, 2.2 + 60 / 3600)["kind"] == "flare"
     assert nearest(150.1 + 60 / 3600, 2.2 + 110 / 3600)["kind"] == "steady"
     assert flare["aperture_origin"] != "photon table"
     table = {row["detection_id"]: row for row in answer.rows if Path(row["file"]).suffix == ".csv"}
@@ -125,8 +125,9 @@ def test_wrong_use_is_exit_code_two(xherald: Run, words: tuple[str, ...]) -> Non
 def test_inspect_tells_what_the_file_is(xherald: Run, demo_files: list[Path]) -> None:
     chandra, swift, table = xherald("inspect", "--json", *demo_files).rows
     assert (chandra["mission"], chandra["instrument"], chandra["obs_id"]) == ("CHANDRA", "ACIS", "90001")
-    assert chandra["detectors"][0]["name"] == "CCD 7"
-    assert chandra["detectors"][0]["livetime_s"] == pytest.approx(19_740)
+    livetimes = {one["name"]: one["livetime_s"] for one in chandra["detectors"]}
+    assert set(livetimes) == {"CCD 5", "CCD 6", "CCD 7", "CCD 8"}
+    assert max(livetimes.values()) == pytest.approx(20_000 * 3.1 / 3.14104, rel=1e-3)
     assert chandra["rows"] == chandra["events"] + sum(chandra["screening_losses"].values())
     assert chandra["wcs"]["pixel_arcsec"] == pytest.approx(0.492)
     assert swift["frame_time_s"] == pytest.approx(2.5073)

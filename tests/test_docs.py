@@ -25,9 +25,13 @@ def test_every_command_is_in_the_readme() -> None:
     assert all(f"xherald {name}" in README for name in main.list_commands(context))
 
 
-def test_commands_in_the_readme_are_commands() -> None:
+SIMULATION = (ROOT / "docs" / "simulation.md").read_text()
+
+
+@pytest.mark.parametrize("text", [README, SIMULATION], ids=["readme", "simulation"])
+def test_commands_in_documents_are_commands(text: str) -> None:
     context = click.Context(main)
-    blocks = "".join(re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    blocks = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     lines = re.findall(r"^(?:[A-Z_]+=\S+ )?(xherald .*)$", blocks, re.MULTILINE)
     assert lines
     for line in lines:
@@ -36,7 +40,10 @@ def test_commands_in_the_readme_are_commands() -> None:
             continue
         command = main.get_command(context, words[0])
         assert command is not None, line
-        known = {option for parameter in command.params for option in parameter.opts} | {"show", "--json"}
+        if isinstance(command, click.Group):
+            command = command.get_command(context, words[1])
+            assert command is not None, line
+        known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, line
 
 
@@ -95,3 +102,17 @@ def test_every_flag_is_described(root: Path) -> None:
     raised |= set(re.findall(r'flags[^\n]*\("([a-z_]+)",\)', code))
     assert raised
     assert raised <= described
+
+
+def test_everything_that_can_be_simulated_is_in_the_gallery() -> None:
+    from xherald.simulation.artefacts import ARTEFACTS
+    from xherald.simulation.classes import CLASSES
+    from xherald.simulation.field import COMPOSED_ARTEFACTS
+    from xherald.simulation.observing import PATTERNS
+    from xherald.simulation.telescopes import TELESCOPES
+
+    for name in (*CLASSES, *ARTEFACTS, *COMPOSED_ARTEFACTS, *PATTERNS, *TELESCOPES):
+        assert f"`{name}`" in SIMULATION, name
+    for name in CLASSES:
+        assert (ROOT / "docs" / "gallery" / f"{name}.png").is_file()
+        assert f"gallery/{name}.png" in SIMULATION

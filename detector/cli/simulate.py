@@ -112,13 +112,18 @@ def population(
     if out is None and published is None:
         raise click.UsageError("say where to: --out FILE.parquet, --published DIR or both")
     telescope = telescopes_named(mission)[0]
-    made: dict[str, object] = {"telescope": telescope, "seed": seed}
     with _progress(number) as advance:
         facts = write_population(
-            out, number, telescope=telescope, seed=seed, workers=workers, variable_fraction=variable, advance=advance
+            out,
+            number,
+            telescope=telescope,
+            seed=seed,
+            workers=workers,
+            variable_fraction=variable,
+            published=published,
+            advance=advance,
         )
-    made |= facts
-    _answer(made, as_json)
+    _answer(facts, as_json)
 
 
 @command.command("field")

@@ -1,0 +1,127 @@
+"""What populations are made of: exposures, counts, classes and apertures of each telescope, as tables with sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "CHUNK",
+    "COUNTS",
+    "DETECTION_SIGMA",
+    "ENCIRCLED",
+    "FIRST_OBS_ID",
+    "LEAST_COUNTS",
+    "LEAST_RADIUS_PIXELS",
+    "OFF_AXIS_ARCMIN",
+    "SETTINGS",
+    "STEADY",
+    "VARIABLE",
+    "Request",
+    "Setting",
+]
+
+CHUNK: Final = 1000
+"""Sources drawn at once; part of what a seed means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a telescope's exposures are like, and how its adapter calls it.
+
+    Parameters
+    ----------
+    mission, instrument : str — TELESCOP and INSTRUME
+    hardness_split : float — keV
+    exposure_s : (float, float, float, float)
+        Good time of an exposure: median and width (of its logarithm) of a log-normal, and where it is cut.
+    sources : int — that share an exposure; a divisor of `CHUNK`
+    area_ratio : float — area of the aperture over that of the background region
+    """
+
+    mission: str
+    instrument: str
+    hardness_split: float
+    exposure_s: tuple[float, float, float, float]
+    sources: int
+    area_ratio: float = 0.1
+
+
+_POINTING: Final = (25_000.0, 0.9, 1_000.0, 100_000.0)
+_LONG: Final = (25_000.0, 0.7, 5_000.0, 100_000.0)
+_STRETCHES: Final = (4_000.0, 0.8, 1_000.0, 40_000.0)
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    "chandra-acis-i": Setting("CHANDRA", "ACIS", 2.0, _POINTING, 20),
+    "chandra-acis-s": Setting("CHANDRA", "ACIS", 2.0, _POINTING, 20),
+    "xmm-mos1": Setting("XMM", "EMOS1", 2.0, _LONG, 50, 0.25),
+    "xmm-mos2": Setting("XMM", "EMOS2", 2.0, _LONG, 50, 0.25),
+    "xmm-pn": Setting("XMM", "EPN", 2.0, _LONG, 50, 0.25),
+    "swift-xrt": Setting("SWIFT", "XRT", 2.0, (4_000.0, 1.0, 1_000.0, 100_000.0), 5),
+    "erosita": Setting("eROSITA", "merged", 2.3, (300.0, 0.8, 80.0, 4_000.0), 20),
+    "erosita-pointed": Setting("eROSITA", "merged", 2.3, _LONG, 50, 0.25),
+    "ep-wxt": Setting("EP", "WXT", 1.5, _STRETCHES, 5, 0.25),
+    "ep-fxt": Setting("EP", "FXT", 2.0, _STRETCHES, 5),
+}
+"""By telescope. Pointings of 1 to 100 ks, mostly about 25 ks (Chandra: Evans et al. 2010, ApJS 189, 37; XMM: Webb et
+al. 2020, A&A 641, A136), snapshots of Swift (Evans et al. 2020, ApJS 247, 54), one eROSITA survey (Merloni et al.
+2024, A&A 682, A34), stretches between occultations of EP; numbers of sources are of the order of these catalogues' per
+field."""
+
+COUNTS: Final = (6.0, 2.05, 5.0, 1e4)
+"""Expected net counts: median and width (of the logarithm) of a log-normal, and where it is cut; the lower cut rises
+with the background. Photons in the aperture then have a median of about 33 and a mean of about 100 for Chandra, of the
+order of the catalogue's detections (Evans et al. 2010, ApJS 189, 37; 2024, ApJS 274, 22) from which the method's lists
+were taken (Dillmann et al. 2025, MNRAS 537, 931)."""
+
+DETECTION_SIGMA: Final = 3.0
+"""Net counts expected of a source are this many times the noise of its background at least: fainter ones are in no
+catalogue."""
+
+LEAST_COUNTS: Final = 5
+"""Photons in the aperture, background among them, that a source must have to be in a population."""
+
+STEADY: Final[Mapping[str, float]] = {"constant": 0.80, "agn": 0.17, "supersoft": 0.03}
+VARIABLE: Final[Mapping[str, float]] = {
+    "stellar_flare": 0.25,
+    "fast_transient": 0.08,
+    "magnetar_burst": 0.04,
+    "xray_burst": 0.08,
+    "qpe": 0.05,
+    "eclipse": 0.12,
+    "dip": 0.10,
+    "transit": 0.08,
+    "pulsator": 0.20,
+}
+"""Shares of the classes among steady and among variable sources. Stars' flares are the commonest variables of pointed
+surveys; the rest is there for its sake, far oftener than on the sky."""
+
+OFF_AXIS_ARCMIN: Final = 10.0
+"""Sources lie evenly in area out to this angle."""
+
+ENCIRCLED: Final = 0.9
+"""Part of a source's photons in its aperture, as adapters' apertures have it."""
+
+LEAST_RADIUS_PIXELS: Final = 1.5
+"""Radius of an aperture, in pixels of the detector, where the point spread is smaller, as adapters have it."""
+FIRST_OBS_ID: Final = 900_000
+"""Simulated observations are numbered from here, where no mission's own numbers are; sources from 1 in each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a population is made of.
+
+    Parameters
+    ----------
+    telescope : str — of `TELESCOPES`
+    seed : int
+    variable_fraction : float — chance of a source to be of a class of `VARIABLE`
+    bona_fide_sigma : float — significance from which an event counts as a bona-fide transient
+    """
+
+    telescope: str
+    seed: int
+    variable_fraction: float
+    bona_fide_sigma: float
