@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.errors import ConfigError
+from xherald.photons import Exposure
+from xherald.photons.errors import ConfigError, PhotonError
 from xherald.photons.gti import gti_union
 
 from .artefacts import ARTEFACTS, add_artefacts
@@ -60,6 +61,9 @@ COMPOSED_ARTEFACTS: Final[Mapping[str, str]] = {
 
 LEAST_SEEN: Final = 0.05
 """Part of the counts on axis below which a source is no longer brightened to reach its counts."""
+
+TRIES: Final = 50
+"""Models of a class drawn until one shines in good time."""
 
 STEADY: Final = ("constant", "agn")
 
@@ -221,7 +225,7 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, 
     made: list[PlacedSource] = []
     for number, ((kind, truncated), (ra, dec)) in enumerate(zip([*ordinary, *edges], places, strict=True)):
         own = stream(seed, "source model", number)
-        model = _model(kind, own, observing.duration, truncated=truncated)
+        model = _model(kind, telescope, observing, own, truncated=truncated)
         is_transient = number < len(request.transients)
         wanted = request.counts if request.counts and is_transient else _counts(own, telescope)
         unit = PlacedSource(f"S{number + 1}", ra, dec, model, 1.0)
@@ -232,9 +236,18 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, 
     return made
 
 
-def _model(kind: str, rng: np.random.Generator, duration: float, *, truncated: bool) -> SourceModel:
+def _model(
+    kind: str, telescope: Telescope, observing: Observing, rng: np.random.Generator, *, truncated: bool
+) -> SourceModel:
+    """A model of a class, its event begun in good time: one that falls into a gap is no transient for anybody."""
+    duration, exposure = observing.duration, Exposure(_good(observing))
     if not truncated:
-        return CLASSES[kind].draw(rng, duration)
+        for _ in range(TRIES):
+            start = float(exposure.time_at(rng.random() * exposure.livetime)) if CLASSES[kind].lengths else None
+            model = CLASSES[kind].build(rng, duration, start=start)
+            if _counts_on_axis(telescope, observing, PlacedSource("", observing.ra, observing.dec, model, 1.0)) > 0:
+                return model
+        raise PhotonError(f"{kind}: none of {TRIES} models shines in the good times of {observing.pattern}")
     length = float(rng.uniform(0.02, 0.1)) * duration
     start = -0.3 * length if rng.random() < 0.5 else duration - 0.4 * length
     return CLASSES[kind].build(rng, duration, start=start, length=length)

@@ -7,11 +7,9 @@ them moved along, so that grades, flags and whatever else the mission keeps are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +29,11 @@ from .injection_rows import RowMaker
 from .model import SourceModel
 from .seeds import stream
 from .telescopes import telescope_of
-from .writers.truth import truth_path, write_truth
+from .writers.truth import TRUTH_VERSION, truth_path, write_truth
 
 __all__ = ["Injection", "inject"]
 
 F64 = NDArray[np.float64]
-
-TRUTH_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +71,30 @@ class Injection:
     seed: int
     parameters: Mapping[str, float]
 
-    def facts(self) -> dict[str, object]:
-        """Everything, as plain JSON values."""
-        return {"schema_version": TRUTH_VERSION, **asdict(self), "parameters": dict(self.parameters)}
+    def truth(self) -> dict[str, object]:
+        """What is known, in the form of every simulated file's truth (`writers.truth`)."""
+        event = {name: getattr(self, name) for name in ("start_s", "stop_s", "start_utc", "stop_utc")}
+        source = {
+            "name": "injected",
+            "ra_deg": self.ra_deg,
+            "dec_deg": self.dec_deg,
+            "class": self.kind,
+            "direction": "flare",
+            "counts_expected": self.expected_counts,
+            "counts_recorded": self.photons + self.lost_outside_band,
+            "counts_kept": self.photons,
+            "event": event,
+            "parameters": dict(self.parameters),
+        }
+        return {
+            "schema_version": TRUTH_VERSION,
+            "file": self.file,
+            "source_file": self.source_file,
+            "seed": self.seed,
+            "sources": [source],
+            "lost_off_detector": self.lost_off_detector,
+            "lost_outside_band": self.lost_outside_band,
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +190,7 @@ def inject(
         seed=seed,
         parameters=dict(model.parameters),
     )
-    write_truth(truth_path(out), json.loads(json.dumps(done.facts())))
+    write_truth(truth_path(out), done.truth())
     return done
 
 

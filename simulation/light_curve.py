@@ -43,6 +43,8 @@ class LightCurve:
             raise PhotonError("light curve: a time or a rate is not finite")
         if (np.diff(knots) < 0).any() or (values < 0).any():
             raise PhotonError("light curve: times must ascend and rates must not be negative")
+        if not knots[-1] > knots[0]:
+            raise PhotonError(f"light curve: all {len(knots)} knots are at {knots[0]} s; a curve must last for a time")
         knots.setflags(write=False)
         values.setflags(write=False)
         object.__setattr__(self, "time", knots)

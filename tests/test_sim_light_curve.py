@@ -24,7 +24,7 @@ rates = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))
 @st.composite
 def curves(draw: st.DrawFn) -> LightCurve:
     """Curves with steps (no width), flat, zero and steep parts."""
-    widths = draw(st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 1e4)), min_size=1, max_size=8))
+    widths = draw(st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 1e4)), min_size=1, max_size=8).filter(any))
     start = draw(st.floats(-1e4, 1e4))
     values = draw(st.lists(rates, min_size=len(widths) + 1, max_size=len(widths) + 1))
     return LightCurve(start + np.concatenate([[0.0], np.cumsum(widths)]), values)
@@ -50,6 +50,7 @@ GAPS = {
         pytest.param([0.0], [1.0], id="one knot"),
         pytest.param([0.0, 1.0], [1.0, 1.0, 1.0], id="lengths differ"),
         pytest.param([1.0, 0.0], [1.0, 1.0], id="descending"),
+        pytest.param([1.0, 1.0], [1.0, 2.0], id="no width"),
         pytest.param([0.0, 1.0], [1.0, -1e-9], id="negative rate"),
         pytest.param([0.0, np.nan], [1.0, 1.0], id="nan time"),
         pytest.param([0.0, 1.0], [1.0, np.inf], id="infinite rate"),

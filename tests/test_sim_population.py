@@ -377,7 +377,7 @@ def test_what_breaks_off_leaves_no_file(tmp_path: Path) -> None:
 
 @st.composite
 def curves_in_good_time(draw: st.DrawFn) -> tuple[LightCurve, np.ndarray, np.ndarray]:
-    steps = draw(st.lists(st.floats(0.0, 50.0), min_size=1, max_size=8))
+    steps = draw(st.lists(st.floats(0.0, 50.0), min_size=1, max_size=8).filter(any))
     time = np.concatenate([[0.0], np.cumsum(steps)])
     rate = draw(st.lists(st.sampled_from([0.0, 1e-3, 0.5, 1.0, 300.0]), min_size=len(time), max_size=len(time)))
     frames = np.unique(draw(st.lists(st.integers(0, 4000), min_size=2, max_size=8)))

@@ -75,11 +75,10 @@ def command(
         options=settings.settings.adapters,
         limits=settings.settings.read,
     )
-    facts = done.facts()
     if as_json:
-        click.echo(json.dumps(facts, allow_nan=False))
+        click.echo(json.dumps(done.truth(), allow_nan=False))
         return
     click.echo(
-        f"{out}: {facts['photons']} photons of a {kind} at {place[0]:.5f} {place[1]:+.5f}, "
-        f"{facts['start_utc']} to {facts['stop_utc']}."
+        f"{out}: {done.photons} photons of a {kind} at {place[0]:.5f} {place[1]:+.5f}, "
+        f"{done.start_utc} to {done.stop_utc}."
     )
