@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from answers import Answer
 from click.testing import CliRunner
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from xherald.simulation.exposure import SimulatedExposure
+    from xherald.simulation.writers import Written
 
 # Kernels compile inside the first example of a test: its time says nothing about the example.
 settings.register_profile("xherald", deadline=None)
@@ -53,3 +58,19 @@ def demo_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
     folder = tmp_path_factory.mktemp("demo")
     return [make(folder) for make in (chandra_file, swift_file, photon_table)]
+
+
+@pytest.fixture(scope="session")
+def exposures() -> dict[str, SimulatedExposure]:
+    """An exposure of every telescope, its events made by hand."""
+    from hand_made import NAMES, exposure_of
+
+    return {name: exposure_of(name) for name in NAMES}
+
+
+@pytest.fixture(scope="session")
+def written(exposures: dict[str, SimulatedExposure], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
+    """Their files."""
+    from xherald.simulation import write_exposure
+
+    return {name: write_exposure(one, tmp_path_factory.mktemp(name)) for name, one in exposures.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from hand_made import NAMES, dithering, exposure_of, single, swift_sky
+from hand_made import dithering, exposure_of, single, swift_sky
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -31,18 +31,6 @@ from xherald.simulation.writers.fits_files import Changes
 from xherald.simulation.writers.mission import any_of, ev_on_grid
 
 F64 = NDArray[np.float64]
-
-
-@pytest.fixture(scope="module")
-def exposures() -> dict[str, SimulatedExposure]:
-    """An exposure of every telescope."""
-    return {name: exposure_of(name) for name in NAMES}
-
-
-@pytest.fixture(scope="module")
-def written(exposures: dict[str, SimulatedExposure], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
-    """Their files."""
-    return {name: write_exposure(one, tmp_path_factory.mktemp(name)) for name, one in exposures.items()}
 
 
 REAL = {

@@ -52,18 +52,6 @@ per_telescope = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(scope="module")
-def exposures() -> dict[str, SimulatedExposure]:
-    """An exposure of every telescope."""
-    return {name: exposure_of(name) for name in NAMES}
-
-
-@pytest.fixture(scope="module")
-def written(exposures: dict[str, SimulatedExposure], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
-    """Their files."""
-    return {name: write_exposure(one, tmp_path_factory.mktemp(name)) for name, one in exposures.items()}
-
-
-@pytest.fixture(scope="module")
 def observed(written: dict[str, Written]) -> dict[str, Observation]:
     """What the adapters read of them."""
     return {name: observe(files.events) for name, files in written.items()}
