@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := build/demo
 DEMO_MISSIONS := chandra-acis-i,xmm-mos1,swift-xrt,erosita-pointed,ep-wxt,ep-fxt
-ROOMS := photons plugins adapters simulation detector
+ROOMS := photons encoders plugins adapters catalog_store simulation detector
 
 .PHONY: setup demo test lint types bench prove lock clean
 
@@ -51,7 +51,7 @@ prove: $(READY)
 # For maintainers: resolve pyproject.toml anew (needs uv).
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet --upgrade \
-		--default-index https://pypi.org/simple --extra test --extra lint --group build \
+		--default-index https://pypi.org/simple --extra test --extra lint --extra train --group build \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 clean:

@@ -9,6 +9,8 @@ The tree::
     │   ├── UnclaimedFileError  no adapter, or more than one, claims it
     │   ├── UnreadableFileError missing, a directory, no permission, truncated, not what it says it is
     │   └── OversizeFileError   larger, or claiming to be larger, than the configured limit
+    ├── ArtefactError           a stored artefact is half-written, tampered with, or of another kind
+    ├── ReferenceDataError      a population no reference can be made of: too few sources, a class empty, unknown names
     └── PhotonError             photons, good times or regions that cannot be true
         ├── GtiError            good-time intervals that are absent, empty, reversed or overlapping
         └── ProjectionError     a sky projection that is absent or broken
@@ -19,6 +21,7 @@ from __future__ import annotations
 from pathlib import Path
 
 __all__ = [
+    "ArtefactError",
     "ConfigError",
     "FileError",
     "GtiError",
@@ -26,6 +29,7 @@ __all__ = [
     "PhotonError",
     "PluginError",
     "ProjectionError",
+    "ReferenceDataError",
     "UnclaimedFileError",
     "UnreadableFileError",
     "XheraldError",
@@ -71,6 +75,14 @@ class UnreadableFileError(FileError):
 
 class OversizeFileError(FileError):
     """The file holds, or claims to hold, more than the configured limit."""
+
+
+class ArtefactError(XheraldError):
+    """A stored artefact cannot be used: half-written, tampered with, of another kind or instrument."""
+
+
+class ReferenceDataError(XheraldError):
+    """A population that no reference can be made of."""
 
 
 class PhotonError(XheraldError):

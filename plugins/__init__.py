@@ -1,6 +1,18 @@
 """The contract between the road and its plugins: base classes, hooks, the host that finds them, tools to write them."""
 
-from .contract import InstrumentAdapter, Options, Plugin, ReadLimits
+from .contract import (
+    Advance,
+    Embedder,
+    FeatureExtractor,
+    FittedExtractor,
+    InstrumentAdapter,
+    Options,
+    Plugin,
+    ReadLimits,
+    Representation,
+    Sample,
+    Values,
+)
 from .files import FitsFile, Hdu, Keywords, open_fits, read_header
 from .goodtimes import GtiLayout
 from .hookspecs import hookimpl
@@ -9,10 +21,14 @@ from .mission import FitsAdapter, Instrument, MissionTable, NoImage, PhotonColum
 from .screening import ChannelEnergy, Energy, LinearEnergy, Rule
 
 __all__ = [
+    "Advance",
     "ChannelEnergy",
+    "Embedder",
     "Energy",
+    "FeatureExtractor",
     "FitsAdapter",
     "FitsFile",
+    "FittedExtractor",
     "GtiLayout",
     "Hdu",
     "Instrument",
@@ -28,7 +44,10 @@ __all__ = [
     "PluginHost",
     "PluginRecord",
     "ReadLimits",
+    "Representation",
     "Rule",
+    "Sample",
+    "Values",
     "hookimpl",
     "open_fits",
     "read_header",

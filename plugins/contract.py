@@ -1,17 +1,47 @@
-"""What a plugin is: a small class with a name, a docstring that becomes its help text, a pydantic model of options."""
+"""What a plugin is: a small class with a name, a docstring that becomes its help text, a pydantic model of options.
+
+Plugins hold no state: what a call needs is in its arguments, what an extractor has learned is in a `FittedExtractor`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from xherald.photons import Aperture, EventBatch, Observation
 
-__all__ = ["InstrumentAdapter", "Options", "Plugin", "ReadLimits"]
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+__all__ = [
+    "Advance",
+    "Embedder",
+    "FeatureExtractor",
+    "FittedExtractor",
+    "InstrumentAdapter",
+    "Options",
+    "Plugin",
+    "ReadLimits",
+    "Representation",
+    "Sample",
+    "Values",
+]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+Values: TypeAlias = "F32 | csr_array"
+"""What a representation makes of n sources: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
+
+Advance: TypeAlias = Callable[[str], None]
+"""Told what is being done, for whoever shows progress."""
 
 
 class Options(BaseModel):
@@ -74,3 +104,113 @@ class InstrumentAdapter(Plugin):
     def apertures(self, observation: Observation) -> list[Aperture]:
         """Sources that companions or the file itself name; empty if they are to be found by detection."""
         return []
+
+
+class Representation(Plugin):
+    """From photon lists of any length to arrays of one shape.
+
+    A source's array depends on that source alone, never on the batch that it is in, and holds no NaN: what a list of
+    one photon, or of photons at one instant, gives is defined and documented.
+    """
+
+    @abstractmethod
+    def shape(self, options: Options) -> tuple[int, ...]:
+        """Shape of one source's array."""
+
+    @abstractmethod
+    def transform(self, batch: EventBatch, options: Options) -> Values:
+        """Represent every source, float32: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Sources as an extractor gets them.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    values : Values or None
+        Of the case's representation; None in a case that has none.
+    shape : tuple of int
+        Of one source's array.
+    """
+
+    batch: EventBatch
+    values: Values | None = None
+    shape: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+class FittedExtractor(ABC):
+    """Features as they were learned, scaling included; applies to any source of the same kind, at any time."""
+
+    width: int
+    """Features a source."""
+
+    @abstractmethod
+    def transform(self, sample: Sample) -> F32:
+        """Features, shape (n, width), finite; a source's do not depend on what else is in the sample."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what was learned into an existing folder, as JSON and npz that execute nothing when read."""
+
+
+class FeatureExtractor(Plugin):
+    """Learns features of a population, or brings features learned before."""
+
+    @abstractmethod
+    def fit(self, sample: Sample, options: Options, advance: Advance = lambda _: None) -> FittedExtractor:
+        """Learn from a population, or load what was learned before, as the options say.
+
+        Raises
+        ------
+        ReferenceDataError
+            The population is too small, or not of the kind that this extractor needs.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path) -> FittedExtractor:
+        """Read what `FittedExtractor.save` wrote.
+
+        Raises
+        ------
+        ArtefactError
+            It is not what `save` wrote.
+        """
+
+
+class Embedder(Plugin):
+    """A map of the plane on which sources with like features lie together."""
+
+    @abstractmethod
+    def fit(self, features: F32, options: Options, advance: Advance = lambda _: None) -> F64:
+        """Place a whole population, shape (n, 2).
+
+        Raises
+        ------
+        ReferenceDataError
+            The population is too small for the options.
+        """
+
+    def place(self, distances: F64, positions: F64) -> F64:
+        """Place new sources on a map that stands, from where their neighbours in feature space are.
+
+        The old ones do not move. See `placement.place_among`, which is what every embedder does unless it knows better.
+
+        Parameters
+        ----------
+        distances : ndarray, shape (n, k)
+            In feature space to the k nearest sources of the map, ascending.
+        positions : ndarray, shape (n, k, 2)
+            Of these on the map.
+
+        Returns
+        -------
+        ndarray, shape (n, 2)
+        """
+        from .placement import place_among
+
+        return place_among(distances, positions)

@@ -1,4 +1,4 @@
-"""Finds plugins, keeps the broken ones from doing harm, and answers which adapter a file belongs to."""
+"""Finds plugins of every kind, keeps the broken ones from doing harm, and answers which adapter a file belongs to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Final, TypeVar
 
 import pluggy
 from pydantic import ValidationError
@@ -17,22 +18,32 @@ from pydantic import ValidationError
 from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
 
 from . import hookspecs
-from .contract import InstrumentAdapter, Options
+from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Options, Plugin, Representation
 
-__all__ = ["PluginFailure", "PluginHost", "PluginRecord"]
+__all__ = ["KINDS", "PluginFailure", "PluginHost", "PluginRecord"]
 
 ENTRY_POINT_GROUP = "xherald"
+
+KINDS: Final[Mapping[str, type[Plugin]]] = {
+    "adapters": InstrumentAdapter,
+    "representations": Representation,
+    "extractors": FeatureExtractor,
+    "embedders": Embedder,
+}
+"""Kinds of plugins, as in ``register_KIND``, and the class that each derives from."""
+
+Kind = TypeVar("Kind", bound=Plugin)
 
 
 @dataclass(frozen=True, slots=True)
 class PluginRecord:
-    """A loaded plugin module: its name, where it came from, and the hooks it implements."""
+    """A loaded plugin module: its name, where it came from, the hooks it implements, and what it registered by kind."""
 
     name: str
     package: str
     version: str
     hooks: tuple[str, ...]
-    adapters: tuple[str, ...]
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class PluginHost:
             self._manager.enable_tracing()
         self.records: list[PluginRecord] = []
         self.failures: list[PluginFailure] = []
-        self._adapters: dict[str, tuple[InstrumentAdapter, str]] = {}
+        self._plugins: dict[str, dict[str, tuple[Plugin, str]]] = {kind: {} for kind in KINDS}
         off = set(disabled)
         found = entry_points(group=ENTRY_POINT_GROUP) if sources is None else sources
         for entry in sorted(found, key=lambda e: e.name):
@@ -90,7 +101,7 @@ class PluginHost:
             self._manager.register(module, name)
             self._manager.check_pending()
             hooks = tuple(caller.name for caller in self._manager.get_hookcallers(module) or [])
-            adapters = self._collect(module, package)
+            registered = self._collect(module, package, hooks)
         except PluginError:
             raise
         except Exception as fault:
@@ -98,25 +109,59 @@ class PluginHost:
                 self._manager.unregister(name=name)
             self.failures.append(PluginFailure(name, package, f"{type(fault).__name__}: {fault}"))
             return
-        self.records.append(PluginRecord(name, package, version, hooks, adapters))
+        self.records.append(PluginRecord(name, package, version, hooks, registered))
 
-    def _collect(self, module: object, package: str) -> tuple[str, ...]:
-        fresh: list[InstrumentAdapter] = []
+    def _collect(self, module: object, package: str, hooks: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Let a module register what it has; all of it counts, or nothing."""
         others = [one for one in self._manager.get_plugins() if one is not module]
-        self._manager.subset_hook_caller("register_adapters", remove_plugins=others)(register=fresh.append)
-        for adapter in fresh:
-            if adapter.name in self._adapters:
-                raise PluginError(
-                    f"two adapters are named {adapter.name!r}: one from {self._adapters[adapter.name][1]}, "
-                    f"one from {package}; disable either under plugins.disabled"
-                )
-        self._adapters.update({adapter.name: (adapter, package) for adapter in fresh})
-        return tuple(adapter.name for adapter in fresh)
+        fresh: dict[str, list[Plugin]] = {}
+        for hook in hooks:
+            kind = hook.removeprefix("register_")
+            fresh[kind] = []
+            self._manager.subset_hook_caller(hook, remove_plugins=others)(register=fresh[kind].append)
+        for kind, plugins in fresh.items():
+            for plugin in plugins:
+                self._refuse(kind, plugin, package)
+        for kind, plugins in fresh.items():
+            self._plugins[kind].update({plugin.name: (plugin, package) for plugin in plugins})
+        return {kind: tuple(plugin.name for plugin in plugins) for kind, plugins in fresh.items()}
+
+    def _refuse(self, kind: str, plugin: Plugin, package: str) -> None:
+        """Refuse what is not of its kind, and a second one of a name."""
+        if not isinstance(plugin, KINDS[kind]):
+            raise TypeError(f"register_{kind} was given {plugin!r}, not an instance of {KINDS[kind].__name__}")
+        if plugin.name in self._plugins[kind]:
+            raise PluginError(
+                f"two {kind} are named {plugin.name!r}: one from {self._plugins[kind][plugin.name][1]}, "
+                f"one from {package}; disable either under plugins.disabled"
+            )
+
+    def _of_kind(self, kind: str, base: type[Kind]) -> dict[str, Kind]:
+        return {name: plugin for name, (plugin, _) in self._plugins[kind].items() if isinstance(plugin, base)}
 
     @property
     def adapters(self) -> Mapping[str, InstrumentAdapter]:
         """Registered adapters by name."""
-        return {name: adapter for name, (adapter, _) in self._adapters.items()}
+        return self._of_kind("adapters", InstrumentAdapter)  # type: ignore[type-abstract]
+
+    @property
+    def representations(self) -> Mapping[str, Representation]:
+        """Registered representations by name."""
+        return self._of_kind("representations", Representation)  # type: ignore[type-abstract]
+
+    @property
+    def extractors(self) -> Mapping[str, FeatureExtractor]:
+        """Registered feature extractors by name."""
+        return self._of_kind("extractors", FeatureExtractor)  # type: ignore[type-abstract]
+
+    @property
+    def embedders(self) -> Mapping[str, Embedder]:
+        """Registered embedders by name."""
+        return self._of_kind("embedders", Embedder)  # type: ignore[type-abstract]
+
+    def package_of(self, kind: str, name: str) -> str:
+        """The package that a registered plugin came from."""
+        return self._plugins[kind][name][1]
 
     def adapter_for(self, path: Path, header: Mapping[str, object]) -> InstrumentAdapter:
         """The one adapter that claims a file.
@@ -142,19 +187,28 @@ class PluginHost:
         try:
             return adapter.claims(path, header)
         except Exception as fault:
-            _, package = self._adapters.pop(adapter.name)
+            _, package = self._plugins["adapters"].pop(adapter.name)
             reason = f"put aside when asked about {path}: {type(fault).__name__}: {fault}"
             self.failures.append(PluginFailure(adapter.name, package, reason))
             return False
 
-    def options_for(self, adapter: InstrumentAdapter, settings: Mapping[str, object]) -> Options:
-        """An adapter's settings, checked against its own model."""
+    def options_for(self, plugin: Plugin, settings: Mapping[str, object], where: str = "") -> Options:
+        """A plugin's settings, checked against its own model.
+
+        Parameters
+        ----------
+        plugin : Plugin
+        settings : mapping
+        where : str
+            Their place in the configuration; "adapters.chandra" and the like if not given.
+        """
+        where = where or next(f"{kind}.{plugin.name}" for kind, base in KINDS.items() if isinstance(plugin, base))
         try:
-            return adapter.options_model.model_validate(settings)
+            return plugin.options_model.model_validate(settings)
         except ValidationError as fault:
             first = fault.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"adapters.{adapter.name}.{key}: {first['msg']}") from fault
+            key = ".".join((where, *(str(part) for part in first["loc"])))
+            raise ConfigError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from fault
 
 
 def _module_from(path: Path) -> ModuleType:

@@ -50,7 +50,7 @@ def test_a_local_file_is_a_plugin(written) -> None:
     assert list(one.adapters) == ["mine"]
     assert one.failures == []
     (record,) = one.records
-    assert (record.name, record.hooks, record.adapters) == ("mine", ("register_adapters",), ("mine",))
+    assert (record.name, record.hooks, record.registered) == ("mine", ("register_adapters",), {"adapters": ("mine",)})
     assert one.adapter_for(Path("x.fits"), {}) is one.adapters["mine"]
 
 

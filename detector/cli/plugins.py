@@ -30,7 +30,7 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps(told))
         return
     for one in host.records:
-        adapters = ", ".join(one.adapters) or "none"
-        click.echo(f"{one.name:<16} {one.package} {one.version}  adapters: {adapters}  hooks: {', '.join(one.hooks)}")
+        what = "; ".join(f"{kind}: {', '.join(names) or 'none'}" for kind, names in one.registered.items())
+        click.echo(f"{one.name:<16} {one.package} {one.version}  {what or 'registers nothing'}")
     for failure in host.failures:
         click.echo(f"{failure.name:<16} {failure.package}  not in use: {failure.reason}")

@@ -1,0 +1,15 @@
+"""Built-in extractors, registered through the same door as anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..contract import FeatureExtractor
+from ..hookspecs import hookimpl
+
+__all__ = ["register_extractors"]
+
+
+@hookimpl
+def register_extractors(register: Callable[[FeatureExtractor], None]) -> None:
+    """Register the built-in extractors."""

@@ -1,0 +1,89 @@
+"""What new sources are held against: `Reference`, a population with its features, map, clusters and neighbours.
+
+It is built by the detector, kept by the catalogue store, and handed to plugins that compare sources with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contract import FittedExtractor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["BONA_FIDE_KINDS", "NeighbourIndex", "Reference", "ReferenceCase"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+BONA_FIDE_KINDS: Final = ("flare", "dip", "other")
+"""Kinds of bona-fide transients, as the published list tells them apart."""
+
+
+class NeighbourIndex(Protocol):
+    """Finds a source's nearest neighbours in feature space."""
+
+    def query(self, features: F32, k: int) -> tuple[I64, F64]:
+        """The k nearest sources of each row, nearest first: their rows and Euclidean distances, both shape (n, k)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceCase:
+    """One way to hold sources against each other.
+
+    Parameters
+    ----------
+    name : str
+    settings : mapping
+        As configured, in JSON's own types: representation, extractor, embedder, clustering, each with all its options.
+    extractor : FittedExtractor
+    features : ndarray, shape (n, d), float32
+    embedding : ndarray, shape (n, 2), float64
+    cluster : ndarray, shape (n,), int64 — 0 for outliers, as published
+    clusters : pyarrow.Table — a row a cluster, see `detector.reference.association`
+    candidates : pyarrow.Table — a row a candidate, see there
+    index : NeighbourIndex
+    measured : mapping — what was measured when it was built, in JSON's own types
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    extractor: FittedExtractor
+    features: F32
+    embedding: F64
+    cluster: I64
+    clusters: pa.Table
+    candidates: pa.Table
+    index: NeighbourIndex
+    measured: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A reference catalogue: named, versioned, never changed.
+
+    Parameters
+    ----------
+    name, version : str
+    about : mapping — the manifest's facts, in JSON's own types
+    sources : pyarrow.Table
+        A row a source, in the order of the cases' arrays: obsreg_id, mission, instrument, counts, livetime_s, hardness,
+        variability_index, bona_fide ("flare", "dip", "other" or ""), class ("" where unknown).
+    cases : mapping of str to ReferenceCase
+    """
+
+    name: str
+    version: str
+    about: Mapping[str, Any]
+    sources: pa.Table
+    cases: Mapping[str, ReferenceCase]
+
+    def __len__(self) -> int:
+        return int(self.sources.num_rows)
