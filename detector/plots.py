@@ -50,7 +50,7 @@ def draw_scan(scan: Scan, rows: Sequence[SourceRow], folder: Path, most: int | N
     folder.mkdir(parents=True, exist_ok=True)
     for index in chosen:
         figure = draw_source(scan, index, rows[index])
-        figure.savefig(folder / _file_name(scan.path, rows[index]), dpi=110)
+        figure.savefig(folder / _file_name(scan.photons.path, rows[index]), dpi=110)
     return len(chosen)
 
 
@@ -67,12 +67,12 @@ def draw_source(scan: Scan, index: int, row: SourceRow) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    source = scan.batch[index]
+    source = scan.photons.batch[index]
     axis = GoodTimeAxis.of(source.exposure.gti)
     blocks = slice(scan.timing.block_offsets[index], scan.timing.block_offsets[index + 1])
     figure = Figure(figsize=(11.5, 7.4), layout="constrained")
     FigureCanvasAgg(figure)
-    has_image = scan.observation is not None and scan.observation.projection is not None
+    has_image = scan.photons.observation is not None and scan.photons.observation.projection is not None
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.15, 1.0), squeeze=False)[:, 0]
     places = lower.subplots(1, 3 if has_image else 2, width_ratios=(1.25, 0.8, 1.0)[: 3 if has_image else 2])
     edges, rates = scan.timing.block_edges[blocks], scan.timing.block_rates[blocks]
@@ -85,8 +85,8 @@ def draw_source(scan: Scan, index: int, row: SourceRow) -> Figure:
     curves[0].legend(fontsize=8, frameon=False, loc="best")
     _draw_map(places[0], source, row)
     _draw_hardness(places[1], row)
-    if has_image and scan.observation is not None:
-        _draw_image(places[2], scan.observation, scan.apertures[index], row)
+    if has_image and scan.photons.observation is not None:
+        _draw_image(places[2], scan.photons.observation, scan.photons.apertures[index], row)
     for place in figure.axes:
         place.tick_params(colors=INK, labelsize=9)
         place.spines[:].set_color(INK)

@@ -184,11 +184,11 @@ def value_at(row: SourceRow, path: str) -> Any:
 
 
 def _columns(scan: Scan) -> dict[str, list[Any]]:
-    batch, timing = scan.batch, scan.timing
+    batch, timing = scan.photons.batch, scan.timing
     n, identities = len(batch), batch.identities
     background = np.diff(batch.background_offsets)
     return {
-        "file": [str(scan.path)] * n,
+        "file": [str(scan.photons.path)] * n,
         "mission": [one.mission for one in identities],
         "instrument": [one.instrument for one in identities],
         "obs_id": [one.obs_id for one in identities],
@@ -211,8 +211,8 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "log10_odds": _known(timing.log10_odds),
         "hardness": _hardness(timing),
         "flags": [list(one.flags) for one in identities],
-        "aperture_origin": [one.origin for one in scan.apertures] or ["photon table"] * n,
-        "aperture_radius_arcsec": [one.region.extent for one in scan.apertures] or [None] * n,
+        "aperture_origin": [one.origin for one in scan.photons.apertures] or ["photon table"] * n,
+        "aperture_radius_arcsec": [one.region.extent for one in scan.photons.apertures] or [None] * n,
         "xherald": [version("xherald")] * n,
     }
 

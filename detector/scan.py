@@ -1,4 +1,4 @@
-"""The road, for one file: header, adapter, photons, sources, extraction, timing."""
+"""The road, for one file: header, adapter, photons, sources, extraction (`photons_of`), timing (`scan_file`)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from xherald.detector.config import Configuration
     from xherald.photons.statistics.result import Timing
 
-__all__ = ["Scan", "open_file", "scan_file"]
+__all__ = ["Photons", "Scan", "open_file", "photons_of", "scan_file"]
 
 Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scan:
-    """What the road makes of one file.
+class Photons:
+    """The sources of one file, their photons taken out of it.
 
     Parameters
     ----------
@@ -35,7 +35,6 @@ class Scan:
     apertures : tuple of Aperture
         One a source, in the order of `batch`; empty for a table.
     batch : EventBatch
-    timing : Timing
     notes : tuple of str
         What the user should know about the file as a whole.
     """
@@ -44,8 +43,15 @@ class Scan:
     observation: Observation | None
     apertures: tuple[Aperture, ...]
     batch: EventBatch
-    timing: Timing
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What the road makes of one file: its sources' photons, and the verdict of the timing tests on each."""
+
+    photons: Photons
+    timing: Timing
 
 
 def scan_file(
@@ -68,25 +74,42 @@ def scan_file(
     FileError, PhotonError
         With the reason why the file cannot be used.
     """
-    from xherald.photons.extraction import extract
     from xherald.photons.statistics import assess
 
-    settings = configuration.settings
+    photons = photons_of(path, configuration, sources, stage)
+    stage(f"testing {len(photons.batch)} sources")
+    return Scan(photons, assess(photons.batch, configuration.settings.timing))
+
+
+def photons_of(
+    path: Path, configuration: Configuration, sources: Path | None = None, stage: Stage = lambda _: None
+) -> Photons:
+    """Take the photons of every source out of a file.
+
+    Parameters
+    ----------
+    path, configuration, sources, stage
+        See `scan_file`.
+
+    Raises
+    ------
+    FileError, PhotonError
+        With the reason why the file cannot be used.
+    """
+    from xherald.photons.extraction import extract
+
     stage("reading")
     adapter, content = open_file(path, configuration)
     if isinstance(content, EventBatch):
         _refuse_untestable(path, content.time, float(content.frame_time.max(initial=0.0)))
-        stage(f"testing {len(content)} sources")
-        return Scan(path, None, (), content, assess(content, settings.timing))
-
+        return Photons(path, None, (), content)
     content.require_good_times()
     _refuse_untestable(path, content.events.time, content.frame_time)
     stage("looking for sources")
     apertures, notes = _place_sources(content, adapter, configuration, sources)
     stage(f"extracting {len(apertures)} sources")
-    batch = extract(content, apertures, settings.extraction)
-    stage(f"testing {len(apertures)} sources")
-    return Scan(path, content, tuple(apertures), batch, assess(batch, settings.timing), notes)
+    batch = extract(content, apertures, configuration.settings.extraction)
+    return Photons(path, content, tuple(apertures), batch, notes)
 
 
 def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:

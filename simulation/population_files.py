@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
-from numba import njit
 from numpy.typing import NDArray
 
 from xherald.adapters.ragged import as_table
 from xherald.photons import EventBatch
 from xherald.photons.errors import FileError
 from xherald.photons.statistics.clock import null_clock
-from xherald.photons.statistics.gregory_loredo import gregory_loredo, variability_index
+from xherald.photons.statistics.gregory_loredo import odds_of_sources, variability_index
 
 from .population_draws import Drawn
 from .population_settings import Request
@@ -223,7 +222,7 @@ def _properties(batch: EventBatch, truth: pa.Table) -> pa.Table:
     counts, around, ratio = batch.counts, np.diff(batch.background_offsets), batch.area_ratio
     net = counts - ratio * around
     clock = null_clock(batch)
-    log_odds, within_3, within_5 = _odds_of(clock.u, clock.offsets)
+    log_odds, within_3, within_5 = odds_of_sources(clock.u, clock.offsets)
     return pa.table(
         {
             "obsreg_id": [one.detection_id for one in batch.identities],
@@ -241,13 +240,3 @@ def _properties(batch: EventBatch, truth: pa.Table) -> pa.Table:
             "var_index_b": variability_index(log_odds, within_3, within_5),
         }
     )
-
-
-@njit(cache=True, nogil=True)
-def _odds_of(u: F64, offsets: I64) -> tuple[F64, F64, F64]:
-    """Log odds (natural) of a variable source, and the parts of its light curve within 3 and 5 sigma."""
-    n = offsets.size - 1
-    odds, within_3, within_5 = np.empty(n), np.empty(n), np.empty(n)
-    for s in range(n):
-        odds[s], _, _, within_3[s], within_5[s] = gregory_loredo(u[offsets[s] : offsets[s + 1]])
-    return odds, within_3, within_5

@@ -15,7 +15,7 @@ from sources import simulated_source
 from xherald.detector import output
 from xherald.detector.plots import GoodTimeAxis, draw_scan, light_curve_edges
 from xherald.detector.rows import COLUMNS, SourceRow, significance, source_rows
-from xherald.detector.scan import Scan
+from xherald.detector.scan import Photons, Scan
 from xherald.detector.table import print_table
 from xherald.photons import EventBatch
 from xherald.photons.errors import ConfigError, FileError
@@ -40,7 +40,7 @@ def scan() -> Scan:
         simulated_source("few", 4, 0.0001),
     ]
     batch = EventBatch.from_lists(lists)
-    return Scan(Path("drop/list.fits"), None, (), batch, assess(batch, TimingSettings(threads=1)))
+    return Scan(Photons(Path("drop/list.fits"), None, (), batch), assess(batch, TimingSettings(threads=1)))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_the_significant_come_first_and_the_untested_last(rows: list[SourceRow])
 
 def test_rows_of_no_source() -> None:
     batch = EventBatch.from_lists([])
-    assert source_rows(Scan(Path("empty.fits"), None, (), batch, assess(batch, TimingSettings()))) == []
+    assert source_rows(Scan(Photons(Path("empty.fits"), None, (), batch), assess(batch, TimingSettings()))) == []
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".fits", ".vot", ".xml"])

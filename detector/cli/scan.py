@@ -96,7 +96,7 @@ def command(
             drawn += draw_scan(scan, found, plots, None if everything else settings.settings.output.plots)
         found.sort(key=significance)
         rows.extend(found)
-        for note in () if quiet else scan.notes:
+        for note in () if quiet else scan.photons.notes:
             report(f"{path}: {note}")
         for row in found if as_json else ():
             click.echo(json.dumps(row, allow_nan=False))

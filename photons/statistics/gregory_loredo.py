@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["gregory_loredo", "variability_index"]
+__all__ = ["gregory_loredo", "odds_of_sources", "variability_index"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -165,3 +165,19 @@ def variability_index(log_odds: F64, within_3: F64, within_5: F64) -> NDArray[np
         default=10,
     )
     return index.astype(np.int8)
+
+
+@njit(cache=True, nogil=True)
+def odds_of_sources(u: F64, offsets: I64) -> tuple[F64, F64, F64]:
+    """Log odds (natural) of variable sources, and the parts of their light curves within 3 and 5 sigma.
+
+    Parameters
+    ----------
+    u : ndarray, shape (photons,) — on the null clock, sorted within each source
+    offsets : ndarray, shape (n + 1,)
+    """
+    n = offsets.size - 1
+    odds, within_3, within_5 = np.empty(n), np.empty(n), np.empty(n)
+    for s in range(n):
+        odds[s], _, _, within_3[s], within_5[s] = gregory_loredo(u[offsets[s] : offsets[s + 1]])
+    return odds, within_3, within_5
