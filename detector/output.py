@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xherald.photons.errors import ConfigError, FileError
+from xherald.catalog_store.tables import described_column, write_fits, write_votable, written_aside
+from xherald.photons.errors import ConfigError
 
 from .rows import Column, SourceRow, flat_columns, value_at
 
@@ -41,15 +42,8 @@ def write(rows: Sequence[SourceRow], target: Path) -> None:
     FileError
         The file cannot be written.
     """
-    writer = WRITERS[target.suffix.lower()]
-    part = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
-    try:
-        writer(rows, part)
-        part.replace(target)
-    except OSError as fault:
-        raise FileError(target, f"cannot be written: {fault.strerror or fault}") from fault
-    finally:
-        part.unlink(missing_ok=True)
+    with written_aside(target) as part:
+        WRITERS[target.suffix.lower()](rows, part)
 
 
 def as_table(rows: Sequence[SourceRow]) -> Table:
@@ -59,24 +53,24 @@ def as_table(rows: Sequence[SourceRow]) -> Table:
     tests = list(dict.fromkeys(name for row in rows for name in row["tests"]))
     table = Table()
     for column in flat_columns(tests):
-        table[column.name] = _masked(rows, column)
+        table[column.name] = _column(rows, column)
     table.meta["CREATOR"] = "xherald"
     return table
 
 
-def _masked(rows: Sequence[SourceRow], column: Column) -> Any:
+def _column(rows: Sequence[SourceRow], column: Column) -> Any:
     import numpy as np
-    from astropy.table import MaskedColumn
 
     values = [value_at(row, column.path) for row in rows]
-    missing = [value is None for value in values]
     empty: dict[type, Any] = {str: "", int: 0, float: np.nan}
     filled = [empty[column.kind] if value is None else _plain(value) for value in values]
     dtype = {str: None if rows else "U1", int: np.int64, float: np.float64}[column.kind]
-    array = np.array(filled, dtype=dtype)
-    mask = [False] * len(rows) if column.kind is str else missing
-    return MaskedColumn(
-        array, mask=mask, unit=column.unit or None, description=column.description, meta={"ucd": column.ucd}
+    return described_column(
+        np.array(filled, dtype=dtype),
+        None if column.kind is str else np.array([value is None for value in values], dtype=bool),
+        unit=column.unit,
+        ucd=column.ucd,
+        description=column.description,
     )
 
 
@@ -95,27 +89,11 @@ def _write_csv(rows: Sequence[SourceRow], target: Path) -> None:
 
 
 def _write_fits(rows: Sequence[SourceRow], target: Path) -> None:
-    from astropy.io import fits
-
-    table = as_table(rows)
-    described = [(name, table[name].description, table[name].meta["ucd"]) for name in table.colnames]
-    for name in table.colnames:  # FITS takes neither; both go into keywords below
-        table[name].meta.clear()
-    events = fits.table_to_hdu(table, name="SOURCES")
-    for number, (_, description, ucd) in enumerate(described, start=1):
-        events.header[f"TCOMM{number}"] = description
-        events.header[f"TUCD{number}"] = ucd
-    fits.HDUList([fits.PrimaryHDU(), events]).writeto(target, overwrite=True)
+    write_fits(as_table(rows), target, "SOURCES")
 
 
 def _write_votable(rows: Sequence[SourceRow], target: Path) -> None:
-    from astropy.io.votable import from_table
-
-    table = as_table(rows)
-    document = from_table(table)
-    for field in document.get_first_table().fields:
-        field.ucd = table[field.name].meta["ucd"]
-    document.to_xml(str(target))
+    write_votable(as_table(rows), target)
 
 
 WRITERS: dict[str, Callable[[Sequence[SourceRow], Path], None]] = {

@@ -1,0 +1,120 @@
+"""Flat tables as FITS and VOTable, each file whole or not there at all; what every writer of tables here shares.
+
+A table is astropy's: units, descriptions and masks are its columns', UCDs stand in a column's ``meta["ucd"]``, and what
+there is to say of the whole in the table's ``meta``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xherald.photons.errors import FileError
+
+if TYPE_CHECKING:
+    from astropy.table import Column, Table
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["described_column", "write_fits", "write_votable", "written_aside"]
+
+NULL: Final = -(2**63)
+"""Stands in FITS where an integer is unknown, unless a column says otherwise."""
+
+
+@contextmanager
+def written_aside(target: Path) -> Iterator[Path]:
+    """A path to write to that becomes the target when all went well; otherwise the old file stays, if there was one.
+
+    Parameters
+    ----------
+    target : Path
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    part = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    try:
+        yield part
+        part.replace(target)
+    except OSError as fault:
+        raise FileError(target, f"cannot be written: {fault.strerror or fault}") from fault
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def described_column(
+    values: ArrayLike,
+    missing: NDArray[np.bool_] | None = None,
+    *,
+    unit: str = "",
+    ucd: str = "",
+    description: str = "",
+    null: int | None = None,
+) -> Column:
+    """A column of a table as the writers here want it.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,) — strings, int64 or floats
+    missing : ndarray, shape (n,), bool, optional
+        Where nothing is known.
+    unit, ucd, description : str
+        The description in ASCII, for FITS.
+    null : int, optional
+        Stands in FITS where an integer is unknown; no value that is known may be equal to it. By default `NULL`.
+    """
+    from astropy.table import Column, MaskedColumn
+
+    about = {"unit": unit or None, "description": description, "meta": {"ucd": ucd}}
+    array = np.asarray(values)
+    # A masked column with nothing missing would get a TNULL too, and values equal to that would be lost.
+    if missing is None or not missing.any():
+        return Column(array, **about)
+    filler = None if array.dtype.kind != "i" else NULL if null is None else null
+    return MaskedColumn(array, mask=missing, fill_value=filler, **about)
+
+
+def write_fits(table: Table, target: Path, name: str) -> None:
+    """Write a table as the only extension of a FITS file; what the table's ``meta`` says becomes keywords.
+
+    Parameters
+    ----------
+    table : Table
+    target : Path
+    name : str
+        Of the extension.
+    """
+    from astropy.io import fits
+
+    plain = table.copy(copy_data=False)
+    for column in plain.itercols():  # FITS takes neither by itself; both go into keywords below
+        column.meta.clear()
+    extension = fits.table_to_hdu(plain, name=name)
+    for number, column in enumerate(table.itercols(), start=1):
+        extension.header[f"TCOMM{number}"] = column.description
+        if column.meta["ucd"]:
+            extension.header[f"TUCD{number}"] = column.meta["ucd"]
+    fits.HDUList([fits.PrimaryHDU(), extension]).writeto(target, overwrite=True)
+
+
+def write_votable(table: Table, target: Path) -> None:
+    """Write a table as a VOTable; what the table's ``meta`` says becomes its PARAMs."""
+    from astropy.io.votable import from_table
+    from astropy.io.votable.tree import Param
+
+    document = from_table(table)
+    resource = document.get_first_table()
+    for field in resource.fields:
+        field.ucd = table[field.name].meta["ucd"] or None
+    for key, value in table.meta.items():
+        resource.params.append(
+            Param(document, ID=key, name=key, datatype="unicodeChar", arraysize="*", value=str(value))
+        )
+    document.to_xml(str(target))
