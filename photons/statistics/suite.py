@@ -6,9 +6,6 @@ plain numpy over sources.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..batch import EventBatch
+from ..threads import in_threads
 from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio
 from .blocks import block_edges, critical_penalty, penalty_for
 from .clock import NullClock, null_clock
@@ -121,18 +119,6 @@ def _statistics_of(
         out[s, 8], window[s, 8, 0], window[s, 8, 1], extra[s, 0], extra[s, 1] = gregory_loredo(x)
 
 
-def _in_threads(work: Callable[[int, int], None], offsets: I64, threads: int) -> None:
-    """Call `work` on ranges of sources from several threads; kernels give the interpreter's lock free."""
-    n = len(offsets) - 1
-    workers = threads or os.cpu_count() or 1
-    # Even shares of photons, several a thread, since sources differ by orders of magnitude.
-    load = offsets + np.arange(n + 1)
-    shares = np.linspace(0, load[-1], 8 * workers + 1 if workers > 1 else 2)
-    bounds = np.unique(np.searchsorted(load, shares).clip(0, n))
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, bounds[:-1].tolist(), bounds[1:].tolist()))
-
-
 def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[F64, F64, F64]:
     """Run the kernels.
 
@@ -155,7 +141,7 @@ def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[
     statistic = np.full((n, len(TESTS)), np.nan)
     window = np.full((n, len(TESTS), 2), np.nan)
     extra = np.full((n, 2), np.nan)
-    _in_threads(
+    in_threads(
         lambda first, stop: _statistics_of(
             u, offsets, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
         ),
@@ -307,7 +293,7 @@ def _blocks(clock: NullClock, settings: TimingSettings) -> tuple[F64, I64, F64]:
     edges = np.full(clock.offsets[-1] + 2 * n, np.nan)
     sizes = np.zeros(n, dtype=np.int64)
     marked = np.full((n, 2, 2), np.nan)
-    _in_threads(
+    in_threads(
         lambda first, stop: _blocks_of(clock.u, clock.offsets, penalties, first, stop, edges, sizes, marked),
         clock.offsets,
         settings.threads,

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from ..contract import FeatureExtractor
 from ..hookspecs import hookimpl
+from .pca import PcaExtractor
+from .timing import TimingExtractor
 
-__all__ = ["register_extractors"]
+__all__ = ["PcaExtractor", "TimingExtractor", "register_extractors"]
 
 
 @hookimpl
 def register_extractors(register: Callable[[FeatureExtractor], None]) -> None:
     """Register the built-in extractors."""
+    for extractor in (PcaExtractor(), TimingExtractor()):
+        register(extractor)

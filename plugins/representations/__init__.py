@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from ..contract import Representation
 from ..hookspecs import hookimpl
+from .livetime import LivetimeCube, LivetimeMap
+from .published import EtdtCube, EtMap
 
-__all__ = ["register_representations"]
+__all__ = ["EtMap", "EtdtCube", "LivetimeCube", "LivetimeMap", "register_representations"]
 
 
 @hookimpl
 def register_representations(register: Callable[[Representation], None]) -> None:
     """Register the built-in representations."""
+    for representation in (EtMap(), EtdtCube(), LivetimeMap(), LivetimeCube()):
+        register(representation)

@@ -1,0 +1,63 @@
+"""What the axes of representations have in common: checked options, and edges that a kernel can compare with."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+
+__all__ = ["Band", "Bins", "CubeBins", "MapBins", "energy_thresholds", "unit_edges"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+Bins: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
+"""Bins of one axis; three axes of the most still count in 32 bits."""
+
+MapBins: TypeAlias = tuple[Bins, Bins]
+CubeBins: TypeAlias = tuple[Bins, Bins, Bins]
+
+
+def _is_band(band: tuple[float, float]) -> tuple[float, float]:
+    low, high = band
+    if not 0 < low < high < np.inf:
+        raise ValueError(f"{low:g} to {high:g} keV is no band: give two energies above 0, the lower first")
+    return band
+
+
+Band: TypeAlias = Annotated[tuple[float, float], AfterValidator(_is_band)]
+"""Energies from and to, keV."""
+
+
+def unit_edges(bins: int) -> F64:
+    """Edges of equal bins over [0, 1], as `numpy.histogramdd` makes them, shape (bins + 1,)."""
+    return np.linspace(0.0, 1.0, bins + 1)
+
+
+def energy_thresholds(band_kev: tuple[float, float], bins: int) -> F32:
+    """The least single-precision energies that lie in or above each logarithmic bin, keV, shape (bins + 1,).
+
+    `numpy.histogramdd` compares ``log10(energy in eV)`` with the edges of the bins. The logarithm rises with the
+    energy, so the same photons are told apart by comparing energies with the first one on the far side of each edge:
+    exactly, whatever its rounding, and without a logarithm a photon. The last edge belongs to the last bin, so the last
+    threshold is the first energy beyond it.
+
+    Parameters
+    ----------
+    band_kev : (float, float)
+    bins : int
+    """
+    low, high = (np.log10(np.float64(edge) * 1e3) for edge in band_kev)
+    edges = np.linspace(low, high, bins + 1)
+    # Positive floats are ordered as their bits are: bisect those, from the least positive one to the largest of all.
+    below = np.zeros(bins + 1, dtype=np.int32)
+    above = np.full(bins + 1, np.finfo(np.float32).max, dtype=np.float32).view(np.int32).copy()
+    while (above - below > 1).any():
+        middle = (below + (above - below) // 2).astype(np.int32)
+        scale = np.log10(np.maximum(middle, 1).view(np.float32).astype(np.float64) * 1e3)
+        reached = scale >= edges
+        reached[-1] = scale[-1] > edges[-1]
+        above, below = np.where(reached, middle, above), np.where(reached, below, middle)
+    return above.astype(np.int32).view(np.float32)
