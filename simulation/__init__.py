@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .drop import simulate_drop
     from .field import FieldRequest, simulate_field
+    from .gallery import show_class
     from .injection import Injection, inject
     from .population import Population, simulate_population, write_population
     from .writers import read_truth, write_exposure
@@ -24,6 +25,7 @@ __all__ = [
     "Population",
     "inject",
     "read_truth",
+    "show_class",
     "simulate_drop",
     "simulate_field",
     "simulate_population",
@@ -34,6 +36,7 @@ __all__ = [
 _HOMES = {
     "drop": ("simulate_drop",),
     "field": ("FieldRequest", "simulate_field"),
+    "gallery": ("show_class",),
     "injection": ("Injection", "inject"),
     "population": ("Population", "simulate_population", "write_population"),
     "writers": ("read_truth", "write_exposure"),

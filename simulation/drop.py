@@ -11,6 +11,7 @@ from typing import Final
 
 from .exposure import SimulatedExposure
 from .field import FieldRequest, simulate_field, telescopes_named
+from .output import writing
 from .seeds import stream
 from .writers import Written, write_exposure
 
@@ -71,11 +72,19 @@ def simulate_drop(
     ------
     Written
         As soon as its files are in the folder.
+
+    Raises
+    ------
+    ConfigError
+        Unknown mission or telescope.
+    FileError
+        The folder cannot be written to.
     """
     from .telescopes import TELESCOPES
 
     names = list(dict.fromkeys(name for word in missions for name in telescopes_named(word)))
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     pauses = stream(seed, "drop intervals")
     for number in range(len(names) if files is None else files):
         name = names[number % len(names)]
@@ -88,13 +97,14 @@ def simulate_drop(
 
 def _dropped(folder: Path, exposure: SimulatedExposure, compress: bool) -> Written:
     """Write into a hidden folder beside and move every file in, companions before the event file."""
-    scratch = Path(tempfile.mkdtemp(prefix=".dropping-", dir=folder))
-    try:
-        made = write_exposure(exposure, scratch, compress=compress)
-        for path in (made.truth, *made.companions, made.events):
-            path.replace(folder / path.name)
-    finally:
-        shutil.rmtree(scratch)
+    with writing(folder):
+        scratch = Path(tempfile.mkdtemp(prefix=".dropping-", dir=folder))
+        try:
+            made = write_exposure(exposure, scratch, compress=compress)
+            for path in (made.truth, *made.companions, made.events):
+                path.replace(folder / path.name)
+        finally:
+            shutil.rmtree(scratch)
     return Written(
         folder / made.events.name, tuple(folder / path.name for path in made.companions), folder / made.truth.name
     )

@@ -6,7 +6,7 @@ Composes what the other modules make; `writers.write_exposure` turns the result 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from xherald.photons.errors import ConfigError, PhotonError
 from xherald.photons.gti import gti_union
 
 from .artefacts import ARTEFACTS, add_artefacts
-from .classes import CLASSES
+from .classes import CLASSES, class_named
 from .detection import record
 from .exposure import Observing, SimulatedExposure
 from .model import PlacedSource, SourceModel
@@ -34,6 +34,7 @@ __all__ = [
     "expected_counts",
     "known",
     "simulate_field",
+    "telescope_named",
     "telescopes_named",
 ]
 
@@ -76,7 +77,7 @@ class FieldRequest:
     ----------
     telescope : str
     sources : int — steady and red-noise sources
-    transients : sequence of str — classes of further sources, one each; a class may come again
+    transients : sequence of str — classes of further sources, one each (`classes.class_named`); may come again
     artefacts : sequence of str — kinds of `artefacts.ARTEFACTS` and `COMPOSED_ARTEFACTS`
     duration : float or None — s of good time
     ra, dec : float or None — deg; drawn away from the Galactic plane if not given
@@ -113,6 +114,19 @@ def telescopes_named(word: str) -> list[str]:
     return found
 
 
+def telescope_named(word: str) -> Telescope:
+    """One telescope: that of a name, or the first of a mission.
+
+    Raises
+    ------
+    ConfigError
+        There is none of that name, or all are asked for.
+    """
+    if word == "all":
+        raise ConfigError(f"'all' is no one telescope; name one of {', '.join(TELESCOPES)}")
+    return TELESCOPES[telescopes_named(word)[0]]
+
+
 def known(kind: str, words: Sequence[str], names: Sequence[str]) -> None:
     """Refuse words that are not among the names.
 
@@ -140,8 +154,8 @@ def simulate_field(request: FieldRequest, *, seed: int, obs_id: str | None = Non
     ConfigError
         Unknown telescope, class, pattern or artefact.
     """
-    telescope = TELESCOPES[telescopes_named(request.telescope)[0]]
-    known("source class", request.transients, list(CLASSES))
+    telescope = telescope_named(request.telescope)
+    request = replace(request, transients=[class_named(word).name for word in request.transients])
     known("artefact", request.artefacts, [*ARTEFACTS, *COMPOSED_ARTEFACTS])
     known("observing pattern", [request.pattern] if request.pattern else [], list(PATTERNS))
     rng = stream(seed, "field", telescope.name)

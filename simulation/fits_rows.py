@@ -22,10 +22,10 @@ CARD: Final = 80
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
-def unpacked(path: Path) -> tuple[bytes, bool]:
-    """All bytes of a file, inflated if it is compressed, and whether it was."""
+def unpacked(path: Path) -> bytes:
+    """All bytes of a file, inflated if it is compressed."""
     raw = path.read_bytes()
-    return (gzip.decompress(raw), True) if raw.startswith(GZIP_MAGIC) else (raw, False)
+    return gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw
 
 
 def packed(content: bytes, *, compress: bool) -> bytes:

@@ -8,25 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .classes import CLASSES
+from xherald.photons.errors import ConfigError
+
+from .classes import CLASSES, class_named
 from .energies import EDGES_KEV, MIDDLE_KEV, draw_energies
-from .field import known, telescopes_named
+from .field import telescope_named
 from .model import Component, SourceModel
+from .output import writing
 from .seeds import stream
 from .telescope import Telescope
-from .telescopes import TELESCOPES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["draw_class", "figure_of", "photons_of"]
+__all__ = ["figure_of", "photons_of", "show_class"]
 
 F64 = NDArray[np.float64]
 
 INK, PHOTONS, MODEL, EVENT = "#22303c", "#4c78a8", "#d1495b", "#f4a259"
 MAP_SHAPE = (24, 16)
+
+FORMATS = (".pdf", ".png")
 
 
 def photons_of(
@@ -57,15 +61,15 @@ def photons_of(
     return time[kept][order], energy[kept][order]
 
 
-def draw_class(
+def show_class(
     kind: str, path: Path, *, telescope: str = "chandra", counts: float = 300.0, duration: float = 30_000.0, seed: int
 ) -> None:
     """Draw one source of a class into a file, PNG or PDF.
 
     Parameters
     ----------
-    kind : str — of `classes.CLASSES`
-    path : Path
+    kind : str — as `classes.class_named` takes it
+    path : Path — a name that ends in .png or .pdf
     telescope : str — or mission
     counts, duration, seed
         Expected counts, s, int.
@@ -73,15 +77,19 @@ def draw_class(
     Raises
     ------
     ConfigError
-        Unknown class or telescope.
+        Unknown class, telescope or format of pictures.
+    FileError
+        The file cannot be written.
     """
-    known("source class", [kind], list(CLASSES))
-    instrument = TELESCOPES[telescopes_named(telescope)[0]]
-    model = CLASSES[kind].draw(stream(seed, "show", kind), duration)
-    time, energy = photons_of(model, instrument, duration, counts, stream(seed, "show photons", kind))
+    chosen, instrument = class_named(kind), telescope_named(telescope)
+    if path.suffix.lower() not in FORMATS:
+        raise ConfigError(f"{path}: no kind of picture; name a file that ends in {' or '.join(FORMATS)}")
+    model = chosen.draw(stream(seed, "show", chosen.name), duration)
+    time, energy = photons_of(model, instrument, duration, counts, stream(seed, "show photons", chosen.name))
     figure = figure_of(model, instrument, time, energy, duration, counts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=90)
 
 
 def figure_of(

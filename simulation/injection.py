@@ -21,12 +21,12 @@ from xherald.photons.footprint import field_footprint
 from xherald.photons.gti import gti_contains
 from xherald.plugins import FitsAdapter, PluginHost, ReadLimits, read_header
 
-from .classes import CLASSES
+from .classes import CLASSES, class_named
 from .energies import MIDDLE_KEV, draw_energies
-from .field import known
 from .fits_rows import insert_rows, packed, unpacked
 from .injection_rows import RowMaker
 from .model import SourceModel
+from .output import is_compressed, writing
 from .seeds import stream
 from .telescopes import telescope_of
 from .writers.truth import TRUTH_VERSION, truth_path, write_truth
@@ -132,9 +132,10 @@ def inject(
     Parameters
     ----------
     path, out : Path
-        Compressed if the first is.
+        The second is compressed if its name says so (.gz, .FTZ), whatever the first is.
     source : str or SourceModel
-        A class of flares, drawn without persistent emission; or a model of s since the first good time.
+        A class of flares (`classes.class_named`), drawn without persistent emission; or a model of s since the first
+        good time.
     counts : float
         Counts it is expected to add in the band, over the whole point spread, if its detector is good throughout.
     ra, dec : float — ICRS deg
@@ -148,7 +149,8 @@ def inject(
     Raises
     ------
     FileError
-        The file cannot be read, has no sky image or good times, or the position is outside its field; `out` exists.
+        The file cannot be read, has no sky image or good times, or the position is outside its field; `out` exists
+        or cannot be written.
     ConfigError
         Unknown class, a dip, a duration or a start that cannot be.
     """
@@ -159,7 +161,8 @@ def inject(
         raise FileError(path, f"photons can be added to FITS event files, not to what adapter {adapter.name} reads")
     chosen = host.options_for(adapter, (options or {}).get(adapter.name, {}))
     observation = adapter.read(path, chosen, limits)
-    observation.require_good_times()
+    if not any(len(one.gti) for one in observation.detectors):
+        raise UnreadableFileError(path, "no good-time intervals, so it is unknown when photons may fall; give it some")
     observation.require_projection()
     good = _good(observation, (ra, dec)) - observation.span[0]
     model = _model(source, observation, good, start, duration, seed)
@@ -168,9 +171,9 @@ def inject(
     stamped = replace(drawn, time=maker.stamped(drawn.time, drawn.detector))
     kept = stamped.select(_in_good_time(observation, stamped))
     kept = kept.select(np.argsort(kept.time, kind="stable"))
-    content, compressed = unpacked(path)
+    content = unpacked(path)
     rows, before = maker.rows(content, kept.time, kept.x, kept.y, kept.energy, kept.detector)
-    out.write_bytes(packed(insert_rows(content, maker.columns.events, rows, before), compress=compressed))
+    injected = packed(insert_rows(content, maker.columns.events, rows, before), compress=is_compressed(out))
     interval = model.interval or (float(model.components[0].light_curve.time[0]), observation.span[1])
     begin, end = (observation.span[0] + edge for edge in interval)
     done = Injection(
@@ -190,7 +193,9 @@ def inject(
         seed=seed,
         parameters=dict(model.parameters),
     )
-    write_truth(truth_path(out), done.truth())
+    with writing(out):
+        out.write_bytes(injected)
+        write_truth(truth_path(out), done.truth())
     return done
 
 
@@ -212,12 +217,11 @@ def _model(
     """The event alone, in s since the first good time; begun in good time unless it is said when."""
     if isinstance(source, SourceModel):
         return source
-    known("source class", [source], list(CLASSES))
-    kind = CLASSES[source]
+    kind = class_named(source)
     if kind.direction != "flare":
         flares = ", ".join(name for name, one in CLASSES.items() if one.direction == "flare")
         raise ConfigError(
-            f"{source} adds no photons to what is there, so it cannot be injected; classes that can are {flares}"
+            f"{kind.name} adds no photons to what is there, so it cannot be injected; classes that can are {flares}"
         )
     span = observation.span[1] - observation.span[0]
     if start is None:

@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 
 from xherald.adapters.ragged import as_table
 from xherald.photons import EventBatch
-from xherald.photons.errors import FileError
 from xherald.photons.statistics.clock import null_clock
 from xherald.photons.statistics.gregory_loredo import odds_of_sources, variability_index
 
+from .output import writing
 from .population_draws import Drawn
 from .population_settings import Request
 
 if TYPE_CHECKING:
     from .population import Population
 
-__all__ = ["TRUTH", "PublishedTables", "published_tables", "table_of", "write_published"]
+__all__ = ["TRUTH", "PublishedTables", "listed_as", "published_tables", "table_of", "write_published"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -141,18 +141,15 @@ def published_tables(folder: Path) -> Iterator[PublishedTables]:
     FileError
         A file cannot be written.
     """
-    try:
+    with writing(folder), ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            parts = {name: folder / f".{name}.part" for name in FILES}
-            for part in parts.values():
-                stack.callback(part.unlink, missing_ok=True)
-            with PublishedTables(parts) as tables:
-                yield tables
-            for name, part in parts.items():
-                part.replace(folder / name)
-    except OSError as fault:
-        raise FileError(folder, f"cannot be written to: {fault.strerror or fault}") from fault
+        parts = {name: folder / f".{name}.part" for name in FILES}
+        for part in parts.values():
+            stack.callback(part.unlink, missing_ok=True)
+        with PublishedTables(parts) as tables:
+            yield tables
+        for name, part in parts.items():
+            part.replace(folder / name)
 
 
 class PublishedTables:
@@ -197,7 +194,7 @@ class PublishedTables:
         columns = (truth.column(name).to_pylist() for name in ("class", "direction", "is_bona_fide"))
         for name, (kind, direction, known) in zip(ids.tolist(), zip(*columns, strict=True), strict=True):
             if known:
-                self._known[_listed_as(kind, direction)].append(name)
+                self._known[listed_as(kind, direction)].append(name)
 
     def _write(self, name: str, table: pa.Table) -> None:
         if name not in self._writers:
@@ -207,7 +204,8 @@ class PublishedTables:
         self._writers[name].write_table(table)
 
 
-def _listed_as(kind: str, direction: str) -> str:
+def listed_as(kind: str, direction: str) -> str:
+    """Key of the published list under which a bona-fide transient of a class stands."""
     if kind in OTHERS:
         return "Others"
     return "Known Dips" if direction == "dip" else "Known Flares"

@@ -65,16 +65,43 @@ def test_a_bright_flare_of_a_simulated_field_is_found_where_the_truth_says(xhera
         (("field", "--mission", "xmm", "--transients", "nova"), "no source class 'nova'"),
         (("field", "--mission", "xmm", "--artefacts", "gremlin"), "no artefact 'gremlin'"),
         (("field", "--mission", "xmm", "--pattern", "waltz"), "no observing pattern 'waltz'"),
+        (("field", "--mission", "all"), "'all' is no one telescope"),
+        (("population", 3, "--mission", "all"), "'all' is no one telescope"),
         (("show", "nova"), "no source class 'nova'"),
+        (("show", "burst"), "source class 'burst' is any of magnetar_burst, xray_burst"),
+        (("show", "qpe"), "name a file that ends in .pdf or .png"),
     ],
-    ids=["telescope", "class", "artefact", "pattern", "picture"],
+    ids=["telescope", "class", "artefact", "pattern", "field", "population", "picture", "word", "format"],
 )
 def test_unknown_names_are_told_with_what_there_is(
-    xherald: Run, tmp_path: Path, words: tuple[str, ...], said: str
+    xherald: Run, tmp_path: Path, words: tuple[object, ...], said: str
 ) -> None:
     answer = xherald("simulate", *words, "--out", tmp_path / "x")
     assert answer.exit_code == 2
     assert said in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("field", "--mission", "swift", "--sources", 1, "--out", "file/x"),
+        ("drop", "file/x", "--missions", "swift"),
+        ("population", 3, "--published", "file/x"),
+        ("population", 3, "--out", "file/x.parquet"),
+        ("show", "qpe", "--out", "file/x.png"),
+    ],
+    ids=["field", "drop", "published", "population", "show"],
+)
+def test_what_cannot_be_written_is_one_line(
+    xherald: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("no folder")
+    answer = xherald("simulate", *words)
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("xherald: file/x")
+    assert "cannot be written" in answer.stderr
     assert answer.stderr.count("\n") == 1
 
 

@@ -11,7 +11,7 @@ import xherald.simulation as simulation
 from xherald.photons.errors import ConfigError
 from xherald.simulation import FieldRequest, read_truth, simulate_drop, simulate_field
 from xherald.simulation.classes import CLASSES, total_light_curve
-from xherald.simulation.field import expected_counts, telescopes_named
+from xherald.simulation.field import expected_counts, telescope_named, telescopes_named
 from xherald.simulation.telescopes import TELESCOPES
 
 
@@ -97,5 +97,12 @@ def test_a_drop_keeps_its_pace(tmp_path: Path) -> None:
 def test_a_mission_s_name_stands_for_its_telescopes() -> None:
     assert telescopes_named("chandra") == ["chandra-acis-i", "chandra-acis-s"]
     assert telescopes_named("all") == list(TELESCOPES)
+    assert telescope_named("chandra").name == "chandra-acis-i"
     with pytest.raises(ConfigError, match="no telescope or mission"):
         telescopes_named("rosat")
+
+
+def test_a_class_may_be_called_by_a_word_of_its_name() -> None:
+    request = FieldRequest(telescope="swift-xrt", sources=0, transients=("flare", "transient", "dip"), duration=2_000)
+    kinds = [one.model.kind for one in simulate_field(request, seed=5).sources]
+    assert kinds == ["stellar_flare", "fast_transient", "dip"]

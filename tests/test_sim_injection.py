@@ -251,9 +251,33 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "o").exists()
 
 
+def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+    at = {"source": "fast_transient", "counts": 30.0, "ra": 185.707, "dec": 15.83, "seed": 1}
+    with pytest.raises(FileError, match=r"nowhere/o\.fits: cannot be written"):
+        inject(make_swift(tmp_path), tmp_path / "nowhere" / "o.fits", **at)
+
+
+def test_without_good_times_nothing_is_added(tmp_path: Path) -> None:
+    path = make_erosita(tmp_path)
+    with fits.open(path) as units:
+        bare = fits.HDUList([unit for unit in units if not unit.name.startswith("GTI")])
+        bare.writeto(tmp_path / "bare.fits")
+    with pytest.raises(FileError, match=r"bare\.fits: no good-time intervals"):
+        inject(tmp_path / "bare.fits", tmp_path / "o", source="flare", counts=30, ra=107.17, dec=-49.55, seed=1)
+
+
+def test_the_name_of_the_copy_says_whether_it_is_compressed(tmp_path: Path) -> None:
+    path = make_swift(tmp_path)
+    for name in ("a.evt", "b.evt.gz", "c.FTZ"):
+        inject(path, tmp_path / name, source="xray_burst", counts=40, ra=185.707, dec=15.83, seed=5)
+    assert (tmp_path / "a.evt").read_bytes().startswith(b"SIMPLE")
+    for name in ("b.evt.gz", "c.FTZ"):
+        assert gzip.decompress((tmp_path / name).read_bytes()) == (tmp_path / "a.evt").read_bytes()
+
+
 def test_the_command_tells_what_it_did(xherald: Run, tmp_path: Path) -> None:
     path = make_chandra(tmp_path)
-    words = ("--class", "fast_transient", "--counts", 50, "--at", "83.8,-5.4", "--duration", 300)
+    words = ("--class", "transient", "--counts", 50, "--at", "83.8,-5.4", "--duration", 300)
     told = xherald("inject", path, *words, "--out", tmp_path / "a_evt2.fits.gz", "--json").rows[0]
     (source,) = told["sources"]
     assert source["class"] == "fast_transient"

@@ -15,7 +15,9 @@ __all__ = ["command"]
 
 @click.command("inject")
 @click.argument("event_file", metavar="EVENTFILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--class", "kind", required=True, help="Class of the transient; see `xherald simulate list`.")
+@click.option(
+    "--class", "kind", required=True, help="Class of the transient, or a word of its name; see `xherald simulate list`."
+)
 @click.option(
     "--counts", type=click.FloatRange(min=0, min_open=True), required=True, help="Counts it is expected to add."
 )
@@ -25,7 +27,13 @@ __all__ = ["command"]
     "--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Its length, s; drawn if not."
 )
 @seed_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="File to write.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
+    help="File to write; compressed if it ends in .gz or .FTZ.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
 @json_option
 @run_options
@@ -48,7 +56,7 @@ def command(
 
     \b
     Examples:
-      xherald inject acisf29128N001_evt2.fits.gz --class stellar_flare --counts 30 --at 83.83,-5.40 --out injected.fits.gz
+      xherald inject acisf29128N001_evt2.fits.gz --class flare --counts 30 --at 83.83,-5.40 --out injected.fits.gz
       xherald inject P0201901401M1S001MIEVLI0000.FTZ --class fast_transient --counts 50 --at 149.6,-11.1 --duration 300 --out with.FTZ
 
     \b
@@ -79,6 +87,6 @@ def command(
         click.echo(json.dumps(done.truth(), allow_nan=False))
         return
     click.echo(
-        f"{out}: {done.photons} photons of a {kind} at {place[0]:.5f} {place[1]:+.5f}, "
+        f"{out}: {done.photons} photons of a {done.kind} at {place[0]:.5f} {place[1]:+.5f}, "
         f"{done.start_utc} to {done.stop_utc}."
     )

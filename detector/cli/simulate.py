@@ -74,7 +74,12 @@ def command() -> None:
 @click.argument("number", type=click.IntRange(min=1), metavar="N")
 @click.option("--mission", default="chandra", show_default=True, help="Mission or telescope; see `list`.")
 @seed_option
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Parquet: photons, good times and truth.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Parquet: photons, good times and truth.",
+)
 @click.option(
     "--published",
     type=click.Path(path_type=Path, file_okay=False),
@@ -106,12 +111,12 @@ def population(
       xherald simulate population 100000 --seed 7 --workers 2 --out population.parquet
       xherald simulate population 2000 --published tables/
     """  # noqa: D301
-    from xherald.simulation.field import telescopes_named
+    from xherald.simulation.field import telescope_named
     from xherald.simulation.population import write_population
 
     if out is None and published is None:
         raise click.UsageError("say where to: --out FILE.parquet, --published DIR or both")
-    telescope = telescopes_named(mission)[0]
+    telescope = telescope_named(mission).name
     with _progress(number) as advance:
         facts = write_population(
             out,
@@ -183,7 +188,6 @@ def field(
         counts=counts,
     )
     exposure = simulate_field(request, seed=seed, obs_id=obs_id)
-    out.mkdir(parents=True, exist_ok=True)
     _say(write_exposure(exposure, out), as_json)
 
 
@@ -221,7 +225,12 @@ def drop(
 @click.option("--counts", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Expected counts.")
 @click.option("--duration", type=click.FloatRange(min=10), default=30_000.0, show_default=True, metavar="S", help="s.")
 @seed_option
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="PNG or PDF; <class>.png if not given.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="PNG or PDF; <class>.png if not given.",
+)
 @run_options
 def show(kind: str, mission: str, counts: float, duration: float, seed: int, out: Path | None) -> None:
     """Draw one source of a class: its light curve, its photons and its energy–time map.
@@ -230,10 +239,11 @@ def show(kind: str, mission: str, counts: float, duration: float, seed: int, out
     Example:
       xherald simulate show magnetar_burst --counts 200 --out burst.png
     """  # noqa: D301
-    from xherald.simulation.gallery import draw_class
+    from xherald.simulation.classes import class_named
+    from xherald.simulation.gallery import show_class
 
-    target = out or Path(f"{kind}.png")
-    draw_class(kind, target, telescope=mission, counts=counts, duration=duration, seed=seed)
+    target = out or Path(f"{class_named(kind).name}.png")
+    show_class(kind, target, telescope=mission, counts=counts, duration=duration, seed=seed)
     click.echo(str(target))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from xherald.photons.errors import ConfigError
+
 from .base import Request, SourceClass, total_light_curve
 from .bursts import MAGNETAR_BURST, XRAY_BURST
 from .dips import DIP, ECLIPSE, TRANSIT
@@ -18,7 +20,7 @@ from .stars import STELLAR_FLARE
 from .steady import AGN, CONSTANT, SUPERSOFT
 from .transients import FAST_TRANSIENT
 
-__all__ = ["CLASSES", "Request", "SourceClass", "total_light_curve"]
+__all__ = ["CLASSES", "Request", "SourceClass", "class_named", "total_light_curve"]
 
 CLASSES: Final[Mapping[str, SourceClass]] = MappingProxyType(
     {
@@ -40,3 +42,25 @@ CLASSES: Final[Mapping[str, SourceClass]] = MappingProxyType(
     }
 )
 """Source classes by name, in the order in which they are listed."""
+
+
+def class_named(word: str) -> SourceClass:
+    """The class of a name, or of a word that is part of one name only: "flare" is `stellar_flare`.
+
+    Parameters
+    ----------
+    word : str
+
+    Raises
+    ------
+    ConfigError
+        No class is called so, or more than one.
+    """
+    if word in CLASSES:
+        return CLASSES[word]
+    found = [one for name, one in CLASSES.items() if word in name.split("_")]
+    if len(found) > 1:
+        raise ConfigError(f"source class {word!r} is any of {', '.join(one.name for one in found)}: say which")
+    if not found:
+        raise ConfigError(f"no source class {word!r} to simulate; there are {', '.join(CLASSES)}")
+    return found[0]

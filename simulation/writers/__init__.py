@@ -13,6 +13,7 @@ from typing import Final
 from xherald.photons.errors import ConfigError
 
 from ..exposure import SimulatedExposure
+from ..output import writing
 from ..telescope import Telescope
 from .chandra import ChandraWriter
 from .chandra_catalogue import write_catalogue_source
@@ -62,19 +63,22 @@ def write_exposure(
     ------
     ConfigError
         There is no writer for the telescope, or the observation's number is none of its mission's.
+    FileError
+        The folder cannot be written to.
     """
     writer, events = _writer_of(exposure.telescope), exposure.events
     writer.require_number(exposure)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / writer.file_name(exposure, compress=compress)
     layout = writer.layout(exposure, events.select(writer.in_file(events)))
-    write_file(path, layout.units, layout.primary, checksums=writer.clock.date(writer.facts(exposure).stop))
     kept = writer.kept(exposure, events)
-    companions: tuple[Path, ...] = ()
-    if source_list:
-        companions = writer.companions(exposure, folder, listed_sources(exposure, kept), compress=compress)
     truth = truth_of(exposure, writer.clock, kept, path.name)
-    return Written(path, companions, write_truth(truth_path(path), truth))
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(path, layout.units, layout.primary, checksums=writer.clock.date(writer.facts(exposure).stop))
+        companions: tuple[Path, ...] = ()
+        if source_list:
+            companions = writer.companions(exposure, folder, listed_sources(exposure, kept), compress=compress)
+        return Written(path, companions, write_truth(truth_path(path), truth))
 
 
 def _writer_of(telescope: Telescope) -> MissionWriter:

@@ -17,6 +17,7 @@ from xherald.photons.projection import separation_deg
 
 from ..exposure import SimulatedExposure
 from ..model import PlacedSource
+from ..output import writing
 from ..seeds import stream
 from .chandra import CLOCK, ChandraWriter, event_columns, events_table, focal_pixels, gti_tables, primary_header
 from .facts import Facts
@@ -54,6 +55,8 @@ def write_catalogue_source(exposure: SimulatedExposure, source_index: int, folde
     ------
     ConfigError
         The exposure is not Chandra's, has no such source, or a number of other than five digits.
+    FileError
+        The folder cannot be written to.
     """
     if exposure.telescope.mission != "chandra":
         raise ConfigError(f"only Chandra has a catalogue of per-source lists, not {exposure.telescope.name}")
@@ -61,18 +64,20 @@ def write_catalogue_source(exposure: SimulatedExposure, source_index: int, folde
         raise ConfigError(f"no source {source_index}: the exposure has {len(exposure.sources)}, counted from 0")
     writer, source = ChandraWriter(), exposure.sources[source_index]
     writer.require_number(exposure)
-    folder.mkdir(parents=True, exist_ok=True)
     sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)
     around, square = _cut(exposure, source, sky)
     facts, region = Facts.of(exposure), f"{source_index + 1:04d}"
     stem = f"acisf{exposure.obs_id}_000N001_r{region}"
-    date = CLOCK.date(facts.stop)
+    date, primary = CLOCK.date(facts.stop), primary_header(facts)
     units = [*_event_units(around, facts, sky, writer, region), _mask(square)]
-    events = write_file(folder / f"{stem}_regevt3.fits.gz", units, primary_header(facts), checksums=date)
     regions = [_region(exposure, source, sky, facts, band) for band in BANDS]
-    companion = write_file(folder / f"{stem}_reg3.fits.gz", regions, primary_header(facts), checksums=date)
-    truth = truth_of(around, CLOCK, writer.kept(around, around.events), events.name)
-    return Written(events, (companion,), write_truth(truth_path(events), {**truth, "catalogue_source": source.name}))
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        events = write_file(folder / f"{stem}_regevt3.fits.gz", units, primary, checksums=date)
+        companion = write_file(folder / f"{stem}_reg3.fits.gz", regions, primary, checksums=date)
+        truth = truth_of(around, CLOCK, writer.kept(around, around.events), events.name)
+        truth_file = write_truth(truth_path(events), {**truth, "catalogue_source": source.name})
+        return Written(events, (companion,), truth_file)
 
 
 def _radius_pixels(exposure: SimulatedExposure, source: PlacedSource, sky: SkyProjection, band: str) -> float:

@@ -19,14 +19,14 @@ from numpy.typing import ArrayLike
 from xherald.photons import SkyProjection
 from xherald.photons.errors import ConfigError
 
+from ..output import is_compressed
+
 __all__ = ["Changes", "Column", "Header", "axis_keywords", "gti_table", "sky_keywords", "table", "write_file"]
 
 Header = Mapping[str, object]
 """Keywords: a value, or a value and its comment; None leaves a keyword out, a list makes one card of each item."""
 
 Columns = Sequence["Column"]
-
-COMPRESSED = (".gz", ".ftz")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +200,7 @@ def write_file(
     if checksums is not None:
         for unit in whole:
             unit.add_checksum(when=checksums)
-    if path.suffix.lower() not in COMPRESSED:
+    if not is_compressed(path):
         whole.writeto(path, overwrite=True)
         return path
     plain = io.BytesIO()
