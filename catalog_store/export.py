@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from astropy.table import Table
 
-__all__ = ["SUFFIXES", "export_reference", "flat_table"]
+__all__ = ["SUFFIXES", "candidate_rows", "export_reference", "flat_table"]
 
 I64 = NDArray[np.int64]
 
@@ -135,7 +135,7 @@ def flat_table(reference: Reference, case: ReferenceCase) -> pa.Table:
             columns[name] = pc.if_else(pc.equal(column, meaning.unknown), pa.scalar(None, column.type), column)
     columns |= {"tsne1": case.embedding[:, 0], "tsne2": case.embedding[:, 1], "cluster": case.cluster}
     place = np.full(len(reference), -1, dtype=np.int64)
-    place[_candidate_rows(reference, case)] = np.arange(case.candidates.num_rows)
+    place[candidate_rows(reference, case)] = np.arange(case.candidates.num_rows)
     chosen = pa.array(place, mask=place < 0)
     for name, origin in (("candidate", "kind"), ("nearest", "nearest"), ("distance", "distance")):
         column = case.candidates[origin].take(chosen)
@@ -146,12 +146,34 @@ def flat_table(reference: Reference, case: ReferenceCase) -> pa.Table:
     return table.cast(pa.schema(fields, metadata=_provenance(reference, case)))
 
 
+def candidate_rows(reference: Reference, case: ReferenceCase) -> I64:
+    """Rows of a case's candidates among the sources, shape (candidates,).
+
+    Raises
+    ------
+    ArtefactError
+        A candidate is none of the sources.
+    """
+    import pyarrow.compute as pc
+
+    named = case.candidates["obsreg_id"]
+    rows = pc.index_in(named, value_set=reference.sources["obsreg_id"].combine_chunks())
+    if rows.null_count:
+        stray = named.filter(rows.is_null())[0].as_py()
+        raise ArtefactError(
+            f"{reference.name}@{reference.version}: candidate {stray!r} of case {case.name} is none of its sources;"
+            " build it anew"
+        )
+    found: I64 = rows.to_numpy().astype(np.int64)
+    return found
+
+
 # --- published tables ------------------------------------------------------------------------------------------------
 
 
 def _write_published(reference: Reference, case: ReferenceCase, stem: Path, overwrite: bool) -> list[Path]:
     """The CSV tables, all of them or none; numbers are written such that they read back the same."""
-    rows = _candidate_rows(reference, case)
+    rows = candidate_rows(reference, case)
     place = [case.embedding[:, 0].tolist(), case.embedding[:, 1].tolist(), reference.sources["obsreg_id"].to_pylist()]
     extra = [name for name in case.candidates.column_names if name != "obsreg_id"]
     at_candidates = [
@@ -244,22 +266,6 @@ def _values(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.bool_] | 
 
 
 # --- what all share --------------------------------------------------------------------------------------------------
-
-
-def _candidate_rows(reference: Reference, case: ReferenceCase) -> I64:
-    """Rows of the candidates among the sources, shape (candidates,)."""
-    import pyarrow.compute as pc
-
-    named = case.candidates["obsreg_id"]
-    rows = pc.index_in(named, value_set=reference.sources["obsreg_id"].combine_chunks())
-    if rows.null_count:
-        stray = named.filter(rows.is_null())[0].as_py()
-        raise ArtefactError(
-            f"{reference.name}@{reference.version}: candidate {stray!r} of case {case.name} is none of its sources;"
-            " build it anew"
-        )
-    found: I64 = rows.to_numpy().astype(np.int64)
-    return found
 
 
 def _make_room(targets: Iterable[Path], overwrite: bool) -> None:

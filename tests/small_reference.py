@@ -1,4 +1,4 @@
-"""A reference catalogue made by hand: random features and places, everything unknown somewhere."""
+"""A reference catalogue made by hand: random features, places in clumps, everything unknown somewhere."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class NoIndex:
 def small_reference(
     clusters: int = 3, candidates: bool = True, classes: bool = True, shape: tuple[int, ...] = (24, 16)
 ):
-    """A case "2D-PCA" of sources in three clumps, of which every tenth is an outlier."""
+    """A case "2D-PCA" of sources in clumps, of which every tenth is an outlier."""
     rng = np.random.default_rng(5)
     cluster = np.where(np.arange(SOURCES) % 10 == 9, 0, np.arange(SOURCES) % max(clusters, 1) + 1) * (clusters > 0)
     centres = rng.normal(0, 20, (clusters + 1, 2))
@@ -97,7 +97,7 @@ def _sources(rng: np.random.Generator, classes: bool) -> pa.Table:
 
 def _clusters(cluster: NDArray[np.int64], clusters: int) -> pa.Table:
     rows = []
-    for number in range(1, clusters + 1):
+    for number in range(clusters + 1):
         kinds = [kind for row, kind in KNOWN.items() if cluster[row] == number]
         flares, dips = kinds.count("flare"), kinds.count("dip")
         rows.append(
@@ -109,7 +109,7 @@ def _clusters(cluster: NDArray[np.int64], clusters: int) -> pa.Table:
                 "others": kinds.count("other"),
                 "enrichment": 1.0,
                 "p_value": 0.5,
-                "dominant": "flare" if flares > 1 else "dip" if dips else "",
+                "dominant": "" if number == 0 else "flare" if flares > 1 else "dip" if dips else "",
             }
         )
     names = ("cluster", "sources", "flares", "dips", "others", "enrichment", "p_value", "dominant")
