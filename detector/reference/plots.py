@@ -1,6 +1,6 @@
 """Pictures of a reference catalogue: its map seen six ways, the variance that features explain, its clusters' means.
 
-Colours are those that the colour-blind tell apart (Okabe and Ito 2008; RdYlBu, viridis, YlOrRd); the rare is drawn last.
+Colours are such as the colour-blind tell apart (Okabe and Ito 2008; RdYlBu, YlOrRd, viridis); the rare is drawn last.
 """
 
 from __future__ import annotations
