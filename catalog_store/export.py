@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.errors import ArtefactError, ConfigError, FileError
+from xherald.photons.errors import ArtefactError, FileError
 from xherald.plugins.reference import Reference, ReferenceCase
 
 from .tables import described_column, write_fits, write_votable, written_aside
@@ -101,10 +101,7 @@ def export_reference(reference: Reference, case_name: str, target: Path, overwri
     ArtefactError
         A candidate is no source of the reference.
     """
-    if case_name not in reference.cases:
-        held = ", ".join(reference.cases) or "none"
-        raise ConfigError(f"{reference.name}@{reference.version} has no case {case_name!r}; it has {held}")
-    case, suffix = reference.cases[case_name], target.suffix.lower()
+    case, suffix = reference.case(case_name), target.suffix.lower()
     if suffix == ".csv" or not suffix or target.is_dir():
         stem = target.with_suffix("") if suffix == ".csv" else target / re.sub(r"[^\w.+]+", "", case_name)
         return _write_published(reference, case, stem, overwrite)

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
 from xherald.photons.apertures import ApertureSettings
 from xherald.photons.errors import ConfigError
@@ -23,9 +23,11 @@ from xherald.photons.extraction import ExtractionSettings
 from xherald.photons.finding import FindingSettings
 from xherald.photons.statistics import TimingSettings
 from xherald.plugins import PluginHost, ReadLimits
+from xherald.plugins.cases import Cases
 
 from . import marked_yaml
 from .marked_yaml import MarkedYamlError
+from .reference.settings import ReferenceSettings
 
 __all__ = ["Configuration", "OutputSettings", "PluginSettings", "Settings", "load_configuration"]
 
@@ -77,6 +79,8 @@ class Settings(Section):
     apertures: ApertureSettings = ApertureSettings()
     extraction: ExtractionSettings = ExtractionSettings()
     timing: TimingSettings = TimingSettings()
+    cases: Cases = Cases()
+    reference: ReferenceSettings = ReferenceSettings()
     output: OutputSettings = OutputSettings()
     plugins: PluginSettings = PluginSettings()
     adapters: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -213,6 +217,8 @@ def _refuse_unknown(given: object, known: Mapping[str, Any], path: Key, origins:
 
 def _fields(annotation: Any) -> dict[str, Any]:
     """Names and types of a model's or dataclass's fields; empty for any other type."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return {}  # names of the user's own
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return {name: info.annotation for name, info in annotation.model_fields.items()}
     if dataclasses.is_dataclass(annotation):

@@ -103,7 +103,7 @@ class Column:
 
 COLUMNS = (
     Column("file", "file", str, "", "meta.file", "event file"),
-    Column("mission", "mission", str, "", "instr.obsty", "mission as the file names it"),
+    Column("mission", "mission", str, "", "meta.id;instr.obsty", "mission as the file names it"),
     Column("instrument", "instrument", str, "", "meta.id;instr", "instrument as the file names it"),
     Column("obs_id", "obs_id", str, "", "meta.id;obs", "observation"),
     Column("detection_id", "detection_id", str, "", "meta.id;src", "source within the observation"),

@@ -33,10 +33,10 @@ __all__ = [
     "read_manifest",
     "save_arrays",
     "save_json",
+    "sha256_of",
 ]
 
 MANIFEST: Final = "manifest.json"
-BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def new_artefact(folder: Path, kind: str) -> Iterator[tuple[Path, dict[str, Any]
     try:
         part.mkdir(parents=True)
         yield part, about
-        hashes = {str(path.relative_to(part)): _sha256(path) for path in sorted(part.rglob("*")) if path.is_file()}
+        hashes = {str(path.relative_to(part)): sha256_of(path) for path in sorted(part.rglob("*")) if path.is_file()}
         save_json(part / MANIFEST, {"kind": kind, **about, "files": hashes})
         for path in (*part.rglob("*"), part):
             _to_disk(path)
@@ -126,7 +126,7 @@ def open_artefact(folder: Path, kind: str) -> Manifest:
     for name, expected in manifest.files.items():
         if name not in found:
             raise ArtefactError(f"{folder / name}: missing, though the manifest names it; make the {kind} anew")
-        if _sha256(folder / name) != expected:
+        if sha256_of(folder / name) != expected:
             raise ArtefactError(f"{folder / name}: changed since it was written; make the {kind} anew")
     if stray := sorted(found - set(manifest.files)):
         raise ArtefactError(f"{folder / stray[0]}: not named by the manifest; remove it or make the {kind} anew")
@@ -172,7 +172,7 @@ def load_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
         It cannot be read, holds objects, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as fault:
         raise ArtefactError(f"{path}: cannot be read: {fault}") from fault
@@ -181,12 +181,10 @@ def load_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _to_disk(path: Path) -> None:

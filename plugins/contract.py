@@ -24,6 +24,7 @@ __all__ = [
     "Advance",
     "Embedder",
     "FeatureExtractor",
+    "Features",
     "FittedExtractor",
     "InstrumentAdapter",
     "Options",
@@ -39,6 +40,9 @@ F64 = NDArray[np.float64]
 
 Values: TypeAlias = "F32 | csr_array"
 """What a representation makes of n sources: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
+
+Features: TypeAlias = "NDArray[np.float32] | NDArray[np.float64]"
+"""Features of n sources, shape (n, d), finite."""
 
 Advance: TypeAlias = Callable[[str], None]
 """Told what is being done, for whoever shows progress."""
@@ -150,7 +154,7 @@ class FittedExtractor(ABC):
     """Features a source."""
 
     @abstractmethod
-    def transform(self, sample: Sample) -> F32:
+    def transform(self, sample: Sample) -> Features:
         """Features, shape (n, width), finite; a source's do not depend on what else is in the sample."""
 
     @abstractmethod
@@ -162,8 +166,15 @@ class FeatureExtractor(Plugin):
     """Learns features of a population, or brings features learned before."""
 
     @abstractmethod
-    def fit(self, sample: Sample, options: Options, advance: Advance = lambda _: None) -> FittedExtractor:
+    def fit(
+        self, sample: Sample, options: Options, advance: Advance = lambda _: None
+    ) -> tuple[FittedExtractor, Features]:
         """Learn from a population, or load what was learned before, as the options say.
+
+        Returns
+        -------
+        (FittedExtractor, ndarray of shape (n, width))
+            What was learned, and the population's own features, which learning brings along.
 
         Raises
         ------
@@ -186,7 +197,7 @@ class Embedder(Plugin):
     """A map of the plane on which sources with like features lie together."""
 
     @abstractmethod
-    def fit(self, features: F32, options: Options, advance: Advance = lambda _: None) -> F64:
+    def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2).
 
         Raises

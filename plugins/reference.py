@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.errors import ConfigError
+
 from .contract import FittedExtractor
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class ReferenceCase:
     candidates : pyarrow.Table — a row a candidate, see there
     index : NeighbourIndex
     measured : mapping — what was measured when it was built, in JSON's own types
+    means : ndarray, shape (clusters + 1, *shape), float32, or None
+        Mean of the representation over the outliers and over each cluster; None in a case that has none.
     """
 
     name: str
@@ -63,6 +67,7 @@ class ReferenceCase:
     candidates: pa.Table
     index: NeighbourIndex
     measured: Mapping[str, Any]
+    means: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,3 +92,16 @@ class Reference:
 
     def __len__(self) -> int:
         return int(self.sources.num_rows)
+
+    def case(self, name: str) -> ReferenceCase:
+        """A case by its name.
+
+        Raises
+        ------
+        ConfigError
+            There is none; says which there are.
+        """
+        if name not in self.cases:
+            held = ", ".join(self.cases) or "none"
+            raise ConfigError(f"{self.name}@{self.version} has no case {name!r}; it has {held}")
+        return self.cases[name]

@@ -21,7 +21,7 @@ FILE_FAILED = 1
 USAGE = 2
 """Exit code: wrong options or configuration; nothing was done."""
 
-COMMANDS = ("config", "inject", "inspect", "plugins", "scan", "simulate")
+COMMANDS = ("config", "encoder", "inject", "inspect", "plugins", "reference", "scan", "simulate")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.catalog_store.export import candidate_rows
-from xherald.photons.errors import ConfigError, FileError
+from xherald.photons.errors import FileError
 from xherald.plugins.reference import BONA_FIDE_KINDS, Reference, ReferenceCase
 
 if TYPE_CHECKING:
@@ -69,10 +69,7 @@ def draw_reference(reference: Reference, case_name: str, folder: Path) -> list[P
     ArtefactError
         A candidate is none of the sources.
     """
-    if case_name not in reference.cases:
-        held = ", ".join(reference.cases) or "none"
-        raise ConfigError(f"{reference.name}@{reference.version} has no case {case_name!r}; it has {held}")
-    case = reference.cases[case_name]
+    case = reference.case(case_name)
     figures = {
         "map": map_figure(reference, case),
         "scree": scree_figure(reference, case),
