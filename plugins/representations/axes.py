@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 __all__ = ["Band", "Bins", "CubeBins", "MapBins", "energy_thresholds", "unit_edges"]
 
-F32 = NDArray[np.float32]
+I32 = NDArray[np.int32]
 F64 = NDArray[np.float64]
 
 Bins: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
@@ -36,13 +36,14 @@ def unit_edges(bins: int) -> F64:
     return np.linspace(0.0, 1.0, bins + 1)
 
 
-def energy_thresholds(band_kev: tuple[float, float], bins: int) -> F32:
-    """The least single-precision energies that lie in or above each logarithmic bin, keV, shape (bins + 1,).
+def energy_thresholds(band_kev: tuple[float, float], bins: int) -> I32:
+    """The least single-precision energies that lie in or above each logarithmic bin, as bits, shape (bins + 1,).
 
     `numpy.histogramdd` compares ``log10(energy in eV)`` with the edges of the bins. The logarithm rises with the
     energy, so the same photons are told apart by comparing energies with the first one on the far side of each edge:
     exactly, whatever its rounding, and without a logarithm a photon. The last edge belongs to the last bin, so the last
-    threshold is the first energy beyond it.
+    threshold is the first energy beyond it. Positive floats are ordered as their bits are (IEEE 754), and negative ones
+    have negative bits, so that the bits are compared.
 
     Parameters
     ----------
@@ -51,13 +52,13 @@ def energy_thresholds(band_kev: tuple[float, float], bins: int) -> F32:
     """
     low, high = (np.log10(np.float64(edge) * 1e3) for edge in band_kev)
     edges = np.linspace(low, high, bins + 1)
-    # Positive floats are ordered as their bits are: bisect those, from the least positive one to the largest of all.
+    # Bisect the bits, from those of zero to those of the largest float.
     below = np.zeros(bins + 1, dtype=np.int32)
-    above = np.full(bins + 1, np.finfo(np.float32).max, dtype=np.float32).view(np.int32).copy()
+    above = np.full(bins + 1, np.finfo(np.float32).max, dtype=np.float32).view(np.int32)
     while (above - below > 1).any():
-        middle = (below + (above - below) // 2).astype(np.int32)
+        middle = below + (above - below) // 2
         scale = np.log10(np.maximum(middle, 1).view(np.float32).astype(np.float64) * 1e3)
         reached = scale >= edges
         reached[-1] = scale[-1] > edges[-1]
         above, below = np.where(reached, middle, above), np.where(reached, below, middle)
-    return above.astype(np.int32).view(np.float32)
+    return above

@@ -67,13 +67,19 @@ def _shift(curve: I64) -> int:
 
 @njit(cache=True, nogil=True)
 def _align(codes: I32, deep: int, bins: int) -> None:
-    """Turn the time axis, the slowest of the bins' codes with `deep` bins below each, in place."""
+    """Turn the time axis, the slowest of the bins' codes with `deep` bins below each, in place.
+
+    Photons stay in order of time, those first that come in at the beginning.
+    """
     curve = np.zeros(bins, np.int64)
     for code in codes:
         curve[code // deep] += 1
     shift = _shift(curve)
+    before = codes.copy()
+    begin = curve[: -shift % bins].sum()
     for i in range(codes.size):
-        codes[i] = (codes[i] // deep + shift) % bins * deep + codes[i] % deep
+        code = before[(i + begin) % codes.size]
+        codes[i] = (code // deep + shift) % bins * deep + code % deep
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

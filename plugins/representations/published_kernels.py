@@ -29,27 +29,34 @@ I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _energy_bin(energy: float, thresholds: F32) -> int:
-    """Bin of an energy; -1 below the axis, as many as there are bins above it."""
-    k = -1
-    for threshold in thresholds:
-        k += energy >= threshold
+def _energy_bin(bits: int, thresholds: I32) -> int:
+    """Bin of an energy by its bits; -1 outside the axis."""
+    last = thresholds.size - 2
+    if not thresholds[0] <= bits < thresholds[-1]:
+        return -1
+    # A float's bits rise about as its logarithm does, so the bin is near; the thresholds say which it is.
+    span = np.float64(thresholds[-1]) - np.float64(thresholds[0])
+    k = min(int((np.float64(bits) - np.float64(thresholds[0])) / span * (last + 1)), last)
+    while bits < thresholds[k]:
+        k -= 1
+    while bits >= thresholds[k + 1]:
+        k += 1
     return k
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_maps(
     time: F64,
-    energy: F32,
+    energy: I32,
     offsets: I64,
     time_edges: F64,
-    thresholds: F32,
+    thresholds: I32,
     normalise: int,
     first: int,
     stop: int,
     out: F32,
 ) -> None:
-    """Fill rows first to stop - 1 of `out`, shape (n, time × energy), which is 0 before."""
+    """Fill rows first to stop - 1 of `out`, shape (n, time × energy), which is 0 before; energies as bits."""
     width = thresholds.size - 1
     for s in range(first, stop):
         a, b = offsets[s], offsets[s + 1]
@@ -58,12 +65,12 @@ def _fill_maps(
         start, span = time[a], time[b - 1] - time[a]
         for i in range(a, b):
             e = _energy_bin(energy[i], thresholds)
-            if 0 <= e < width:
+            if e >= 0:
                 out[s, unit_bin(time[i] - start, span, time_edges) * width + e] += 1
         finish_dense(out[s], COUNTS, normalise)
 
 
-def maps(batch: EventBatch, time_edges: F64, thresholds: F32, normalise: bool) -> F32:
+def maps(batch: EventBatch, time_edges: F64, thresholds: I32, normalise: bool) -> F32:
     """Energy–time maps of a batch.
 
     Parameters
@@ -71,8 +78,8 @@ def maps(batch: EventBatch, time_edges: F64, thresholds: F32, normalise: bool) -
     batch : EventBatch
     time_edges : ndarray, shape (time bins + 1,)
         Over [0, 1].
-    thresholds : ndarray, shape (energy bins + 1,), float32
-        keV, of `energy_thresholds`.
+    thresholds : ndarray, shape (energy bins + 1,), int32
+        Bits of energies, of `energy_thresholds`.
     normalise : bool
 
     Returns
@@ -81,10 +88,10 @@ def maps(batch: EventBatch, time_edges: F64, thresholds: F32, normalise: bool) -
     """
     shape = (len(batch), len(time_edges) - 1, len(thresholds) - 1)
     out = np.zeros((shape[0], shape[1] * shape[2]), dtype=np.float32)
-    how = MINMAX if normalise else NONE
+    energy, how = batch.energy.view(np.int32), MINMAX if normalise else NONE
     in_threads(
         lambda first, stop: _fill_maps(
-            batch.time, batch.energy, batch.offsets, time_edges, thresholds, how, first, stop, out
+            batch.time, energy, batch.offsets, time_edges, thresholds, how, first, stop, out
         ),
         batch.offsets,
     )
@@ -94,10 +101,10 @@ def maps(batch: EventBatch, time_edges: F64, thresholds: F32, normalise: bool) -
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_cubes(
     time: F64,
-    energy: F32,
+    energy: I32,
     offsets: I64,
     time_edges: F64,
-    thresholds: F32,
+    thresholds: I32,
     wait_edges: F64,
     normalise: int,
     first: int,
@@ -106,7 +113,10 @@ def _fill_cubes(
     values: F32,
     sizes: I64,
 ) -> None:
-    """Write the rows of sources first to stop - 1 to the beginnings of their slices of `codes` and `values`."""
+    """Write the rows of sources first to stop - 1 to the beginnings of their slices of `codes` and `values`.
+
+    Energies as bits.
+    """
     deep, width = wait_edges.size - 1, thresholds.size - 1
     bins = (time_edges.size - 1) * width * deep
     for s in range(first, stop):
@@ -123,7 +133,7 @@ def _fill_cubes(
         held = a
         for i in range(a, last):
             e = _energy_bin(energy[i], thresholds)
-            if 0 <= e < width:
+            if e >= 0:
                 t = unit_bin(time[i] - start, span, time_edges)
                 w = unit_bin(time[i + 1] - time[i] - shortest, longest - shortest, wait_edges)
                 codes[held] = (t * width + e) * deep + w
@@ -131,7 +141,7 @@ def _fill_cubes(
         sizes[s] = finish_runs(codes[a:held], values[a:held], bins, COUNTS, normalise)
 
 
-def cubes(batch: EventBatch, time_edges: F64, thresholds: F32, wait_edges: F64, normalise: bool) -> csr_array:
+def cubes(batch: EventBatch, time_edges: F64, thresholds: I32, wait_edges: F64, normalise: bool) -> csr_array:
     """Energy–time–waiting-time cubes of a batch.
 
     Parameters
@@ -139,8 +149,8 @@ def cubes(batch: EventBatch, time_edges: F64, thresholds: F32, wait_edges: F64, 
     batch : EventBatch
     time_edges, wait_edges : ndarray, shape (bins + 1,)
         Over [0, 1].
-    thresholds : ndarray, shape (energy bins + 1,), float32
-        keV, of `energy_thresholds`.
+    thresholds : ndarray, shape (energy bins + 1,), int32
+        Bits of energies, of `energy_thresholds`.
     normalise : bool
 
     Returns
@@ -152,10 +162,10 @@ def cubes(batch: EventBatch, time_edges: F64, thresholds: F32, wait_edges: F64, 
     codes = np.empty(len(batch.time), dtype=np.int32)
     values = np.empty(len(batch.time), dtype=np.float32)
     sizes = np.zeros(len(batch), dtype=np.int64)
-    how = MINMAX if normalise else NONE
+    energy, how = batch.energy.view(np.int32), MINMAX if normalise else NONE
     in_threads(
         lambda first, stop: _fill_cubes(
-            *(batch.time, batch.energy, batch.offsets, time_edges, thresholds, wait_edges),
+            *(batch.time, energy, batch.offsets, time_edges, thresholds, wait_edges),
             *(how, first, stop, codes, values, sizes),
         ),
         batch.offsets,

@@ -1,7 +1,7 @@
 """From photons' bins to arrays: counting, scaling, the rows of a sparse array; what the kernels have in common.
 
-A cube has thousands of bins and most sources have dozens of photons, so a cube is never written out: a source's bins
-are sorted, and runs of equal ones counted.
+A cube has thousands of bins and most sources have dozens of photons, so most cubes are never written out: a source's
+bins are sorted, and runs of equal ones counted.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
+
+FEW: Final = 512
+"""Photons up to which moving them one by one is the fastest way of sorting what is nearly in order."""
+
+MANY: Final = 16
+"""Bins a photon below which it is faster to write all bins out than to sort photons."""
 
 COUNTS: Final = 0
 SQRT: Final = 1
@@ -96,6 +102,51 @@ def finish_dense(row: F32, scale: int, normalise: int) -> None:
         row[i] = (_value(row[i], scale) - low) / width
 
 
+@njit(cache=True, nogil=True)
+def _sort(codes: I32) -> None:
+    """Sort in place. Photons come in order of time, the first of most axes: few are moved, and none far."""
+    if codes.size > FEW:
+        codes.sort()
+        return
+    for i in range(1, codes.size):
+        code = codes[i]
+        k = i
+        while k > 0 and codes[k - 1] > code:
+            codes[k] = codes[k - 1]
+            k -= 1
+        codes[k] = code
+
+
+@njit(cache=True, nogil=True)
+def _count_runs(codes: I32, values: F32) -> int:
+    """Bins and their photons by sorting: for few photons among many bins."""
+    _sort(codes)
+    size = 0
+    for code in codes:
+        if size > 0 and codes[size - 1] == code:
+            values[size - 1] += 1
+        else:
+            codes[size] = code
+            values[size] = 1
+            size += 1
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _count_all(codes: I32, values: F32, bins: int) -> int:
+    """Bins and their photons by writing all bins out: for many photons."""
+    counts = np.zeros(bins, np.int32)
+    for code in codes:
+        counts[code] += 1
+    size = 0
+    for code in range(bins):
+        if counts[code] > 0:
+            codes[size] = code
+            values[size] = counts[code]
+            size += 1
+    return size
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def finish_runs(codes: I32, values: F32, bins: int, scale: int, normalise: int) -> int:
     """Turn the bins of a source's photons into bins and values of its row, in place, and say how many there are.
@@ -110,15 +161,8 @@ def finish_runs(codes: I32, values: F32, bins: int, scale: int, normalise: int) 
         Of the whole array.
     scale, normalise : int
     """
-    codes.sort()
-    size = 0
-    for i in range(codes.size):
-        if size > 0 and codes[size - 1] == codes[i]:
-            values[size - 1] += 1
-        else:
-            codes[size] = codes[i]
-            values[size] = 1
-            size += 1
+    many = codes.size * MANY > bins
+    size: int = _count_all(codes, values, bins) if many else _count_runs(codes, values)
     if scale == COUNTS and normalise == NONE:
         return size
     low, width = _range_of(values[:size], bins, scale, normalise)
