@@ -5,7 +5,7 @@ Composes what the other modules make; `writers.write_exposure` turns the result 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +19,7 @@ from xherald.photons.gti import gti_union
 from .artefacts import ARTEFACTS, add_artefacts
 from .classes import CLASSES, class_named
 from .detection import record
-from .exposure import Observing, SimulatedExposure
+from .exposure import Observing, Recorded, SimulatedExposure
 from .model import PlacedSource, SourceModel
 from .observing import PATTERNS, observe
 from .places import edge_place, place_on_chips
@@ -174,7 +174,8 @@ def simulate_field(request: FieldRequest, *, seed: int, obs_id: str | None = Non
     events, artefacts = add_artefacts(telescope, observing, events, kinds, seed)
     digits = OBS_ID_DIGITS[telescope.mission]
     made_id = f"9{seed % 10 ** (digits - 1):0{digits - 1}d}"
-    return SimulatedExposure(telescope, observing, tuple(sources), events, obs_id or made_id, seed, tuple(artefacts))
+    artefacts = (*artefacts, *_composed_facts(request, sources, events))
+    return SimulatedExposure(telescope, observing, tuple(sources), events, obs_id or made_id, seed, artefacts)
 
 
 def expected_counts(telescope: Telescope, observing: Observing, source: PlacedSource) -> float:
@@ -231,8 +232,7 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, 
     steady = [STEADY[int(rng.random() < 0.3)] for _ in range(request.sources)]
     kinds = [*request.transients, *steady]
     ordinary = [(kind, False) for kind in kinds]
-    if "truncated_burst" in request.artefacts:
-        ordinary.append(("fast_transient", True))
+    ordinary += [("fast_transient", True)] * request.artefacts.count("truncated_burst")
     edges = [("constant", False)] * request.artefacts.count("edge_source")
     places = place_on_chips(telescope, observing, len(ordinary), rng)
     places += [edge_place(telescope, observing, rng) for _ in edges]
@@ -248,6 +248,30 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, 
         flux = wanted / max(seen, LEAST_SEEN * most)
         made.append(PlacedSource(unit.name, ra, dec, model, flux))
     return made
+
+
+def _composed_facts(
+    request: FieldRequest, sources: Sequence[PlacedSource], events: Recorded
+) -> Iterator[dict[str, object]]:
+    """The truth about artefacts that are sources, in the form of `artefacts.add_artefacts` and with the source's name.
+
+    They are the last of the sources, in the order in which `_sources` makes them.
+    """
+    kinds = [kind for kind in ("truncated_burst", "edge_source") for _ in range(request.artefacts.count(kind))]
+    first = len(sources) - len(kinds)
+    for origin, (kind, source) in enumerate(zip(kinds, sources[first:], strict=True), first):
+        time = events.time[events.origin == origin]
+        yield {
+            "kind": kind,
+            "origin": origin,
+            "source": source.name,
+            "events": len(time),
+            "flagged": False,
+            "first_time": float(time.min()) if len(time) else None,
+            "last_time": float(time.max()) if len(time) else None,
+            "ra": source.ra,
+            "dec": source.dec,
+        }
 
 
 def _model(

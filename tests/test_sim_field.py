@@ -75,6 +75,21 @@ def test_an_edge_source_is_taken_off_its_chip_by_dither() -> None:
     assert np.mean(lost) > 0.15
 
 
+def test_sources_that_are_artefacts_are_told_of_as_both() -> None:
+    kinds = ("edge_source", "truncated_burst", "afterglow", "edge_source")
+    exposure = simulate_field(FieldRequest(telescope="chandra-acis-s", sources=2, artefacts=kinds), seed=3)
+    told = {(one["kind"], one["origin"]): one for one in exposure.artefacts if one["kind"] != "afterglow"}
+    assert list(told) == [("truncated_burst", 2), ("edge_source", 3), ("edge_source", 4)]
+    assert len(exposure.artefacts) == len(kinds)
+    assert len(exposure.sources) == 5
+    for (_, origin), facts in told.items():
+        source = exposure.sources[int(str(origin))]
+        own = exposure.events.time[exposure.events.origin == origin]
+        assert (facts["source"], facts["ra"], facts["dec"]) == (source.name, source.ra, source.dec)
+        assert (facts["events"], facts["first_time"], facts["last_time"]) == (len(own), own.min(), own.max())
+    assert exposure.sources[2].model.kind == "fast_transient"
+
+
 def test_a_drop_s_file_does_not_depend_on_the_others(tmp_path: Path) -> None:
     few = list(simulate_drop(tmp_path / "few", missions=("swift", "ep-wxt"), files=2, seed=9))
     many = list(simulate_drop(tmp_path / "many", missions=("swift", "ep-wxt"), files=4, seed=9))
