@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 from ..contract import FeatureExtractor
 from ..hookspecs import hookimpl
+from .autoencoder import AutoencoderExtractor
 from .pca import PcaExtractor
 from .timing import TimingExtractor
 
-__all__ = ["PcaExtractor", "TimingExtractor", "register_extractors"]
+__all__ = ["AutoencoderExtractor", "PcaExtractor", "TimingExtractor", "register_extractors"]
 
 
 @hookimpl
 def register_extractors(register: Callable[[FeatureExtractor], None]) -> None:
     """Register the built-in extractors."""
-    for extractor in (PcaExtractor(), TimingExtractor()):
+    for extractor in (AutoencoderExtractor(), PcaExtractor(), TimingExtractor()):
         register(extractor)
