@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from pydantic import ValidationError
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
@@ -276,3 +277,17 @@ def test_options_that_cannot_be_are_refused() -> None:
 
 def test_extractors_come_through_the_door_of_all_plugins() -> None:
     assert {"pca", "timing"} <= set(PluginHost().extractors)
+
+
+@pytest.mark.parametrize("kind", ["representations", "extractors"])
+def test_every_option_is_documented(kind: str) -> None:
+    document = (ROOT / "docs" / "representations.md").read_text()
+    ours = {"et_map", "etdt_cube", "livetime_map", "livetime_cube", "pca", "timing"}
+    for name, plugin in getattr(PluginHost(), kind).items():
+        if name in ours:
+            assert f"`{name}`" in document
+            for option, field in plugin.options_model.model_fields.items():
+                rows = [line for line in document.splitlines() if line.startswith(f"| `{option}` | ")]
+                default = "null" if field.default is None else str(field.default).lower().removesuffix(".0")
+                shown = [row.split(" | ")[1].strip("`").replace("[", "(").replace("]", ")") for row in rows]
+                assert default in shown or (option == "bins" and shown.count("as above") == 2)
