@@ -20,6 +20,7 @@ from xherald.photons.artefacts import open_artefact
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.photons.threads import in_threads
 
+from .kernels import ROWS
 from .network import KIND, Network, Shape, load_network
 from .steps import ProductOfFew, Rows, Step, steps_of
 
@@ -129,7 +130,7 @@ class Encoder:
         rows = self._checked(values)
         n = values.shape[0]
         features = np.empty((n, self.latent), np.float32)
-        block = max(BLOCK // max(prod(shape) for shape in self.network.shapes[1:]) // 4 * 4, 4)
+        block = max(BLOCK // max(prod(shape) for shape in self.network.shapes[1:]) // ROWS * ROWS, ROWS)
 
         def work(first: int, stop: int) -> None:
             for start in range(first * block, min(stop * block, n), block):

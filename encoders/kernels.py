@@ -2,8 +2,8 @@
 
 A source's result is the same to the last bit whatever block it is in: each is computed by the same operations in the
 same order, by no library whose order depends on the size of the whole. Weights come in panels of `PANEL` filters,
-padded with zeros, so that the innermost loop has a length that the compiler knows; four rows and four steps of the sum
-are taken at once, which keeps the multipliers busy rather than the memory.
+padded with zeros, so that the innermost loop has a length that the compiler knows; eight rows and four steps of the
+sum are taken at once, which keeps the multipliers busy rather than the memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["PANEL", "ROWS", "convolve", "convolve_sparse", "multiply", "multiply_nonzero", "multiply_rows", "rectify"]
+__all__ = [
+    "PANEL",
+    "ROWS",
+    "STEPS",
+    "convolve",
+    "convolve_sparse",
+    "multiply",
+    "multiply_nonzero",
+    "multiply_rows",
+    "rectify",
+]
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -23,8 +33,11 @@ I64 = NDArray[np.int64]
 PANEL: Final = 16
 """Filters in a panel: one register of 512 bits, or two of 256."""
 
-ROWS: Final = 4
-"""Rows taken at once; the number of rows and the length of a sum are padded to multiples of it."""
+ROWS: Final = 8
+"""Rows taken at once; their number is padded to a multiple of it."""
+
+STEPS: Final = 4
+"""Steps of a sum taken at once; its length is padded to a multiple of it."""
 
 # `contract` lets a product and a sum become one instruction, for every source alike; nothing else may be reordered.
 FAST = {"contract"}
@@ -37,7 +50,7 @@ def multiply(rows: F32, panels: F32, bias: F32, slope: float, out: F32) -> None:
     Parameters
     ----------
     rows : ndarray, shape (n, depth)
-        Both multiples of `ROWS`.
+        Multiples of `ROWS` and `STEPS`.
     panels : ndarray, shape (panels, depth, PANEL)
     bias : ndarray, shape (panels, PANEL)
     slope : float32
@@ -49,23 +62,27 @@ def multiply(rows: F32, panels: F32, bias: F32, slope: float, out: F32) -> None:
     for p in range(panels.shape[0]):
         w = panels[p]
         for r in range(0, count, ROWS):
-            for j in range(PANEL):
-                start = bias[p, j]
-                total[0, j] = start
-                total[1, j] = start
-                total[2, j] = start
-                total[3, j] = start
-            for k in range(0, rows.shape[1], 4):
+            for i in range(ROWS):
+                total[i] = bias[p]
+            for k in range(0, rows.shape[1], STEPS):
                 a0, a1, a2, a3 = rows[r, k], rows[r, k + 1], rows[r, k + 2], rows[r, k + 3]
                 b0, b1, b2, b3 = rows[r + 1, k], rows[r + 1, k + 1], rows[r + 1, k + 2], rows[r + 1, k + 3]
                 c0, c1, c2, c3 = rows[r + 2, k], rows[r + 2, k + 1], rows[r + 2, k + 2], rows[r + 2, k + 3]
                 d0, d1, d2, d3 = rows[r + 3, k], rows[r + 3, k + 1], rows[r + 3, k + 2], rows[r + 3, k + 3]
+                e0, e1, e2, e3 = rows[r + 4, k], rows[r + 4, k + 1], rows[r + 4, k + 2], rows[r + 4, k + 3]
+                f0, f1, f2, f3 = rows[r + 5, k], rows[r + 5, k + 1], rows[r + 5, k + 2], rows[r + 5, k + 3]
+                g0, g1, g2, g3 = rows[r + 6, k], rows[r + 6, k + 1], rows[r + 6, k + 2], rows[r + 6, k + 3]
+                h0, h1, h2, h3 = rows[r + 7, k], rows[r + 7, k + 1], rows[r + 7, k + 2], rows[r + 7, k + 3]
                 for j in range(PANEL):
                     w0, w1, w2, w3 = w[k, j], w[k + 1, j], w[k + 2, j], w[k + 3, j]
                     total[0, j] = total[0, j] + a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
                     total[1, j] = total[1, j] + b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
                     total[2, j] = total[2, j] + c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
                     total[3, j] = total[3, j] + d0 * w0 + d1 * w1 + d2 * w2 + d3 * w3
+                    total[4, j] = total[4, j] + e0 * w0 + e1 * w1 + e2 * w2 + e3 * w3
+                    total[5, j] = total[5, j] + f0 * w0 + f1 * w1 + f2 * w2 + f3 * w3
+                    total[6, j] = total[6, j] + g0 * w0 + g1 * w1 + g2 * w2 + g3 * w3
+                    total[7, j] = total[7, j] + h0 * w0 + h1 * w1 + h2 * w2 + h3 * w3
             for i in range(min(ROWS, count - r)):
                 for j in range(min(PANEL, filters - p * PANEL)):
                     value = total[i, j]
@@ -110,7 +127,7 @@ def convolve(
     ----------
     values : ndarray, shape (n, rows, columns, channels)
     panels : ndarray, shape (panels, depth, PANEL)
-        Depth is height × width × channels, padded to a multiple of `ROWS`.
+        Depth is height × width × channels, padded to a multiple of `STEPS`.
     bias : ndarray, shape (panels, PANEL)
     slope : float32
     window : tuple of int

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels
-from .kernels import PANEL, ROWS
+from .kernels import PANEL, ROWS, STEPS
 from .network import Activation, BatchNormalization, Conv2D, Dense, Flatten, Network, Shape
 
 if TYPE_CHECKING:
@@ -263,6 +263,6 @@ def _panels(matrix: F64) -> F32:
     """A matrix in panels of `kernels.PANEL` columns, shape (panels, depth, PANEL), padded with zeros."""
     depth, filters = matrix.shape
     count = -(-filters // PANEL)
-    padded = np.zeros((-(-depth // ROWS) * ROWS, count * PANEL), np.float32)
+    padded = np.zeros((-(-depth // STEPS) * STEPS, count * PANEL), np.float32)
     padded[:depth, :filters] = matrix
     return np.ascontiguousarray(padded.reshape(-1, count, PANEL).transpose(1, 0, 2))

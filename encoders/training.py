@@ -35,6 +35,10 @@ Advance: TypeAlias = Callable[[int, int, str], object]
 FEWEST: Final = 200
 """Sources to train on."""
 
+MAP_BINS: Final = 24 * 16
+"""Bins of a published map. What is made small is the error of the whole array in this unit, so that Adam's epsilon and
+the term of the weights count alike however many bins there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -181,7 +185,12 @@ def _fit(
     """Losses by epoch; the model has its best weights then."""
     steps = -(-len(fitted) // settings.batch) * settings.epochs
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-    model.model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse", metrics=["mean_squared_error"])
+    model.model.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss="mse",
+        loss_weights=[prod(model.shape) / MAP_BINS],
+        metrics=["mean_squared_error"],
+    )
     watched = {"monitor": "val_mean_squared_error", "mode": "min"}
     batches = _batches(keras)
     fit = model.model.fit(

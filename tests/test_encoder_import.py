@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import marshal
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_encoder import conv2d, evaluate, leaky, normalise
 
+from xherald.encoders import importing
 from xherald.encoders.bytecode import is_identity
 from xherald.encoders.importing import import_encoder, read_keras
 from xherald.encoders.inference import Encoder
@@ -449,6 +451,27 @@ def test_a_damaged_file_is_refused_wherever_it_breaks_off(file: Written, tmp_pat
             read_keras(broken)
     with pytest.raises(UnreadableFileError, match="no such file"):
         read_keras(tmp_path / "absent.h5")
+
+
+def crash(path: Path, shape: tuple[int, ...] | None) -> None:
+    os.abort()
+
+
+def test_a_file_that_brings_the_library_down_is_refused(
+    file: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "read_keras", crash)
+    with pytest.raises(UnreadableFileError, match=r"encoder\.h5: the HDF5 library broke down"):
+        import_encoder(file.write(tmp_path / "encoder.h5"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5"])
+def test_the_command_says_what_is_no_file(content: bytes, xherald: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "encoder.h5").write_bytes(content)
+    answer = xherald("encoder", "import", tmp_path / "encoder.h5", "--out", tmp_path / "out")
+    assert (answer.exit_code, answer.stderr.count("\n")) == (1, 1)
+    assert "encoder.h5: no sound HDF5 file" in answer.stderr
 
 
 def test_what_is_refused_leaves_nothing(xherald: Callable[..., Answer], file: Written, tmp_path: Path) -> None:
