@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.sparse import csr_array
 
+from benchmarks import baseline
 from xherald.photons import EventBatch, EventList, Exposure, Identity
 from xherald.photons.errors import PhotonError
 from xherald.plugins import PluginHost, Representation
 from xherald.plugins.representations import EtdtCube, EtMap, LivetimeCube, LivetimeMap
-
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import baseline
 
 ALL = (EtMap(), EtdtCube(), LivetimeMap(), LivetimeCube())
 by_name = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
