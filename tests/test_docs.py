@@ -28,8 +28,9 @@ def test_every_command_is_in_the_readme() -> None:
 SIMULATION = (ROOT / "docs" / "simulation.md").read_text()
 
 
-@pytest.mark.parametrize("text", [README, SIMULATION], ids=["readme", "simulation"])
-def test_commands_in_documents_are_commands(text: str) -> None:
+@pytest.mark.parametrize("document", ["README.md", "docs/simulation.md", "docs/reference.md", "docs/encoders.md"])
+def test_commands_in_documents_are_commands(document: str) -> None:
+    text = (ROOT / document).read_text()
     context = click.Context(main)
     blocks = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     lines = re.findall(r"^(?:[A-Z_]+=\S+ )?(xherald .*)$", blocks, re.MULTILINE)
