@@ -43,7 +43,7 @@ types: $(READY)
 	MYPYPATH=build/types $(BIN)/mypy $(foreach room,$(ROOMS),-p xherald.$(room))
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 prove: $(READY)
 	$(BIN)/pytest -m prove

@@ -1,7 +1,8 @@
 """Speed and memory of the road, each figure beside what it is measured against in the same run.
 
 ``make bench`` writes ``build/bench.json`` and prints a table. Medians of repeated runs, kernels compiled.
-Figures that need real event files are left out, and named, where those are not at hand.
+Figures that need real event files are left out, and named, where those are not at hand. ``make bench BENCH="NAME …"``
+runs some of them; scikit-learn's t-SNE of the published catalogue's size, in `embedding`, takes most of an hour.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from .embedding import bench_embedding, bench_neighbours
+from .encoders import bench_encoders
+from .representations import bench_representations
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANDRA = ROOT.parent / "shared" / "data" / "chandra"
@@ -170,6 +175,21 @@ def bench_population() -> dict[str, float]:
         }
 
 
+def bench_reference() -> dict[str, float]:
+    """Making the built-in reference, kernels compiled, and holding 1,000 sources against it in another process."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["env", f"XHERALD_REFERENCE__FOLDER={folder}/references", str(XHERALD)]
+        sources = Path(folder) / "sources.parquet"
+        simulate = [*words, "simulate", "population", "1000", "--seed", "9", "--out", str(sources)]
+        subprocess.run(simulate, check=True, capture_output=True)
+        start = time.perf_counter()
+        subprocess.run([*words, "reference", "show", "--json"], check=True, capture_output=True)
+        made = time.perf_counter() - start
+        place = [*words, "reference", "place", "built-in", str(sources), "--json"]
+        placed = seconds(lambda: subprocess.run(place, check=True, capture_output=True), 3)
+        return {"built_in_20000_sources_s": made, "placing_1000_sources_in_a_new_process_s": placed}
+
+
 def _peak_of(command: list[str]) -> float:
     """Peak resident memory of a command, GiB, asked of the kernel by a process of its own."""
     script = (
@@ -198,6 +218,11 @@ BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "blocks": (bench_blocks, False),
     "memory": (bench_memory, False),
     "population": (bench_population, False),
+    "representations": (bench_representations, False),
+    "encoders": (bench_encoders, False),
+    "neighbours": (bench_neighbours, False),
+    "reference": (bench_reference, False),
+    "embedding": (bench_embedding, False),
     "command": (bench_command, False),
 }
 """Every bench, and whether it needs the real event files."""

@@ -75,7 +75,7 @@ def test_candidates_come_through_clusters_and_neighbours() -> None:
     features = random.normal(size=(2000, 4)).astype(np.float32)
     names = [f"s{i:04d}" for i in range(2000)]
     clusters = cluster_table(cluster, kinds, SETTINGS)
-    table = candidate_table(names, kinds, features, cluster, clusters, ExactIndex.of(features), SETTINGS).to_pydict()
+    table = candidate_table(names, kinds, features, cluster, clusters, ExactIndex(features), SETTINGS).to_pydict()
     known = [i for i, kind in enumerate(kinds) if kind]
     apart = np.linalg.norm(features[:, None] - features[known][None], axis=2)
     near = {j for i in known for j in np.argsort(np.linalg.norm(features - features[i], axis=1))[1:6] if not kinds[j]}
@@ -103,7 +103,7 @@ def test_without_neighbours_and_dominant_clusters_there_is_no_candidate() -> Non
     settings = AssociationSettings(neighbours=0)
     clusters = cluster_table(cluster, kinds, settings)
     names = [str(i) for i in range(50)]
-    table = candidate_table(names, kinds, features, cluster, clusters, ExactIndex.of(features), settings)
+    table = candidate_table(names, kinds, features, cluster, clusters, ExactIndex(features), settings)
     assert table.num_rows == 0
     assert table.column_names == ["obsreg_id", "kind", "through", "cluster", "nearest", "distance"]
 

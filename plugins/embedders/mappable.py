@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons.errors import ReferenceDataError
+
+from ..contract import Features
 
 __all__ = ["require_mappable"]
 
 
-def require_mappable(features: NDArray[np.float32], more_than: float, setting: str) -> None:
+def require_mappable(features: Features, more_than: float, setting: str) -> None:
     """Refuse a population that no map can be made of.
 
     Parameters

@@ -7,8 +7,6 @@ and their order are those of double precision, and sources at one distance come 
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +15,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from xherald.photons.errors import ReferenceDataError
+from xherald.photons.threads import in_threads
 
-__all__ = ["EXACT_UP_TO", "Tiles", "nearest", "nearest_others", "threads_of", "tiles_of"]
+from ..contract import Features
+
+__all__ = ["EXACT_UP_TO", "FEW", "Tiles", "feature_table", "nearest", "nearest_others", "tiles_of"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -30,8 +31,11 @@ TILE: Final = 256
 AT_ONCE: Final = 256
 """Queries that a tile is held against before the next is fetched."""
 
+FEW: Final = 32
+"""Queries up to which starting threads would cost more than they save."""
+
 EXACT_UP_TO: Final = 200_000
-"""Sources whose neighbours embedders find exactly unless told otherwise: a minute on two cores, growing as the square."""
+"""Sources whose neighbours embedders find exactly unless told otherwise: a minute on two cores, more as the square."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +52,7 @@ class Tiles:
     tiles: F32
 
 
-def tiles_of(features: F32) -> Tiles:
+def tiles_of(features: Features) -> Tiles:
     """Lay features out for `nearest`.
 
     Raises
@@ -56,14 +60,14 @@ def tiles_of(features: F32) -> Tiles:
     ReferenceDataError
         They are no table of finite numbers.
     """
-    rows = _table(features)
+    rows = feature_table(features)
     n, d = rows.shape
     padded = np.full((-(-n // TILE) * TILE, d), np.inf, dtype=np.float32)
     padded[:n] = rows
     return Tiles(rows, np.ascontiguousarray(padded.reshape(-1, TILE, d).transpose(0, 2, 1)))
 
 
-def nearest(among: Tiles, queries: F32, k: int, own: I64 | None = None, threads: int = 1) -> tuple[I64, F64]:
+def nearest(among: Tiles, queries: Features, k: int, own: I64 | None = None, threads: int = 1) -> tuple[I64, F64]:
     """The k nearest sources of each query.
 
     Parameters
@@ -86,7 +90,7 @@ def nearest(among: Tiles, queries: F32, k: int, own: I64 | None = None, threads:
     ReferenceDataError
         There are fewer than k sources, or queries have other features, or such as are not finite.
     """
-    queries = _table(queries)
+    queries = feature_table(queries)
     (n, d), m = among.rows.shape, len(queries)
     if queries.shape[1] != d:
         raise ReferenceDataError(f"sources of {queries.shape[1]} features cannot be held against ones of {d}")
@@ -98,36 +102,30 @@ def nearest(among: Tiles, queries: F32, k: int, own: I64 | None = None, threads:
     # Rounding of a sum of d squares in single precision, doubled; and what squares below the smallest number lose.
     margin, floor = 1 + (d + 4) * 2.0**-23, d * float(np.finfo(np.float32).tiny)
 
-    def part(start: int) -> None:
-        these = slice(start, start + AT_ONCE)
-        _search(among.tiles, among.rows, queries[these], own[these], squares[these], rows[these], margin, floor)
+    def some(first: int, stop: int) -> None:
+        for start in range(first, stop, AT_ONCE):
+            these = slice(start, min(start + AT_ONCE, stop))
+            _search(among.tiles, among.rows, queries[these], own[these], squares[these], rows[these], margin, floor)
 
-    starts = range(0, m, AT_ONCE)
-    workers = min(threads_of(threads), len(starts))
-    if workers > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(part, starts))
-    else:
-        for start in starts:
-            part(start)
+    in_threads(some, np.arange(m + 1), threads if m > FEW else 1)
     distances: F64 = np.sqrt(squares)
     return rows, distances
 
 
-def nearest_others(features: F32, k: int, threads: int = 0) -> tuple[I64, F64]:
+def nearest_others(features: Features, k: int, threads: int = 0) -> tuple[I64, F64]:
     """The k nearest of each source among all others, as `nearest` gives them."""
     among = tiles_of(features)
     return nearest(among, among.rows, k, np.arange(len(among.rows), dtype=np.int64), threads)
 
 
-def threads_of(wanted: int) -> int:
-    """Threads to work with: as many as this process may use for 0."""
-    if wanted:
-        return wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def feature_table(features: Features) -> F32:
+    """Features as kernels read them.
 
-
-def _table(features: F32) -> F32:
+    Raises
+    ------
+    ReferenceDataError
+        They are no table of finite numbers.
+    """
     rows: F32 = np.ascontiguousarray(features, dtype=np.float32)
     if rows.ndim != 2 or not rows.shape[1]:
         raise ReferenceDataError(f"features are to be a table of sources and features, not of shape {rows.shape}")

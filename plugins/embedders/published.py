@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..contract import Advance, Embedder, Options
+from ..contract import Advance, Embedder, Features, Options
 from .mappable import require_mappable
 
 __all__ = ["PublishedTSNE", "PublishedTSNEOptions"]
 
-F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
@@ -49,7 +48,7 @@ class PublishedTSNE(Embedder):
     name: ClassVar[str] = "tsne"
     options_model: ClassVar[type[Options]] = PublishedTSNEOptions
 
-    def fit(self, features: F32, options: Options, advance: Advance = lambda _: None) -> F64:
+    def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2): see `Embedder.fit`."""
         from sklearn.manifold import TSNE
 

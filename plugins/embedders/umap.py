@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING, ClassVar
+from importlib import import_module
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..contract import Advance, Embedder, Options
+from ..contract import Advance, Embedder, Features, Options
 from .mappable import require_mappable
-
-if TYPE_CHECKING:
-    from umap.umap_ import UMAP
 
 __all__ = ["UMAPEmbedder", "UMAPOptions"]
 
@@ -50,7 +48,7 @@ class UMAPEmbedder(Embedder):
     name: ClassVar[str] = "umap"
     options_model: ClassVar[type[Options]] = UMAPOptions
 
-    def fit(self, features: F32, options: Options, advance: Advance = lambda _: None) -> F64:
+    def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2): see `Embedder.fit`."""
         from .nearest import EXACT_UP_TO
 
@@ -73,7 +71,7 @@ class UMAPEmbedder(Embedder):
             return np.asarray(mapper.fit_transform(features), dtype=np.float64)
 
 
-def _neighbours(features: F32, k: int) -> tuple[NDArray[np.int64], F32]:
+def _neighbours(features: Features, k: int) -> tuple[NDArray[np.int64], F32]:
     """Neighbours as umap-learn wants them: each source's first is itself."""
     from .nearest import nearest_others
 
@@ -82,20 +80,17 @@ def _neighbours(features: F32, k: int) -> tuple[NDArray[np.int64], F32]:
     return np.hstack([own, rows]), np.pad(distances, ((0, 0), (1, 0))).astype(np.float32)
 
 
-def _umap() -> type[UMAP]:
+def _umap() -> Any:
     """umap-learn's class without TensorFlow, which its parametric variant would import (8 s and 0.6 GB) if installed.
 
     The package catches that this variant cannot be imported, and says so in a warning; it can be imported afterwards.
     """
     if "umap" in sys.modules:
-        from umap.umap_ import UMAP
-
-        return UMAP
+        return import_module("umap.umap_").UMAP
     sys.modules[PARAMETRIC] = None  # type: ignore[assignment]
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
-            from umap.umap_ import UMAP
+            return import_module("umap.umap_").UMAP
     finally:
         del sys.modules[PARAMETRIC]
-    return UMAP
