@@ -18,6 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.plugins.placement import place_among
+from xherald.plugins.reference import NeighbourIndex
+
 __all__ = ["bench_embedding", "bench_neighbours"]
 
 WHOLE = 95_473
@@ -97,6 +100,7 @@ def bench_neighbours(sources: int = WHOLE) -> dict[str, float]:
     with_newer = CatalogueIndex.of(index).with_added(queries[:1000])
     for name, one in (("approximate", index), ("exact", exact), ("approximate_and_1000_newer", with_newer)):
         figures[f"{name}_ms"] = _median_ms(lambda query, one=one: one.query(query, NEAREST), queries)
+    figures["neighbours_and_place_ms"] = _median_ms(lambda query: _place(index, features[:, :2], query), queries)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "index"
         folder.mkdir()
@@ -131,6 +135,12 @@ def _median_ms(query: Callable[[NDArray[np.float32]], object], queries: NDArray[
         query(queries[row : row + 1])
         taken.append(time.perf_counter() - start)
     return 1e3 * statistics.median(taken)
+
+
+def _place(index: NeighbourIndex, embedding: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Where a new source belongs on a map, which for its time's sake may be any."""
+    rows, distances = index.query(query, NEAREST)
+    return place_among(distances, embedding[rows])
 
 
 def _ready(folder: Path, environment: dict[str, str]) -> float:
