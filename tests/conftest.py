@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from xherald.simulation.exposure import SimulatedExposure
     from xherald.simulation.writers import Written
+
+# Tests run side by side: scikit-learn's threads, as many as there are cores in each, would wait for one another. They
+# change no result; libraries read this when they are first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Kernels compile inside the first example of a test: its time says nothing about the example.
 settings.register_profile("xherald", deadline=None)
