@@ -160,10 +160,7 @@ class ApproximateIndex:
             There are fewer than k sources, or queries have other features, or such as are not finite.
         """
         queries = feature_table(features)
-        if queries.shape[1] != self.width:
-            raise ReferenceDataError(
-                f"sources of {queries.shape[1]} features cannot be held against ones of {self.width}"
-            )
+        _refuse_width(queries, self.width)
         _refuse_count(k, len(self))
         return self._search(queries, k, np.zeros(0, dtype=np.int64))
 
@@ -202,13 +199,11 @@ class CatalogueIndex:
     _side: ExactIndex = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "added", np.array(self.added, dtype=np.float32))
-        if self.added.ndim != 2 or self.added.shape[1] != self.base.width:
-            raise ReferenceDataError(
-                f"newer sources' features are of shape {self.added.shape}, the index has {self.base.width} a source"
-            )
-        self.added.setflags(write=False)
-        object.__setattr__(self, "_side", ExactIndex(self.added))
+        added = np.array(self.added, dtype=np.float32)
+        added.setflags(write=False)
+        object.__setattr__(self, "added", added)
+        object.__setattr__(self, "_side", ExactIndex(added))
+        _refuse_width(added, self.base.width)
 
     @classmethod
     def of(cls, base: BaseIndex) -> CatalogueIndex:
@@ -226,7 +221,9 @@ class CatalogueIndex:
         ReferenceDataError
             Features are no table of finite numbers, or not as wide as the index.
         """
-        return CatalogueIndex(self.base, np.concatenate([self.added, feature_table(features)], dtype=np.float32))
+        more = feature_table(features)
+        _refuse_width(more, self.base.width)
+        return CatalogueIndex(self.base, np.concatenate([self.added, more]))
 
     def query(self, features: Features, k: int) -> tuple[I64, F64]:
         """The k nearest sources of each row, old and new: see `NeighbourIndex.query`.
@@ -318,6 +315,11 @@ def load_index(folder: Path, features: Features) -> BaseIndex:
     if about.get("kind") != APPROXIMATE:
         raise ArtefactError(f"{folder}: is an index of unknown kind {about.get('kind')!r}; build the reference anew")
     return _load_graph(folder / GRAPH, table, about)
+
+
+def _refuse_width(features: F32, width: int) -> None:
+    if features.shape[1] != width:
+        raise ReferenceDataError(f"sources of {features.shape[1]} features cannot be held against ones of {width}")
 
 
 def _refuse_count(k: int, sources: int) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_the_exact_index_is_going_through_all(population: tuple[np.ndarray, np.n
 
 def test_edges_go_both_ways_once_and_never_back() -> None:
     starts, edges = join_both_ways(np.array([[0, 1, 2], [2, 0, -1], [2, 1, 0], [0, 0, -1]], dtype=np.int32))
-    assert [edges[a:b].tolist() for a, b in zip(starts[:-1], starts[1:], strict=True)] == [
+    assert [edges[a:b].tolist() for a, b in pairwise(starts)] == [
         [1, 2, 3],
         [0, 2],
         [0, 1],
@@ -193,9 +194,9 @@ def test_newer_sources_are_found_as_if_they_had_been_there(
 def test_an_index_is_not_changed_from_outside() -> None:
     added = components(5, 2)
     index = CatalogueIndex.of(ExactIndex(components(20, 1))).with_added(added)
-    before = index.query(added, 1)[1].copy()
+    kept = added.copy()
     added += 1
-    assert np.array_equal(index.query(added - 1, 1)[1], before)
+    assert np.array_equal(index.query(kept, 1)[1], np.zeros((5, 1)))
     with pytest.raises(ValueError, match="read-only"):
         index.added[0] = 0
 
@@ -227,7 +228,7 @@ def test_queries_that_cannot_be_answered_are_refused(kind: str) -> None:
 
 def test_newer_sources_that_do_not_fit_are_refused() -> None:
     index = CatalogueIndex.of(ExactIndex(components(30, 1)))
-    with pytest.raises(ReferenceDataError, match="14"):
+    with pytest.raises(ReferenceDataError, match="of 14 features cannot be held against ones of 15"):
         index.with_added(components(3, 2)[:, :14])
     with pytest.raises(ReferenceDataError, match="not finite"):
         index.with_added(np.full((1, 15), np.inf))

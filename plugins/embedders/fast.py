@@ -32,6 +32,9 @@ NEIGHBOURS_PER_PERPLEXITY: Final = 3
 START: Final = 1e-4
 """Standard deviation of the starting map along its first axis, small beside what t-SNE makes of it."""
 
+FEW: Final = 10_000
+"""Sources below which threads gain little where cores are idle, and lose much to waiting where they are not."""
+
 LEAST_RATE: Final = 200.0
 """Below which maps of few sources do not unfold; scikit-learn's is the same, in other units."""
 
@@ -54,7 +57,7 @@ class FastTSNEOptions(Options):
     neighbours : "auto", "exact" or "approximate"
         How neighbours are found: exactly, or with annoy's trees; "auto" is exact up to 200,000 sources.
     random_state : int — the seed
-    threads : int — 0 for as many as there are cores
+    threads : int — 0 for as many as there are cores, or one for fewer than 10,000 sources
     """
 
     perplexity: float = Field(default=50.0, ge=1)
@@ -82,7 +85,7 @@ class FastTSNE(Embedder):
         assert isinstance(options, FastTSNEOptions)
         # A source's neighbours are at most all others, and as many of them as the perplexity are needed.
         require_mappable(features, options.perplexity + 1, f"perplexity {options.perplexity:g}")
-        threads = options.threads or os.cpu_count() or 1
+        threads = options.threads or (1 if len(features) < FEW else os.cpu_count() or 1)
         advance(f"neighbours of {len(features)} sources")
         affinities = _affinities(features, options, threads)
         embedding = openTSNE.TSNEEmbedding(
