@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -24,16 +23,6 @@ QUICK = {
     "umap": {"neighbours": 15, "epochs": 100},
 }
 by_name = pytest.mark.parametrize("name", ["tsne", "fast_tsne", "umap"])
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """scikit-learn's threads wait for each other most of the time when tests run side by side."""
-    import sklearn.manifold  # noqa: F401 — loads what is limited
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
 
 
 def mapped(name: str, features: np.ndarray, **options: object) -> np.ndarray:

@@ -1,8 +1,8 @@
 """t-SNE as the published method calls it: scikit-learn's, random start, next to no early exaggeration.
 
 Dillmann et al. 2025 (MNRAS 537, 931), §3.4; van der Maaten & Hinton 2008 (JMLR 9, 2579); Barnes–Hut approximation of
-van der Maaten 2014 (JMLR 15, 3221). The map depends on scikit-learn's version and on the processor's arithmetic, not on
-the number of threads; a thousand rounds over 20,000 sources take minutes.
+van der Maaten 2014 (JMLR 15, 3221). The map depends on scikit-learn's version and the processor's arithmetic; a
+thousand rounds over 20,000 sources take minutes.
 """
 
 from __future__ import annotations
