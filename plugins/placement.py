@@ -92,6 +92,15 @@ def _is_median(i: int, weights: F64, positions: F64) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _pull(weights: F64, positions: F64, place: F64) -> float:
+    """Weighted distances to a place, summed: what the median makes least."""
+    total = 0.0
+    for i in range(weights.size):
+        total += weights[i] * np.hypot(positions[i, 0] - place[0], positions[i, 1] - place[1])
+    return total
+
+
+@njit(cache=True, nogil=True)
 def _place(weights: F64, positions: F64, place: F64) -> None:
     """Find the weighted geometric median."""
     k = weights.size
@@ -104,17 +113,31 @@ def _place(weights: F64, positions: F64, place: F64) -> None:
     for i in range(k):
         place += weights[i] * positions[i]
         extent = max(extent, np.hypot(positions[i, 0] - positions[0, 0], positions[i, 1] - positions[0, 1]))
+    now = _pull(weights, positions, place)
     for _ in range(STEPS):
-        x = y = total = 0.0
+        x = y = total = xx = xy = yy = 0.0
         for i in range(k):
             # No neighbour's place is the median: one that a step falls on pulls strongly, yet is left again.
-            away = max(np.hypot(positions[i, 0] - place[0], positions[i, 1] - place[1]), STILL * extent)
-            x += weights[i] / away * positions[i, 0]
-            y += weights[i] / away * positions[i, 1]
-            total += weights[i] / away
-        step = np.hypot(x / total - place[0], y / total - place[1])
-        place[0], place[1] = x / total, y / total
-        if step <= STILL * extent:
+            to_x, to_y = positions[i, 0] - place[0], positions[i, 1] - place[1]
+            away = max(np.hypot(to_x, to_y), STILL * extent)
+            force = weights[i] / away
+            x += force * to_x
+            y += force * to_y
+            total += force
+            xx += force * (to_y / away) ** 2
+            yy += force * (to_x / away) ** 2
+            xy -= force * to_x * to_y / away**2
+        before_x, before_y, before = place[0], place[1], now
+        # Newton's step where it leads down, Weiszfeld's, which always does, where not.
+        curvature = xx * yy - xy * xy
+        if curvature > 0.0:
+            place[0] += (yy * x - xy * y) / curvature
+            place[1] += (xx * y - xy * x) / curvature
+            now = _pull(weights, positions, place)
+        if not now < before:
+            place[0], place[1] = before_x + x / total, before_y + y / total
+            now = _pull(weights, positions, place)
+        if np.hypot(place[0] - before_x, place[1] - before_y) <= STILL * extent:
             return
 
 

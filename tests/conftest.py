@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from xherald.simulation.exposure import SimulatedExposure
     from xherald.simulation.writers import Written
 
-# Tests run side by side: scikit-learn's threads, as many as there are cores in each, would wait for one another. They
-# change no result; libraries read this when they are first imported.
+# Tests run side by side: scikit-learn's threads, as many as there are cores in each, would wait for one another.
+# Libraries read this when they are first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Kernels compile inside the first example of a test: its time says nothing about the example.
