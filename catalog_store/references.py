@@ -88,12 +88,10 @@ class ReferenceStore:
             A manifest cannot be read.
         """
         active = self._active()
-        found = sorted(self.folder.glob("*/*/manifest.json"), key=lambda p: (p.parts[-3], int(_number(p.parts[-2]))))
+        # A version that is being written has another name until it is whole.
+        folders = [path.parent for path in self.folder.glob("*/*/manifest.json") if path.parent.name.isdigit()]
         entries = []
-        for path in found:
-            folder = path.parent
-            if not NAME.fullmatch(folder.parent.name) or not folder.name.isdigit():
-                continue  # a version that is being written, or no version
+        for folder in sorted(folders, key=lambda one: (one.parent.name, int(one.name))):
             about = read_manifest(folder, KIND).about
             key = instrument_key(about["mission"], about["instrument"])
             name, version = folder.parent.name, folder.name
@@ -204,10 +202,6 @@ class ReferenceStore:
             sources=_read_table(entry.folder / "sources.parquet"),
             cases={name: _load_case(entry.folder, name, about["cases"][name], extractors) for name in chosen},
         )
-
-
-def _number(text: str) -> str:
-    return text if text.isdigit() else "0"
 
 
 def _save_case(folder: Path, case: ReferenceCase) -> None:
