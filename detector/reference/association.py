@@ -119,6 +119,8 @@ def candidate_table(
     """
     import pyarrow as pa
 
+    from xherald.catalog_store.neighbours import ExactIndex
+
     label = np.array(kinds)
     known = np.flatnonzero(label != "")
     dominant = np.array(clusters.column("dominant").to_pylist())[cluster]
@@ -129,7 +131,7 @@ def candidate_table(
         is_neighbour[near.ravel()] = True
         is_neighbour[known] = False
     rows = np.flatnonzero(in_cluster | is_neighbour)
-    nearest, distance = _nearest(features[rows], features[known])
+    nearest, distance = (found[:, 0] for found in ExactIndex(features[known]).query(features[rows], 1))
     order = np.argsort(distance, kind="stable")
     rows, nearest, distance = rows[order], nearest[order], distance[order]
     through = np.where(in_cluster[rows], np.where(is_neighbour[rows], "both", "cluster"), "neighbour")
@@ -145,13 +147,3 @@ def candidate_table(
             "distance": distance,
         }
     )
-
-
-def _nearest(features: F32, known: F32) -> tuple[I64, F64]:
-    """The nearest of the known to each row, and its distance."""
-    from sklearn.metrics import pairwise_distances_argmin_min
-
-    if not len(features):
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    rows, distances = pairwise_distances_argmin_min(features.astype(np.float64), known.astype(np.float64))
-    return rows.astype(np.int64), distances.astype(np.float64)

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from xherald.catalog_store.neighbours import ExactIndex
 from xherald.catalog_store.references import instrument_key
 from xherald.detector.cases import case_of, represent
 from xherald.photons import EventBatch
@@ -71,8 +72,7 @@ def place_sources(
         np.array(reference.sources.column(name).to_pylist()) for name in ("obsreg_id", "class", "bona_fide")
     )
     known = np.flatnonzero(kinds != "")
-    away = np.sqrt(((features[:, None, :] - kept.features[known][None]).astype(np.float64) ** 2).sum(axis=2))
-    nearest = np.argsort(away, axis=1, kind="stable")[:, :transients]
+    nearest, away = ExactIndex(kept.features[known]).query(features, min(transients, len(known)))
     dominant = kept.clusters.column("dominant").to_pylist()
 
     def near(row: int, distance: float) -> Near:
@@ -97,7 +97,7 @@ def place_sources(
                 "cluster": cluster,
                 "cluster_dominant": dominant[cluster],
                 "neighbours": [near(row, d) for row, d in zip(rows[i], distances[i], strict=True)],
-                "transients": [near(known[j], away[i, j]) for j in nearest[i]],
+                "transients": [near(known[j], d) for j, d in zip(nearest[i], away[i], strict=True)],
             }
         )
     return placed
