@@ -13,6 +13,7 @@ from xherald.plugins.cases import CaseSettings, Choice, Clustering
 
 if TYPE_CHECKING:
     from xherald.detector.config import Configuration
+    from xherald.photons.statistics.result import Timing
 
 __all__ = ["Case", "case_of", "cases_named", "represent"]
 
@@ -112,9 +113,9 @@ def case_of(name: str, settings: CaseSettings | Mapping[str, Any], host: PluginH
     )
 
 
-def represent(batch: EventBatch, case: Case) -> Sample:
-    """Sources as the case's extractor gets them."""
+def represent(batch: EventBatch, case: Case, timing: Timing | None = None) -> Sample:
+    """Sources as the case's extractor gets them; the tests' verdict with them where it is known already."""
     if case.representation is None:
-        return Sample(batch)
+        return Sample(batch, timing=timing)
     options = case.representation_options
-    return Sample(batch, case.representation.transform(batch, options), case.representation.shape(options))
+    return Sample(batch, case.representation.transform(batch, options), case.representation.shape(options), timing)

@@ -18,6 +18,7 @@ from .files import FitsFile, Hdu, Keywords, open_fits, read_header
 from .goodtimes import GtiLayout
 from .hookspecs import hookimpl
 from .host import PluginFailure, PluginHost, PluginRecord
+from .judging import Flags, Scorer, Subjects, Veto
 from .mission import FitsAdapter, Instrument, MissionTable, NoImage, PhotonColumns
 from .screening import ChannelEnergy, Energy, LinearEnergy, Rule
 
@@ -31,6 +32,7 @@ __all__ = [
     "FitsAdapter",
     "FitsFile",
     "FittedExtractor",
+    "Flags",
     "GtiLayout",
     "Hdu",
     "Instrument",
@@ -49,7 +51,10 @@ __all__ = [
     "Representation",
     "Rule",
     "Sample",
+    "Scorer",
+    "Subjects",
     "Values",
+    "Veto",
     "hookimpl",
     "open_fits",
     "read_header",

@@ -20,6 +20,8 @@ from xherald.photons import Aperture, EventBatch, Observation
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from xherald.photons.statistics.result import Timing
+
 __all__ = [
     "Advance",
     "Embedder",
@@ -137,11 +139,14 @@ class Sample:
         Of the case's representation; None in a case that has none.
     shape : tuple of int
         Of one source's array.
+    timing : Timing, optional
+        The tests' verdict on the batch, where it is known already.
     """
 
     batch: EventBatch
     values: Values | None = None
     shape: tuple[int, ...] = ()
+    timing: Timing | None = None
 
     def __len__(self) -> int:
         return len(self.batch)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pluggy
 
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Representation
+from .judging import Scorer, Veto
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 
@@ -33,3 +34,13 @@ def register_extractors(register: Callable[[FeatureExtractor], None]) -> None:
 @hookspec
 def register_embedders(register: Callable[[Embedder], None]) -> None:
     """Register embedders, each from features to a map of the plane."""
+
+
+@hookspec
+def register_scorers(register: Callable[[Scorer], None]) -> None:
+    """Register scorers, each from detections to numbers that the combined score is made of."""
+
+
+@hookspec
+def register_vetoes(register: Callable[[Veto], None]) -> None:
+    """Register vetoes, each from detections to flags with the numbers behind them."""

@@ -19,6 +19,7 @@ from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
 
 from . import hookspecs
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Options, Plugin, Representation
+from .judging import Scorer, Veto
 
 __all__ = ["KINDS", "PluginFailure", "PluginHost", "PluginRecord"]
 
@@ -29,6 +30,8 @@ KINDS: Final[Mapping[str, type[Plugin]]] = {
     "representations": Representation,
     "extractors": FeatureExtractor,
     "embedders": Embedder,
+    "scorers": Scorer,
+    "vetoes": Veto,
 }
 """Kinds of plugins, as in ``register_KIND``, and the class that each derives from."""
 
@@ -158,6 +161,16 @@ class PluginHost:
     def embedders(self) -> Mapping[str, Embedder]:
         """Registered embedders by name."""
         return self._of_kind("embedders", Embedder)  # type: ignore[type-abstract]
+
+    @property
+    def scorers(self) -> Mapping[str, Scorer]:
+        """Registered scorers by name."""
+        return self._of_kind("scorers", Scorer)  # type: ignore[type-abstract]
+
+    @property
+    def vetoes(self) -> Mapping[str, Veto]:
+        """Registered vetoes by name."""
+        return self._of_kind("vetoes", Veto)  # type: ignore[type-abstract]
 
     def package_of(self, kind: str, name: str) -> str:
         """The package that a registered plugin came from."""

@@ -69,7 +69,7 @@ class FittedTiming(FittedExtractor):
         """Test each source and scale what comes of it, shape (n, width); see `FittedExtractor.transform`."""
         from .timing_features import timing_features
 
-        return self.scaled(timing_features(sample.batch, self.cap), sample)
+        return self.scaled(timing_features(sample.batch, self.cap, sample.timing), sample)
 
     def scaled(self, raw: F64, sample: Sample) -> F32:
         """Raw features in units of the population."""
@@ -106,7 +106,7 @@ class TimingExtractor(FeatureExtractor):
         if len(sample) < FEWEST:
             raise ReferenceDataError(f"extractor {NAME}: {len(sample)} sources have no scale; bring at least {FEWEST}")
         advance(f"timing tests of {len(sample):,} sources")
-        raw = timing_features(sample.batch, options.cap)
+        raw = timing_features(sample.batch, options.cap, sample.timing)
         require_finite(raw, sample.batch, NAME)
         low, centre, high = np.quantile(raw, (0.25, 0.5, 0.75), axis=0)
         scale = (high - low) / NORMAL_IQR

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
-from xherald.photons.statistics import STEADY, TESTS, Hardness, Intervals, assess
+from xherald.photons.statistics import STEADY, TESTS, Hardness, Intervals, Timing, assess
 from xherald.photons.statistics.hardness import hardness_posterior
 
 __all__ = ["NAMES", "timing_features"]
@@ -36,7 +36,7 @@ best interval less outside, over its error; 0 where either holds no photon. "var
 """
 
 
-def timing_features(batch: EventBatch, cap: float) -> F64:
+def timing_features(batch: EventBatch, cap: float, timing: Timing | None = None) -> F64:
     """Features of every source, shape (n, features), before they are scaled.
 
     Parameters
@@ -44,8 +44,10 @@ def timing_features(batch: EventBatch, cap: float) -> F64:
     batch : EventBatch
     cap : float
         Largest −log10 p.
+    timing : Timing, optional
+        The tests' verdict, where it is known already.
     """
-    timing = assess(batch)
+    timing = timing or assess(batch)
     columns = (
         *(_evidence(test.p, test.intervals, test.looks_for == STEADY, cap) for test in timing.tests),
         _evidence(timing.p_value, timing.intervals, True, cap),

@@ -1,0 +1,1 @@
+"""From photons and timing to calibrated detections: scores, combined score, calibration, vetoes."""
