@@ -1,0 +1,15 @@
+"""Built-in vetoes, registered through the same door as anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..hookspecs import hookimpl
+from ..judging import Veto
+
+__all__ = ["register_vetoes"]
+
+
+@hookimpl
+def register_vetoes(register: Callable[[Veto], None]) -> None:
+    """Register the built-in vetoes."""
