@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PointSpread, Polygon
+from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PixelLayout, PointSpread, Polygon
 from xherald.photons.apertures import centroid_error_arcsec
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import (
@@ -83,6 +83,11 @@ _FIELD = Instrument(
     ),
     detector_pixel_arcsec=0.492,
     chips=ChipLayout(chip=("chipx", "chipy"), focal=("detx", "dety")),
+    pixels=PixelLayout(
+        ("chipx", "chipy"),
+        out_of_time=0.013,
+        source="frame transfer of 41 ms after 3.1 s of exposure: Chandra Proposers' Observatory Guide, §6.11",
+    ),
 )
 
 # The published selection for per-source lists (Dillmann et al. 2025, §2): pha > 40, grade ≥ 0, 500 < energy < 7000 eV.

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from xherald.photons import Aperture, Observation, PointSpread
+from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import (
     ChannelEnergy,
@@ -60,6 +60,12 @@ _WXT = Instrument(
     ),
     position_null=-1,
     detector_pixel_arcsec=8.14,
+    pixels=PixelLayout(
+        ("RAWX", "RAWY"),
+        arms=0.5,
+        source="about half of the photons are reflected once, in one direction only (Angel 1979, ApJ 233, 364), "
+        "approximate; a CMOS moves no charge",
+    ),
 )
 
 _FXT = Instrument(
@@ -82,6 +88,9 @@ _FXT = Instrument(
     position_null=-1,
     no_image=(NoImage("DATAMODE", "TM", "timing mode: one coordinate is time, so there is no sky image"),),
     detector_pixel_arcsec=9.67,
+    pixels=PixelLayout(
+        ("RAWX", "RAWY"), out_of_time=0.002, source="a CCD of eROSITA's kind (Chen et al. 2020): as there, approximate"
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from xherald.photons import PointSpread
+from xherald.photons import PixelLayout, PointSpread
 from xherald.plugins import (
     FitsAdapter,
     FitsFile,
@@ -51,6 +51,7 @@ _PHOTON_COUNTING = Instrument(
         NoImage("OBS_MODE", "SLEW", "taken during a slew: its events have no fixed sky image"),
     ),
     detector_pixel_arcsec=2.357,
+    pixels=PixelLayout(("RAWX", "RAWY"), source="streaks of the frame-store CCD are not known here and taken as none"),
 )
 
 _WINDOWED = replace(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from xherald.photons import Aperture, Observation, PointSpread
+from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import (
     FitsAdapter,
@@ -69,6 +69,11 @@ _MOS = Instrument(
     mode_keywords=("DATAMODE", "SUBMODE"),
     no_image=(NoImage("DATAMODE", "TIMING", "timing mode: one coordinate is time, so there is no sky image"),),
     detector_pixel_arcsec=1.1,
+    pixels=PixelLayout(
+        ("RAWX", "RAWY"),
+        out_of_time=0.0035,
+        source="full frame: XMM-Newton Users Handbook, §3.3.10",
+    ),
 )
 
 _PN = replace(
@@ -86,6 +91,11 @@ _PN = replace(
         NoImage("DATAMODE", "BURST", "burst mode: one coordinate is time, so there is no sky image"),
     ),
     detector_pixel_arcsec=4.1,
+    pixels=PixelLayout(
+        ("RAWX", "RAWY"),
+        out_of_time=0.063,
+        source="full frame: XMM-Newton Users Handbook, §3.3.10",
+    ),
 )
 
 

@@ -37,6 +37,8 @@ class Photons:
     batch : EventBatch
     notes : tuple of str
         What the user should know about the file as a whole.
+    rows : ndarray, shape (photons,), or None
+        Where each photon of the batch stands in ``observation.events``; None for a table.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Photons:
     apertures: tuple[Aperture, ...]
     batch: EventBatch
     notes: tuple[str, ...] = ()
+    rows: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +99,7 @@ def photons_of(
     FileError, PhotonError
         With the reason why the file cannot be used.
     """
-    from xherald.photons.extraction import extract
+    from xherald.photons.extraction import extract_with_rows
 
     stage("reading")
     adapter, content = open_file(path, configuration)
@@ -108,8 +111,8 @@ def photons_of(
     stage("looking for sources")
     apertures, notes = _place_sources(content, adapter, configuration, sources)
     stage(f"extracting {len(apertures)} sources")
-    batch = extract(content, apertures, configuration.settings.extraction)
-    return Photons(path, content, tuple(apertures), batch, notes)
+    batch, rows = extract_with_rows(content, apertures, configuration.settings.extraction)
+    return Photons(path, content, tuple(apertures), batch, notes, rows)
 
 
 def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:

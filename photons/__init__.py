@@ -4,7 +4,7 @@ from .batch import EventBatch
 from .errors import XheraldError
 from .events import Background, EventList, Identity
 from .gti import Exposure
-from .observation import ChipLayout, Detector, FieldEvents, Observation, Screening
+from .observation import ChipLayout, Detector, FieldEvents, Observation, PixelLayout, Screening
 from .pointspread import PointSpread
 from .projection import SkyProjection
 from .regions import Annulus, Aperture, Ellipse, Polygon
@@ -23,6 +23,7 @@ __all__ = [
     "FieldEvents",
     "Identity",
     "Observation",
+    "PixelLayout",
     "PointSpread",
     "Polygon",
     "Screening",

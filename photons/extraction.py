@@ -1,4 +1,4 @@
-"""From an exposure and its apertures to photons source by source: `extract`.
+"""From an exposure and its apertures to photons source by source: `extract`, `extract_with_rows`.
 
 The photons are sorted into cells once, and each aperture looks only at the cells under it. Areas are counted on fine
 grids cut by each detector's footprint and by the other sources' regions, so that backgrounds are scaled right at chip
@@ -28,9 +28,10 @@ from .regions import Aperture
 if TYPE_CHECKING:
     from .shape_table import ShapeTable
 
-__all__ = ["ExtractionSettings", "extract"]
+__all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,36 @@ def extract(
     PhotonError
         An aperture lies more than 90 deg from the field, where it has no place on the tangent plane.
     """
+    return extract_with_rows(observation, apertures, settings)[0]
+
+
+def extract_with_rows(
+    observation: Observation, apertures: Sequence[Aperture], settings: ExtractionSettings | None = None
+) -> tuple[EventBatch, I64]:
+    """Photons of each aperture, and where each of them stands in ``observation.events``.
+
+    Parameters
+    ----------
+    observation, apertures, settings
+        See `extract`.
+
+    Returns
+    -------
+    EventBatch
+        n sources.
+    ndarray, shape (photons,), int64
+        The event that each photon of the batch is.
+
+    Raises
+    ------
+    GtiError, FileError, PhotonError
+        As `extract`.
+    """
     settings = settings or ExtractionSettings()
     observation.require_good_times()
     projection = observation.require_projection()
     if not apertures:
-        return EventBatch.from_lists([])
+        return EventBatch.from_lists([]), np.zeros(0, dtype=np.int64)
 
     from .shape_table import shape_table
 
@@ -184,8 +210,8 @@ def _gather(
     tables: tuple[ShapeTable, ShapeTable, ShapeTable],
     shares: _Shares,
     settings: ExtractionSettings,
-) -> EventBatch:
-    """Take the photons and put the batch together."""
+) -> tuple[EventBatch, I64]:
+    """Take the photons and put the batch together; with it the event that each photon is."""
     from .extraction_kernels import events_inside, photons_in_shapes
     from .pixel_index import index_pixels
 
@@ -210,7 +236,7 @@ def _gather(
         exposures[i] = exposure
     rows, offsets = _in_good_time(rows, offsets, events.time, crossed)
     others, background_offsets = _in_good_time(others, background_offsets, events.time, crossed)
-    return EventBatch(
+    batch = EventBatch(
         time=events.time[rows],
         energy=events.energy[rows],
         offsets=offsets,
@@ -231,6 +257,7 @@ def _gather(
             observation, apertures, shares, crossed, (np.diff(offsets), np.diff(background_offsets)), settings
         ),
     )
+    return batch, rows.astype(np.int64)
 
 
 def _detector_columns(numbers: NDArray[np.int16], detectors: Sequence[Detector]) -> NDArray[np.int16]:

@@ -19,7 +19,7 @@ from .pointspread import PointSpread
 from .projection import SkyProjection
 from .times import TimeReference
 
-__all__ = ["ChipLayout", "Detector", "FieldEvents", "Observation", "Screening"]
+__all__ = ["ChipLayout", "Detector", "FieldEvents", "Observation", "PixelLayout", "Screening"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,28 @@ class ChipLayout:
 
     chip: tuple[str, str]
     focal: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLayout:
+    """Which columns name the pixel that an event fell on, and what else than a source puts photons into it.
+
+    Parameters
+    ----------
+    columns : (str, str)
+        Columns of detector pixels; charge is read out along the second.
+    out_of_time : float
+        Part of the photons that arrive while charge is moved to the read-out, and are spread along a detector column.
+    arms : float
+        Part of the photons that a lobster eye puts into its cross, whose arms lie along both axes of the detector.
+    source : str
+        Where the numbers come from.
+    """
+
+    columns: tuple[str, str]
+    out_of_time: float = 0.0
+    arms: float = 0.0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,6 +166,8 @@ class Observation:
         Columns that tell where on its chip an event fell; None where there are none or the telescope does not dither.
     detector_pixel_arcsec : float or None
         Side of a detector pixel on the sky.
+    pixels : PixelLayout or None
+        Columns that tell on which pixel an event fell; None where there are none.
     """
 
     path: Path
@@ -169,11 +193,19 @@ class Observation:
     companions: tuple[Path, ...] = ()
     chips: ChipLayout | None = None
     detector_pixel_arcsec: float | None = None
+    pixels: PixelLayout | None = None
 
     @cached_property
     def events(self) -> FieldEvents:
         """The screened photons; read at first use."""
         return self.load_events()
+
+    @cached_property
+    def event_pixels(self) -> NDArray[np.int32] | None:
+        """Detector pixel of each photon of `events`, shape (n, 2); None where the file has none. Read at first use."""
+        if self.pixels is None:
+            return None
+        return np.column_stack([column.astype(np.int32) for column in self.columns(*self.pixels.columns)])
 
     def columns(self, *names: str) -> tuple[NDArray[np.generic], ...]:
         """Other columns of the file for the photons of `events`, in their order."""

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -51,11 +51,12 @@ class PluginRecord:
 
 @dataclass(frozen=True, slots=True)
 class PluginFailure:
-    """A plugin that is not in use, and why."""
+    """A plugin that is not in use, or broke in use: why, and how often."""
 
     name: str
     package: str
     reason: str
+    times: int = 1
 
 
 class PluginHost:
@@ -171,6 +172,29 @@ class PluginHost:
     def vetoes(self) -> Mapping[str, Veto]:
         """Registered vetoes by name."""
         return self._of_kind("vetoes", Veto)  # type: ignore[type-abstract]
+
+    def note_failure(self, kind: str, plugin: Plugin, when: str, fault: Exception) -> None:
+        """Write down that a plugin broke on something; it stays in use, for the next file may suit it.
+
+        Failures of one plugin for one reason are one entry of `failures` that counts them.
+
+        Parameters
+        ----------
+        kind : str
+            Of `KINDS`.
+        plugin : Plugin
+        when : str
+            What it was doing, e.g. "judging evt2.fits"; told of the first time.
+        fault : Exception
+            What it raised.
+        """
+        package = self._plugins[kind][plugin.name][1] if plugin.name in self._plugins[kind] else "unknown package"
+        reason = f"{type(fault).__name__}: {fault}"
+        for index, known in enumerate(self.failures):
+            if (known.name, known.package) == (plugin.name, package) and known.reason.endswith(reason):
+                self.failures[index] = replace(known, times=known.times + 1)
+                return
+        self.failures.append(PluginFailure(plugin.name, package, f"broke when {when}: {reason}"))
 
     def package_of(self, kind: str, name: str) -> str:
         """The package that a registered plugin came from."""

@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xherald.photons import ChipLayout, Detector, Observation, PointSpread, SkyProjection
+from xherald.photons import ChipLayout, Detector, Observation, PixelLayout, PointSpread, SkyProjection
 from xherald.photons.errors import UnreadableFileError
 
 from .contract import InstrumentAdapter, Options, ReadLimits
@@ -69,6 +69,7 @@ class Instrument:
     point_spread : PointSpread
     detector_pixel_arcsec : float or None
     chips : ChipLayout or None — for telescopes that dither over chip edges
+    pixels : PixelLayout or None — on which pixel an event fell
     """
 
     instrume: tuple[str, ...]
@@ -94,6 +95,7 @@ class Instrument:
     no_image: tuple[NoImage, ...] = ()
     detector_pixel_arcsec: float | None = None
     chips: ChipLayout | None = None
+    pixels: PixelLayout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,7 @@ class FitsAdapter(InstrumentAdapter):
             companions=tuple(self.companions(path)),
             detector_pixel_arcsec=instrument.detector_pixel_arcsec,
             chips=self._chips(file, instrument),
+            pixels=self._pixels(file, instrument),
         )
 
     def _frame_time(self, file: FitsFile, instrument: Instrument) -> float:
@@ -347,6 +350,11 @@ class FitsAdapter(InstrumentAdapter):
         chips = instrument.chips
         needed = (*chips.chip, *chips.focal) if chips else ()
         return chips if all(name.upper() in file.events.columns for name in needed) else None
+
+    def _pixels(self, file: FitsFile, instrument: Instrument) -> PixelLayout | None:
+        """On which pixels the events fell, unless the columns were cut away."""
+        pixels = instrument.pixels
+        return pixels if pixels and all(name.upper() in file.events.columns for name in pixels.columns) else None
 
     def _span(self, file: FitsFile, detectors: tuple[Detector, ...], timezero: float) -> tuple[float, float]:
         sets = [one.gti for one in detectors if len(one.gti)]
