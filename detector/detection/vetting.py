@@ -66,7 +66,7 @@ def vet(
             flags = veto.flags(subjects, given)
             _refuse_impossible(flags, len(subjects))
             if flags.raised.any():
-                veto.reason.format(**{key: 0.0 for key in flags.numbers})
+                veto.reason.format(**dict.fromkeys(flags.numbers, 0.0))
         except Exception as fault:
             host.note_failure("vetoes", veto, f"judging {where}", fault)
             continue
