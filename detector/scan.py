@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xherald.detector.config import Configuration
+    from xherald.detector.detection.result import Detections
     from xherald.photons.statistics.result import Timing
 
 __all__ = ["Photons", "Scan", "open_file", "photons_of", "scan_file"]
@@ -55,6 +56,7 @@ class Scan:
 
     photons: Photons
     timing: Timing
+    detections: Detections | None = None
 
 
 def scan_file(
