@@ -11,6 +11,8 @@ The tree::
     │   └── OversizeFileError   larger, or claiming to be larger, than the configured limit
     ├── ArtefactError           a stored artefact is half-written, tampered with, or of another kind
     ├── ReferenceDataError      a population no reference can be made of: too few sources, a class empty, unknown names
+    ├── StoreError              the store is of another form, or what is asked of it cannot be
+    │   └── StoreUnavailableError   it is gone, locked or full for now: what was asked can be asked again
     └── PhotonError             photons, good times or regions that cannot be true
         ├── GtiError            good-time intervals that are absent, empty, reversed or overlapping
         └── ProjectionError     a sky projection that is absent or broken
@@ -30,6 +32,8 @@ __all__ = [
     "PluginError",
     "ProjectionError",
     "ReferenceDataError",
+    "StoreError",
+    "StoreUnavailableError",
     "UnclaimedFileError",
     "UnreadableFileError",
     "XheraldError",
@@ -83,6 +87,14 @@ class ArtefactError(XheraldError):
 
 class ReferenceDataError(XheraldError):
     """A population that no reference can be made of."""
+
+
+class StoreError(XheraldError):
+    """The store of drops, candidates and alerts is of another form, or what is asked of it cannot be."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store is gone, locked or full for now; nothing of the step was done, and it can be repeated."""
 
 
 class PhotonError(XheraldError):

@@ -1,0 +1,1 @@
+"""Steps of the store's schema, in the order of their numbers."""
