@@ -82,7 +82,7 @@ class Database:
             yield connection
 
     def write(self, step: Callable[[Connection], T]) -> T:
-        """Do a step in one transaction; repeated when another's step came between, so that it must have no other effect.
+        """Do a step in one transaction; it is repeated when another came between, and must have no effect but there.
 
         Raises
         ------

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from numbers import Real
 from typing import Any, TypeAlias
 
 from xherald.photons.errors import StoreError
@@ -29,8 +30,8 @@ __all__ = [
     "DropState",
     "Finished",
     "HistoryEntry",
-    "Judgement",
     "Json",
+    "Judgement",
     "ObservationRecord",
     "Run",
     "Sighting",
@@ -81,7 +82,7 @@ class AlertType(StrEnum):
 
 
 class AlertState(StrEnum):
-    """``pending``: to be sent, also again. ``failed``: given up. ``withdrawn``: superseded before any try to send it."""
+    """``pending``: to be sent, also again. ``failed``: given up. ``withdrawn``: superseded before it was ever tried."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -485,7 +486,7 @@ class Finished:
 def _finite(record: Any) -> None:
     for one in fields(record):
         value = getattr(record, one.name)
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, Real) and not math.isfinite(value):
             raise StoreError(f"{type(record).__name__}: {one.name} is {value}; say None for what is not known")
 
 

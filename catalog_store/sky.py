@@ -53,7 +53,7 @@ def cone_ranges(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:
         It is no cone.
     """
     from astropy import units
-    from astropy_healpix import healpix_cone_search
+    from astropy_healpix.core import healpix_cone_search
 
     if not (0 <= ra <= 360 and -90 <= dec <= 90 and 0 < radius <= 180):
         raise StoreError(
@@ -79,4 +79,5 @@ def separations(ra: ArrayLike, dec: ArrayLike, ra0: float, dec0: float) -> NDArr
     lon, lat = np.radians(np.asarray(ra, dtype=np.float64)), np.radians(np.asarray(dec, dtype=np.float64))
     lon0, lat0 = np.radians(ra0), np.radians(dec0)
     h = np.sin((lat - lat0) / 2) ** 2 + np.cos(lat) * np.cos(lat0) * np.sin((lon - lon0) / 2) ** 2
-    return np.degrees(2 * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
+    apart: NDArray[np.float64] = np.degrees(2 * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
+    return apart

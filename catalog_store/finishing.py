@@ -1,0 +1,311 @@
+"""What becomes of a claimed drop: its observations, detections, candidates and alerts, in one transaction.
+
+A later processing of an observation supersedes the earlier one there and then, so that at no instant both stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection, exists, insert, select, update
+
+from xherald.photons.errors import StoreError
+
+from . import candidates as questions
+from . import outbox
+from .drops import DONE, UNCLAIMED, locked
+from .records import (
+    CandidateRecord,
+    CandidateState,
+    DetectionRecord,
+    DropState,
+    Finished,
+    Json,
+    ObservationRecord,
+    Run,
+    Standing,
+    Verdict,
+)
+from .schema import candidates, detections, drops, observations, runs, stream_states
+from .sky import healpix_of
+
+__all__ = ["Decide", "finish", "run_id_of", "stream_state", "version_key", "write_stream_state"]
+
+Decide: TypeAlias = Callable[[Standing], Verdict]
+"""What comes of a drop, given what stands. It may be called again when another process came between."""
+
+IDENTITY: Final = ("mission", "instrument", "obs_id", "part")
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """The processing of an observation that stands already."""
+
+    id: int
+    drop_id: int
+    is_later: bool
+
+
+def finish(
+    connection: Connection,
+    drop_id: int,
+    run: Run,
+    records: Sequence[ObservationRecord],
+    verdict: Verdict | Decide,
+    now: datetime,
+) -> Finished:
+    """Keep what a drop gave; nothing happens if that was done before."""
+    drop = locked(connection, drop_id)
+    if drop.state in DONE:
+        return Finished(False, drop)
+    if drop.state is not DropState.CLAIMED:
+        raise StoreError(f"drop {drop_id} ({drop.url}): is {drop.state.value}; only a claimed drop can be finished")
+    _require_told_apart(records)
+    run_id = run_id_of(connection, run, now)
+    earlier = [_earlier(connection, one) for one in records]
+    replaced = [one for one in earlier if one is not None and not one.is_later]
+    outdated = tuple(one is not None and one.is_later for one in earlier)
+    before = questions.of_observations(connection, [one.id for one in replaced])
+    told = outbox.announced(connection, [one.id for one in before])
+    if not isinstance(verdict, Verdict):
+        standing = Standing(
+            tuple(before), told, outdated, lambda name: stream_state(connection, name, now, to_be_written=True)
+        )
+        verdict = verdict(standing)
+    outbox.withdraw(connection, list(told), now)
+    _step_aside(connection, replaced, now)
+    places = _keep(connection, drop_id, run_id, records, earlier, now)
+    fallen = _keep_candidates(connection, verdict.candidates, places, run_id, replaced, now)
+    outbox.enqueue(connection, verdict.alerts, run_id, now, stillborn=fallen)
+    for name, value in verdict.stream_state.items():
+        write_stream_state(connection, name, value, run_id, now)
+    superseded = _supersede_drops(connection, drop_id, replaced, now)
+    by = next((one.drop_id for one in earlier if one is not None), None) if all(outdated) else None
+    state = DropState.PROCESSED if by is None else DropState.SUPERSEDED
+    values = {"state": state, "superseded_by": by, "reason": None, "not_before": None, "changed": now, **UNCLAIMED}
+    connection.execute(update(drops).where(drops.c.id == drop_id).values(**values))
+    return Finished(True, locked(connection, drop_id), superseded)
+
+
+def version_key(version: str) -> tuple[tuple[int, str], ...]:
+    """Sorting key of processing versions: runs of digits as numbers, above text."""
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d+|\D+", version))
+
+
+def run_id_of(connection: Connection, run: Run, now: datetime) -> int:
+    """Number of a run's row, written if it is new."""
+    number = select(runs.c.id).where(runs.c.digest == run.digest)
+    if (found := connection.execute(number).scalar()) is None:
+        facts = {"code": run.code, "config": run.config, "calibration": run.calibration, "reference": run.reference}
+        connection.execute(outbox.insert_unless_there(connection, runs).values(digest=run.digest, created=now, **facts))
+        found = connection.execute(number).scalar_one()
+    return int(found)
+
+
+def stream_state(connection: Connection, name: str, now: datetime, *, to_be_written: bool = False) -> Json | None:
+    """A state of the stream; None where it was never written."""
+    query = select(stream_states.c.value).where(stream_states.c.name == name)
+    if to_be_written:  # a row to lock, before there is any state in it
+        connection.execute(
+            outbox.insert_unless_there(connection, stream_states).values(name=name, value=None, updated=now)
+        )
+        query = query.with_for_update()
+    value: Json | None = connection.execute(query).scalar()
+    return value
+
+
+def write_stream_state(connection: Connection, name: str, value: Json, run_id: int | None, now: datetime) -> None:
+    """Replace a state of the stream."""
+    empty = outbox.insert_unless_there(connection, stream_states).values(name=name, value=None, updated=now)
+    connection.execute(empty)
+    row = update(stream_states).where(stream_states.c.name == name)
+    connection.execute(row.values(value=dict(value), run_id=run_id, updated=now))
+
+
+def _require_told_apart(records: Sequence[ObservationRecord]) -> None:
+    if not records:
+        raise StoreError("a drop has at least one observation; quarantine it if it has none")
+    named = [tuple(getattr(one, name) for name in IDENTITY) for one in records if one.obs_id]
+    if len(set(named)) < len(named):
+        raise StoreError(f"{named[0][0]} {named[0][2]}: occurs twice in one drop; tell the parts apart")
+
+
+def _earlier(connection: Connection, record: ObservationRecord) -> _Earlier | None:
+    if not record.obs_id:
+        return None
+    same = [observations.c[name] == getattr(record, name) for name in IDENTITY]
+    query = select(observations.c.id, observations.c.drop_id, observations.c.processing_version)
+    row = connection.execute(query.where(*same, observations.c.current).with_for_update()).one_or_none()
+    if row is None:
+        return None
+    is_later = version_key(row.processing_version) > version_key(record.processing_version)
+    return _Earlier(row.id, row.drop_id, is_later)
+
+
+def _step_aside(connection: Connection, replaced: Sequence[_Earlier], now: datetime) -> None:
+    """Observations and candidates that a later processing takes the place of."""
+    ids = [one.id for one in replaced]
+    if ids:
+        connection.execute(update(observations).where(observations.c.id.in_(ids)).values(current=False))
+        fallen = update(candidates).where(
+            candidates.c.observation_id.in_(ids), candidates.c.state == CandidateState.STANDING
+        )
+        connection.execute(fallen.values(state=CandidateState.SUPERSEDED, updated=now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a detection is kept, and what of it candidates repeat."""
+
+    observation_id: int
+    place: int
+    healpix: int | None
+    stands: bool
+
+
+def _keep(
+    connection: Connection,
+    drop_id: int,
+    run_id: int,
+    records: Sequence[ObservationRecord],
+    earlier: Sequence[_Earlier | None],
+    now: datetime,
+) -> list[_Place]:
+    """Write observations and detections; answers where each detection is, in their order."""
+    pixels = healpix_of([one.ra for one in records], [one.dec for one in records])
+    places: list[_Place] = []
+    for record, other, pixel in zip(records, earlier, pixels, strict=True):
+        later = other if other is not None and other.is_later else None
+        row = {
+            **{name: getattr(record, name) for name in (*IDENTITY, "processing_version", "start", "stop")},
+            **{name: _number(getattr(record, name)) for name in ("exposure_s", "ra", "dec")},
+            "facts": dict(record.facts),
+            "healpix": pixel,
+            "drop_id": drop_id,
+            "run_id": run_id,
+            "detections": len(record.detections),
+            "stored": now,
+            "current": later is None,
+            "superseded_by": None if later is None else later.id,
+        }
+        [observation_id] = connection.execute(insert(observations).values(**row).returning(observations.c.id)).one()
+        if other is not None and later is None:
+            connection.execute(
+                update(observations).where(observations.c.id == other.id).values(superseded_by=observation_id)
+            )
+        places += _keep_detections(connection, observation_id, run_id, record.detections, later is None)
+    return places
+
+
+def _keep_detections(
+    connection: Connection, observation_id: int, run_id: int, records: Sequence[DetectionRecord], stands: bool
+) -> list[_Place]:
+    pixels = healpix_of([one.ra for one in records], [one.dec for one in records])
+    if records:
+        rows = [
+            {
+                "observation_id": observation_id,
+                "place": place,
+                "run_id": run_id,
+                "detection_id": one.detection_id,
+                "ra": _number(one.ra),
+                "dec": _number(one.dec),
+                "healpix": pixel,
+                "pos_err_arcsec": _number(one.pos_err_arcsec),
+                "counts": int(one.counts),
+                "background_counts": float(one.background_counts),
+                "livetime_s": float(one.livetime_s),
+                "kind": one.kind,
+                "score": _number(one.score),
+                "false_alarm_probability": _number(one.false_alarm_probability),
+                "far_hz": _number(one.far_hz),
+                "features": dict(one.features),
+            }
+            for place, (one, pixel) in enumerate(zip(records, pixels, strict=True))
+        ]
+        connection.execute(insert(detections), rows)
+    return [_Place(observation_id, place, pixel, stands) for place, pixel in enumerate(pixels)]
+
+
+def _keep_candidates(
+    connection: Connection,
+    records: Sequence[CandidateRecord],
+    places: Sequence[_Place],
+    run_id: int,
+    replaced: Sequence[_Earlier],
+    now: datetime,
+) -> set[str]:
+    """Write candidates, those borne on under their id in their old rows; answers which of them do not stand."""
+    ids = [one.id for one in records]
+    if len(set(ids)) < len(ids):
+        raise StoreError(f"candidate {next(one for one in ids if ids.count(one) > 1)}: is named twice in one drop")
+    known = _known(connection, ids)
+    old = {one.id for one in replaced}
+    new: list[dict[str, Any]] = []
+    fallen: set[str] = set()
+    for one in records:
+        if not 0 <= one.place < len(places):
+            raise StoreError(f"candidate {one.id}: is of detection {one.place}, and the drop has {len(places)}")
+        where = places[one.place]
+        state = CandidateState.STANDING if where.stands else CandidateState.SUPERSEDED
+        row = _candidate_row(one, where, run_id, now)
+        if one.id not in known:
+            new.append({**row, "id": one.id, "state": state, "created": now})
+        else:
+            observation_id, before = known[one.id]
+            if observation_id not in old and before is not CandidateState.SUPERSEDED:
+                raise StoreError(f"candidate {one.id}: the store has one of that id, of another observation")
+            if not where.stands:  # the later processing's word on it counts, and this one is not written over it
+                fallen.add(one.id)
+                continue
+            state = CandidateState.RETRACTED if before is CandidateState.RETRACTED else state
+            connection.execute(update(candidates).where(candidates.c.id == one.id).values(**row, state=state))
+        if state is not CandidateState.STANDING:
+            fallen.add(one.id)
+    if new:
+        connection.execute(insert(candidates), new)
+    return fallen
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> Mapping[str, tuple[int, CandidateState]]:
+    query = select(candidates.c.id, candidates.c.observation_id, candidates.c.state).where(candidates.c.id.in_(ids))
+    return {row.id: (row.observation_id, row.state) for row in connection.execute(query.with_for_update())}
+
+
+def _candidate_row(one: CandidateRecord, where: _Place, run_id: int, now: datetime) -> dict[str, Any]:
+    return {
+        "observation_id": where.observation_id,
+        "place": where.place,
+        "run_id": run_id,
+        "kind": one.kind,
+        "source_class": one.source_class,
+        "score": _number(one.score),
+        "far_hz": _number(one.far_hz),
+        "healpix": where.healpix,
+        "evidence": dict(one.evidence),
+        "updated": now,
+    }
+
+
+def _supersede_drops(
+    connection: Connection, drop_id: int, replaced: Sequence[_Earlier], now: datetime
+) -> tuple[int, ...]:
+    """Drops none of whose observations stands any longer; answers which."""
+    concerned = sorted({one.drop_id for one in replaced})
+    if not concerned:
+        return ()
+    stands = exists().where(observations.c.drop_id == drops.c.id, observations.c.current)
+    these = (drops.c.id.in_(concerned), drops.c.id != drop_id, ~stands)
+    done = connection.execute(select(drops.c.id).where(*these)).scalars().all()
+    values = {"state": DropState.SUPERSEDED, "superseded_by": drop_id, "changed": now}
+    connection.execute(update(drops).where(drops.c.id.in_(done)).values(**values))
+    return tuple(done)
+
+
+def _number(value: float | None) -> float | None:
+    # numpy's own numbers would be kept as their bytes.
+    return None if value is None else float(value)
