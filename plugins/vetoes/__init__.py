@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..hookspecs import hookimpl
 from ..judging import Veto
+from .pixels import Afterglow, CosmicRayTrack, HotPixel
 
 __all__ = ["register_vetoes"]
 
@@ -13,3 +14,5 @@ __all__ = ["register_vetoes"]
 @hookimpl
 def register_vetoes(register: Callable[[Veto], None]) -> None:
     """Register the built-in vetoes."""
+    for veto in (HotPixel(), Afterglow(), CosmicRayTrack()):
+        register(veto)

@@ -1,0 +1,106 @@
+"""Which photons are under suspicion: those of a flare's interval, or those that a dip's interval lacks.
+
+A flare that is none is made of photons that something else sent, all of them inside its interval; a dip that is none
+can be made by photons outside it that stop coming.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons.statistics.result import DIP, FLARE
+
+from ..judging import Flags, Subjects
+
+__all__ = ["Suspects", "nothing_left", "nothing_raised", "suspects_of"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspects:
+    """Photons under suspicion.
+
+    Parameters
+    ----------
+    flare, dip : ndarray, shape (n,), bool — which way the source would be; neither where no interval is known
+    source : ndarray, shape (photons,), int64 — of each photon of the batch
+    inside : ndarray, shape (photons,), bool — within its source's interval
+    suspected : ndarray, shape (photons,), bool — inside a flare's, outside a dip's
+    counts, expected : ndarray, shape (n,) — in the interval; 0 where there is none
+    share : ndarray, shape (n,) — part of a steady source's photons that the interval should hold, in [0, 1]
+    start, stop : ndarray, shape (n,) — s; NaN where there is none
+    """
+
+    flare: Mask
+    dip: Mask
+    source: I64
+    inside: Mask
+    suspected: Mask
+    counts: F64
+    expected: F64
+    share: F64
+    start: F64
+    stop: F64
+
+
+def suspects_of(subjects: Subjects) -> Suspects:
+    """The photons under suspicion of every source."""
+    batch, found = subjects.batch, subjects.intervals
+    known = np.isfinite(found.start) & np.isfinite(found.stop) & np.isfinite(found.counts) & np.isfinite(found.expected)
+    flare, dip = known & (subjects.direction == FLARE), known & (subjects.direction == DIP)
+    source = np.repeat(np.arange(len(batch)), batch.counts)
+    inside = (batch.time >= found.start[source]) & (batch.time <= found.stop[source])
+    return Suspects(
+        flare=flare,
+        dip=dip,
+        source=source,
+        inside=inside,
+        suspected=(inside & flare[source]) | (~inside & dip[source]),
+        counts=np.where(known, found.counts, 0.0),
+        expected=np.where(known, found.expected, 0.0),
+        share=_share(subjects, known),
+        start=found.start,
+        stop=found.stop,
+    )
+
+
+def _share(subjects: Subjects, known: Mask) -> F64:
+    """From what is expected against what is outside, which knows the background's profile; else from livetime."""
+    batch, found = subjects.batch, subjects.intervals
+    outside = batch.counts - found.counts
+    livetime = batch.livetime
+    share = np.divide(found.livetime, livetime, out=np.zeros(len(batch)), where=known & (livetime > 0))
+    told = known & (outside > 0)
+    share[told] = found.expected[told] / (found.expected + outside)[told]
+    return np.clip(share, 0.0, 1.0)
+
+
+def nothing_left(subjects: Subjects, suspects: Suspects, inside: F64, outside: F64, rest_chance: float) -> Mask:
+    """Where the source is as steady as chance allows once some of its photons are taken away, shape (n,).
+
+    Parameters
+    ----------
+    inside, outside : ndarray, shape (n,)
+        Photons that are taken away, inside its interval and outside.
+    rest_chance : float
+        Chance of what is left at least; that of one given interval, not of the best of many.
+    """
+    from .chance import share_at_least
+
+    within = np.maximum(suspects.counts - inside, 0.0)
+    without = np.maximum(subjects.batch.counts - suspects.counts - outside, 0.0)
+    flare = share_at_least(within, within + without, suspects.share) > rest_chance
+    dip = share_at_least(without, within + without, 1.0 - suspects.share) > rest_chance
+    out: Mask = (suspects.flare & flare) | (suspects.dip & dip)
+    return out
+
+
+def nothing_raised(n: int, *numbers: str) -> Flags:
+    """The answer where what a veto needs is not known."""
+    return Flags(np.zeros(n, dtype=np.bool_), {name: np.full(n, np.nan) for name in numbers})
