@@ -1,0 +1,41 @@
+"""From livetime to the times that a detector stamps: what `grid` places its photons with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["stamped"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def stamped(u: F64, offsets: I64, gti: F64, fraction: F64, gti_offsets: I64, frame: F64, within: F64) -> F64:
+    """Mission times of photons given by the part of the livetime that had passed, each stamped on its frame.
+
+    Parameters
+    ----------
+    u : ndarray, shape (photons,) — in [0, 1)
+    offsets : ndarray, shape (n + 1,)
+    gti, fraction, gti_offsets : ndarray — as `EventBatch` has them
+    frame : ndarray, shape (n,) — frame time, s; frames are counted from the start of each good interval
+    within : ndarray, shape (photons,) — where in its frame a photon is stamped, 0 to 1
+    """
+    out = np.empty(u.size)
+    for s in range(offsets.size - 1):
+        first, stop = gti_offsets[s], gti_offsets[s + 1]
+        reached = np.zeros(stop - first + 1)
+        for row in range(first, stop):
+            reached[row - first + 1] = reached[row - first] + (gti[row, 1] - gti[row, 0]) * fraction[row]
+        for i in range(offsets[s], offsets[s + 1]):
+            wanted = u[i] * reached[-1]
+            row = min(max(np.searchsorted(reached, wanted, side="right") - 1, 0), stop - first - 1)
+            begin, end = gti[first + row, 0], gti[first + row, 1]
+            inside = (wanted - reached[row]) / fraction[first + row]
+            frames = max(np.rint((end - begin) / frame[s]), 1.0)
+            number = min(max(np.floor(inside / frame[s]), 0.0), frames - 1.0)
+            out[i] = min(max(begin + (number + within[i]) * frame[s], begin), end)
+    return out
