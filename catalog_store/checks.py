@@ -77,7 +77,7 @@ RULES: Final = (
         lambda _: and_(
             drops.c.state == DropState.CLAIMED, or_(drops.c.claimed_by.is_(None), drops.c.claim_expires.is_(None))
         ),
-        "a drop is claimed, and by nobody or for ever: it would never be taken up again; `release` it",
+        "a drop is claimed, and by nobody or for ever: it would never be taken up again; release it",
         drops,
     ),
     _Rule(
@@ -298,7 +298,9 @@ def _orphans(connection: Connection) -> Iterator[Inconsistency]:
             if number:
                 names = tuple(mine.name for mine, _ in pairs)
                 meaning = f"rows of {table.name} point at {constraint.referred_table.name} that are gone, by {names[0]}"
-                yield Inconsistency("orphans", number, (f"{table.name}.{names[0]}",), f"{meaning}; restore a backup")
+                yield Inconsistency(
+                    "orphans", number, (f"{table.name}.{names[0]}",), f"{meaning}; restore them from a backup"
+                )
 
 
 def _misplaced(connection: Connection, table: Table) -> Inconsistency | None:

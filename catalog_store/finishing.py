@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from xherald.photons.errors import StoreError
 
@@ -69,14 +69,15 @@ def finish(
     earlier = [_earlier(connection, one) for one in records]
     replaced = [one for one in earlier if one is not None and not one.is_later]
     outdated = tuple(one is not None and one.is_later for one in earlier)
-    before = questions.of_observations(connection, [one.id for one in replaced])
+    before = questions.of_observations(connection, [one.id for one in replaced]) if replaced else []
     told = outbox.announced(connection, [one.id for one in before])
     if not isinstance(verdict, Verdict):
         standing = Standing(
             tuple(before), told, outdated, lambda name: stream_state(connection, name, now, to_be_written=True)
         )
         verdict = verdict(standing)
-    outbox.withdraw(connection, list(told), now)
+    if told:
+        outbox.withdraw(connection, list(told), now)
     _step_aside(connection, replaced, now)
     places = _keep(connection, drop_id, run_id, records, earlier, now)
     fallen = _keep_candidates(connection, verdict.candidates, places, run_id, replaced, now)
@@ -88,7 +89,7 @@ def finish(
     state = DropState.PROCESSED if by is None else DropState.SUPERSEDED
     values = {"state": state, "superseded_by": by, "reason": None, "not_before": None, "changed": now, **UNCLAIMED}
     connection.execute(update(drops).where(drops.c.id == drop_id).values(**values))
-    return Finished(True, locked(connection, drop_id), superseded)
+    return Finished(True, replace(drop, **values), superseded)
 
 
 def version_key(version: str) -> tuple[tuple[int, str], ...]:
@@ -109,21 +110,26 @@ def run_id_of(connection: Connection, run: Run, now: datetime) -> int:
 def stream_state(connection: Connection, name: str, now: datetime, *, to_be_written: bool = False) -> Json | None:
     """A state of the stream; None where it was never written."""
     query = select(stream_states.c.value).where(stream_states.c.name == name)
-    if to_be_written:  # a row to lock, before there is any state in it
-        connection.execute(
-            outbox.insert_unless_there(connection, stream_states).values(name=name, value=None, updated=now)
-        )
-        query = query.with_for_update()
-    value: Json | None = connection.execute(query).scalar()
-    return value
+    if not to_be_written:
+        return _value(connection.execute(query).one_or_none())
+    row = connection.execute(query.with_for_update()).one_or_none()
+    if row is None:  # a row to lock, before there is any state in it
+        empty = outbox.insert_unless_there(connection, stream_states).values(name=name, value=None, updated=now)
+        connection.execute(empty)
+        row = connection.execute(query.with_for_update()).one_or_none()
+    return _value(row)
 
 
 def write_stream_state(connection: Connection, name: str, value: Json, run_id: int | None, now: datetime) -> None:
     """Replace a state of the stream."""
-    empty = outbox.insert_unless_there(connection, stream_states).values(name=name, value=None, updated=now)
-    connection.execute(empty)
-    row = update(stream_states).where(stream_states.c.name == name)
-    connection.execute(row.values(value=dict(value), run_id=run_id, updated=now))
+    facts = {"value": dict(value), "run_id": run_id, "updated": now}
+    row = outbox.dialect_insert(connection, stream_states).values(name=name, **facts)
+    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=facts))
+
+
+def _value(row: Row[Any] | None) -> Json | None:
+    value: Json | None = None if row is None else row[0]
+    return value
 
 
 def _require_told_apart(records: Sequence[ObservationRecord]) -> None:
@@ -241,6 +247,8 @@ def _keep_candidates(
 ) -> set[str]:
     """Write candidates, those borne on under their id in their old rows; answers which of them do not stand."""
     ids = [one.id for one in records]
+    if not ids:
+        return set()
     if len(set(ids)) < len(ids):
         raise StoreError(f"candidate {next(one for one in ids if ids.count(one) > 1)}: is named twice in one drop")
     known = _known(connection, ids)

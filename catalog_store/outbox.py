@@ -22,6 +22,7 @@ __all__ = [
     "abandon",
     "announced",
     "counts",
+    "dialect_insert",
     "due",
     "enqueue",
     "insert_unless_there",
@@ -37,10 +38,15 @@ __all__ = [
 UNLEASED: dict[str, Any] = {"leased_by": None, "leased_until": None}
 
 
+def dialect_insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what is to be done where the row is there already."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return make(table)
+
+
 def insert_unless_there(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that leaves what is there as it is."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return make(table).on_conflict_do_nothing()
+    return dialect_insert(connection, table).on_conflict_do_nothing()
 
 
 def enqueue(
@@ -63,32 +69,39 @@ def enqueue(
     StoreError
         Of a candidate that is not there.
     """
+    if not records:
+        return
     wanted = {one.candidate_id for one in records}
     there = set(connection.execute(select(candidates.c.id).where(candidates.c.id.in_(wanted))).scalars())
     if missing := sorted(wanted - there):
         raise StoreError(f"candidate {missing[0]}: has an alert, but the store holds no such candidate")
     told = announced(connection, [one.candidate_id for one in records if one.alert_type is AlertType.RETRACTION])
+    latest: dict[str, AlertType] = {}
+    rows: list[dict[str, Any]] = []
     for one in records:
         unheard = one.alert_type is AlertType.RETRACTION and one.sink not in told[one.candidate_id]
         dead = unheard or one.candidate_id in stillborn
-        connection.execute(
-            insert_unless_there(connection, alerts).values(
-                id=one.id,
-                sink=one.sink,
-                candidate_id=one.candidate_id,
-                run_id=run_id,
-                alert_type=one.alert_type,
-                payload=dict(one.payload),
-                state=AlertState.WITHDRAWN if dead else AlertState.PENDING,
-                attempts=0,
-                next_attempt=now,
-                created=now,
-                settled=now if dead else None,
-            )
-        )
         if not dead:
-            latest = update(candidates).where(candidates.c.id == one.candidate_id)
-            connection.execute(latest.values(alert_type=one.alert_type))
+            latest[one.candidate_id] = one.alert_type
+        rows.append(
+            {
+                "id": one.id,
+                "sink": one.sink,
+                "candidate_id": one.candidate_id,
+                "run_id": run_id,
+                "alert_type": one.alert_type,
+                "payload": dict(one.payload),
+                "state": AlertState.WITHDRAWN if dead else AlertState.PENDING,
+                "attempts": 0,
+                "next_attempt": now,
+                "created": now,
+                "settled": now if dead else None,
+            }
+        )
+    connection.execute(insert_unless_there(connection, alerts), rows)
+    for alert_type in set(latest.values()):
+        these = [candidate for candidate, its in latest.items() if its is alert_type]
+        connection.execute(update(candidates).where(candidates.c.id.in_(these)).values(alert_type=alert_type))
 
 
 def due(

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from xherald.photons.errors import StoreError
 
@@ -42,7 +42,7 @@ from .records import (
     StoredCandidate,
     Verdict,
 )
-from .schema import HEAD
+from .schema import HEAD, metadata
 from .upgrading import revision_of, to_newest
 
 __all__ = ["Store", "default_url", "open_store"]
@@ -455,6 +455,19 @@ class Store:
         self._database.write(step)
 
     # Care
+
+    def form(self) -> str:
+        """Revision of its tables."""
+        with self._database.read() as connection:
+            return str(revision_of(connection, self.name))
+
+    def row_counts(self) -> dict[str, int]:
+        """How many rows each table has."""
+        with self._database.read() as connection:
+            return {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in metadata.sorted_tables
+            }
 
     def check(self, now: datetime | None = None) -> list[Inconsistency]:
         """What cannot be, or will put itself right, each explained."""

@@ -21,7 +21,19 @@ FILE_FAILED = 1
 USAGE = 2
 """Exit code: wrong options or configuration; nothing was done."""
 
-COMMANDS = ("config", "encoder", "inject", "inspect", "plugins", "reference", "scan", "simulate")
+COMMANDS = (
+    "candidate",
+    "candidates",
+    "config",
+    "encoder",
+    "inject",
+    "inspect",
+    "plugins",
+    "reference",
+    "scan",
+    "simulate",
+    "store",
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
