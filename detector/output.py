@@ -62,12 +62,12 @@ def _column(rows: Sequence[SourceRow], column: Column) -> Any:
     import numpy as np
 
     values = [value_at(row, column.path) for row in rows]
-    empty: dict[type, Any] = {str: "", int: 0, float: np.nan}
+    empty: dict[type, Any] = {str: "", int: 0, float: np.nan, bool: False}
     filled = [empty[column.kind] if value is None else _plain(value) for value in values]
-    dtype = {str: None if rows else "U1", int: np.int64, float: np.float64}[column.kind]
+    dtype = {str: None if rows else "U1", int: np.int64, float: np.float64, bool: np.bool_}[column.kind]
     return described_column(
         np.array(filled, dtype=dtype),
-        None if column.kind is str else np.array([value is None for value in values], dtype=bool),
+        None if column.kind in (str, bool) else np.array([value is None for value in values], dtype=bool),
         unit=column.unit,
         ucd=column.ucd,
         description=column.description,

@@ -6,56 +6,35 @@ in the row, and its description; writers and the documentation read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.statistics.result import DIP, FLARE, STEADY, Intervals, Timing
+from xherald.photons.statistics.result import STEADY, Hardness, Intervals, TestColumns, Timing
+
+from .candidates.evidence import KINDS, Evidence, Kind, Likeness, classes_told, evidence_of, likenesses
+from .candidates.names import candidate_id
+from .detection.vetting import RaisedFlag, told
+from .json_columns import Interval, Value68, by_name, intervals_told, known, values_told
 
 if TYPE_CHECKING:
+    from xherald.detector.detection.result import Detections
     from xherald.detector.scan import Scan
     from xherald.photons import EventBatch
 
 __all__ = [
     "COLUMNS",
     "Column",
-    "Interval",
     "SourceRow",
-    "Value68",
     "flat_columns",
     "significance",
     "source_rows",
     "value_at",
 ]
-
-Kind = Literal["flare", "dip", "steady"]
-KINDS: dict[int, Kind] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}
-
-
-class Interval(TypedDict):
-    """A stretch of time: what the verdict points at, or the peak; `livetime_s` is the good time inside, gaps closed."""
-
-    start_utc: str | None
-    stop_utc: str | None
-    start_s: float
-    stop_s: float
-    duration_s: float
-    livetime_s: float | None
-    counts: float | None
-    expected: float | None
-
-
-class Value68(TypedDict):
-    """A value with the interval that holds 68 % of the probability."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 class SourceRow(TypedDict):
@@ -74,10 +53,21 @@ class SourceRow(TypedDict):
     background_counts: float
     background_error: float
     livetime_s: float
-    p_value: float | None
+    candidate: bool
+    candidate_id: str | None
     kind: Kind
+    false_alarm_probability: float | None
+    expected_false_alarms_per_1000: float | None
+    far_hz: float | None
+    p_astro: float | None
+    score: float | None
+    likely_class: str | None
+    class_probabilities: dict[str, float]
+    similar_to: list[Likeness]
+    vetoes: list[RaisedFlag]
     interval: Interval | None
     peak: Interval | None
+    p_value: float | None
     tests: dict[str, float | None]
     best_test: str | None
     variability_index: int | None
@@ -86,6 +76,7 @@ class SourceRow(TypedDict):
     flags: list[str]
     aperture_origin: str
     aperture_radius_arcsec: float | None
+    evidence: Evidence | None
     xherald: str
 
 
@@ -115,8 +106,34 @@ COLUMNS = (
     Column("background_counts", "background_counts", float, "ct", "instr.background", "background expected among them"),
     Column("background_error", "background_error", float, "ct", "stat.error;instr.background", "its 68 % error"),
     Column("livetime", "livetime_s", float, "s", "time.duration;obs.exposure", "good time less dead time"),
-    Column("p_value", "p_value", float, "", "stat.probability", "chance that it is steady, all trials counted"),
+    Column("candidate", "candidate", bool, "", "meta.code.status", "whether it is a candidate"),
+    Column("candidate_id", "candidate_id", str, "", "meta.id", "id of the candidate"),
     Column("kind", "kind", str, "", "meta.code.class;src.var", "flare, dip or steady"),
+    Column(
+        "false_alarm_probability",
+        "false_alarm_probability",
+        float,
+        "",
+        "stat.probability",
+        "chance that a source like it that does not vary comes out so high",
+    ),
+    Column(
+        "expected_false_alarms_per_1000",
+        "expected_false_alarms_per_1000",
+        float,
+        "",
+        "stat.mean",
+        "false alarms so high among 1,000 sources",
+    ),
+    Column("far", "far_hz", float, "Hz", "stat.mean;arith.rate", "rate of such false alarms in the stream"),
+    Column(
+        "p_astro", "p_astro", float, "", "stat.probability;src.var", "chance that it varies, given how often they do"
+    ),
+    Column("score", "score", float, "", "stat.fit.goodness", "combined score"),
+    Column("class", "likely_class", str, "", "src.class", "likeliest class, given that it varies"),
+    Column("similar_to", "similar_to.0.name", str, "", "meta.id.cross", "nearest bona-fide transient"),
+    Column("similar_distance", "similar_to.0.distance", float, "", "arith.diff", "its distance in feature space"),
+    Column("vetoes", "vetoes.*.veto", str, "", "meta.code.qual", "what else could have made it, separated by ;"),
     Column("start_utc", "interval.start_utc", str, "", "time.start", "start of the interval, UTC"),
     Column("stop_utc", "interval.stop_utc", str, "", "time.end", "end of the interval, UTC"),
     Column("start", "interval.start_s", float, "s", "time.start", "start of the interval, mission seconds"),
@@ -128,6 +145,7 @@ COLUMNS = (
     Column("peak_start_utc", "peak.start_utc", str, "", "time.start", "start of the brightest Bayesian block, UTC"),
     Column("peak_duration", "peak.duration_s", float, "s", "time.duration", "its length"),
     Column("peak_counts", "peak.counts", float, "ct", "phot.count", "photons in it"),
+    Column("p_value", "p_value", float, "", "stat.probability", "chance of the timing tests alone, all trials counted"),
     Column("best_test", "best_test", str, "", "meta.id", "test that the interval comes from"),
     Column("variability_index", "variability_index", int, "", "src.var.index", "Gregory-Loredo index, 0 to 10"),
     Column("log10_odds", "log10_odds", float, "", "stat.likelihood;src.var", "log10 odds of a variable source"),
@@ -165,10 +183,14 @@ def source_rows(scan: Scan) -> list[SourceRow]:
     return rows
 
 
-def significance(row: SourceRow) -> tuple[bool, float]:
-    """Sorting key: flares and dips before steady sources, then by p-value, untested ones last."""
-    p = row["p_value"]
-    return row["kind"] == "steady", 2.0 if p is None else p
+def significance(row: SourceRow) -> tuple[int, float, float]:
+    """Sorting key: candidates, then other flares and dips, then the rest, each by the chance of a false alarm.
+
+    What ties there is told apart by the timing tests; untested sources come last.
+    """
+    chance, p = row["false_alarm_probability"], row["p_value"]
+    late = 2.0 if p is None else p
+    return 0 if row["candidate"] else 1 if row["kind"] != "steady" else 2, late if chance is None else chance, late
 
 
 def flat_columns(tests: Sequence[str]) -> tuple[Column, ...]:
@@ -179,14 +201,26 @@ def flat_columns(tests: Sequence[str]) -> tuple[Column, ...]:
 
 
 def value_at(row: SourceRow, path: str) -> Any:
-    """Value of a column in a row; None where any step of the path is None."""
-    return reduce(lambda place, key: None if place is None else place.get(key), path.split("."), row)  # type: ignore[arg-type,return-value]
+    """Value of a column in a row; None where any step of the path is None.
+
+    Steps are keys, or places in a list; ``*`` gives the rest of the path in every element of a list.
+    """
+    place: Any = row
+    steps = path.split(".")
+    for number, step in enumerate(steps):
+        if place is None:
+            return None
+        if step == "*":
+            return [value_at(one, ".".join(steps[number + 1 :])) for one in place]
+        place = dict(enumerate(place)).get(int(step)) if isinstance(place, list) else place.get(step)
+    return place
 
 
 def _columns(scan: Scan) -> dict[str, list[Any]]:
-    batch, timing = scan.photons.batch, scan.timing
+    batch, timing, detections = scan.photons.batch, scan.timing, scan.detections
     n, identities = len(batch), batch.identities
     background = np.diff(batch.background_offsets)
+    kind, intervals = _pointed(timing, detections)
     return {
         "file": [str(scan.photons.path)] * n,
         "mission": [one.mission for one in identities],
@@ -201,73 +235,114 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "background_counts": batch.background_counts.tolist(),
         "background_error": (np.sqrt(background + 0.5) * batch.area_ratio).tolist(),
         "livetime_s": batch.livetime.tolist(),
-        "p_value": _known(timing.p_value),
-        "kind": [KINDS[code] for code in timing.kind.tolist()],
-        "interval": _intervals(batch, timing.intervals),
-        "peak": _intervals(batch, timing.peak),
-        "tests": _by_name({test.name: _known(test.p) for test in timing.tests}, n),
-        "best_test": [timing.tests[index].name if index >= 0 else None for index in timing.best.tolist()],
+        **_verdict(batch, detections),
+        "kind": [KINDS[code] for code in kind.tolist()],
+        "interval": intervals_told(batch, intervals),
+        "peak": intervals_told(batch, timing.peak),
+        "p_value": known(timing.p_value),
+        "tests": by_name({test.name: known(test.p) for test in timing.tests}, n),
+        "best_test": _best_tests(timing, intervals),
         "variability_index": [index if index >= 0 else None for index in timing.variability_index.tolist()],
-        "log10_odds": _known(timing.log10_odds),
-        "hardness": _hardness(timing),
+        "log10_odds": known(timing.log10_odds),
+        "hardness": _hardness(_hardness_at(batch, timing, intervals)),
         "flags": [list(one.flags) for one in identities],
         "aperture_origin": [one.origin for one in scan.photons.apertures] or ["photon table"] * n,
         "aperture_radius_arcsec": [one.region.extent for one in scan.photons.apertures] or [None] * n,
+        "evidence": _evidence(n, detections),
         "xherald": [version("xherald")] * n,
     }
 
 
-def _known(array: NDArray[np.float64]) -> list[float | None]:
-    """Values as Python numbers, None for what is not finite: JSON has no NaN, and nobody wants one."""
-    return [value if known else None for value, known in zip(array.tolist(), np.isfinite(array).tolist(), strict=True)]
+def _pointed(timing: Timing, detections: Detections | None) -> tuple[NDArray[np.int8], Intervals]:
+    """Kind and interval of every source: the verdict's, or the timing tests' where there is no verdict."""
+    if detections is None:
+        return timing.kind, timing.intervals
+    subjects = detections.subjects
+    return np.where(detections.significant, subjects.direction, STEADY).astype(np.int8), subjects.intervals
 
 
-def _by_name(columns: dict[str, list[Any]], n: int) -> list[dict[str, Any]]:
-    """Rows of a nested object from its columns."""
-    if not columns:
-        return [{} for _ in range(n)]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+def _verdict(batch: EventBatch, detections: Detections | None) -> dict[str, list[Any]]:
+    """What the calibrated verdict says of every source; unknown where there is none."""
+    n = len(batch)
+    if detections is None:
+        unknown = (
+            "false_alarm_probability",
+            "expected_false_alarms_per_1000",
+            "far_hz",
+            "p_astro",
+            "score",
+            "likely_class",
+        )
+        return {
+            "candidate": [False] * n,
+            "candidate_id": [None] * n,
+            **{name: [None] * n for name in unknown},
+            "class_probabilities": [{} for _ in range(n)],
+            **{name: [[] for _ in range(n)] for name in ("similar_to", "vetoes")},
+        }
+    every = np.arange(n)
+    candidate = detections.candidate.tolist()
+    classes = classes_told(detections, every)
+    names = zip(batch.identities, detections.subjects.direction.tolist(), candidate, strict=True)
+    return {
+        "candidate": candidate,
+        "candidate_id": [candidate_id(one, code) if chosen else None for one, code, chosen in names],
+        "false_alarm_probability": known(detections.false_alarm_probability),
+        "expected_false_alarms_per_1000": known(1e3 * detections.false_alarm_probability),
+        "far_hz": known(detections.far_hz),
+        "p_astro": known(detections.p_astro),
+        "score": known(detections.score),
+        "likely_class": [next(iter(one), None) for one in classes],
+        "class_probabilities": classes,
+        "similar_to": likenesses(detections, every),
+        "vetoes": [told(detections.vetoes, index) for index in range(n)],
+    }
 
 
-def _intervals(batch: EventBatch, found: Intervals) -> list[Interval | None]:
-    rows = _by_name(
-        {
-            "start_utc": _utc(batch, found.start),
-            "stop_utc": _utc(batch, found.stop),
-            "start_s": _known(found.start),
-            "stop_s": _known(found.stop),
-            "duration_s": _known(found.stop - found.start),
-            "livetime_s": _known(found.livetime),
-            "counts": _known(found.counts),
-            "expected": _known(found.expected),
-        },
-        len(batch),
+def _evidence(n: int, detections: Detections | None) -> list[Evidence | None]:
+    out: list[Evidence | None] = [None] * n
+    if detections is not None:
+        chosen = np.flatnonzero(detections.candidate)
+        for index, evidence in zip(chosen.tolist(), evidence_of(detections, chosen), strict=True):
+            out[index] = evidence
+    return out
+
+
+def _best_tests(timing: Timing, intervals: Intervals) -> list[str | None]:
+    """The most significant test that points at just that interval; None where no test does."""
+    if not timing.tests:
+        return [None] * len(timing.p_value)
+
+    def chance(test: TestColumns) -> NDArray[np.float64]:
+        same = (test.intervals.start == intervals.start) & (test.intervals.stop == intervals.stop)
+        return np.where(same & np.isfinite(test.p), test.p, np.inf)
+
+    chances = np.array([chance(test) for test in timing.tests])
+    best, found = np.argmin(chances, axis=0).tolist(), np.isfinite(chances.min(axis=0)).tolist()
+    return [timing.tests[index].name if there else None for index, there in zip(best, found, strict=True)]
+
+
+def _hardness_at(batch: EventBatch, timing: Timing, intervals: Intervals) -> Hardness:
+    """Hardness about the given intervals, worked out anew only where they are not the timing tests' own."""
+    from xherald.photons.statistics.intervals import interval_hardness
+
+    own = timing.intervals
+    other = np.flatnonzero(
+        np.isfinite(intervals.start) & ((intervals.start != own.start) | (intervals.stop != own.stop))
     )
-    pointed = np.isfinite(found.stop - found.start).tolist()
-    told: Iterable[Any] = (row if known else None for row, known in zip(rows, pointed, strict=True))
-    return list(told)
+    if not other.size:
+        return timing.hardness
+    fields = (intervals.start, intervals.stop, intervals.livetime, intervals.counts, intervals.expected)
+    anew = interval_hardness(batch.select(other), Intervals(*(field[other] for field in fields)))
+    parts = [part.copy() for part in (timing.hardness.value, timing.hardness.low, timing.hardness.high)]
+    for part, values in zip(parts, (anew.value, anew.low, anew.high), strict=True):
+        part[other] = values
+    return Hardness(*parts)
 
 
-def _utc(batch: EventBatch, seconds: NDArray[np.float64]) -> list[str | None]:
-    """UTC dates to the millisecond, one astropy call a time reference rather than one a source."""
-    dates: list[str | None] = [None] * len(batch)
-    references = [one.time_reference for one in batch.identities]
-    for reference in set(references) - {None}:
-        chosen = np.flatnonzero(np.array([one == reference for one in references]) & np.isfinite(seconds))
-        if reference is None or not chosen.size:
-            continue
-        time = reference.to_time(seconds[chosen]).utc
-        time.precision = 3
-        for index, date in zip(chosen.tolist(), time.isot.tolist(), strict=True):
-            dates[index] = f"{date}Z"
-    return dates
-
-
-def _hardness(timing: Timing) -> list[dict[str, Value68 | None]]:
-    ratio = timing.hardness
-    columns: dict[str, list[Any]] = {}
-    for place, when in enumerate(("before", "inside", "after")):
-        parts = {"value": ratio.value[:, place], "low": ratio.low[:, place], "high": ratio.high[:, place]}
-        rows = _by_name({name: _known(part) for name, part in parts.items()}, len(timing.p_value))
-        columns[when] = [row if row["value"] is not None else None for row in rows]
-    return _by_name(columns, len(timing.p_value))
+def _hardness(ratio: Hardness) -> list[dict[str, Value68 | None]]:
+    columns = {
+        when: values_told(ratio.value[:, place], ratio.low[:, place], ratio.high[:, place])
+        for place, when in enumerate(("before", "inside", "after"))
+    }
+    return by_name(columns, len(ratio.value))

@@ -1,0 +1,249 @@
+"""One picture that a duty scientist judges a candidate by in ten seconds: `draw_sheet`.
+
+Reading order: the headline says what it is and how often chance does that, in red what speaks against it; the light
+curve and the energies of the photons show it, whole and close up; below are hardness, images inside and outside the
+interval, and the place among known transients; at the right stands all evidence in numbers. No screen is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.drawing import (
+    INK,
+    MARK,
+    PHOTONS,
+    GoodTimeAxis,
+    close_up,
+    draw_light_curve,
+    label_good_time,
+    mark_times,
+)
+from xherald.photons import EventList
+
+from .lines import Line, lines_of
+from .sheet_panels import Image, draw_growth, draw_hardness, draw_image, draw_map
+from .words import false_alarms_told, headline, length, name_told, percent, warnings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from xherald.detector.detection.result import Detections
+
+    from .evidence import Evidence
+
+__all__ = ["DPI", "draw_sheet"]
+
+F64 = NDArray[np.float64]
+
+DPI: Final = 150
+SIZE: Final = (15.5, 9.6)
+"""Inches: at 150 dpi a little more than a full-HD screen."""
+
+ALARM: Final = "#c1121f"
+SOFT, HARD = "#d98324", "#355f9e"
+MOST_WARNINGS: Final = 5
+
+
+def draw_sheet(detections: Detections, index: int, evidence: Evidence) -> Figure:
+    """Plot sheet of one source.
+
+    Parameters
+    ----------
+    detections : Detections
+    index : int
+        The source's place among them.
+    evidence : Evidence
+        Of that source (`evidence_of`).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be saved at `DPI`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = Figure(figsize=SIZE)
+    FigureCanvasAgg(figure)
+    top = _draw_headline(figure, evidence)
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, top), w_pad=0.05, h_pad=0.05))
+    left, right = figure.subfigures(1, 2, width_ratios=(3.35, 1.0), squeeze=False)[0]
+    upper, lower = left.subfigures(2, 1, height_ratios=(1.72, 1.0), squeeze=False)[:, 0]
+    _draw_times(upper, detections, index, evidence)
+    _draw_below(lower, detections, index, evidence)
+    _draw_lines(right.subplots(), lines_of(evidence))
+    for place in figure.axes:
+        place.tick_params(which="both", colors=INK, labelsize=8.5)
+        place.spines[:].set_color(INK)
+    return figure
+
+
+# --- the headline ----------------------------------------------------------------------------------------------------
+
+
+def _draw_headline(figure: Figure, evidence: Evidence) -> float:
+    """Write what it is, how sure that is, and what speaks against it; answers where the drawings may begin."""
+    height = SIZE[1]
+
+    def write(inches: float, text: str, size: float, x: float = 0.012, **style: Any) -> None:
+        figure.text(x, 1.0 - inches / height, text, fontsize=size, va="top", **{"color": INK, **style})
+
+    mark = {"boxstyle": "round,pad=0.35", "fc": MARK[evidence["kind"]], "ec": "none"}
+    write(0.17, headline(evidence), 14, x=0.018, weight="bold", bbox=mark)
+    write(0.62, false_alarms_told(evidence), 15, weight="bold")
+    chance = evidence["p_astro"]
+    sure = "" if chance is None else f"   ·   probability that it is real {percent(chance)}"
+    write(0.97, f"{name_told(evidence)}   ·   {_where(evidence)}{sure}", 10.5)
+    write(0.17, evidence["candidate_id"], 13, x=0.988, ha="right", family="monospace")
+    told = warnings(evidence)
+    shown = (
+        told
+        if len(told) <= MOST_WARNINGS
+        else [*told[: MOST_WARNINGS - 1], f"and {len(told) - MOST_WARNINGS + 1} more"]
+    )
+    for number, one in enumerate(shown):
+        write(0.50 + 0.19 * number, _shortened(f"⚑ {one}"), 9.5, x=0.988, ha="right", color=ALARM)
+    if not shown:
+        write(0.50, "no flag", 9.5, x=0.988, ha="right", color="#5b7f5b")
+    return 1.0 - max(1.27, 0.50 + 0.19 * len(shown) + 0.1) / height
+
+
+def _where(evidence: Evidence) -> str:
+    place = evidence["position"]
+    if place["ra"] is None or place["dec"] is None:
+        return "position unknown"
+    error = "" if place["error_arcsec"] is None else f" ±{place['error_arcsec']:.1f}″"
+    angle = "" if place["off_axis_arcmin"] is None else f", {place['off_axis_arcmin']:.1f}′ off axis"
+    return f"RA {place['ra']:.5f} Dec {place['dec']:+.5f}{error}{angle}".replace("-", "−")
+
+
+def _shortened(text: str, most: int = 92) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+# --- light curve and energies ----------------------------------------------------------------------------------------
+
+
+def _draw_times(figure: SubFigure, detections: Detections, index: int, evidence: Evidence) -> None:
+    """Light curve over the energies of its photons, whole and, where the interval is short, close up."""
+    source, timing = detections.subjects.batch[index], detections.subjects.timing
+    axis = GoodTimeAxis.of(source.exposure.gti)
+    interval = evidence["interval"]
+    span = (interval["start_s"], interval["stop_s"]) if interval else None
+    around = close_up(axis, span)
+    places = figure.subplots(
+        2, 2 if around else 1, height_ratios=(1.5, 1.0), width_ratios=(1.55, 1.0) if around else None, squeeze=False
+    )
+    rows = slice(timing.block_offsets[index], timing.block_offsets[index + 1])
+    blocks = timing.block_edges[rows], timing.block_rates[rows]
+    colour = MARK[evidence["kind"]]
+    for column, limits in zip(places.T, (None, around), strict=False):
+        curve, energies = column
+        at, tops = draw_light_curve(
+            curve, source, axis, span, blocks, colour=colour, label=_interval_label(evidence),
+            background=evidence["background_counts"],
+        )  # fmt: skip
+        _draw_energies(energies, source, axis, span, colour)
+        for place in (curve, energies):
+            label_good_time(place, source, axis, limits)
+        curve.set_xlabel("")
+        curve.set_xticklabels([])
+        if limits is not None:
+            curve.set_title("around the interval", fontsize=9, color=INK)
+            highest = tops[(at >= limits[0]) & (at <= limits[1])].max(initial=0.0)
+            if highest > 0:
+                curve.set_ylim(0, 1.08 * highest)
+    whole, energies = places[:, 0]
+    whole.set_ylabel("counts s$^{-1}$", color=INK)
+    energies.set_ylabel("energy (keV)", color=INK)
+    _put_above(whole, 4)
+    _put_above(energies, 2)
+
+
+def _put_above(place: Axes, columns: int) -> None:
+    """Legend above the frame, where it hides no photon; the title's line keeps the room for it."""
+    place.set_title(" ", fontsize=9)
+    legend = place.legend(
+        fontsize=8, ncols=columns, columnspacing=1.2, handlelength=1.4, handletextpad=0.4, loc="lower left",
+        bbox_to_anchor=(0.0, 1.0), frameon=False, borderaxespad=0.1,
+    )  # fmt: skip
+    legend.set_in_layout(False)
+
+
+def _interval_label(evidence: Evidence) -> str:
+    interval = evidence["interval"]
+    if interval is None or interval["counts"] is None or interval["expected"] is None:
+        return evidence["kind"]
+    seconds = interval["duration_s"] if interval["livetime_s"] is None else interval["livetime_s"]
+    return f"{interval['counts']:.0f} counts in {length(seconds)}, {interval['expected']:.1f} expected"
+
+
+def _draw_energies(
+    place: Axes, source: EventList, axis: GoodTimeAxis, interval: tuple[float, float] | None, colour: str
+) -> None:
+    """A dot a photon over good time, soft and hard told apart."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
+
+    low, high = max(source.band[0], 0.05), source.band[1]
+    mark_times(place, axis, interval, colour)
+    at, hard = axis.at(source.time), source.energy >= source.hardness_split
+    size, alpha = (14, 0.9) if len(source) < 400 else (5, 0.5)
+    for chosen, ink, name in ((~hard, SOFT, "soft"), (hard, HARD, "hard")):
+        place.scatter(
+            at[chosen], np.maximum(source.energy[chosen], low), s=size, alpha=alpha, color=ink, lw=0,
+            label=f"{name} ({np.count_nonzero(chosen)} photons)", zorder=3,
+        )  # fmt: skip
+    place.axhline(source.hardness_split, color=INK, lw=0.7, ls=":")
+    place.set_yscale("log")
+    place.set_ylim(low * 0.93, high * 1.07)
+    place.yaxis.set_major_locator(FixedLocator([tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= tick <= high]))
+    place.yaxis.set_major_formatter(ScalarFormatter())
+    place.yaxis.set_minor_formatter(NullFormatter())
+
+
+# --- below -----------------------------------------------------------------------------------------------------------
+
+
+def _draw_below(figure: SubFigure, detections: Detections, index: int, evidence: Evidence) -> None:
+    """Hardness; images where there is an observation with a sky, else how counts grew; the map where there is one."""
+    subjects = detections.subjects
+    observation, reference, place = subjects.observation, subjects.reference, evidence["place"]
+    seen = observation is not None and observation.projection is not None and bool(subjects.apertures)
+    mapped = reference is not None and place is not None and place["case"] in reference.cases
+    widths = [0.7, *((1.0, 1.0) if seen else (1.5,)), *((1.15,) if mapped else ())]
+    places = list(figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0])
+    draw_hardness(places.pop(0), evidence)
+    if seen and observation is not None:
+        image = Image.of(observation, subjects.apertures[index], evidence["interval"])
+        draw_image(places.pop(0), image, evidence, inside=True)
+        draw_image(places.pop(0), image, evidence, inside=False)
+    else:
+        draw_growth(places.pop(0), subjects.batch[index], evidence)
+    if mapped and reference is not None and place is not None:
+        draw_map(places.pop(0), reference, place, evidence["similar_to"])
+
+
+# --- the evidence in numbers -----------------------------------------------------------------------------------------
+
+
+def _draw_lines(place: Axes, lines: list[Line]) -> None:
+    """Write label and value, a line each; headings in bold, what speaks against it in red."""
+    place.set_axis_off()
+    step = 1.0 / max(len(lines) + 1, 36)
+    for number, line in enumerate(lines):
+        y = 1.0 - (number + 0.5) * step
+        colour = ALARM if line.alarming else INK
+        if not line.value:
+            place.text(0.0, y, line.label, fontsize=9.5, weight="bold", color=PHOTONS, va="center")
+            place.plot([0, 1], [y - 0.5 * step, y - 0.5 * step], color="#d9dde1", lw=0.8, clip_on=False)
+            continue
+        place.text(0.0, y, line.label, fontsize=9, color=colour, va="center", alpha=0.75)
+        place.text(1.0, y, line.value, fontsize=9, color=colour, va="center", ha="right")
+    place.set_xlim(0, 1)
+    place.set_ylim(0, 1)

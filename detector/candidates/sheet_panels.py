@@ -1,0 +1,194 @@
+"""Panels of the plot sheet below the light curve: hardness, images inside and outside the interval, the map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.drawing import BLOCKS, INK, MARK, PHOTONS, draw_outline
+from xherald.plugins.reference import BONA_FIDE_KINDS
+
+from .words import length, measured
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from xherald.detector.json_columns import Interval
+    from xherald.photons import Aperture, EventList, Observation, SkyProjection
+    from xherald.plugins.reference import Reference
+
+    from .evidence import Evidence, Likeness, Place
+
+__all__ = ["Image", "draw_growth", "draw_hardness", "draw_image", "draw_map"]
+
+F64 = NDArray[np.float64]
+
+MOST_DRAWN: Final = 20_000
+"""Ordinary sources on the map, evenly thinned beyond that: more make the dots one blot."""
+
+KIND_COLOURS: Final = {"flare": "#D55E00", "dip": "#0072B2", "other": "#8C6BB1"}
+KIND_MARKS: Final = {"flare": "^", "dip": "v", "other": "*"}
+
+
+def draw_hardness(place: Axes, evidence: Evidence) -> None:
+    """Hardness inside and outside the interval with 68 % limits, and by how much it changed."""
+    hardness = evidence["hardness"]
+    place.axhline(0, color=INK, lw=0.6, ls=":")
+    parts = ((hardness["outside"], PHOTONS), (hardness["inside"], _darker(MARK[evidence["kind"]])))
+    for number, (ratio, colour) in enumerate(parts):
+        if ratio is None or ratio["low"] is None or ratio["high"] is None:
+            place.text(number, 0.03, "no photons", ha="center", va="bottom", fontsize=8, color=INK)
+            continue
+        value = ratio["value"]
+        bars = np.maximum([[value - ratio["low"]], [ratio["high"] - value]], 0)
+        place.errorbar(number, value, yerr=bars, fmt="o", ms=7, color=colour, capsize=4, lw=1.6)
+    sigma = hardness["sigma"]
+    if sigma is not None:
+        told = f"{abs(sigma):.1f} σ {'harder' if sigma > 0 else 'softer'} inside" if abs(sigma) >= 1 else "no change"
+        place.set_title(told, fontsize=9, color=INK)
+    told_apart = zip(("outside", "inside"), parts, strict=True)
+    place.set_xticks(
+        range(2), [f"{name}\n{measured(ratio, sign='+').replace(' ', chr(10), 1)}" for name, (ratio, _) in told_apart]
+    )
+    place.set_xlim(-0.6, 1.6)
+    place.set_ylim(-1.05, 1.05)
+    place.set_ylabel("hardness (H − S) / (H + S)", color=INK)
+
+
+def _darker(colour: str) -> str:
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(colour)
+    return to_hex((0.75 * red, 0.75 * green, 0.75 * blue))
+
+
+def draw_growth(place: Axes, source: EventList, evidence: Evidence) -> None:
+    """How counts grew over good time, beside those of a steady source; T90 of a flare between its marks."""
+    total = source.exposure.livetime
+    scale, unit = (1e3, "ks") if total >= 2e3 else (1.0, "s")
+    at = source.exposure.livetime_at(source.time) / scale
+    interval, t90 = evidence["interval"], evidence["t90"]
+    if interval is not None:
+        edges = source.exposure.livetime_at(np.array([interval["start_s"], interval["stop_s"]])) / scale
+        place.axvspan(*edges, color=MARK[evidence["kind"]], alpha=0.35, lw=0)
+    place.step([0.0, *at, total / scale], [*range(len(at) + 1), len(at)], where="post", color=PHOTONS, lw=1.4)
+    place.plot([0, total / scale], [0, len(at)], color=INK, lw=0.8, ls=":")
+    if t90 is not None:
+        ends = source.exposure.livetime_at(np.array([t90["start_s"], t90["stop_s"]])) / scale
+        place.vlines(ends, 0, len(at), color=BLOCKS, lw=1.2, ls="--")
+    place.set(xlim=(0, total / scale), ylim=(0, len(at) * 1.03))
+    place.set_title("counts so far; dotted: a steady source" + ("; dashed: T90" if t90 else ""), fontsize=9, color=INK)
+    place.set_xlabel(f"good time ({unit})", color=INK)
+    place.set_ylabel("counts", color=INK)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """Photons about a source, cut out of the field.
+
+    Parameters
+    ----------
+    sky : SkyProjection
+    aperture : Aperture
+    centre : (float, float) — sky pixels
+    half, side : float — arcsec, half of the cutout and one bin
+    x, y : ndarray, shape (k,) — arcsec from the source on the pixel grid
+    inside : ndarray, shape (k,), bool — whether it came in the interval
+    """
+
+    sky: SkyProjection
+    aperture: Aperture
+    centre: tuple[float, float]
+    half: float
+    side: float
+    x: F64
+    y: F64
+    inside: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, observation: Observation, aperture: Aperture, interval: Interval | None) -> Image:
+        """Cut out the source, its background region if that is near, and a margin."""
+        sky, events = observation.require_projection(), observation.events
+        x0, y0 = (float(v) for v in sky.to_pixel(aperture.ra, aperture.dec))
+        around = aperture.background.extent if aperture.background else 0.0
+        # A wide background region would make the source a dot.
+        half = 1.15 * float(np.clip(around, 3.0 * aperture.region.extent, 6.0 * aperture.region.extent))
+        scale = sky.pixel_arcsec
+        dx = (events.x.astype(np.float64) - x0) * scale
+        dy = (events.y.astype(np.float64) - y0) * scale
+        near = (np.abs(dx) < half) & (np.abs(dy) < half)
+        time = events.time[near]
+        during = (
+            np.zeros(len(time), dtype=np.bool_)
+            if interval is None
+            else (time >= interval["start_s"]) & (time <= interval["stop_s"])
+        )
+        # Bins of whole pixels, or the pixel grid itself shows as stripes.
+        side = scale * max(1, round(2 * half / 48 / scale))
+        return cls(sky, aperture, (x0, y0), half, side, dx[near], dy[near], during)
+
+
+def draw_image(place: Axes, image: Image, evidence: Evidence, *, inside: bool) -> None:
+    """The field about the source while it varied, or while it did not, with aperture and background region."""
+    from matplotlib.colors import PowerNorm
+
+    chosen = image.inside == inside
+    reach = np.ceil(image.half / image.side)
+    edges = np.arange(-reach, reach + 1) * image.side
+    counts = np.histogram2d(image.y[chosen], image.x[chosen], (edges, edges))[0]
+    place.pcolormesh(edges, edges, counts, cmap="Greys", norm=PowerNorm(0.5, 0, max(counts.max(), 1)))
+    draw_outline(place, image.sky, image.aperture.region, image.centre, color=BLOCKS, lw=1.5)
+    if image.aperture.background is not None:
+        draw_outline(place, image.sky, image.aperture.background, image.centre, color=PHOTONS, lw=1.0, ls="--")
+    interval = evidence["interval"]
+    seconds = interval["livetime_s"] if interval else None
+    when = "inside" if inside else "outside"
+    if seconds is not None and not inside:
+        seconds = max(evidence["livetime_s"] - seconds, 0.0)
+    place.set_title(f"{when} the interval" + ("" if seconds is None else f", {length(seconds)}"), fontsize=9, color=INK)
+    place.set_xlim(-image.half, image.half)
+    place.set_ylim(-image.half, image.half)
+    place.set_aspect("equal")
+    place.set_xlabel("arcsec, west is right" if image.sky.x_step < 0 else "arcsec, east is right", color=INK)
+    if inside:
+        for edge in place.spines.values():
+            edge.set_linewidth(2.2)
+
+
+def draw_map(place: Axes, reference: Reference, where: Place, similar: Sequence[Likeness]) -> None:
+    """The reference's map with known transients by kind, the nearest of them ringed, and the source as a cross."""
+    from matplotlib.patheffects import withStroke
+
+    case = reference.case(where["case"])
+    at = case.embedding
+    known = np.array(reference.sources["bona_fide"].to_pylist(), dtype=np.str_)
+    names = np.array(reference.sources["obsreg_id"].to_pylist(), dtype=np.str_)
+    thinned = at[:: max(1, -(-len(at) // MOST_DRAWN))]
+    place.scatter(
+        thinned[:, 0],
+        thinned[:, 1],
+        s=float(np.clip(6e3 / len(thinned), 1.0, 9.0)),
+        color="#c3c8cd",
+        lw=0,
+        rasterized=True,
+    )
+    for kind in BONA_FIDE_KINDS:
+        chosen = known == kind
+        if chosen.any():
+            place.scatter(
+                at[chosen, 0], at[chosen, 1], s=80 if kind == "other" else 26, color=KIND_COLOURS[kind],
+                marker=KIND_MARKS[kind], lw=0.5, edgecolors="white",
+                label=f"known {kind}{'' if chosen.sum() == 1 else 's'}",
+            )  # fmt: skip
+    near = at[np.isin(names, [one["name"] for one in similar])]
+    if len(near):
+        place.scatter(near[:, 0], near[:, 1], s=95, facecolors="none", edgecolors=INK, lw=1.1, label="nearest")
+    cross = place.plot(where["x"], where["y"], "P", ms=11, color="black", mec="white", mew=1.2, label="this source")
+    cross[0].set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+    place.set(xticks=[], yticks=[])
+    place.set_title(f"map {where['reference']} {where['case']}", fontsize=9, color=INK)
+    place.legend(fontsize=7, frameon=True, framealpha=0.8, edgecolor="none", loc="best")
