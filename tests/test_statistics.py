@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from scipy import stats
 from steady import steady_batch
 
@@ -23,7 +24,15 @@ from xherald.photons.statistics import (
     load_null_tables,
     raw_statistics,
 )
-from xherald.photons.statistics.averaged import DIP_FAMILY, FLARE_FAMILY, averaged_likelihood_ratio, flare_family
+from xherald.photons.statistics.averaged import (
+    BANDS,
+    DIP_FAMILY,
+    FLARE_FAMILY,
+    averaged_likelihood_ratio,
+    dip_family,
+    energy_bands,
+    flare_family,
+)
 from xherald.photons.statistics.gregory_loredo import gregory_loredo, variability_index
 from xherald.photons.statistics.hardness import hardness_posterior
 from xherald.photons.statistics.ordered import kolmogorov_probability, kuiper_probability, ordered_distances
@@ -88,25 +97,39 @@ def test_deficit_scan_is_the_best_of_all_windows(u):
         assert log_likelihood_ratio(after - before - 1, n, min(width, 1 - 1e-12)) == pytest.approx(ratio, rel=1e-9)
 
 
-@pytest.mark.parametrize("family", [flare_family(4), DIP_FAMILY], ids=["flares", "dips"])
-@given(u=uniforms)
+@pytest.mark.parametrize("family", [flare_family(3), dip_family(3)], ids=["flares", "dips"])
+@given(u=uniforms, data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_averaged_ratio_is_the_average(family, u):
-    levels, combos, steps = family.excess.shape
+def test_averaged_ratio_is_the_average(family, u, data):
+    band = np.array(data.draw(st.lists(st.integers(0, BANDS - 1), min_size=len(u), max_size=len(u))))
+    steps = family.shape.shape[1]
     total = 0.0
-    for level in range(levels):
-        bins = int(family.bins[level])
+    for level, bins in enumerate(family.bins.tolist()):
         at = np.minimum((u * bins).astype(int), bins - 1)
         starts = range(1 - steps, bins)
-        ratios = []
         for b in starts:
-            for c in range(combos):
-                density = np.ones(bins)
-                inside = np.arange(max(b, 0), min(b + steps, bins))
-                density[inside] += family.excess[level, c, inside - b]
-                ratios.append(np.prod(density[at] / density.mean()))
-        total += np.mean(ratios) / levels
-    assert averaged_likelihood_ratio(u, family)[0] == pytest.approx(np.log(total), abs=1e-8)
+            inside = np.arange(max(b, 0), min(b + steps, bins))
+            for c, (share, shape) in enumerate(zip(family.share, family.shape, strict=True)):
+                profile = np.zeros(bins)
+                profile[inside] = shape[inside - b]
+                if family.flare:
+                    density = 1 - share[:, None] + share[:, None] * profile * bins / steps
+                else:
+                    density = 1 - share[:, None] * profile
+                density /= density.mean(axis=1, keepdims=True)
+                total += family.weight[level, c] / len(starts) * np.prod(density[band, at])
+    assert averaged_likelihood_ratio(u, band, family)[0] == pytest.approx(np.log(total), abs=1e-8)
+
+
+@given(energy=hnp.arrays(np.float32, st.integers(1, 60), elements=st.sampled_from([0.5, 1.0, 1.5, 2.0, 4.0, 6.5])))
+def test_energy_bands_are_quarters_and_equal_energies_share_one(energy):
+    band = energy_bands(energy)
+    order = np.argsort(energy, kind="stable")
+    assert np.all(np.diff(band[order]) >= 0)
+    for value in np.unique(energy):
+        assert len(np.unique(band[energy == value])) == 1
+    distinct = energy_bands(np.random.default_rng(len(energy)).permutation(len(energy)).astype(np.float32))
+    assert np.ptp(np.bincount(distinct, minlength=BANDS)) <= 1
 
 
 @pytest.mark.parametrize("n", [20, 60, 200, 400])
@@ -271,8 +294,11 @@ def test_probabilities_fall_with_the_statistic_and_interpolate_between_sizes():
 def test_averaged_ratio_obeys_markov():
     random = np.random.default_rng(3)
     u = np.sort(random.random((5000, 12)), axis=1)
+    band = random.permuted(np.tile(np.repeat(np.arange(BANDS), 3), (5000, 1)), axis=1)
     for family in (FLARE_FAMILY, DIP_FAMILY):
-        ratios = np.array([averaged_likelihood_ratio(row, family)[0] for row in u])
+        ratios = np.array(
+            [averaged_likelihood_ratio(row, bands, family)[0] for row, bands in zip(u, band, strict=True)]
+        )
         for bound in (2.0, 10.0, 100.0):
             # p(ratio >= b) <= 1/b whatever the calibration says; 4 σ of 5,000 trials on top.
             assert np.mean(ratios >= np.log(bound)) <= 1 / bound + 4 * np.sqrt(1 / bound / 5000)
@@ -428,5 +454,6 @@ def test_threads_change_nothing():
     counts = random.integers(3, 300, 200)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     u = np.concatenate([np.sort(random.random(n)) for n in counts])
-    one, many = (raw_statistics(u, offsets, np.full(200, 1e-6), threads)[0] for threads in (1, 3))
+    energy = random.random(len(u), dtype=np.float32)
+    one, many = (raw_statistics(u, energy, offsets, np.full(200, 1e-6), threads)[0] for threads in (1, 3))
     assert np.array_equal(one, many)

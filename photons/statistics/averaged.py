@@ -1,178 +1,276 @@
-"""The primary test: a likelihood ratio averaged over where, how long, how strong and which shape.
+"""The primary test: a likelihood ratio averaged over where, how long, how strong, which shape and which spectrum.
 
-A source that changes has the density ``r(u) = (1 + g(u)) / Z`` on the null clock, with ``g`` a profile laid on a window
-(positive for a flare, between -1 and 0 for a dip) and ``Z`` its integral. The ratio to a steady source,
-``prod_i r(u_i)``, is averaged over a prior: starts evenly spread, widths and strengths evenly in their logarithm, all
-shapes alike. Being a mean of likelihood ratios its expectation under the null is 1, so ``p <= 1 / ratio`` by Markov's
-inequality whatever the calibration says; the calibrated p (`null_tables`) is sharper. Averaging beats the maximum over
-windows because nearby windows share photons: one of them is never the whole evidence.
+A source that changes has the density ``r(u, b)`` on the null clock in energy band b; the bands are quarters of the
+source's own photons, ordered by energy, so that a spectrum is told from the source itself. A flare that makes the part
+``S`` of all photons makes the part ``S_b = S h_b`` of a band's, with ``h`` a tilt of mean 1 (as hard as the rest,
+harder, softer), and ``r = (1 - S_b) + S_b p(u)``, with ``p`` its profile laid on a window. A dip of depth ``d`` takes
+``d_b`` of a band's photons, ``r = (1 - d_b p(u)) / Z_b``: all bands alike (an eclipse), or soft photons first (an
+absorber). The ratio to a steady source, the product of ``r`` over its photons, is averaged over a prior: starts evenly
+spread, widths and strengths evenly in their logarithm.
+
+Being a mean of likelihood ratios its expectation under the null is 1, so ``p <= 1 / ratio`` by Markov's inequality
+whatever the calibration says; the calibrated p (`null_tables`) is sharper. Averaging beats the maximum over windows
+because nearby windows share photons: one of them is never the whole evidence.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["DIP_FAMILY", "FLARE_FAMILY", "Family", "averaged_likelihood_ratio", "dip_family", "flare_family"]
+__all__ = [
+    "BANDS",
+    "DIP_FAMILY",
+    "FLARE_FAMILY",
+    "Family",
+    "averaged_likelihood_ratio",
+    "dip_family",
+    "energy_bands",
+    "flare_family",
+]
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 
-STEPS = 8
+STEPS: Final = 8
 """Steps of a profile; a window starts at every step, so an eighth of its width apart."""
+
+BANDS: Final = 4
+"""Energy bands, with as many photons of the source in each."""
+
+FEW: Final = 20
+MANY: Final = 600
+"""Windows with at most `FEW` photons of a source with at most `MANY` are multiplied out rather than summed as
+logarithms: their products cannot leave the range of a float."""
+
+NEGLIGIBLE: Final = 40.0
+"""Ratios smaller than the largest by a factor of exp(40) add nothing."""
 
 
 class Family(NamedTuple):
-    """A prior over changes, ready for the kernel.
+    """A prior over changes, ready for the kernel; c combinations of shape, strength and tilt.
 
     Parameters
     ----------
-    excess : ndarray, shape (levels, shapes × strengths, STEPS)
-        g on each step of the window.
+    share : ndarray, shape (c, BANDS) — S_b of a flare, or d_b of a dip; below 1
+    shape : ndarray, shape (c, STEPS) — profile: of mean 1 for a flare, of maximum 1 for a dip
+    weight : ndarray, shape (levels, c) — of each combination at each width; adds to 1
     bins : ndarray, shape (levels,), int64
         Steps in the whole clock: the window's width at a level is ``STEPS / bins``.
-    dense : bool
-        Whether windows without a photon can be the best one (dips).
+    flare : bool
     """
 
-    excess: F64
-    bins: NDArray[np.int64]
-    dense: bool
+    share: F64
+    shape: F64
+    weight: F64
+    bins: I64
+    flare: bool
 
 
 def flare_family(levels: int = 13) -> Family:
-    """Flares: flat, fast rise with exponential decay, Gaussian; 5 to 90 % of all photons; widths 2^-1 to 2^-levels."""
+    """Flares: five shapes, 5 to 90 % of all photons, as hard as the rest or not; widths 2^-1 to 2^-levels.
+
+    Shapes are flat, fast rise with exponential or with power-law decay, Gaussian, and two peaks.
+    """
     x = (np.arange(STEPS) + 0.5) / STEPS
-    shapes = [np.ones(STEPS), np.exp(-4.0 * x), np.exp(-0.5 * ((x - 0.5) / 0.18) ** 2)]
-    shares = np.array([0.05, 0.13, 0.34, 0.9])
-    bins = STEPS * 2 ** np.arange(1, levels + 1)
-    excess = [
-        [share / (1 - share) * (n / STEPS) * shape / shape.mean() for shape in shapes for share in shares] for n in bins
+    double = np.exp(-0.5 * ((x - 0.15) / 0.07) ** 2) + 0.7 * np.exp(-0.5 * ((x - 0.8) / 0.1) ** 2)
+    shapes = (
+        np.ones(STEPS),
+        np.exp(-4.0 * x),
+        np.exp(-0.5 * ((x - 0.5) / 0.18) ** 2),
+        (1.0 + x / 0.06) ** -1.4,
+        double,
+    )
+    slope = 1.6 * ((np.arange(BANDS) + 0.5) / BANDS - 0.5)
+    tilts = ((np.ones(BANDS), 0.5), (1.0 + slope, 0.25), (1.0 - slope, 0.25))
+    combinations = [
+        (np.minimum(share * tilt, 0.97), shape / shape.mean(), weight)
+        for shape in shapes
+        for share in (0.05, 0.13, 0.34, 0.9)
+        for tilt, weight in tilts
     ]
-    return Family(np.array(excess), bins, dense=False)
+    return _family(combinations, levels, flare=True)
 
 
 def dip_family(levels: int = 6) -> Family:
-    """Dips: flat (eclipse) and V-shaped, 40 to 97 % deep at their deepest; widths 2^-1 to 2^-levels."""
+    """Dips: flat and V-shaped, 40 to 97 % deep, grey or deeper in soft photons; widths 2^-1 to 2^-levels."""
     x = (np.arange(STEPS) + 0.5) / STEPS
-    shapes = [np.ones(STEPS), 1.0 - np.abs(2.0 * x - 1.0)]
-    depths = np.array([0.4, 0.7, 0.97])
-    excess = [-depth * shape for shape in shapes for depth in depths]
-    bins = STEPS * 2 ** np.arange(1, levels + 1)
-    return Family(np.array([excess] * levels), bins, dense=True)
+    shapes = (np.ones(STEPS), 1.0 - np.abs(2.0 * x - 1.0))
+    hardness = (np.arange(BANDS) + 0.5) / BANDS
+    tilts = ((np.ones(BANDS), 0.6), (1.0 - 0.9 * hardness, 0.4))
+    combinations = [
+        (depth * tilt, shape, weight) for shape in shapes for depth in (0.4, 0.7, 0.97) for tilt, weight in tilts
+    ]
+    return _family(combinations, levels, flare=False)
 
 
-FLARE_FAMILY = flare_family()
-DIP_FAMILY = dip_family()
+def _family(combinations: list[tuple[F64, F64, float]], levels: int, *, flare: bool) -> Family:
+    weight = np.array([one[2] for one in combinations])
+    return Family(
+        share=np.array([one[0] for one in combinations]),
+        shape=np.array([one[1] for one in combinations]),
+        weight=np.tile(weight / (weight.sum() * levels), (levels, 1)),
+        bins=STEPS * 2 ** np.arange(1, levels + 1, dtype=np.int64),
+        flare=flare,
+    )
 
 
-@njit(cache=True, nogil=True)
-def _occupied(u: F64, bins: int) -> tuple[NDArray[np.int64], F64]:
-    """Bins that hold photons, ascending, and how many each holds."""
-    where = np.empty(u.size, np.int64)
-    counts = np.empty(u.size)
-    size = 0
-    for i in range(u.size):
-        at = min(int(u[i] * bins), bins - 1)
-        if size > 0 and where[size - 1] == at:
-            counts[size - 1] += 1.0
-        else:
-            where[size] = at
-            counts[size] = 1.0
-            size += 1
-    return where[:size], counts[:size]
+FLARE_FAMILY: Final = flare_family()
+DIP_FAMILY: Final = dip_family()
 
 
 @njit(cache=True, nogil=True)
-def _integral(excess: F64, start: int, bins: int) -> float:
-    """Integral of 1 + g where the window from step `start` on lies on the clock."""
-    z = 1.0
-    for s in range(max(0, -start), min(excess.size, bins - start)):
-        z += excess[s] / bins
-    return z
+def energy_bands(energy: NDArray[np.float32]) -> I64:
+    """Which quarter of the source's own photons each photon is in, by energy; equal energies are in one band.
+
+    Under the null, energies say nothing of times: bands are then a random arrangement, whatever the spectrum.
+    """
+    n = energy.size
+    order = np.argsort(energy)
+    band = np.empty(n, np.int64)
+    i = 0
+    while i < n:
+        j = i
+        while j + 1 < n and energy[order[j + 1]] == energy[order[i]]:
+            j += 1
+        middle = 0.5 * (i + j + 1)
+        for k in range(i, j + 1):
+            band[order[k]] = min(int(middle * BANDS / n), BANDS - 1)
+        i = j + 1
+    return band
 
 
 @njit(cache=True, nogil=True)
-def _level(excess: F64, n: int, step: float) -> tuple[F64, F64, F64, float]:
+def _level(family: Family, level: int, held: F64) -> tuple[F64, F64, F64]:
     """What all windows of one width share.
+
+    Parameters
+    ----------
+    held : ndarray, shape (BANDS,) — photons of each band
 
     Returns
     -------
-    log_density : ndarray, shape (combinations, STEPS) — ln (1 + g)
-    norm : ndarray, shape (combinations,) — n ln Z of a window that lies on the clock whole
-    lone : ndarray, shape (STEPS,) — summed ratios of a window with one photon, by the step it is on
-    empty : float — summed ratios of a window with none
+    density : ndarray, shape (STEPS, BANDS, c) — factor of a photon in the window, over that of one outside
+    norm : ndarray, shape (c,) — log of the ratio of a window that lies on the clock whole and holds no photon
+    weight : ndarray, shape (c,) — of each combination in each window
     """
-    log_density = np.log1p(excess)
-    norm = n * np.log(1.0 + excess.sum(axis=1) * step)
-    lone = np.zeros(excess.shape[1])
-    for s in range(lone.size):
-        for c in range(norm.size):
-            lone[s] += np.exp(log_density[c, s] - norm[c])
-    return log_density, norm, lone, np.exp(-norm).sum()
+    combos, bands = family.share.shape
+    steps = family.shape.shape[1]
+    bins = family.bins[level]
+    density = np.empty((steps, bands, combos))
+    norm = np.zeros(combos)
+    for c in range(combos):
+        inside = family.shape[c].sum() / bins
+        for b in range(bands):
+            share = family.share[c, b]
+            norm[c] += held[b] * np.log(1.0 - share) if family.flare else -held[b] * np.log(1.0 - share * inside)
+            for s in range(steps):
+                part = share * family.shape[c, s]
+                density[s, b, c] = 1.0 + part / (1.0 - share) * bins / steps if family.flare else 1.0 - part
+    return density, norm, family.weight[level] / (bins + steps - 1)
 
 
 @njit(cache=True, nogil=True)
-def averaged_likelihood_ratio(u: F64, family: Family) -> tuple[float, float, float, float]:
-    """Log of the averaged likelihood ratio, and the window whose own ratio is largest.
+def _edge_norm(family: Family, level: int, held: F64, start: int, norm: F64) -> None:
+    """Log ratio of an empty window that hangs over an end of the clock, into `norm`."""
+    bins, steps = family.bins[level], family.shape.shape[1]
+    first, stop = max(0, -start), min(steps, bins - start)
+    for c in range(norm.size):
+        inside = family.shape[c, first:stop].sum() / (steps if family.flare else bins)
+        norm[c] = 0.0
+        for b in range(held.size):
+            share = family.share[c, b]
+            if family.flare:
+                norm[c] += held[b] * (np.log(1.0 - share) - np.log(1.0 - share + share * inside))
+            else:
+                norm[c] -= held[b] * np.log(1.0 - share * inside)
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "contract", "reassoc"})
+def _multiplied(prior: F64, density: F64, at: I64, band: I64, low: int, high: int, start: int, ratios: F64) -> float:
+    """Weighted sum of the ratios of the window at `start` with the photons from low to high, multiplied out."""
+    for c in range(prior.size):
+        ratios[c] = prior[c]
+    for i in range(low, high):
+        step, row = at[i] - start, band[i]
+        for c in range(prior.size):
+            ratios[c] *= density[step, row, c]
+    total = 0.0
+    for c in range(prior.size):
+        total += ratios[c]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float, float, float]:
+    """Log of the averaged likelihood ratio, and the window that adds most to it.
 
     Parameters
     ----------
     u : ndarray, shape (n,) — sorted, on the null clock
+    band : ndarray, shape (n,) — `energy_bands`
     family : Family
 
     Returns
     -------
     log_average : float
-    start, stop : float — the best single window, clipped to [0, 1]
-    best : float — its log likelihood ratio
+    start, stop : float — that window, clipped to [0, 1]
     """
     n = u.size
-    excess, dense = family.excess, family.dense
-    levels, combos, steps = excess.shape
-    top, summed = 0.0, 0.0  # the average is exp(top) * summed
-    best, best_start, best_width = -np.inf, 0.0, 1.0
+    held = np.zeros(family.share.shape[1])
+    for i in range(n):
+        held[band[i]] += 1.0
+    combos, steps = family.shape.shape
+    top, scale, summed = 0.0, 1.0, 0.0  # the average is exp(top) * summed; scale is exp(-top)
+    best, best_start, best_width = 0.0, 0.0, 1.0  # best over exp(top), too
     ratios = np.empty(combos)
-    for level in range(levels):
+    at = np.empty(n, np.int64)
+    for level in range(family.bins.size):
         bins = family.bins[level]
-        step = 1.0 / bins
-        log_density, norm, lone, empty = _level(excess[level], n, step)
-        where, counts = _occupied(u, bins)
-        starts = bins + steps - 1
-        weight = 1.0 / (starts * combos * levels)
+        density, norm, weight = _level(family, level, held)
+        log_density = np.log(density)
+        prior = np.exp(norm) * weight
+        empty = prior.sum()
+        windows = float(bins + steps - 1)
+        for i in range(n):
+            at[i] = min(int(u[i] * bins), bins - 1)
         low, high = 0, 0
         b = 1 - steps
         while b < bins:
-            while high < where.size and where[high] < b + steps:
+            while high < n and at[high] < b + steps:
                 high += 1
-            while low < high and where[low] < b:
+            while low < high and at[low] < b:
                 low += 1
             whole = b >= 0 and b + steps <= bins
-            if low == high and whole and not dense:
+            if whole and low == high and family.flare:
                 # Nothing in this window nor in any up to the next photon's: all those ratios are the same.
-                until = bins - steps + 1 if high == where.size else min(where[high] - steps + 1, bins - steps + 1)
-                summed += (until - b) * empty * weight * np.exp(-top)
+                until = bins - steps + 1 if high == n else min(at[high] - steps + 1, bins - steps + 1)
+                summed += (until - b) * empty * scale
                 b = until
                 continue
-            if high - low == 1 and counts[low] == 1.0 and whole and not dense:
-                summed += lone[where[low] - b] * weight * np.exp(-top)
-                b += 1
-                continue
-            for c in range(combos):
-                ratios[c] = -norm[c] if whole else -n * np.log(_integral(excess[level, c], b, bins))
-                for k in range(low, high):
-                    ratios[c] += counts[k] * log_density[c, where[k] - b]
-            largest = ratios.max()
-            if largest > best:
-                best, best_start, best_width = largest, b * step, steps * step
-            if largest > top:
-                summed *= np.exp(top - largest)
-                top = largest
-            if largest > top - 40.0:
+            if whole and high - low <= FEW and n <= MANY:
+                added = scale * _multiplied(prior, density, at, band, low, high, b, ratios)
+            else:
+                ratios[:] = norm
+                if not whole:
+                    _edge_norm(family, level, held, b, ratios)
+                for i in range(low, high):
+                    for c in range(combos):
+                        ratios[c] += log_density[at[i] - b, band[i], c]
+                largest = ratios.max()
+                if largest > top:
+                    summed *= np.exp(top - largest)
+                    best *= np.exp(top - largest)
+                    top, scale = largest, np.exp(-largest)
+                added = 0.0
                 for c in range(combos):
-                    summed += np.exp(ratios[c] - top) * weight
+                    if ratios[c] > top - NEGLIGIBLE:
+                        added += np.exp(ratios[c] - top) * weight[c]
+            summed += added
+            if added * windows > best:
+                best, best_start, best_width = added * windows, b / bins, steps / bins
             b += 1
-    start, stop = max(best_start, 0.0), min(best_start + best_width, 1.0)
-    return top + np.log(summed), start, stop, best
+    return top + np.log(summed), max(best_start, 0.0), min(best_start + best_width, 1.0)

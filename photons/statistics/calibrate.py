@@ -20,6 +20,8 @@ from .null import TABLES, NullTables
 from .scans import flare_scan
 from .suite import TESTS, log_probabilities, raw_statistics
 
+__all__ = ["PROBABILITY", "build", "tail_quantiles", "tail_slope"]
+
 F64 = NDArray[np.float64]
 
 PHOTONS = (
@@ -39,20 +41,20 @@ def simulations(photons: int, budget: float) -> int:
     return int(budget * min(1.0, max(128 / photons, 0.04)))
 
 
-def _quantiles(statistic: F64) -> F64:
+def tail_quantiles(statistic: F64) -> F64:
     """Quantiles at `PROBABILITY`; the tail beyond 30 simulated sources is left to the fitted slope."""
     n = len(statistic)
     ordered = np.sort(statistic)
     at = (1.0 - PROBABILITY) * (n - 1)
     out = np.interp(at, np.arange(n), ordered)
     reach = 30.0 / n <= PROBABILITY
-    slope = _slope(out, reach)
+    slope = tail_slope(out, reach)
     last = int(np.flatnonzero(reach)[-1])
     out[last + 1 :] = out[last] + (np.log(PROBABILITY[last]) - np.log(PROBABILITY[last + 1 :])) / slope
     return np.maximum.accumulate(out)
 
 
-def _slope(quantile: F64, reach: NDArray[np.bool_]) -> float:
+def tail_slope(quantile: F64, reach: NDArray[np.bool_]) -> float:
     """Fall of ln p a unit of the statistic in the last simulated decade and a half, at most 1."""
     used = reach & (max(0.03, PROBABILITY[reach][-1] * 30) >= PROBABILITY)
     slope = -np.polyfit(quantile[used], np.log(PROBABILITY[used]), 1)[0]
@@ -68,7 +70,8 @@ def simulate(photons: int, count: int, seed: int) -> F64:
         size = min(at_once, count - start)
         u = np.sort(random.random((size, photons)), axis=1).ravel()
         offsets = np.arange(0, (size + 1) * photons, photons, dtype=np.int64)
-        chunks.append(raw_statistics(u, offsets, np.full(size, SHORTEST))[0])
+        energy = random.random(size * photons, dtype=np.float32)
+        chunks.append(raw_statistics(u, energy, offsets, np.full(size, SHORTEST))[0])
     return np.concatenate(chunks)
 
 
@@ -90,8 +93,8 @@ def _framed(photons: int, count: int, seed: int) -> tuple[F64, F64]:
     statistic = np.concatenate(
         [_scan_framed(np.sort(random.random((size, photons)), axis=1), FRAMES) for size in sizes], axis=1
     )
-    quantiles = np.array([_quantiles(row) for row in statistic])
-    return quantiles, np.array([_slope(row, np.full(len(PROBABILITY), True)) for row in quantiles])
+    quantiles = np.array([tail_quantiles(row) for row in statistic])
+    return quantiles, np.array([tail_slope(row, np.full(len(PROBABILITY), True)) for row in quantiles])
 
 
 def build(budget: float, seed: int) -> NullTables:
@@ -106,14 +109,14 @@ def build(budget: float, seed: int) -> NullTables:
         statistic = simulate(photons, simulations(photons, budget), seed)
         statistics.append(statistic)
         for column in range(len(TESTS)):
-            table[column, g] = _quantiles(statistic[:, column])
-            slope[column, g] = _slope(table[column, g], np.full(len(PROBABILITY), True))
+            table[column, g] = tail_quantiles(statistic[:, column])
+            slope[column, g] = tail_slope(table[column, g], np.full(len(PROBABILITY), True))
         framed[:, g], framed_slope[:, g] = _framed(photons, simulations(photons, budget), seed)
         print(f"{photons} photons: {len(statistic)} sources", file=sys.stderr)  # noqa: T201
     tables = NullTables(names, np.array(PHOTONS), PROBABILITY, table, slope, FRAMES, framed, framed_slope)
     for g, (photons, statistic) in enumerate(zip(PHOTONS, statistics, strict=True)):
         sizes, frame = np.full(len(statistic), photons), np.full(len(statistic), SHORTEST)
-        table[-1, g] = _quantiles(-log_probabilities(statistic, sizes, frame, tables).min(axis=1))
+        table[-1, g] = tail_quantiles(-log_probabilities(statistic, sizes, frame, tables).min(axis=1))
     # A Bonferroni bound on the smallest p is linear in p, so the tail of -ln p falls with slope 1 exactly.
     slope[-1] = 1.0
     return tables

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..batch import EventBatch
 from ..threads import in_threads
-from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio
+from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio, energy_bands
 from .blocks import block_edges, critical_penalty, penalty_for
 from .clock import NullClock, null_clock
 from .gregory_loredo import gregory_loredo, variability_index
@@ -85,6 +85,7 @@ class TimingSettings:
 @njit(cache=True, nogil=True)
 def _statistics_of(
     u: F64,
+    energy: NDArray[np.float32],
     offsets: I64,
     frame: F64,
     first: int,
@@ -101,11 +102,12 @@ def _statistics_of(
         n = x.size
         if n < 1:
             continue
-        out[s, 0], window[s, 0, 0], window[s, 0, 1], _ = averaged_likelihood_ratio(x, flares)
+        band = energy_bands(energy[offsets[s] : offsets[s + 1]])
+        out[s, 0], window[s, 0, 0], window[s, 0, 1] = averaged_likelihood_ratio(x, band, flares)
         out[s, 1], i, j = flare_scan(x, frame[s])
         if i >= 0:
             window[s, 1, 0], window[s, 1, 1] = x[i], x[j]
-        out[s, 2], window[s, 2, 0], window[s, 2, 1], _ = averaged_likelihood_ratio(x, dips)
+        out[s, 2], window[s, 2, 0], window[s, 2, 1] = averaged_likelihood_ratio(x, band, dips)
         out[s, 3], i, j, gap, k = deficit_scan(x)
         window[s, 3, 0] = x[i] if i >= 0 else 0.0
         window[s, 3, 1] = x[j] if j < n else 1.0
@@ -119,13 +121,17 @@ def _statistics_of(
         out[s, 8], window[s, 8, 0], window[s, 8, 1], extra[s, 0], extra[s, 1] = gregory_loredo(x)
 
 
-def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[F64, F64, F64]:
+def raw_statistics(
+    u: F64, energy: NDArray[np.float32], offsets: I64, frame: F64, threads: int = 0
+) -> tuple[F64, F64, F64]:
     """Run the kernels.
 
     Parameters
     ----------
-    u, offsets : ndarray
-        Photons on the null clock, flat, and where each source begins.
+    u, energy : ndarray, shape (photons,)
+        Photons on the null clock, flat, and their energies; only the energies' order within a source counts.
+    offsets : ndarray, shape (n + 1,)
+        Where each source begins.
     frame : ndarray, shape (n,)
         Frame time in units of u.
     threads : int
@@ -143,7 +149,7 @@ def raw_statistics(u: F64, offsets: I64, frame: F64, threads: int = 0) -> tuple[
     extra = np.full((n, 2), np.nan)
     in_threads(
         lambda first, stop: _statistics_of(
-            u, offsets, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
+            u, energy, offsets, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
         ),
         offsets,
         threads,
@@ -197,7 +203,8 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     settings = settings or TimingSettings()
     clock = null_clock(batch)
     counts = np.diff(clock.offsets)
-    statistic, window, fractions = raw_statistics(clock.u, clock.offsets, clock.frame, settings.threads)
+    energy = _tested(batch.energy, clock)
+    statistic, window, fractions = raw_statistics(clock.u, energy, clock.offsets, clock.frame, settings.threads)
     edges_u, block_offsets, marked = _blocks(clock, settings)
     window[:, BLOCKS] = marked[:, 0]
     log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables())
@@ -232,6 +239,13 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         block_rates=block_rates,
         block_offsets=block_offsets,
     )
+
+
+def _tested(energy: NDArray[np.float32], clock: NullClock) -> NDArray[np.float32]:
+    """Energies of the photons that are on the null clock, in its order."""
+    counts = np.diff(clock.offsets)
+    within = np.arange(clock.offsets[-1]) - np.repeat(clock.offsets[:-1], counts)
+    return energy[np.repeat(clock.first, counts) + within]
 
 
 def _best(log_p: F64, window: F64, significance: float) -> I64:

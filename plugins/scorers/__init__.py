@@ -1,0 +1,19 @@
+"""Built-in scorers, registered through the same door as anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..hookspecs import hookimpl
+from ..judging import Scorer
+from .significance import SignificanceScorer
+from .similarity import SimilarityScorer
+
+__all__ = ["SignificanceScorer", "SimilarityScorer", "register_scorers"]
+
+
+@hookimpl
+def register_scorers(register: Callable[[Scorer], None]) -> None:
+    """Register the built-in scorers."""
+    register(SignificanceScorer())
+    register(SimilarityScorer())

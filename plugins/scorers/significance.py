@@ -1,0 +1,65 @@
+"""How sure the timing tests are of a flare or of a dip, as columns that the combined score is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract import Options
+from ..judging import Scorer, Subjects
+
+__all__ = ["SignificanceScorer"]
+
+F64 = NDArray[np.float64]
+
+LARGEST: Final = 300.0
+"""−log10 of the smallest probability that a test gives."""
+
+
+class SignificanceScorer(Scorer):
+    """Timing tests: −log10 p of each, how much of the source is in the suspected interval, change of hardness."""
+
+    name = "significance"
+
+    def score(self, subjects: Subjects, options: Options) -> Mapping[str, F64]:
+        """Columns, shape (n,).
+
+        Returns
+        -------
+        mapping
+            ``evidence_TEST`` for each timing test: −log10 p, its own trials included. Of the suspected interval
+            ``interval_livetime`` and ``interval_counts``: its parts of the livetime and of the photons;
+            ``log10_interval``: s from start to stop; NaN where there is none. ``peak_ratio``: photons of the brightest
+            Bayesian block over those expected of a steady source, 1 where the light curve is one block; ``blocks``: how
+            many there are. ``hardness_inside``: hardness ratio in the best interval of the tests; ``hardness_change``:
+            that against the photons around it, in σ; NaN where it cannot be told.
+        """
+        timing, batch, interval = subjects.timing, subjects.batch, subjects.intervals
+        with np.errstate(divide="ignore"):
+            columns = {f"evidence_{test.name}": np.minimum(-np.log10(test.p), LARGEST) for test in timing.tests}
+        tiny = np.finfo(float).tiny
+        columns["interval_livetime"] = np.minimum(interval.livetime / np.maximum(batch.livetime, tiny), 1.0)
+        columns["interval_counts"] = interval.counts / np.maximum(batch.counts, 1)
+        columns["log10_interval"] = np.log10(np.maximum(interval.stop - interval.start, 1e-3))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = timing.peak.counts / timing.peak.expected
+        columns["peak_ratio"] = np.where(np.isfinite(ratio), ratio, 1.0)
+        columns["blocks"] = np.maximum(np.diff(timing.block_offsets) - 1.0, 1.0)
+        columns["hardness_inside"] = timing.hardness.value[:, 1]
+        columns["hardness_change"] = _hardness_change(timing.hardness.value, timing.hardness.low, timing.hardness.high)
+        return columns
+
+
+def _hardness_change(value: F64, low: F64, high: F64) -> F64:
+    """Hardness inside less the mean of that before and after, over its 68 % error; arrays of shape (n, 3)."""
+    error = 0.5 * (high - low)
+    known = ~np.isnan(value[:, ::2])
+    sides = known.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        around = np.where(known, value[:, ::2], 0.0).sum(axis=1) / sides
+        around_error = np.sqrt(np.where(known, error[:, ::2] ** 2, 0.0).sum(axis=1)) / sides
+        change: F64 = (value[:, 1] - around) / np.hypot(error[:, 1], around_error)
+    return change
