@@ -1,0 +1,103 @@
+"""Kernels on pairs of sources: what a neighbour's photons, led astray, put into another's aperture."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+__all__ = ["ARMS", "STREAK", "WINGS", "strays"]
+
+STREAK, ARMS, WINGS = 0, 1, 2
+"""Ways that photons go astray: along the read-out, along a lobster eye's cross, into the wings of the point spread."""
+
+
+@njit(cache=True, nogil=True)
+def _stray_share(
+    way: int,
+    dx: float,
+    dy: float,
+    turn: Any,
+    rows: float,
+    side: float,
+    radius: float,
+    core: float,
+    slope: float,
+    part: float,
+    reach: float,
+) -> float:
+    """Part of a neighbour's photons that lands in a circle (dx, dy) arcsec from it."""
+    if way == WINGS:
+        r2 = dx * dx + dy * dy
+        density = slope / (math.pi * core * core) * (1.0 + r2 / (core * core)) ** (-slope - 1.0)
+        return min(density * math.pi * radius * radius, 1.0)
+    across = abs(turn[0, 0] * dx + turn[0, 1] * dy) * side
+    along = abs(turn[1, 0] * dx + turn[1, 1] * dy) * side
+    if way == STREAK:
+        # The streak is as wide as the source.
+        if across > radius + core + side:
+            return 0.0
+        return part * min(2.0 * radius / (rows * side), 1.0)
+    near, far = min(across, along), max(across, along)
+    if near > radius + core:
+        return 0.0
+    # A quarter of the cross in each direction, falling exponentially.
+    low, high = max(far - radius, 0.0), far + radius
+    return 0.25 * part * (math.exp(-low / reach) - math.exp(-high / reach)) / (1.0 - part)
+
+
+@njit(cache=True, nogil=True)
+def strays(
+    way: int,
+    offsets: Any,
+    time: Any,
+    asked: Any,
+    start: Any,
+    stop: Any,
+    share: Any,
+    home: Any,
+    centre: Any,
+    radius: Any,
+    core: Any,
+    slope: Any,
+    turn: Any,
+    extent: Any,
+    side: float,
+    part: float,
+    reach: float,
+) -> Any:
+    """The neighbour of each source that puts the most photons too many, or too few, into its aperture.
+
+    Returns
+    -------
+    ndarray, shape (n, 5)
+        Photons too many (negative: too few) in the interval; the neighbour's index, −1 where there is none; its photons
+        in the interval; those expected of it if it were steady; its distance, arcsec.
+    """
+    n = len(offsets) - 1
+    out = np.zeros((n, 5))
+    for s in range(n):
+        out[s, 1] = -1.0
+        if not asked[s] or home[s] < 0 or share[s] >= 1.0:
+            continue
+        for b in range(n):
+            if b == s or (way != WINGS and home[b] != home[s]) or offsets[b + 1] == offsets[b]:
+                continue
+            dx, dy = centre[s, 0] - centre[b, 0], centre[s, 1] - centre[b, 1]
+            far = math.sqrt(dx * dx + dy * dy)
+            if far <= radius[s]:
+                continue
+            strayed = _stray_share(
+                way, dx, dy, turn[home[s]], extent[home[s], 1], side, radius[s], core[b], slope[b], part, reach
+            )
+            if strayed <= 0.0:
+                continue
+            own = time[offsets[b] : offsets[b + 1]]
+            held = np.searchsorted(own, stop[s], side="right") - np.searchsorted(own, start[s], side="left")
+            steady = (len(own) - held) * share[s] / (1.0 - share[s])
+            extra = strayed * (held - steady)
+            if abs(extra) > abs(out[s, 0]):
+                out[s, 0], out[s, 1], out[s, 2], out[s, 3], out[s, 4] = extra, b, held, steady, far
+    return out
