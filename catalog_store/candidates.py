@@ -142,6 +142,8 @@ def candidate_file(connection: Connection, candidate_id: str) -> CandidateFile:
 
 def judge(connection: Connection, candidate_id: str, who: str, verdict: Judgement, comment: str, now: datetime) -> None:
     """Write down what a person says of a candidate; the same said twice running by one person is said once."""
+    if connection.execute(select(1).where(candidates.c.id == candidate_id)).scalar() is None:
+        raise _unknown(candidate_id)
     last = (
         select(vettings.c.who, vettings.c.verdict, vettings.c.comment)
         .where(vettings.c.candidate_id == candidate_id)

@@ -20,8 +20,9 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DatabaseError
 
-from .records import AlertState, CandidateState, DropState
+from .records import AlertState, AlertType, CandidateState, DropState
 from .schema import alerts, candidates, detections, drops, metadata, observations
 from .sky import healpix_of
 
@@ -209,7 +210,7 @@ RULES: Final = (
         lambda _: and_(
             alerts.c.state == AlertState.PENDING,
             alerts.c.attempts == 0,
-            alerts.c.alert_type == "initial",
+            alerts.c.alert_type != AlertType.RETRACTION,
             _has(candidates, candidates.c.id == alerts.c.candidate_id, candidates.c.state == CandidateState.SUPERSEDED),
         ),
         "an alert would announce a candidate that no longer stands; it should have been withdrawn",
@@ -261,7 +262,9 @@ def _alerts_of_drop(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def check(connection: Connection, now: datetime) -> list[Inconsistency]:
     """All that is wrong, the grave first."""
-    found = [*_broken_file(connection), *_orphans(connection)]
+    if broken := list(_broken_file(connection)):
+        return broken  # nothing that is read from it can be relied on
+    found = list(_orphans(connection))
     for rule in RULES:
         found += _rows(connection, rule, now)
     found += [one for table in (detections, candidates) if (one := _misplaced(connection, table)) is not None]
@@ -277,11 +280,15 @@ def _rows(connection: Connection, rule: _Rule, now: datetime) -> Iterator[Incons
 
 
 def _broken_file(connection: Connection) -> Iterator[Inconsistency]:
-    if connection.dialect.name == "sqlite":
+    if connection.dialect.name != "sqlite":
+        return
+    try:
         said = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check"))]
-        if said != ["ok"]:
-            meaning = "SQLite finds the file damaged; restore it from a backup"
-            yield Inconsistency("file-damaged", len(said), tuple(said[:SHOWN]), meaning)
+    except DatabaseError as fault:  # so badly that SQLite cannot even look
+        said = [str(fault.orig)]
+    if said != ["ok"]:
+        meaning = "SQLite finds the file damaged; restore it from a backup"
+        yield Inconsistency("file-damaged", len(said), tuple(said[:SHOWN]), meaning)
 
 
 def _orphans(connection: Connection) -> Iterator[Inconsistency]:

@@ -13,7 +13,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -78,8 +77,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, all of it from one instant in SQLite."""
-        with self._faults(), self._transaction("BEGIN") as connection:
-            yield connection
+        with self._faults(), self._connection("BEGIN") as connection:
+            yield connection  # and rolled back: there is nothing to commit
 
     def write(self, step: Callable[[Connection], T]) -> T:
         """Do a step in one transaction; it is repeated when another came between, and must have no effect but there.
@@ -92,7 +91,7 @@ class Database:
         for left in reversed(range(TRIES)):
             with self._faults():
                 try:
-                    with self._transaction("BEGIN IMMEDIATE") as connection:
+                    with self._connection("BEGIN IMMEDIATE") as connection, connection.begin():
                         return step(connection)
                 except DBAPIError as fault:
                     if not left or not _is_race(fault):
@@ -112,10 +111,10 @@ class Database:
                 raise StoreUnavailableError(f"{self.name}: {fault}; {_remedy(str(fault))}") from fault
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _connection(self, begin: str) -> Iterator[Connection]:
         self._require_file()
-        with self._engine.connect().execution_options(xherald_begin=begin) as connection, connection.begin():
-            yield connection
+        with self._engine.connect() as connection:
+            yield connection.execution_options(xherald_begin=begin)
 
     def _require_file(self) -> None:
         # What is written to a file that was removed or replaced under us is lost without an error.
@@ -134,6 +133,8 @@ class Database:
             yield
         except DBAPIError as fault:
             message = " ".join(str(fault.orig).split())
+            if isinstance(fault, IntegrityError):
+                raise StoreError(f"{self.name}: contradicts what is stored: {message}") from fault
             if isinstance(fault, OperationalError) or fault.connection_invalidated or _is_race(fault):
                 raise StoreUnavailableError(f"{self.name}: {message}; {_remedy(message)}") from fault
             raise StoreError(f"{self.name}: {message}") from fault
@@ -141,7 +142,7 @@ class Database:
             raise StoreError(f"{self.name}: cannot be stored: {' '.join(str(fault.orig).split())}") from fault
 
     def _connected(self, url: URL) -> Engine:
-        plain: dict[str, Any] = {"json_serializer": partial(json.dumps, allow_nan=False, separators=(",", ":"))}
+        plain: dict[str, Any] = {"json_serializer": _as_json}
         if self.path is None:
             options = f"-c lock_timeout={int(1000 * self._wait)} -c timezone=UTC"
             arguments = {"connect_timeout": max(2, int(self._wait)), "options": options}
@@ -183,6 +184,13 @@ class Database:
                 time.sleep(0.02)
             else:
                 return
+
+
+def _as_json(value: object) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as fault:
+        raise StoreError(f"is not in JSON's types: {fault}; say null for what is not known") from fault
 
 
 def _parsed(url: str) -> URL:

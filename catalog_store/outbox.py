@@ -174,8 +174,13 @@ def requeue(connection: Connection, alert_id: str, sink: str | None, now: dateti
 
 
 def withdraw(connection: Connection, candidate_ids: Collection[str], now: datetime) -> None:
-    """Take back alerts that no dispatcher ever had."""
-    never = (alerts.c.candidate_id.in_(candidate_ids), alerts.c.state == AlertState.PENDING, alerts.c.attempts == 0)
+    """Take back what no dispatcher ever had, but for retractions: what was announced stays to be retracted."""
+    never = (
+        alerts.c.candidate_id.in_(candidate_ids),
+        alerts.c.state == AlertState.PENDING,
+        alerts.c.attempts == 0,
+        alerts.c.alert_type != AlertType.RETRACTION,
+    )
     connection.execute(update(alerts).where(*never).values(state=AlertState.WITHDRAWN, settled=now))
 
 

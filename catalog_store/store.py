@@ -480,10 +480,12 @@ class Store:
         Raises
         ------
         StoreError
-            The file exists, or cannot be written.
+            The file exists, its folder does not, or it cannot be written.
         """
         if target.exists():
             raise StoreError(f"{target}: exists already; name another file")
+        if not target.parent.is_dir():
+            raise StoreError(f"{target}: its folder does not exist; make it or name another")
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             if self._database.is_sqlite:
