@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from xherald.photons.errors import FileError
 
@@ -43,7 +40,7 @@ def draw_scan(scan: Scan, rows: Sequence[SourceRow], folder: Path, most: int | N
     """
     from .candidates.evidence import evidence_of
 
-    detections = _verdict_of(scan)
+    detections = scan.detections
     chosen = sorted(range(len(rows)), key=lambda index: significance(rows[index]))
     if most is not None:
         wanted = detections.candidate.tolist()
@@ -96,7 +93,7 @@ def write_sheet_again(path: Path, scan: Scan, evidence: Evidence) -> None:
     FileError
         The scan has no such detection, or other photons in it; the picture cannot be written.
     """
-    detections = _verdict_of(scan)
+    detections = scan.detections
     wanted = tuple(evidence[name] for name in ("mission", "instrument", "obs_id", "detection_id"))
     identities = scan.photons.batch.identities
     found = [
@@ -116,36 +113,6 @@ def write_sheet_again(path: Path, scan: Scan, evidence: Evidence) -> None:
             f"{evidence['counts']}: it, or the settings, changed since; scan it again",
         )
     write_sheet(path, detections, found[0], evidence)
-
-
-def _verdict_of(scan: Scan) -> Detections:
-    """The scan's verdict; of one without, the timing tests' own kinds, with nothing known of how rare they are."""
-    if scan.detections is not None:
-        return scan.detections
-    from xherald.photons.statistics import STEADY
-    from xherald.plugins.judging import Subjects
-
-    from .detection.result import Detections
-
-    photons, timing = scan.photons, scan.timing
-    n = len(photons.batch)
-    unknown, varies = np.full(n, np.nan), timing.kind != STEADY
-    subjects = Subjects(photons.batch, timing, timing.kind, timing.intervals)
-    return Detections(
-        subjects=replace(subjects, observation=photons.observation, apertures=photons.apertures, rows=photons.rows),
-        columns={},
-        score=unknown,
-        false_alarm_probability=unknown,
-        far_hz=unknown,
-        p_astro=unknown,
-        classes=(),
-        class_probabilities=np.empty((n, 0)),
-        neighbours=None,
-        vetoes=(),
-        significant=varies,
-        candidate=varies,
-        calibration="",
-    )
 
 
 def _file_name(path: Path, row: SourceRow) -> str:

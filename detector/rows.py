@@ -218,9 +218,9 @@ def value_at(row: SourceRow, path: str) -> Any:
 
 def _columns(scan: Scan) -> dict[str, list[Any]]:
     batch, timing, detections = scan.photons.batch, scan.timing, scan.detections
-    n, identities = len(batch), batch.identities
+    n, identities, subjects = len(batch), batch.identities, detections.subjects
     background = np.diff(batch.background_offsets)
-    kind, intervals = _pointed(timing, detections)
+    kind = np.where(detections.significant, subjects.direction, STEADY)
     return {
         "file": [str(scan.photons.path)] * n,
         "mission": [one.mission for one in identities],
@@ -235,55 +235,31 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "background_counts": batch.background_counts.tolist(),
         "background_error": (np.sqrt(background + 0.5) * batch.area_ratio).tolist(),
         "livetime_s": batch.livetime.tolist(),
-        **_verdict(batch, detections),
+        **_verdict(detections),
         "kind": [KINDS[code] for code in kind.tolist()],
-        "interval": intervals_told(batch, intervals),
+        "interval": intervals_told(batch, subjects.intervals),
         "peak": intervals_told(batch, timing.peak),
         "p_value": known(timing.p_value),
         "tests": by_name({test.name: known(test.p) for test in timing.tests}, n),
-        "best_test": _best_tests(timing, intervals),
+        "best_test": _best_tests(timing, subjects.intervals),
         "variability_index": [index if index >= 0 else None for index in timing.variability_index.tolist()],
         "log10_odds": known(timing.log10_odds),
-        "hardness": _hardness(_hardness_at(batch, timing, intervals)),
+        "hardness": _hardness(_hardness_at(batch, timing, subjects.intervals)),
         "flags": [list(one.flags) for one in identities],
         "aperture_origin": [one.origin for one in scan.photons.apertures] or ["photon table"] * n,
         "aperture_radius_arcsec": [one.region.extent for one in scan.photons.apertures] or [None] * n,
-        "evidence": _evidence(n, detections),
+        "evidence": _evidence(detections),
         "xherald": [version("xherald")] * n,
     }
 
 
-def _pointed(timing: Timing, detections: Detections | None) -> tuple[NDArray[np.int8], Intervals]:
-    """Kind and interval of every source: the verdict's, or the timing tests' where there is no verdict."""
-    if detections is None:
-        return timing.kind, timing.intervals
-    subjects = detections.subjects
-    return np.where(detections.significant, subjects.direction, STEADY).astype(np.int8), subjects.intervals
-
-
-def _verdict(batch: EventBatch, detections: Detections | None) -> dict[str, list[Any]]:
-    """What the calibrated verdict says of every source; unknown where there is none."""
-    n = len(batch)
-    if detections is None:
-        unknown = (
-            "false_alarm_probability",
-            "expected_false_alarms_per_1000",
-            "far_hz",
-            "p_astro",
-            "score",
-            "likely_class",
-        )
-        return {
-            "candidate": [False] * n,
-            "candidate_id": [None] * n,
-            **{name: [None] * n for name in unknown},
-            "class_probabilities": [{} for _ in range(n)],
-            **{name: [[] for _ in range(n)] for name in ("similar_to", "vetoes")},
-        }
+def _verdict(detections: Detections) -> dict[str, list[Any]]:
+    """What the calibrated verdict says of every source."""
+    n, subjects = len(detections), detections.subjects
     every = np.arange(n)
-    candidate = detections.candidate.tolist()
     classes = classes_told(detections, every)
-    names = zip(batch.identities, detections.subjects.direction.tolist(), candidate, strict=True)
+    candidate = detections.candidate.tolist()
+    names = zip(subjects.batch.identities, subjects.direction.tolist(), candidate, strict=True)
     return {
         "candidate": candidate,
         "candidate_id": [candidate_id(one, code) if chosen else None for one, code, chosen in names],
@@ -299,12 +275,12 @@ def _verdict(batch: EventBatch, detections: Detections | None) -> dict[str, list
     }
 
 
-def _evidence(n: int, detections: Detections | None) -> list[Evidence | None]:
-    out: list[Evidence | None] = [None] * n
-    if detections is not None:
-        chosen = np.flatnonzero(detections.candidate)
-        for index, evidence in zip(chosen.tolist(), evidence_of(detections, chosen), strict=True):
-            out[index] = evidence
+def _evidence(detections: Detections) -> list[Evidence | None]:
+    """Evidence of the candidates, None for all others."""
+    out: list[Evidence | None] = [None] * len(detections)
+    chosen = np.flatnonzero(detections.candidate)
+    for index, evidence in zip(chosen.tolist(), evidence_of(detections, chosen), strict=True):
+        out[index] = evidence
     return out
 
 

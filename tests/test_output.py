@@ -10,21 +10,26 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from made_detections import flag, scan_of
 from sources import simulated_source
 
 from xherald.detector import output
-from xherald.detector.plots import GoodTimeAxis, draw_scan, light_curve_edges
-from xherald.detector.rows import COLUMNS, SourceRow, significance, source_rows
+from xherald.detector.candidates.evidence import evidence_of
+from xherald.detector.candidates.words import one_in
+from xherald.detector.drawing import GoodTimeAxis, light_curve_edges
+from xherald.detector.plots import draw_scan
+from xherald.detector.rows import COLUMNS, SourceRow, significance, source_rows, value_at
 from xherald.detector.scan import Photons, Scan
 from xherald.detector.table import print_table
 from xherald.photons import EventBatch
 from xherald.photons.errors import ConfigError, FileError
-from xherald.photons.statistics import TimingSettings, assess
 
 NEEDED = {
     "mission", "instrument", "obs_id", "detection_id", "ra", "dec", "pos_err_arcsec", "off_axis_arcmin", "counts",
     "background_counts", "livetime_s", "p_value", "kind", "interval", "tests", "variability_index", "hardness", "flags",
-    "file", "aperture_origin", "xherald",
+    "file", "aperture_origin", "xherald", "candidate", "candidate_id", "false_alarm_probability", "far_hz", "p_astro",
+    "expected_false_alarms_per_1000", "score", "similar_to", "class_probabilities", "likely_class", "vetoes",
+    "evidence",
 }  # fmt: skip
 
 
@@ -40,7 +45,7 @@ def scan() -> Scan:
         simulated_source("few", 4, 0.0001),
     ]
     batch = EventBatch.from_lists(lists)
-    return Scan(Photons(Path("drop/list.fits"), None, (), batch), assess(batch, TimingSettings(threads=1)))
+    return scan_of(Photons(Path("drop/list.fits"), None, (), batch), vetoes=(flag("hot_pixel", 4, [2]),))
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +76,52 @@ def test_unknown_things_are_null(rows: list[SourceRow]) -> None:
     assert nowhere["ra"] is None
     assert nowhere["interval"] is not None
     assert nowhere["interval"]["start_utc"] is None
-    assert (few["p_value"], few["interval"], few["variability_index"], few["kind"]) == (None, None, None, "steady")
+    assert (few["p_value"], few["variability_index"], few["kind"]) == (None, None, "steady")
+    assert (few["false_alarm_probability"], few["far_hz"], few["likely_class"], few["evidence"]) == (None,) * 4
     text = json.dumps(rows, allow_nan=False)
     assert json.loads(text) == rows
 
 
+def test_a_candidate_s_row_holds_its_evidence(scan: Scan, rows: list[SourceRow]) -> None:
+    flare = rows[1]
+    assert (flare["candidate"], flare["candidate_id"]) == (True, "XH-CHANDRA-ACIS-90001-flare-F")
+    assert flare["evidence"] is not None
+    assert flare["evidence"] == evidence_of(scan.detections, [1])[0]
+    assert flare["evidence"]["interval"] == flare["interval"]
+    assert flare["false_alarm_probability"] == scan.detections.false_alarm_probability[1]
+    assert flare["expected_false_alarms_per_1000"] == pytest.approx(1e3 * flare["false_alarm_probability"])
+    assert flare["likely_class"] == max(flare["class_probabilities"], key=flare["class_probabilities"].__getitem__)
+    assert [row["candidate"] for row in rows] == [row["evidence"] is not None for row in rows]
+
+
+def test_a_flag_that_rejects_leaves_the_kind_and_takes_the_candidate(rows: list[SourceRow]) -> None:
+    nowhere = rows[2]
+    assert (nowhere["kind"], nowhere["candidate"], nowhere["candidate_id"]) == ("flare", False, None)
+    assert [one["veto"] for one in nowhere["vetoes"]] == ["hot_pixel"]
+    assert nowhere["vetoes"][0]["reason"] == "62% of the photons fell on 1 pixel"
+
+
+def test_intervals_are_those_of_the_verdict(scan: Scan, rows: list[SourceRow]) -> None:
+    found = scan.detections.subjects.intervals
+    for index, row in enumerate(rows[:3]):
+        assert row["interval"] is not None
+        assert row["interval"]["start_s"] == found.start[index]
+        named = next(test for test in scan.timing.tests if test.name == row["best_test"])
+        assert named.intervals.start[index] == found.start[index]
+        inside = row["hardness"]["inside"]
+        during = scan.photons.batch[index].time
+        held = np.count_nonzero((during >= found.start[index]) & (during <= found.stop[index]))
+        assert (inside is None) == (held == 0)
+
+
 def test_the_significant_come_first_and_the_untested_last(rows: list[SourceRow]) -> None:
     ranked = [row["detection_id"] for row in sorted(rows, key=significance)]
-    assert set(ranked[:2]) == {"flare", "nowhere"}
-    assert ranked[2:] == ["steady", "few"]
+    assert ranked == ["flare", "nowhere", "steady", "few"]
 
 
 def test_rows_of_no_source() -> None:
     batch = EventBatch.from_lists([])
-    assert source_rows(Scan(Photons(Path("empty.fits"), None, (), batch), assess(batch, TimingSettings()))) == []
+    assert source_rows(scan_of(Photons(Path("empty.fits"), None, (), batch))) == []
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".fits", ".vot", ".xml"])
@@ -97,6 +134,13 @@ def test_tables_can_be_read_back(rows: list[SourceRow], tmp_path: Path, suffix: 
     p_values = np.ma.filled(np.ma.masked_invalid(table["p_value"]), np.nan)
     np.testing.assert_allclose(p_values, [np.nan if row["p_value"] is None else row["p_value"] for row in rows])
     assert table["flags"][1] == "simulated;for_tests"
+    assert table["candidate"].tolist() == (
+        [str(row["candidate"]) for row in rows] if suffix == ".csv" else [row["candidate"] for row in rows]
+    )
+    assert table["class"][1] == rows[1]["likely_class"]
+    assert table["similar_to"][1] == rows[1]["similar_to"][0]["name"]
+    assert table["similar_distance"][1] == pytest.approx(rows[1]["similar_to"][0]["distance"])
+    assert table["vetoes"][2] == "hot_pixel"
     assert not list(tmp_path.glob(".*"))
 
 
@@ -155,10 +199,13 @@ def test_columns_find_their_values(rows: list[SourceRow]) -> None:
     assert table["hardness_inside_low"][1] == rows[1]["hardness"]["inside"]["low"]  # type: ignore[index]
     assert all(column.description.isascii() for column in COLUMNS)
     assert all(column.path.split(".")[0] in rows[0] for column in COLUMNS)
+    assert value_at(rows[2], "vetoes.*.veto") == ["hot_pixel"]
+    assert value_at(rows[1], "similar_to.2.name") == rows[1]["similar_to"][2]["name"]
+    assert value_at(rows[1], "similar_to.9.name") is None
 
 
 def test_the_table_says_how_sure_numbers_are(rows: list[SourceRow], capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(rows, 2)
+    print_table(rows, 2, 1.0)
     printed = capsys.readouterr().out
     assert "±0.8″" in printed
     assert "2.5±" in printed or "±0.4" in printed
@@ -167,16 +214,25 @@ def test_the_table_says_how_sure_numbers_are(rows: list[SourceRow], capsys: pyte
     kinds = [row["kind"] for row in rows]
     counted = f"4 sources: {kinds.count('flare')} flares, {kinds.count('dip')} dips, {kinds.count('steady')} steady"
     assert f"{counted} (2 not shown; --all shows them)." in printed
+    assert one_in(rows[1]["false_alarm_probability"]) in printed
+    closing = printed.splitlines()[-1]
+    assert closing == (
+        "1 candidate at 1 expected false alarm per 1,000 sources, 1 more with a flag that rejects; "
+        "3 sources tested: 0.003 false alarms expected."
+    )
 
 
-def test_plots_of_flares_and_dips_only_or_of_all(scan: Scan, rows: list[SourceRow], tmp_path: Path) -> None:
-    varying = {row["detection_id"] for row in rows if row["kind"] != "steady"}
-    assert varying >= {"flare", "nowhere"}
-    assert draw_scan(scan, rows, tmp_path / "some", 50) == len(varying)
-    assert {path.name for path in (tmp_path / "some").iterdir()} == {f"list_{name}.png" for name in varying}
-    assert draw_scan(scan, rows, tmp_path / "one", 1) == 1
+def test_sheets_of_candidates_only_or_of_all(scan: Scan, rows: list[SourceRow], tmp_path: Path) -> None:
+    assert draw_scan(scan, rows, tmp_path / "some", 50) == 1
+    assert [path.name for path in (tmp_path / "some").iterdir()] == ["list_flare.png"]
     assert draw_scan(scan, rows, tmp_path / "all", None) == 4
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "all").iterdir())
+
+
+def test_a_sheet_that_cannot_be_written_is_an_error(scan: Scan, rows: list[SourceRow], tmp_path: Path) -> None:
+    (tmp_path / "list_flare.png").mkdir()
+    with pytest.raises(FileError, match=r"list_flare.png: cannot be written"):
+        draw_scan(scan, rows, tmp_path, 50)
 
 
 def test_pauses_are_narrow_strips_on_the_drawn_axis() -> None:

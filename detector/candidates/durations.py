@@ -22,6 +22,9 @@ I64 = NDArray[np.int64]
 DRAWS = 400
 """Bootstrap draws: limits at 16 and 84 % are then good to a tenth of their distance."""
 
+SIGMAS = 3.0
+"""How far a Bayesian block has to be above the usual level to be part of a burst."""
+
 
 @njit(cache=True, nogil=True)
 def on_clock(
@@ -61,7 +64,8 @@ def event_windows(window: F64, edges: F64, edge_offsets: I64, u: F64, offsets: I
     """Windows made as wide as the event: over the Bayesian blocks beside them that are above the usual level.
 
     A test points at where a burst is most significant, which leaves out its tail. The usual level is that of the block
-    at which half of all time is passed when blocks are sorted by rate.
+    at which half of all time is passed when blocks are sorted by rate; a block is above it where it holds `SIGMAS`
+    standard deviations more, the uncertainty of the usual level included.
 
     Parameters
     ----------
@@ -80,23 +84,24 @@ def event_windows(window: F64, edges: F64, edge_offsets: I64, u: F64, offsets: I
         if blocks < 2 or not (np.isfinite(window[s, 0]) and np.isfinite(window[s, 1])):
             continue
         x = u[offsets[s] : offsets[s + 1]]
-        level = np.zeros(blocks)
+        counts, width = np.zeros(blocks), np.zeros(blocks)
         for b in range(blocks):
-            held = np.searchsorted(x, at[b + 1]) - np.searchsorted(x, at[b])
-            level[b] = held / max(at[b + 1] - at[b], 1e-12)
-        usual = level.max()
-        passed = 0.0
-        for b in np.argsort(level):
-            passed += at[b + 1] - at[b]
-            if passed >= 0.5 * (at[blocks] - at[0]):
-                usual = level[b]
+            counts[b] = np.searchsorted(x, at[b + 1]) - np.searchsorted(x, at[b])
+            width[b] = max(at[b + 1] - at[b], 1e-12)
+        usual, passed = 0, 0.0
+        for b in np.argsort(counts / width):
+            usual, passed = b, passed + width[b]
+            if passed >= 0.5 * width.sum():
                 break
+        # One count more, for a level is never known to be zero.
+        expected = (counts[usual] + 1.0) / width[usual] * width
+        above = counts - expected > SIGMAS * np.sqrt(expected + expected**2 / (counts[usual] + 1.0))
         first = min(max(np.searchsorted(at, window[s, 0], side="right") - 1, 0), blocks - 1)
         last = min(max(np.searchsorted(at, window[s, 1], side="left") - 1, first), blocks - 1)
-        while first >= 0 and level[first] > usual:
+        while first >= 0 and above[first]:
             out[s, 0] = min(out[s, 0], at[first])
             first -= 1
-        while last < blocks and level[last] > usual:
+        while last < blocks and above[last]:
             out[s, 1] = max(out[s, 1], at[last + 1])
             last += 1
     return out
@@ -158,9 +163,11 @@ def middle_90(u: F64, offsets: I64, window: F64) -> tuple[F64, F64, F64, F64]:
         if not np.isfinite(width):
             continue
         np.random.seed((x.size * 10_007 + outside) % 2**32)  # noqa: NPY002 - numba's own generator
-        drawn = np.empty(DRAWS)
+        # Many photons make the spread of a few draws as sure as few photons that of many.
+        draws = max(min(DRAWS, 200_000 // max(x.size, 1)), DRAWS // 4)
+        drawn = np.empty(draws)
         found = 0
-        for _ in range(DRAWS):
+        for _ in range(draws):
             weight = np.empty(x.size)
             for i in range(x.size):
                 weight[i] = np.random.poisson(1.0)  # noqa: NPY002
@@ -169,7 +176,7 @@ def middle_90(u: F64, offsets: I64, window: F64) -> tuple[F64, F64, F64, F64]:
             if np.isfinite(first) and np.isfinite(last):
                 drawn[found] = last - first
                 found += 1
-        if found < DRAWS // 2:
+        if found < draws // 2:
             continue
         values = np.sort(drawn[:found])
         below, above = values[int(0.158655 * found)], values[min(int(0.841345 * found), found - 1)]

@@ -27,18 +27,22 @@ UNKNOWN: Final = "–"
 
 DAYS_A_YEAR: Final = 365.25
 
+BEYOND_DOUBT: Final = 1e9
+"""Odds beyond which more digits tell nobody more; JSON and tables hold the number."""
+
+LONG_YEARS: Final = 1e6
+"""The same for waiting times."""
+
 
 def one_in(probability: float | None) -> str:
-    """A probability as "1 in 12,000", two digits of it."""
+    """A probability as "1 in 12,000", two digits of it; below one in 1e9 it is not told how far."""
     if probability is None:
         return UNKNOWN
-    if probability <= 0:
-        return "1 in ∞"
-    odds = 1.0 / probability
+    odds = 1.0 / probability if probability > 0 else math.inf
     if odds < 9.5:
         return f"1 in {odds:.2g}"
-    if odds >= 1e9:
-        return f"1 in {odds:.1e}".replace("e+", "e")
+    if odds >= BEYOND_DOUBT:
+        return "under 1 in 1e9"
     step = 10 ** (math.floor(math.log10(odds)) - 1)
     return f"1 in {round(odds / step) * step:,.0f}"
 
@@ -47,8 +51,8 @@ def per_day(rate: float | None) -> str:
     """A rate a day as "3.2 per day", or where that is rare "0.02 per day, one in 50 days"."""
     if rate is None:
         return UNKNOWN
-    if rate <= 0:
-        return "0 per day"
+    if rate * LONG_YEARS * DAYS_A_YEAR < 1:
+        return "under one in a million years"
     told = f"{rate:,.0f} per day" if rate >= 100 else f"{rate:.2g} per day" if rate >= 1e-3 else f"{rate:.1e} per day"
     if rate >= 0.5:
         return told
@@ -58,8 +62,6 @@ def per_day(rate: float | None) -> str:
 
 
 def _two_digits(value: float) -> str:
-    if value >= 1e6:
-        return f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
     step = 10.0 ** (math.floor(math.log10(value)) - 1)
     whole = round(value / step) * step
     return f"{whole:,.0f}" if step >= 1 else f"{whole:.2g}"

@@ -1,4 +1,4 @@
-"""`xherald scan`: event files in, sources out, the significant ones on top."""
+"""`xherald scan`: event files in, candidates out, and every source that was tested."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = ["command"]
     "plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Draw a PNG of each significant source.",
+    help="Draw the plot sheet (PNG) of each candidate.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a source instead of the table.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -59,7 +59,7 @@ def command(
     limit: int | None,
     everything: bool,
 ) -> None:
-    """Test every source of event files for a flare or a dip.
+    """Test every source of event files for a flare or a dip, and say how often chance does that.
 
     Sources come from --sources, else from what belongs to the file (region, source list), else from detection on the
     image and on time slices. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
@@ -68,7 +68,7 @@ def command(
     Examples:
       xherald scan acisf29128N001_evt2.fits.gz
       xherald scan drop/*.evt.gz --out sources.jsonl --out sources.fits --plot plots
-      xherald scan --json eventfiles_table.csv | jq 'select(.kind == "flare")'
+      xherald scan --json eventfiles_table.csv | jq 'select(.candidate)'
 
     \b
     Exit codes:
@@ -109,8 +109,9 @@ def command(
     if not quiet and not as_json:
         from xherald.detector.table import print_table
 
-        print_table(rows, None if everything else limit or settings.settings.output.rows)
-        wrote = [str(target) for target in outputs] + ([f"{drawn} plots in {plots}"] if plots is not None else [])
+        most = None if everything else limit or settings.settings.output.rows
+        print_table(rows, most, settings.settings.detection.false_alarms_per_1000)
+        wrote = [str(target) for target in outputs] + ([f"{drawn} sheets in {plots}"] if plots is not None else [])
         if wrote:
             click.echo(f"Wrote {', '.join(wrote)}.")
     if failed:
