@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .words import UNKNOWN, length, measured, one_in, per_day, percent
 
@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 __all__ = ["Line", "lines_of"]
 
 
+LEAST_TOLD: Final = 0.005
+"""Class probabilities below this are left out: they would read 0 %."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line: what is told and its value; a heading has no value. `alarming` lines speak against the candidate."""
+    """A line: what is told and its value; a heading has no value."""
 
     label: str
     value: str = ""
-    alarming: bool = False
 
 
 def lines_of(evidence: Evidence) -> list[Line]:
@@ -96,8 +99,8 @@ def _verdict(evidence: Evidence) -> list[Line]:
     return [
         Line("Verdict"),
         Line("false alarm", f"{one_in(chance['probability'])} sources"),
-        Line("expected in 1,000 sources", UNKNOWN if per_1000 is None else f"{per_1000:.2g}"),
-        Line("false-alarm rate", UNKNOWN if far is None else f"{far:.2g} Hz"),
+        Line("expected in 1,000 sources", _small(per_1000)),
+        Line("false-alarm rate", _small(far, " Hz")),
         Line("", per_day(chance["per_day"])),
         Line("p astrophysical", percent(evidence["p_astro"])),
         Line("variability index", UNKNOWN if index is None else f"{index} of 10"),
@@ -105,10 +108,23 @@ def _verdict(evidence: Evidence) -> list[Line]:
     ]
 
 
+def _small(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return UNKNOWN
+    return f"<1e-12{unit}" if value < 1e-12 else f"{value:.2g}{unit}"
+
+
 def _likeness(evidence: Evidence) -> list[Line]:
-    classes = [Line(name.replace("_", " "), f"{part:.0%}") for name, part in evidence["class_probabilities"].items()]
+    classes = [
+        Line(name.replace("_", " "), f"{part:.0%}")
+        for name, part in evidence["class_probabilities"].items()
+        if part >= LEAST_TOLD
+    ]
     place = evidence["place"]
-    known = [Line(f"{one['kind']} {one['name']}", f"at {one['distance']:.3g}") for one in evidence["similar_to"][:4]]
+    known = [
+        Line(f"{one['kind'].replace('_', ' ')} {one['name']}", f"at {one['distance']:.3g}")
+        for one in evidence["similar_to"][:4]
+    ]
     ordinary = place["ordinary_distance"] if place else None
     if known and ordinary is not None:
         known.append(Line("ordinary sources", f"at {ordinary:.3g}"))
@@ -122,9 +138,13 @@ def _likeness(evidence: Evidence) -> list[Line]:
 
 def _versions(evidence: Evidence) -> list[Line]:
     versions = evidence["versions"]
+    # "name@version group": the version is a date, too long to stand beside the others.
+    name, _, rest = versions["calibration"].partition("@")
+    number, _, group = rest.partition(" ")
     return [
         Line("Made by"),
         Line("xherald", versions["xherald"]),
-        Line("calibration", versions["calibration"] or UNKNOWN),
+        Line("calibration", " ".join(part for part in (name, group) if part) or UNKNOWN),
+        *([Line("", number)] if number else []),
         Line("reference", versions["reference"] or UNKNOWN),
     ]

@@ -7,6 +7,7 @@ interval, and the place among known transients; at the right stands all evidence
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -46,7 +47,11 @@ SIZE: Final = (15.5, 9.6)
 
 ALARM: Final = "#c1121f"
 SOFT, HARD = "#d98324", "#355f9e"
-MOST_WARNINGS: Final = 5
+MOST_WARNINGS: Final = 6
+"""Lines of flags at the top right, and characters of one."""
+WARNING_WIDTH: Final = 72
+LINE_WIDTH: Final = 46
+"""Characters of label and value that stand beside each other at full size."""
 
 
 def draw_sheet(detections: Detections, index: int, evidence: Evidence) -> Figure:
@@ -96,22 +101,19 @@ def _draw_headline(figure: Figure, evidence: Evidence) -> float:
 
     mark = {"boxstyle": "round,pad=0.35", "fc": MARK[evidence["kind"]], "ec": "none"}
     write(0.17, headline(evidence), 14, x=0.018, weight="bold", bbox=mark)
-    write(0.62, false_alarms_told(evidence), 15, weight="bold")
+    write(0.62, false_alarms_told(evidence), 14, weight="bold")
     chance = evidence["p_astro"]
     sure = "" if chance is None else f"   ·   probability that it is real {percent(chance)}"
     write(0.97, f"{name_told(evidence)}   ·   {_where(evidence)}{sure}", 10.5)
     write(0.17, evidence["candidate_id"], 13, x=0.988, ha="right", family="monospace")
-    told = warnings(evidence)
-    shown = (
-        told
-        if len(told) <= MOST_WARNINGS
-        else [*told[: MOST_WARNINGS - 1], f"and {len(told) - MOST_WARNINGS + 1} more"]
-    )
-    for number, one in enumerate(shown):
-        write(0.50 + 0.19 * number, _shortened(f"⚑ {one}"), 9.5, x=0.988, ha="right", color=ALARM)
-    if not shown:
+    told = [line for one in warnings(evidence) for line in wrap(f"⚑ {one}", WARNING_WIDTH, subsequent_indent="   ")]
+    if len(told) > MOST_WARNINGS:
+        told[MOST_WARNINGS - 1 :] = ["… and more"]
+    for number, one in enumerate(told):
+        write(0.50 + 0.19 * number, one, 9.5, x=0.988, ha="right", color=ALARM)
+    if not told:
         write(0.50, "no flag", 9.5, x=0.988, ha="right", color="#5b7f5b")
-    return 1.0 - max(1.27, 0.50 + 0.19 * len(shown) + 0.1) / height
+    return 1.0 - max(1.27, 0.50 + 0.19 * len(told) + 0.1) / height
 
 
 def _where(evidence: Evidence) -> str:
@@ -121,10 +123,6 @@ def _where(evidence: Evidence) -> str:
     error = "" if place["error_arcsec"] is None else f" ±{place['error_arcsec']:.1f}″"
     angle = "" if place["off_axis_arcmin"] is None else f", {place['off_axis_arcmin']:.1f}′ off axis"
     return f"RA {place['ra']:.5f} Dec {place['dec']:+.5f}{error}{angle}".replace("-", "−")
-
-
-def _shortened(text: str, most: int = 92) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 # --- light curve and energies ----------------------------------------------------------------------------------------
@@ -233,17 +231,19 @@ def _draw_below(figure: SubFigure, detections: Detections, index: int, evidence:
 
 
 def _draw_lines(place: Axes, lines: list[Line]) -> None:
-    """Write label and value, a line each; headings in bold, what speaks against it in red."""
+    """Write label and value, a line each; headings in bold."""
     place.set_axis_off()
     step = 1.0 / max(len(lines) + 1, 36)
     for number, line in enumerate(lines):
         y = 1.0 - (number + 0.5) * step
-        colour = ALARM if line.alarming else INK
         if not line.value:
             place.text(0.0, y, line.label, fontsize=9.5, weight="bold", color=PHOTONS, va="center")
             place.plot([0, 1], [y - 0.5 * step, y - 0.5 * step], color="#d9dde1", lw=0.8, clip_on=False)
             continue
-        place.text(0.0, y, line.label, fontsize=9, color=colour, va="center", alpha=0.75)
-        place.text(1.0, y, line.value, fontsize=9, color=colour, va="center", ha="right")
+        size = 9 * min(1.0, LINE_WIDTH / (len(line.label) + len(line.value)))
+        label = place.text(0.0, y, line.label, fontsize=size, color=INK, va="center", alpha=0.75)
+        value = place.text(1.0, y, line.value, fontsize=size, color=INK, va="center", ha="right")
+        for text in (label, value):
+            text.set_in_layout(False)
     place.set_xlim(0, 1)
     place.set_ylim(0, 1)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from xherald.detector.drawing import BLOCKS, INK, MARK, PHOTONS, draw_outline
 from xherald.plugins.reference import BONA_FIDE_KINDS
 
-from .words import length, measured
+from .words import UNKNOWN, length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from xherald.detector.json_columns import Interval
+    from xherald.detector.json_columns import Interval, Value68
     from xherald.photons import Aperture, EventList, Observation, SkyProjection
     from xherald.plugins.reference import Reference
 
@@ -51,12 +51,17 @@ def draw_hardness(place: Axes, evidence: Evidence) -> None:
         told = f"{abs(sigma):.1f} σ {'harder' if sigma > 0 else 'softer'} inside" if abs(sigma) >= 1 else "no change"
         place.set_title(told, fontsize=9, color=INK)
     told_apart = zip(("outside", "inside"), parts, strict=True)
-    place.set_xticks(
-        range(2), [f"{name}\n{measured(ratio, sign='+').replace(' ', chr(10), 1)}" for name, (ratio, _) in told_apart]
-    )
+    place.set_xticks(range(2), [f"{name}\n{_two_lines(ratio)}" for name, (ratio, _) in told_apart])
     place.set_xlim(-0.6, 1.6)
     place.set_ylim(-1.05, 1.05)
     place.set_ylabel("hardness (H − S) / (H + S)", color=INK)
+
+
+def _two_lines(ratio: Value68 | None) -> str:
+    if ratio is None or ratio["low"] is None or ratio["high"] is None:
+        return UNKNOWN
+    up, down = ratio["high"] - ratio["value"], ratio["value"] - ratio["low"]
+    return f"{ratio['value']:+.2f}\n+{up:.2f} −{down:.2f}".replace("-", "−")
 
 
 def _darker(colour: str) -> str:
@@ -191,4 +196,8 @@ def draw_map(place: Axes, reference: Reference, where: Place, similar: Sequence[
     cross[0].set_path_effects([withStroke(linewidth=2.5, foreground="white")])
     place.set(xticks=[], yticks=[])
     place.set_title(f"map {where['reference']} {where['case']}", fontsize=9, color=INK)
-    place.legend(fontsize=7, frameon=True, framealpha=0.8, edgecolor="none", loc="best")
+    legend = place.legend(
+        fontsize=7.5, ncols=3, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), borderaxespad=0.3,
+        handletextpad=0.2, columnspacing=0.8,
+    )  # fmt: skip
+    legend.set_in_layout(False)

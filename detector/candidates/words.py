@@ -42,7 +42,7 @@ def one_in(probability: float | None) -> str:
     if odds < 9.5:
         return f"1 in {odds:.2g}"
     if odds >= BEYOND_DOUBT:
-        return "under 1 in 1e9"
+        return "fewer than 1 in 1e9"
     step = 10 ** (math.floor(math.log10(odds)) - 1)
     return f"1 in {round(odds / step) * step:,.0f}"
 
@@ -52,7 +52,7 @@ def per_day(rate: float | None) -> str:
     if rate is None:
         return UNKNOWN
     if rate * LONG_YEARS * DAYS_A_YEAR < 1:
-        return "under one in a million years"
+        return "less than once in a million years"
     told = f"{rate:,.0f} per day" if rate >= 100 else f"{rate:.2g} per day" if rate >= 1e-3 else f"{rate:.1e} per day"
     if rate >= 0.5:
         return told
