@@ -203,7 +203,7 @@ def _level(state: Control, since_start: float, since_first: float, since_others:
 
 
 def _gamma(method: str, j: I64) -> F64:
-    """How the budget is spread over the tests to come; sums to 1 over j = 1, 2, …"""
+    """How the budget is spread over the tests to come; sums to 1 over all j from 1."""
     number = j.astype(np.float64)
     if method == "saffron":
         return SAFFRON_NORM * number**-SAFFRON_EXPONENT

@@ -1,4 +1,4 @@
-"""What a detector is to reach, held against what was measured: rows of goal, measured value, error, and whether it holds.
+"""What a detector is to reach, held against what was measured.
 
 Goals are those on sources that training never saw; differences are paired, on the same sources.
 """
@@ -41,7 +41,9 @@ def goals(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         if table["counts"][0] == 50:
             reached = None if table["accuracy"] is None else table["accuracy"] >= CLASSES
             error = 0.5 * (table["high"] - table["low"])
-            rows.append(_row("class right, above 50 counts", "classes", table["accuracy"], error, f"≥ {CLASSES}", reached))
+            rows.append(
+                _row("class right, above 50 counts", "classes", table["accuracy"], error, f"≥ {CLASSES}", reached)
+            )
     for stream in report["stream"]:
         rows.append(
             _row(
@@ -87,7 +89,8 @@ def _flares(name: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
         row
         for row in rows
         if row["direction"] == "flare" and row["rate"] == 0.001 and row["group"] == "all"
-        if row["method"] not in (DETECTOR, ORACLE, "flare_averaged") and row["counts"] not in (WHOLE, [10, 50], [50, 501])
+        if row["method"] not in (DETECTOR, ORACLE, "flare_averaged")
+        and row["counts"] not in (WHOLE, [10, 50], [50, 501])
         if row["events"]
     ]
     if bins:
@@ -145,9 +148,9 @@ def _find(
 ) -> Mapping[str, Any]:
     """The row of a method; empty if there is none."""
     for row in rows:
-        if (row["direction"], row["rate"], row["group"], row["method"]) == (direction, rate, "all", method):
-            if list(row["counts"]) == list(counts):
-                return row
+        same = (row["direction"], row["rate"], row["group"], row["method"]) == (direction, rate, "all", method)
+        if same and list(row["counts"]) == list(counts):
+            return row
     return {}
 
 

@@ -25,7 +25,17 @@ from xherald.photons import EventBatch
 from .shapes import CELLS, DIPS, FLARES, Profile
 from .spectra import COMPONENTS, absorbed_to, spectra_of
 
-__all__ = ["COUNTS", "DEPTHS", "STRENGTHS", "WIDTHS", "Events", "Templates", "draw_grid", "shortest_flare", "steady_templates"]
+__all__ = [
+    "COUNTS",
+    "DEPTHS",
+    "STRENGTHS",
+    "WIDTHS",
+    "Events",
+    "Templates",
+    "draw_grid",
+    "shortest_flare",
+    "steady_templates",
+]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Judged:
     class_probabilities : ndarray, shape (n, c)
     """
 
-    facts: Mapping[str, NDArray[np.generic]]
+    facts: Mapping[str, NDArray[Any]]
     scores: Mapping[str, Mapping[str, F64]]
     false_alarm_probability: F64
     direction: NDArray[np.int8]
@@ -64,7 +64,7 @@ class Judged:
         """Join parts end to end; only methods that all of them have are kept."""
         first = parts[0]
 
-        def flat(columns: Iterable[NDArray[np.generic]]) -> NDArray[np.generic]:
+        def flat(columns: Iterable[NDArray[Any]]) -> NDArray[Any]:
             return np.concatenate(list(columns))
 
         return cls(
@@ -136,9 +136,7 @@ def _judge(
     if sources.events is not None:
         from .oracle import oracle_scores
 
-        for direction, score in zip(
-            DIRECTIONS, oracle_scores(batch, sources.events, settings.threads), strict=True
-        ):
+        for direction, score in zip(DIRECTIONS, oracle_scores(batch, sources.events, settings.threads), strict=True):
             scores[direction][ORACLE] = score
     return Judged(
         facts=_facts(sources, telescope),
@@ -150,7 +148,7 @@ def _judge(
     )
 
 
-def _facts(sources: Sources, telescope: str) -> dict[str, NDArray[np.generic]]:
+def _facts(sources: Sources, telescope: str) -> dict[str, NDArray[Any]]:
     batch = sources.batch
     return {
         "kind": sources.kind,

@@ -8,6 +8,7 @@ their differences have McNemar's error (1947, Psychometrika 12, 153), much small
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -22,8 +23,8 @@ __all__ = [
     "SPANS",
     "difference",
     "efficiencies",
-    "exceeding",
     "efficiencies_by",
+    "exceeding",
     "roc",
     "wilson",
 ]
@@ -33,7 +34,7 @@ F64 = NDArray[np.float64]
 COUNTS: Final = (10, 20, 50, 100, 200, 501)
 """Edges of the bins of counts in which thresholds are set."""
 
-SPANS: Final = (*zip(COUNTS[:-1], COUNTS[1:], strict=True), (10, 50), (50, 501), (10, 501))
+SPANS: Final = (*pairwise(COUNTS), (10, 50), (50, 501), (10, 501))
 """Ranges of counts, from the first to below the second, that tables tell."""
 
 RATES: Final = (0.01, 0.001)
@@ -52,7 +53,7 @@ def wilson(found: int, of: int) -> tuple[float, float]:
     p = found / of
     middle = (p + z2 / (2 * of)) / (1 + z2 / of)
     half = ONE_SIGMA / (1 + z2 / of) * float(np.sqrt(p * (1 - p) / of + z2 / (4 * of * of)))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    return (middle - half if found else 0.0), (middle + half if found < of else 1.0)
 
 
 def difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float]:
@@ -127,30 +128,28 @@ def efficiencies(judged: Judged) -> list[dict[str, Any]]:
         ranks = {method: exceeding(score, counts, null) for method, score in judged.scores[direction].items()}
         for rate in RATES:
             found = {method: _found(*rank, rate) for method, rank in ranks.items()}
-            spread = {
-                method: [_found(*rank, rate, sigma) for sigma in (1.0, -1.0)] for method, rank in ranks.items()
-            }
+            spread = {method: [_found(*rank, rate, sigma) for sigma in (1.0, -1.0)] for method, rank in ranks.items()}
             for low, high in SPANS:
                 inside = (counts >= low) & (counts < high)
                 for group, chosen in (
                     ("all", events & inside),
                     ("5 sigma", events & inside & (judged.facts["sigma"] >= 5.0)),
                 ):
-                    for method in ranks:
-                        rows.append(
-                            {
-                                "direction": direction,
-                                "rate": rate,
-                                "counts": [low, high],
-                                "group": group,
-                                "method": method,
-                                "steady": int((null & inside).sum()),
-                                **_efficiency(found[method][chosen]),
-                                "threshold_error": 0.5
-                                * abs(_mean(spread[method][0][chosen]) - _mean(spread[method][1][chosen])),
-                                **_against(found[method][chosen], found[DETECTOR][chosen]),
-                            }
-                        )
+                    rows += [
+                        {
+                            "direction": direction,
+                            "rate": rate,
+                            "counts": [low, high],
+                            "group": group,
+                            "method": method,
+                            "steady": int((null & inside).sum()),
+                            **_efficiency(found[method][chosen]),
+                            "threshold_error": 0.5
+                            * abs(_mean(spread[method][0][chosen]) - _mean(spread[method][1][chosen])),
+                            **_against(found[method][chosen], found[DETECTOR][chosen]),
+                        }
+                        for method in ranks
+                    ]
     return rows
 
 
@@ -190,8 +189,7 @@ def efficiencies_by(judged: Judged, rate: float = RATES[0]) -> list[dict[str, An
     for direction in DIRECTIONS:
         events = judged.of_kind(direction)
         groups: list[tuple[str, Any, NDArray[np.bool_]]] = [
-            ("duration", [low, high], (length >= low) & (length < high))
-            for low, high in zip(DURATIONS[:-1], DURATIONS[1:], strict=True)
+            ("duration", [low, high], (length >= low) & (length < high)) for low, high in pairwise(DURATIONS)
         ]
         for fact in ("label", "spectrum", "telescope"):
             values = sorted({str(value) for value in judged.facts[fact][events]} - {""})

@@ -19,7 +19,7 @@ from xherald.photons.statistics.clock import null_clock
 from xherald.photons.threads import in_threads
 
 from .grid import DEPTHS, LONGEST, STRENGTHS, WIDTHS, Events, shortest_flare
-from .shapes import CELLS, DIPS, FLARES
+from .shapes import CELLS, DIPS, FLARES, Profile
 
 __all__ = ["oracle_scores"]
 
@@ -68,15 +68,15 @@ def oracle_scores(batch: EventBatch, events: Events, threads: int = 0) -> tuple[
     return flare, dip
 
 
-def _tables(profiles: tuple[object, ...], *, core: bool) -> tuple[F64, F64, F64, F64]:
+def _tables(profiles: tuple[Profile, ...], *, core: bool) -> tuple[F64, F64, F64, F64]:
     """Distinct profiles: means over steps, integrals at cells' edges, (middle, support over length), weights."""
-    names = [one.density.tobytes() for one in profiles]  # type: ignore[attr-defined]
+    names = [one.density.tobytes() for one in profiles]
     kept = sorted({names.index(name) for name in names})
     chosen = [profiles[i] for i in kept]
     weight = np.array([names.count(names[i]) for i in kept]) / len(profiles)
-    density = np.array([one.density.reshape(STEPS, -1).mean(axis=1) for one in chosen])  # type: ignore[attr-defined]
-    cumulative = np.array([one.cumulative for one in chosen])  # type: ignore[attr-defined]
-    ends = np.array([one.core if core else (0.0, 1.0) for one in chosen])  # type: ignore[attr-defined]
+    density = np.array([one.density.reshape(STEPS, -1).mean(axis=1) for one in chosen])
+    cumulative = np.array([one.cumulative for one in chosen])
+    ends = np.array([one.core if core else (0.0, 1.0) for one in chosen])
     scale = np.column_stack([ends.mean(axis=1), 1.0 / (ends[:, 1] - ends[:, 0])])
     return density, cumulative, scale, weight
 
@@ -127,20 +127,23 @@ def _reached(cumulative: F64, x: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _terms(share: F64, dip: bool, density: F64, inside: float, width: float, n: int, log_density: F64, base: F64) -> None:
+def _terms(
+    share: F64, dip: bool, density: F64, inside: float, width: float, n: int, log_density: F64, base: F64
+) -> None:
     """Log of the density of photons on each step relative to outside, and the log of that outside n times.
 
-    A flare of which a part `inside` of the whole is seen: (1 − r) + r h / inside, h = density / width; a dip: (1 − a p) / Z.
+    A flare of which a part `inside` of the whole is seen: (1 − r) + r h / inside with h = density / width; a dip:
+    (1 − a p) / Z.
     """
     for c in range(share.size):
         if dip:
             base[c] = -n * np.log(1.0 - share[c] * inside * width)
             for k in range(density.size):
-                log_density[c, k] = np.log(max(1.0 - share[c] * density[k], 1e-12))
+                log_density[k, c] = np.log(max(1.0 - share[c] * density[k], 1e-12))
         else:
             base[c] = n * np.log(1.0 - share[c])
             for k in range(density.size):
-                log_density[c, k] = np.log1p(share[c] / (1.0 - share[c]) * density[k] / (width * inside))
+                log_density[k, c] = np.log1p(share[c] / (1.0 - share[c]) * density[k] / (width * inside))
 
 
 @njit(cache=True, nogil=True)
@@ -167,13 +170,13 @@ def _window_sum(
         else:
             where[size], counts[size] = at, 1.0
             size += 1
-    log_density, base = np.empty((combos, steps)), np.empty(combos)
-    log_cut, base_cut = np.empty((combos, steps)), np.empty(combos)
+    log_density, base = np.empty((steps, combos)), np.empty(combos)
+    log_cut, base_cut = np.empty((steps, combos)), np.empty(combos)
     _terms(share, dip, density, cumulative[-1], width, n, log_density, base)
     lone = np.zeros(steps)
     for k in range(steps):
         for c in range(combos):
-            lone[k] += np.exp(base[c] + log_density[c, k])
+            lone[k] += np.exp(base[c] + log_density[k, c])
     empty = np.exp(base).sum()
     b, last = int(np.ceil(-middle * width / step)), int(np.floor((1.0 - middle * width) / step))
     starts = last - b + 1
@@ -198,10 +201,10 @@ def _window_sum(
             b += 1
             continue
         if whole:
-            for c in range(combos):
-                ratios[c] = base[c]
-                for k in range(low, high):
-                    ratios[c] += counts[k] * log_density[c, where[k] - b]
+            ratios[:] = base
+            for k in range(low, high):
+                for c in range(combos):
+                    ratios[c] += counts[k] * log_density[where[k] - b, c]
         else:
             start = b * step
             inside = _reached(cumulative, (1.0 - start) / width) - _reached(cumulative, -start / width)
@@ -209,10 +212,10 @@ def _window_sum(
                 b += 1
                 continue
             _terms(share, dip, density, inside, width, n, log_cut, base_cut)
-            for c in range(combos):
-                ratios[c] = base_cut[c]
-                for k in range(low, high):
-                    ratios[c] += counts[k] * log_cut[c, where[k] - b]
+            ratios[:] = base_cut
+            for k in range(low, high):
+                for c in range(combos):
+                    ratios[c] += counts[k] * log_cut[where[k] - b, c]
         largest = ratios.max()
         if largest > top:
             summed *= np.exp(top - largest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -53,11 +54,11 @@ def false_alarms(judged: Judged) -> list[dict[str, Any]]:
     groups: list[tuple[str, Any, NDArray[np.bool_]]] = [("all", "all", null)]
     for name, edges in BINS.items():
         values = judged.facts[name].astype(np.float64)
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             shown = [float(low), float(high) if np.isfinite(high) else None]
             groups.append((name, shown, null & (values >= low) & (values < high)))
-    for telescope in sorted({str(name) for name in judged.facts["telescope"]}):
-        groups.append(("telescope", telescope, null & (judged.facts["telescope"] == telescope)))
+    telescopes = sorted({str(name) for name in judged.facts["telescope"]})
+    groups += [("telescope", one, null & (judged.facts["telescope"] == one)) for one in telescopes]
     rows = []
     for by, value, chosen in groups:
         p = judged.false_alarm_probability[chosen]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .goals import goals
-from .samples import TELESCOPES, Part, parts_of, seed_of
+from .samples import TELESCOPES, Kind, Part, parts_of, seed_of
 from .verdicts import Detector
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Sizes:
     ----------
     steady, flares, dips : int — of the grid
     population : int — of the simulator's classes, before the cut in counts
-    reference : int — of the populations that published features are learned from, each
+    reference : int — of the populations that published features are learned from, each; 0 leaves these out
     injections : int — into each real file
     stream, replays : int — sources of a replayed stream, and how many streams
     """
@@ -53,7 +53,7 @@ class Sizes:
 
 
 FULL: Final = Sizes(
-    steady=40_000,
+    steady=50_000,
     flares=7_500,
     dips=7_500,
     population=15_000,
@@ -65,7 +65,7 @@ FULL: Final = Sizes(
 """Binomial errors of 0.5 points over all counts."""
 
 QUICK: Final = Sizes(
-    steady=1_500, flares=500, dips=500, population=500, reference=800, injections=1, stream=20_000, replays=5
+    steady=1_500, flares=500, dips=500, population=500, reference=500, injections=1, stream=20_000, replays=5
 )
 
 
@@ -113,10 +113,8 @@ def evaluate(
     seed_of(seed, "templates")
     with _timed(seconds, "references"):
         references = _references(sizes.reference, seed, configuration, stage)
-    grid_parts = chain.from_iterable(
-        parts_of("grid", kind, number)
-        for kind, number in (("steady", sizes.steady), ("flare", sizes.flares), ("dip", sizes.dips))
-    )
+    kinds: tuple[tuple[Kind, int], ...] = (("steady", sizes.steady), ("flare", sizes.flares), ("dip", sizes.dips))
+    grid_parts = chain.from_iterable(parts_of("grid", kind, number) for kind, number in kinds)
     judged: dict[str, Judged] = {}
     for sample, parts in (("grid", grid_parts), ("classes", parts_of("classes", "mixed", sizes.population))):
         with _timed(seconds, sample):
@@ -153,6 +151,8 @@ def _references(
 
     from .baselines import PUBLISHED, published_reference
 
+    if not sources:
+        return {}
     cases = cases_named(PUBLISHED, configuration)
     out = {}
     for telescope in TELESCOPES:

@@ -24,9 +24,10 @@ from .grid import COUNTS, Events, draw_grid, steady_templates
 if TYPE_CHECKING:
     from .grid import Templates
 
-__all__ = ["FIRST_SEED", "TELESCOPES", "Part", "Sources", "draw", "parts_of", "seed_of"]
+__all__ = ["FIRST_SEED", "TELESCOPES", "Kind", "Part", "Sources", "draw", "parts_of", "seed_of"]
 
 F64 = NDArray[np.float64]
+Kind = Literal["steady", "flare", "dip", "mixed"]
 
 FIRST_SEED: Final = 1_000_000
 """Evaluation's seeds are this and above."""
@@ -36,20 +37,27 @@ TELESCOPES: Final = ("chandra-acis-i", "xmm-mos1", "swift-xrt", "erosita-pointed
 PART: Final = 1000
 """Sources drawn and judged at once; part of what a seed means."""
 
+LENT: Final = 4
+"""Parts that take their exposures from the same steady sources."""
+
+SEEDS: Final = 1_000_000
+"""Seeds of evaluation; further populations of one evaluation lie this many (times those that each takes) apart."""
+
 _SEED_OF: Final[Mapping[str, int]] = {"templates": 0, "classes": 1, "reference": 2}
 
 
-def seed_of(seed: int, what: str) -> int:
+def seed_of(seed: int, what: str, number: int = 0) -> int:
     """The simulator's seed of one use within an evaluation.
 
     Parameters
     ----------
     seed : int — of the evaluation
     what : {"templates", "classes", "reference"}
+    number : int — of the population, where an evaluation takes several
     """
-    if not 0 <= seed < 1_000_000:
-        raise ConfigError(f"evaluation: seed {seed}; give one from 0 to 999999")
-    return FIRST_SEED + len(_SEED_OF) * seed + _SEED_OF[what]
+    if not 0 <= seed < SEEDS:
+        raise ConfigError(f"evaluation: seed {seed}; give one from 0 to {SEEDS - 1}")
+    return FIRST_SEED + len(_SEED_OF) * (seed + SEEDS * number) + _SEED_OF[what]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Part:
 
     sample: Literal["grid", "classes"]
     telescope: str
-    kind: Literal["steady", "flare", "dip", "mixed"]
+    kind: Kind
     number: int
     size: int
 
@@ -97,9 +105,7 @@ class Sources:
     events: Events | None
 
 
-def parts_of(
-    sample: Literal["grid", "classes"], kind: Literal["steady", "flare", "dip", "mixed"], sources: int
-) -> Iterator[Part]:
+def parts_of(sample: Literal["grid", "classes"], kind: Kind, sources: int) -> Iterator[Part]:
     """Parts of a sample, its telescopes with equal shares."""
     each = sources // len(TELESCOPES)
     for telescope in TELESCOPES:
@@ -127,7 +133,7 @@ def _grid(part: Part, seed: int) -> Sources:
     own = seed_of(seed, "templates")
     rng = stream(own, "evaluation", part.telescope, kind, part.number)
     batch, events = draw_grid(
-        _templates(part.telescope, own),
+        _templates(part.telescope, seed_of(seed, "templates", part.number // LENT)),
         part.telescope,
         kind,
         part.size,
@@ -159,7 +165,7 @@ def _population(part: Part, seed: int) -> Sources:
     population = simulate_population(
         part.size,
         telescope=part.telescope,
-        seed=seed_of(seed, "classes") + len(_SEED_OF) * 1_000_000 * (1 + part.number),
+        seed=seed_of(seed, "classes", part.number),
         variable_fraction=0.5,
     )
     counts = population.batch.counts

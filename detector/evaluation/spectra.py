@@ -41,8 +41,8 @@ class Spectra:
 def spectra_of(telescope: str, seed: int) -> Spectra:
     """Draw a telescope's spectra.
 
-    Half of the sources are power laws of index 1.2 to 2.4, half black bodies of 0.15 to 1 keV, behind 10²⁰ to 10²² cm⁻².
-    Events are flatter or steeper by 0.7 to 1.2 in index, or hotter or colder by 1.6 to 2.5 times.
+    Half of the sources are power laws of index 1.2 to 2.4, half black bodies of 0.15 to 1 keV, behind 10²⁰ to 10²²
+    cm⁻². Events are flatter or steeper by 0.7 to 1.2 in index, or hotter or colder by 1.6 to 2.5 times.
     """
     from xherald.photons import Exposure
     from xherald.simulation.population_curves import Seen, curves_of

@@ -34,7 +34,7 @@ def replay(judged: Judged, sources: int, replays: int, rng: np.random.Generator)
     Returns
     -------
     list of dict
-        method, level, prevalence, sources, replays, false_fraction (mean over replays at the end), error (of that mean),
+        method, level, prevalence, sources, replays, false_fraction (mean over replays at the end), error (of that),
         false_fraction_without_control (at the fixed threshold `LEVEL` × prevalence), power (part of the transients
         announced), discoveries (mean), at (checkpoints, sources), along (mean false fraction there), worst (largest of
         `along` from a tenth of the stream on).
