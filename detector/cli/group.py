@@ -26,6 +26,7 @@ COMMANDS = (
     "candidates",
     "config",
     "encoder",
+    "evaluate",
     "inject",
     "inspect",
     "plugins",
