@@ -10,19 +10,16 @@ from pydantic import Field
 
 from ..contract import Options
 from ..judging import Flags, Subjects, Veto
-from .suspects import nothing_raised, suspects_of
+from .suspects import ExplainingOptions, is_explained, nothing_raised, suspects_of
 
 __all__ = ["ChipEdge", "ChipEdgeOptions", "Truncated", "TruncatedOptions"]
 
 F64 = NDArray[np.float64]
 
 
-class ChipEdgeOptions(Options):
+class ChipEdgeOptions(ExplainingOptions):
     """When a chip's edge explains what a source does."""
 
-    rest_chance: float = Field(
-        default=1e-4, gt=0, lt=1, description="chance above which the edge explains what the source does"
-    )
     least_change: float = Field(
         default=0.02,
         ge=0,
@@ -54,7 +51,6 @@ class ChipEdge(Veto):
         batch, suspects = subjects.batch, suspects_of(subjects)
         if not len(batch) or (batch.gti_fraction == 1.0).all():
             return nothing_raised(len(subjects), *names)
-        from .chance import at_least, at_most
         from .coverage_kernels import coverage
 
         half = 0.5 * batch.frame_time
@@ -69,11 +65,10 @@ class ChipEdge(Veto):
         counts, expected = suspects.counts, suspects.expected
         mean_in = np.divide(inside[:, 1], inside[:, 0], out=np.ones(len(batch)), where=inside[:, 0] > 0)
         mean_all = total[:, 1] / total[:, 0]
-        rest = options.rest_chance
-        flare = suspects.flare & (at_least(counts, expected) <= rest) & (at_least(counts, most) > rest)
-        dip = suspects.dip & (at_most(counts, expected) <= rest) & (at_most(counts, least) > rest)
-        raised = (flare | dip) & (np.abs(mean_in - mean_all) >= options.least_change)
-        numbers = (mean_in, mean_all, np.where(suspects.dip, least, most), counts, expected)
+        explained = np.where(suspects.dip, least, most)
+        raised = is_explained(subjects, suspects, expected, explained, options)
+        raised &= np.abs(mean_in - mean_all) >= options.least_change
+        numbers = (mean_in, mean_all, explained, counts, expected)
         return Flags(raised, dict(zip(names, numbers, strict=True)))
 
 

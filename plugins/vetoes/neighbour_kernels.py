@@ -57,6 +57,7 @@ def strays(
     start: Any,
     stop: Any,
     share: Any,
+    excess: Any,
     home: Any,
     centre: Any,
     radius: Any,
@@ -97,6 +98,10 @@ def strays(
             own = time[offsets[b] : offsets[b + 1]]
             held = np.searchsorted(own, stop[s], side="right") - np.searchsorted(own, start[s], side="left")
             steady = (len(own) - held) * share[s] / (1.0 - share[s])
+            # Of two halves of one source each would explain the other: only the one with less can be a stray.
+            less = abs(excess[s]) < abs(held - steady) or (abs(excess[s]) == abs(held - steady) and b < s)
+            if not less:
+                continue
             extra = strayed * (held - steady)
             if abs(extra) > abs(out[s, 0]):
                 out[s, 0], out[s, 1], out[s, 2], out[s, 3], out[s, 4] = extra, b, held, steady, far

@@ -16,21 +16,18 @@ from xherald.photons import Observation
 from ..contract import Options
 from ..judging import Flags, Subjects, Veto
 from .focal_plane import focal_plane
-from .suspects import nothing_raised, suspects_of
+from .suspects import ExplainingOptions, is_explained, nothing_raised, suspects_of
 
 __all__ = ["BrightNeighbour", "LobsterArm", "LobsterArmOptions", "ReadoutStreak", "StrayOptions"]
 
 NAMES = ("stray_counts", "counts", "expected_counts", "neighbour_counts", "neighbour_expected", "distance_arcsec")
 
 
-class StrayOptions(Options):
+class StrayOptions(ExplainingOptions):
     """When a neighbour explains what a source does."""
 
     neighbour_chance: float = Field(
         default=1e-4, gt=0, lt=1, description="chance that the neighbour, if steady, has so many, or few, photons then"
-    )
-    rest_chance: float = Field(
-        default=1e-4, gt=0, lt=1, description="chance above which the neighbour explains what the source does"
     )
     margin: float = Field(
         default=3.0,
@@ -86,6 +83,7 @@ class _Stray(Veto):
             suspects.start - half,
             suspects.stop + half,
             suspects.share,
+            suspects.counts - suspects.expected,
             plane.home,
             plane.centre,
             plane.radius,
@@ -100,13 +98,11 @@ class _Stray(Veto):
         stray, counts, expected = found[:, 0], suspects.counts, suspects.expected
         there = found[:, 1] >= 0
         explained = np.maximum(expected + options.margin * stray, 0.0)
-        rest = options.rest_chance
-        flare = suspects.flare & there & (at_least(found[:, 2], found[:, 3]) <= options.neighbour_chance)
-        flare &= (at_least(counts, expected) <= rest) & (at_least(counts, explained) > rest)
-        dip = suspects.dip & there & (at_most(found[:, 2], found[:, 3]) <= options.neighbour_chance)
-        dip &= (at_most(counts, expected) <= rest) & (at_most(counts, explained) > rest)
+        bright, faint = at_least(found[:, 2], found[:, 3]), at_most(found[:, 2], found[:, 3])
+        varied = np.where(suspects.dip, faint, bright) <= options.neighbour_chance
+        raised = there & varied & is_explained(subjects, suspects, expected, explained, options)
         numbers = (stray, counts, expected, found[:, 2], found[:, 3], found[:, 4])
-        return Flags(flare | dip, dict(zip(NAMES, numbers, strict=True)))
+        return Flags(raised, dict(zip(NAMES, numbers, strict=True)))
 
 
 class ReadoutStreak(_Stray):

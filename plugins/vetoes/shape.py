@@ -31,6 +31,9 @@ class PileUpOptions(Options):
         description="photons per frame on the 3 x 3 pixels of an event: at 0.1 about 5 % of events are piled up "
         "(Davis 2001, ApJ 562, 575; The Chandra ABC Guide to Pileup)",
     )
+    min_flare_counts: int = Field(
+        default=10, ge=1, description="photons of a flare whose rate counts; fewer in one frame are a rate by chance"
+    )
 
 
 class PileUp(Veto):
@@ -57,11 +60,10 @@ class PileUp(Veto):
         livetime = batch.livetime
         mean = np.divide(batch.counts, livetime, out=np.zeros(len(batch)), where=livetime > 0)
         inside = np.where(suspects.flare, subjects.intervals.livetime, 0.0)
-        peak = np.divide(suspects.counts, inside, out=np.zeros(len(batch)), where=inside > 0)
+        enough = (inside > 0) & (suspects.counts >= options.min_flare_counts)
+        peak = np.divide(suspects.counts, inside, out=np.zeros(len(batch)), where=enough)
         per_frame = np.maximum(mean, peak) * observation.frame_time
-        # One frame with one photon is a rate, but not of pile-up.
-        several = batch.counts > 1
-        raised = several & (per_frame * island >= options.min_island_counts_per_frame)
+        raised = per_frame * island >= options.min_island_counts_per_frame
         return Flags(raised, {"counts_per_frame": per_frame, "island_share": island})
 
 

@@ -13,7 +13,7 @@ from xherald.photons import Exposure, Observation
 
 from ..contract import Options
 from ..judging import Flags, Subjects, Veto
-from .suspects import Suspects, nothing_raised, suspects_of
+from .suspects import ExplainingOptions, Suspects, is_explained, nothing_raised, suspects_of
 
 __all__ = ["BackgroundFlare", "BackgroundFlareOptions"]
 
@@ -24,14 +24,11 @@ BINS, LEAST_IN_BIN = 64, 10
 """Bins of livetime whose median is the field's usual level, and the photons that each should hold."""
 
 
-class BackgroundFlareOptions(Options):
+class BackgroundFlareOptions(ExplainingOptions):
     """What makes a field vary with a source."""
 
     field_chance: float = Field(
         default=1e-4, gt=0, lt=1, description="chance that a steady field has so many, or so few, photons at that time"
-    )
-    rest_chance: float = Field(
-        default=1e-4, gt=0, lt=1, description="chance above which the field explains what the source does"
     )
     background_error: float = Field(
         default=1.5, ge=1, description="how many times the background in the aperture may be what was measured for it"
@@ -69,16 +66,14 @@ class BackgroundFlare(Veto):
         dimmed = steady * np.minimum(field.within / np.maximum(field.usual, 1e-12), 1.0)
         brighter = at_least(field.within, field.expected) <= options.field_chance
         fainter = at_most(field.within, field.usual) <= options.field_chance
-        # What a steady field would do as well needs no explanation.
-        odd_flare = (at_least(counts, steady) <= options.rest_chance) & (
-            at_least(counts, explained) > options.rest_chance
+        found = np.where(suspects.dip, dimmed, explained)
+        raised = ((suspects.flare & brighter) | (suspects.dip & fainter)) & is_explained(
+            subjects, suspects, steady, found, options
         )
-        odd_dip = (at_most(counts, steady) <= options.rest_chance) & (at_most(counts, dimmed) > options.rest_chance)
-        flare, dip = suspects.flare & brighter & odd_flare, suspects.dip & fainter & odd_dip
         compared = np.where(suspects.dip, field.usual, field.expected)
         ratio = field.within / np.maximum(compared, 1e-12)
-        numbers = (ratio, field.within, compared, np.where(suspects.dip, dimmed, explained), counts)
-        return Flags(flare | dip, dict(zip(names, numbers, strict=True)))
+        numbers = (ratio, field.within, compared, found, counts)
+        return Flags(raised, dict(zip(names, numbers, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

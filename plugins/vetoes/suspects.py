@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from xherald.photons.statistics.result import DIP, FLARE
 
+from ..contract import Options
 from ..judging import Flags, Subjects
 
-__all__ = ["Suspects", "nothing_left", "nothing_raised", "suspects_of"]
+__all__ = ["ExplainingOptions", "Suspects", "is_explained", "nothing_left", "nothing_raised", "suspects_of"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -98,6 +100,49 @@ def nothing_left(subjects: Subjects, suspects: Suspects, inside: F64, outside: F
     flare = share_at_least(within, within + without, suspects.share) > rest_chance
     dip = share_at_least(without, within + without, 1.0 - suspects.share) > rest_chance
     out: Mask = (suspects.flare & flare) | (suspects.dip & dip)
+    return out
+
+
+class ExplainingOptions(Options):
+    """When something else explains what a source does; options of all vetoes that ask so."""
+
+    suspicious_p: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="timing p-value at most: the tests know the background and the livetime, and what they find steady "
+        "needs no explanation",
+    )
+    odd_chance: float = Field(
+        default=1e-4,
+        gt=0,
+        lt=1,
+        description="chance at most that a steady source gives so many, or few, photons in the interval",
+    )
+    rest_chance: float = Field(
+        default=1e-3, gt=0, lt=1, description="chance at least that it does so once the explanation is taken in"
+    )
+
+
+def is_explained(
+    subjects: Subjects, suspects: Suspects, steady: F64, explained: F64, options: ExplainingOptions
+) -> Mask:
+    """Where an explanation makes the difference, shape (n,).
+
+    Parameters
+    ----------
+    steady : ndarray, shape (n,)
+        Photons expected in the interval without the explanation.
+    explained : ndarray, shape (n,)
+        And with it.
+    options : ExplainingOptions
+    """
+    from .chance import at_least, at_most
+
+    counts, odd, rest = suspects.counts, options.odd_chance, options.rest_chance
+    flare = suspects.flare & (at_least(counts, steady) <= odd) & (at_least(counts, explained) >= rest)
+    dip = suspects.dip & (at_most(counts, steady) <= odd) & (at_most(counts, explained) >= rest)
+    out: Mask = (flare | dip) & ~(subjects.timing.p_value > options.suspicious_p)
     return out
 
 
