@@ -22,6 +22,7 @@ import numpy as np
 from .embedding import bench_embedding, bench_neighbours
 from .encoders import bench_encoders
 from .representations import bench_representations
+from .store import bench_store
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANDRA = ROOT.parent / "shared" / "data" / "chandra"
@@ -223,6 +224,7 @@ BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "encoders": (bench_encoders, False),
     "neighbours": (bench_neighbours, False),
     "reference": (bench_reference, False),
+    "store": (bench_store, False),
     "embedding": (bench_embedding, False),
     "command": (bench_command, False),
 }

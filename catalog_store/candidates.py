@@ -85,13 +85,14 @@ def find(
         query = query.where(candidates.c.source_class == source_class)
     if far_below is not None:
         query = query.where(candidates.c.far_hz < far_below)
-    query = query.order_by(candidates.c.created.desc(), candidates.c.id)
     if near is None:
-        return _stored(connection, query.limit(limit))
-    # What lies in a pixel on the cone's rim but outside of it is cut here, and only then counted against the limit.
+        return _stored(connection, query.order_by(candidates.c.created.desc(), candidates.c.id).limit(limit))
+    # Sorted here, or SQLite reads along the times for their order instead of looking up the few in the cone; and what
+    # lies in a pixel on the cone's rim but outside of it is cut before any limit.
     found = _stored(connection, query.where(_inside(candidates.c.healpix, near)))
-    inside = _separations(found, near) <= near[2]
-    return [one for one, is_inside in zip(found, inside.tolist(), strict=True) if is_inside][:limit]
+    inside = (_separations(found, near) <= near[2]).tolist()
+    there = [one for one, is_inside in zip(found, inside, strict=True) if is_inside]
+    return sorted(sorted(there, key=lambda one: one.id), key=lambda one: one.created, reverse=True)[:limit]
 
 
 def of_observations(connection: Connection, ids: Sequence[int]) -> list[StoredCandidate]:
