@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from xherald.photons.statistics.result import STEADY, Hardness, Intervals, TestColumns, Timing
 
 from .candidates.evidence import KINDS, Evidence, Kind, Likeness, classes_told, evidence_of, likenesses
-from .candidates.names import candidate_id
 from .detection.vetting import RaisedFlag, told
 from .json_columns import Interval, Value68, by_name, intervals_told, known, values_told
 
@@ -248,21 +247,19 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "flags": [list(one.flags) for one in identities],
         "aperture_origin": [one.origin for one in scan.photons.apertures] or ["photon table"] * n,
         "aperture_radius_arcsec": [one.region.extent for one in scan.photons.apertures] or [None] * n,
-        "evidence": _evidence(detections),
         "xherald": [version("xherald")] * n,
     }
 
 
 def _verdict(detections: Detections) -> dict[str, list[Any]]:
     """What the calibrated verdict says of every source."""
-    n, subjects = len(detections), detections.subjects
+    n = len(detections)
     every = np.arange(n)
     classes = classes_told(detections, every)
-    candidate = detections.candidate.tolist()
-    names = zip(subjects.batch.identities, subjects.direction.tolist(), candidate, strict=True)
+    evidence = _evidence(detections)
     return {
-        "candidate": candidate,
-        "candidate_id": [candidate_id(one, code) if chosen else None for one, code, chosen in names],
+        "candidate": detections.candidate.tolist(),
+        "candidate_id": [one["candidate_id"] if one else None for one in evidence],
         "false_alarm_probability": known(detections.false_alarm_probability),
         "expected_false_alarms_per_1000": known(1e3 * detections.false_alarm_probability),
         "far_hz": known(detections.far_hz),
@@ -272,6 +269,7 @@ def _verdict(detections: Detections) -> dict[str, list[Any]]:
         "class_probabilities": classes,
         "similar_to": likenesses(detections, every),
         "vetoes": [told(detections.vetoes, index) for index in range(n)],
+        "evidence": evidence,
     }
 
 

@@ -224,7 +224,9 @@ def _columns(detections: Detections, index: I64) -> dict[str, list[Any]]:
     direction = subjects.direction[index]
     indices = timing.variability_index[index].tolist()
     return {
-        "candidate_id": [candidate_id(one, code) for one, code in zip(identities, direction.tolist(), strict=True)],
+        "candidate_id": [
+            candidate_id(one.identity, one.time, code) for one, code in zip(batch, direction.tolist(), strict=True)
+        ],
         "kind": [KINDS[code] for code in direction.tolist()],
         "file": [one.source_path for one in identities],
         **{name: [getattr(one, name) for one in identities] for name in _NAMES},

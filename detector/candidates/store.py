@@ -1,15 +1,18 @@
-"""Where candidates are found again by their id: `find_candidate`."""
+"""Candidates found again by their id, in the store or in what a scan wrote: `find_candidate`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from xherald.photons.errors import FileError, UnreadableFileError
+from xherald.photons.errors import FileError, StoreError, UnreadableFileError
 
 from .evidence import Evidence
+
+if TYPE_CHECKING:
+    from xherald.catalog_store.store import Store
 
 __all__ = ["candidates_in", "find_candidate"]
 
@@ -17,21 +20,25 @@ NAMED: Final = 5
 """Candidates that an error names."""
 
 
-def find_candidate(candidate_id: str, source: Path) -> Evidence:
+def find_candidate(candidate_id: str, source: Path | Store) -> Evidence:
     """Evidence of a candidate.
 
     Parameters
     ----------
     candidate_id : str
-    source : Path
-        JSON Lines that `xherald scan --out` (or ``--json``) wrote. Where a file was scanned more than once into it, the
-        last line counts.
+    source : Path or Store
+        The store; or JSON Lines that `xherald scan --out` (or ``--json``) wrote. Where a file was scanned more than
+        once into these, the last line counts.
 
     Raises
     ------
     FileError
-        The source cannot be read, is not what a scan wrote, or holds no such candidate.
+        The rows cannot be read, are not what a scan wrote, or hold no such candidate.
+    StoreError
+        The store holds no such candidate, or not its evidence.
     """
+    if not isinstance(source, Path):
+        return _evidence_in(source, candidate_id)
     found: Evidence | None = None
     held: list[str] = []
     for evidence in candidates_in(source):
@@ -44,6 +51,17 @@ def find_candidate(candidate_id: str, source: Path) -> Evidence:
         raise FileError(source, f"holds no candidate {candidate_id}, nor any other")
     named = ", ".join(held[:NAMED]) + (f" and {len(held) - NAMED} more" if len(held) > NAMED else "")
     raise FileError(source, f"holds no candidate {candidate_id}; it holds {named}")
+
+
+def _evidence_in(store: Store, candidate_id: str) -> Evidence:
+    held: Any = store.candidate(candidate_id).candidate.evidence
+    if lacking := sorted(Evidence.__required_keys__ - set(held)):
+        raise StoreError(
+            f"candidate {candidate_id}: the store holds evidence of another version: it lacks {lacking[0]}; "
+            "scan its file again"
+        )
+    evidence: Evidence = held
+    return evidence
 
 
 def candidates_in(source: Path) -> Iterator[Evidence]:

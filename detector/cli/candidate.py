@@ -10,6 +10,7 @@ import click
 
 from .group import configuration, run_options
 from .progress import stages
+from .stores import opened, store_option
 
 if TYPE_CHECKING:
     from xherald.detector.candidates.evidence import Evidence
@@ -19,12 +20,12 @@ __all__ = ["command"]
 
 @click.group("candidate")
 def command() -> None:
-    r"""Look at candidates again.
+    r"""Look at a candidate again; `xherald candidates` lists them.
 
     \b
     Examples:
       xherald scan drop/*.evt.gz --out sources.jsonl
-      xherald candidate show XH-CHANDRA-ACIS-29128-110-F --from sources.jsonl
+      xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F --from sources.jsonl
     """
 
 
@@ -33,11 +34,11 @@ def command() -> None:
 @click.option(
     "--from",
     "source",
-    required=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help="Rows that `xherald scan --out FILE.jsonl` wrote.",
+    help="Look in rows that `xherald scan --out FILE.jsonl` wrote, not in the store.",
 )
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print all evidence as one JSON object.")
 @click.option(
     "--sheet",
@@ -52,14 +53,17 @@ def command() -> None:
     help="The list that the scan took its sources from, if it did; --sheet needs it again.",
 )
 @run_options
-def show(candidate_id: str, source: Path, as_json: bool, sheet: Path | None, sources: Path | None) -> None:
+def show(
+    candidate_id: str, source: Path | None, url: str | None, as_json: bool, sheet: Path | None, sources: Path | None
+) -> None:
     r"""Show candidate ID: its evidence, every number with its uncertainty, and its flags.
 
     \b
     Examples:
-      xherald candidate show XH-CHANDRA-ACIS-29128-110-F --from sources.jsonl
-      xherald candidate show XH-CHANDRA-ACIS-29128-110-F --from sources.jsonl --json | jq .t90
-      xherald candidate show XH-CHANDRA-ACIS-29128-110-F --from sources.jsonl --sheet 110.png
+      xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F
+      xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F --from sources.jsonl
+      xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F --from sources.jsonl --json | jq .t90
+      xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F --from sources.jsonl --sheet 110.png
 
     \b
     Exit codes:
@@ -72,7 +76,11 @@ def show(candidate_id: str, source: Path, as_json: bool, sheet: Path | None, sou
 
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigError(f"{sheet}: sheets are PNG pictures; name a .png file")
-    evidence = find_candidate(candidate_id, source)
+    if source is not None:
+        evidence = find_candidate(candidate_id, source)
+    else:
+        with opened(url) as store:
+            evidence = find_candidate(candidate_id, store)
     if as_json:
         click.echo(json.dumps(evidence, allow_nan=False))
     else:

@@ -111,7 +111,7 @@ def command(
 
         most = None if everything else limit or settings.settings.output.rows
         print_table(rows, most, settings.settings.detection.false_alarms_per_1000)
-        wrote = [str(target) for target in outputs] + ([f"{drawn} sheets in {plots}"] if plots is not None else [])
+        wrote = [str(target) for target in outputs] + ([f"{drawn} plots in {plots}"] if plots is not None else [])
         if wrote:
             click.echo(f"Wrote {', '.join(wrote)}.")
     if failed:
