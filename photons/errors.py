@@ -9,10 +9,14 @@ The tree::
     │   ├── UnclaimedFileError  no adapter, or more than one, claims it
     │   ├── UnreadableFileError missing, a directory, no permission, truncated, not what it says it is
     │   └── OversizeFileError   larger, or claiming to be larger, than the configured limit
+    ├── DropError               an archive's drop cannot be listed or fetched for now, or refuses to be
     ├── ArtefactError           a stored artefact is half-written, tampered with, or of another kind
     ├── ReferenceDataError      a population no reference can be made of: too few sources, a class empty, unknown names
     ├── StoreError              the store is of another form, or what is asked of it cannot be
     │   └── StoreUnavailableError   it is gone, locked or full for now: what was asked can be asked again
+    ├── AlertError              an alert did not leave through its sink
+    │   ├── SinkUnavailableError   for now; the same alert is to be tried again
+    │   └── AlertRefusedError   as it is, it never will
     └── PhotonError             photons, good times or regions that cannot be true
         ├── GtiError            good-time intervals that are absent, empty, reversed or overlapping
         └── ProjectionError     a sky projection that is absent or broken
@@ -23,8 +27,11 @@ from __future__ import annotations
 from pathlib import Path
 
 __all__ = [
+    "AlertError",
+    "AlertRefusedError",
     "ArtefactError",
     "ConfigError",
+    "DropError",
     "FileError",
     "GtiError",
     "OversizeFileError",
@@ -32,6 +39,7 @@ __all__ = [
     "PluginError",
     "ProjectionError",
     "ReferenceDataError",
+    "SinkUnavailableError",
     "StoreError",
     "StoreUnavailableError",
     "UnclaimedFileError",
@@ -81,6 +89,21 @@ class OversizeFileError(FileError):
     """The file holds, or claims to hold, more than the configured limit."""
 
 
+class DropError(XheraldError):
+    """A drop source cannot be listed, or a file of it not fetched: tell whether trying again can help.
+
+    Parameters
+    ----------
+    message : str
+    passing : bool
+        Whether it may go by itself: a server that is down, a link that broke.
+    """
+
+    def __init__(self, message: str, *, passing: bool = True) -> None:
+        self.passing = passing
+        super().__init__(" ".join(message.split()))
+
+
 class ArtefactError(XheraldError):
     """A stored artefact cannot be used: half-written, tampered with, of another kind or instrument."""
 
@@ -95,6 +118,29 @@ class StoreError(XheraldError):
 
 class StoreUnavailableError(StoreError):
     """The store is gone, locked or full for now; nothing of the step was done, and it can be repeated."""
+
+
+class AlertError(XheraldError):
+    """An alert did not leave through its sink."""
+
+
+class SinkUnavailableError(AlertError):
+    """A sink did not take an alert for now; the same alert is to be tried again.
+
+    Parameters
+    ----------
+    message : str
+    retry_after : float or None
+        How long the sink itself asked to be left alone, s.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class AlertRefusedError(AlertError):
+    """A sink will never take an alert as it is; trying again would not help."""
 
 
 class PhotonError(XheraldError):

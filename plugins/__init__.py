@@ -1,5 +1,6 @@
 """The contract between the road and its plugins: base classes, hooks, the host that finds them, tools to write them."""
 
+from .alerts import Alert, AlertSink, Facts, Receipt
 from .contract import (
     Advance,
     Embedder,
@@ -14,6 +15,7 @@ from .contract import (
     Sample,
     Values,
 )
+from .drops import DropSource, Listing, SourceOptions
 from .files import FitsFile, Hdu, Keywords, open_fits, read_header
 from .goodtimes import GtiLayout
 from .hookspecs import hookimpl
@@ -24,10 +26,14 @@ from .screening import ChannelEnergy, Energy, LinearEnergy, Rule
 
 __all__ = [
     "Advance",
+    "Alert",
+    "AlertSink",
     "ChannelEnergy",
+    "DropSource",
     "Embedder",
     "Energy",
     "FeatureExtractor",
+    "Facts",
     "Features",
     "FitsAdapter",
     "FitsFile",
@@ -39,6 +45,7 @@ __all__ = [
     "InstrumentAdapter",
     "Keywords",
     "LinearEnergy",
+    "Listing",
     "MissionTable",
     "NoImage",
     "Options",
@@ -48,10 +55,12 @@ __all__ = [
     "PluginHost",
     "PluginRecord",
     "ReadLimits",
+    "Receipt",
     "Representation",
     "Rule",
     "Sample",
     "Scorer",
+    "SourceOptions",
     "Subjects",
     "Values",
     "Veto",

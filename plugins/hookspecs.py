@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pluggy
 
+from .alerts import AlertSink
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Representation
+from .drops import DropSource
 from .judging import Scorer, Veto
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
@@ -44,3 +46,13 @@ def register_scorers(register: Callable[[Scorer], None]) -> None:
 @hookspec
 def register_vetoes(register: Callable[[Veto], None]) -> None:
     """Register vetoes, each from detections to flags with the numbers behind them."""
+
+
+@hookspec
+def register_drop_sources(register: Callable[[DropSource], None]) -> None:
+    """Register drop sources, each a kind of place where an archive drops files."""
+
+
+@hookspec
+def register_alert_sinks(register: Callable[[AlertSink], None]) -> None:
+    """Register alert sinks, each of which sends alerts somewhere."""

@@ -18,7 +18,9 @@ from pydantic import ValidationError
 from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
 
 from . import hookspecs
+from .alerts import AlertSink
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Options, Plugin, Representation
+from .drops import DropSource
 from .judging import Scorer, Veto
 
 __all__ = ["KINDS", "PluginFailure", "PluginHost", "PluginRecord"]
@@ -32,6 +34,8 @@ KINDS: Final[Mapping[str, type[Plugin]]] = {
     "embedders": Embedder,
     "scorers": Scorer,
     "vetoes": Veto,
+    "alert_sinks": AlertSink,
+    "drop_sources": DropSource,
 }
 """Kinds of plugins, as in ``register_KIND``, and the class that each derives from."""
 
@@ -172,6 +176,16 @@ class PluginHost:
     def vetoes(self) -> Mapping[str, Veto]:
         """Registered vetoes by name."""
         return self._of_kind("vetoes", Veto)  # type: ignore[type-abstract]
+
+    @property
+    def drop_sources(self) -> Mapping[str, DropSource]:
+        """Registered drop sources by name."""
+        return self._of_kind("drop_sources", DropSource)  # type: ignore[type-abstract]
+
+    @property
+    def alert_sinks(self) -> Mapping[str, AlertSink]:
+        """Registered alert sinks by name."""
+        return self._of_kind("alert_sinks", AlertSink)  # type: ignore[type-abstract]
 
     def note_failure(self, kind: str, plugin: Plugin, when: str, fault: Exception) -> None:
         """Write down that a plugin broke on something; it stays in use, for the next file may suit it.
