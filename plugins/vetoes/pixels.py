@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.statistics.result import FLARE
+
 from ..contract import Options
 from ..judging import Flags, Subjects, Veto
 from .focal_plane import FocalPlane, focal_plane
@@ -130,7 +132,7 @@ class Afterglow(Veto):
         found, left = judged
         falls = (found[:, 5] <= options.max_step_frames) & (found[:, 6] <= options.max_energy_trend)
         raised = (found[:, 1] >= options.min_events) & (found[:, 3] <= options.max_chance) & falls & left
-        return Flags(raised & (subjects.direction == 1), _columns(found, *names))
+        return Flags(raised & (subjects.direction == FLARE), _columns(found, *names))
 
 
 class CosmicRayTrack(Veto):
