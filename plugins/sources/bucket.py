@@ -1,0 +1,113 @@
+"""Any place that fsspec reaches as a drop source: S3 buckets, SFTP, FTP and others, by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from xherald.photons.errors import ConfigError, DropError
+
+from ..contract import Options
+from ..drops import DropSource, Listing
+from .download import CHUNK, Body, RemoteOptions, download, in_tries
+
+__all__ = ["BucketOptions", "BucketSource"]
+
+
+class BucketOptions(RemoteOptions):
+    """Which place."""
+
+    url: str = Field(pattern=r"^[a-z0-9+]+://", description="s3://bucket/prefix, sftp://host/path, ftp://host/path …")
+    storage: dict[str, Any] = Field(
+        default_factory=dict,
+        description="options of fsspec's file system, such as anon: true; secrets come from its own variables",
+    )
+
+
+class BucketSource(DropSource):
+    """A place that fsspec reaches, and all below it: buckets of S3 (`pip install 'xherald[s3]'`), SFTP, FTP."""
+
+    name = "fsspec"
+    options_model = BucketOptions
+
+    def poll(self, options: Options) -> Iterator[Listing]:
+        """Files below the URL, with the ETag where there is one."""
+        settings = _of(options)
+        found, root, scheme = in_tries(lambda: _found(settings), settings)
+        for path, facts in sorted(found.items()):
+            name = path.removeprefix(root).lstrip("/")
+            if facts.get("type") == "file" and settings.wants(name):
+                yield Listing(f"{scheme}{path}", name, int(facts.get("size") or 0), _changed(facts), _mark(facts))
+
+    def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
+        """Fetch it, going on from where an earlier try broke off if its mark or size and time are still the same."""
+        settings = _of(options)
+        return download(listing, into, settings, lambda start, mark: _opened(listing, settings, start, mark))
+
+
+def _of(options: Options) -> BucketOptions:
+    if not isinstance(options, BucketOptions):
+        raise ConfigError(f"fsspec: was given {type(options).__name__}, not its own options")
+    return options
+
+
+def _file_system(settings: BucketOptions) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        system, root = fsspec.core.url_to_fs(settings.url, use_listings_cache=False, **settings.storage)
+    except (ImportError, ValueError, TypeError) as fault:
+        raise DropError(f"{settings.url}: cannot be opened: {fault}", passing=False) from fault
+    return system, str(root)
+
+
+def _found(settings: BucketOptions) -> tuple[Mapping[str, Mapping[str, Any]], str, str]:
+    try:
+        system, root = _file_system(settings)
+        system.invalidate_cache()
+        scheme = settings.url.partition("://")[0] + "://"
+        return system.find(root, detail=True), root, scheme
+    except DropError:
+        raise
+    except Exception as fault:  # each file system has errors of its own
+        raise _told(settings.url, fault) from fault
+
+
+def _opened(listing: Listing, settings: BucketOptions, start: int, mark: str) -> Iterator[Body]:
+    try:
+        system, _ = _file_system(settings)
+        path = system._strip_protocol(listing.url)
+        facts = system.info(path)
+        same = _mark(facts) or f"{facts.get('size')} {_changed(facts)}"
+        size = facts.get("size")
+        begins = start if start and mark == same else 0
+        with system.open(path, "rb", block_size=16 * CHUNK) as file:
+            file.seek(begins)
+            yield Body(begins, int(size) if size else None, same, iter(lambda: file.read(CHUNK), b""))
+    except DropError:
+        raise
+    except Exception as fault:  # each file system has errors of its own
+        raise _told(listing.url, fault) from fault
+
+
+def _told(url: str, fault: Exception) -> DropError:
+    gone = isinstance(fault, FileNotFoundError | PermissionError)
+    return DropError(f"{url}: {type(fault).__name__}: {fault}", passing=not gone)
+
+
+def _changed(facts: Mapping[str, Any]) -> float:
+    for key in ("LastModified", "mtime", "modified", "last_modified", "modify"):
+        value = facts.get(key)
+        if isinstance(value, datetime):
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return 0.0
+
+
+def _mark(facts: Mapping[str, Any]) -> str:
+    return str(facts.get("ETag") or facts.get("etag") or "").strip('"')
