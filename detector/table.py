@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["print_table"]
 
-PIPE_WIDTH = 260
+PIPE_WIDTH = 320
 """Width where there is no terminal: wide enough for every column."""
 
 STYLES = {"flare": "bold red", "dip": "bold blue", "steady": "dim"}
@@ -173,19 +173,21 @@ def _index(row: SourceRow) -> str:
 
 COLUMNS = (
     _Shown("source", _name),
-    _Shown("RA Dec (deg)", _position, 100),
+    _Shown("RA Dec (deg)", _position, 180),
     _Shown("counts", _counts, 0, "right"),
-    _Shown("background", _background, 120, "right"),
-    _Shown("livetime s", lambda row: f"{row['livetime_s']:.0f}", 140, "right"),
+    _Shown("background", _background, 215, "right"),
+    _Shown("livetime s", lambda row: f"{row['livetime_s']:.0f}", 260, "right"),
     _Shown("kind", lambda row: row["kind"]),
     _Shown("false alarm", _false_alarm, 0, "right"),
-    _Shown("class", _class, 110),
-    _Shown("p (timing)", _p_value, 200, "right"),
+    _Shown("class", _class, 155),
+    _Shown("p (timing)", _p_value, 295, "right"),
     _Shown("from (UTC)", _start, 80),
     _Shown("for", _duration, 0, "right"),
-    _Shown("seen / expected", _seen_expected, 90, "right"),
-    _Shown("similar to (kind, distance)", _similar, 170),
-    _Shown("index", _index, 200, "right"),
-    _Shown("hardness", _hardness, 200, "right"),
-    _Shown("flags", _flags, 90),
+    _Shown("seen / expected", _seen_expected, 200, "right"),
+    _Shown("candidate", lambda row: row["candidate_id"] or UNKNOWN, 130),
+    _Shown("similar to (kind, distance)", _similar, 250),
+    _Shown("index", _index, 270, "right"),
+    _Shown("hardness", _hardness, 285, "right"),
+    _Shown("flags", _flags, 95),
 )
+"""Least widths are such that no column is cut where it is shown, with an id of the usual length; flags fold."""

@@ -185,7 +185,7 @@ def test_a_burst_s_window_takes_in_its_tail_but_not_the_usual_level() -> None:
 
 def test_chances_and_rates_in_words() -> None:
     assert [one_in(p) for p in (None, 0.5, 1 / 37, 1 / 12_345, 3.2e-7, 1e-40, 0.0)] == [
-        "–", "1 in 2", "1 in 37", "1 in 12,000", "1 in 3,100,000", "fewer than 1 in 1e9", "fewer than 1 in 1e9",
+        "–", "1 in 2", "1 in 37", "1 in 12,000", "1 in 3,100,000", "<1 in 1e9", "<1 in 1e9",
     ]  # fmt: skip
     assert per_day(3.24) == "3.2 per day"
     assert per_day(0.02) == "0.02 per day, one in 50 days"

@@ -467,4 +467,5 @@ def _places(detections: Detections, index: I64) -> list[Place | None]:
 def _versions(detections: Detections, n: int) -> Sequence[Versions]:
     near, reference = detections.neighbours, detections.subjects.reference
     held = near.reference if near else f"{reference.name}@{reference.version}" if reference else None
-    return [{"xherald": version("xherald"), "calibration": detections.calibration, "reference": held} for _ in range(n)]
+    code = version("xherald")
+    return [{"xherald": code, "calibration": detections.calibration, "reference": held} for _ in range(n)]

@@ -42,7 +42,7 @@ def one_in(probability: float | None) -> str:
     if odds < 9.5:
         return f"1 in {odds:.2g}"
     if odds >= BEYOND_DOUBT:
-        return "fewer than 1 in 1e9"
+        return "<1 in 1e9"
     step = 10 ** (math.floor(math.log10(odds)) - 1)
     return f"1 in {round(odds / step) * step:,.0f}"
 
