@@ -138,7 +138,7 @@ class Alert:
         values = {key: value for key, value in told.items() if key in known}
         facts = values.get("facts") or {}
         own = {one.name for one in fields(Facts)}
-        measured = {
+        measured: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in facts.items() if key in own
         }
         values["facts"] = Facts(**measured)
@@ -191,14 +191,16 @@ class AlertSink(Plugin):
             It was not taken for now; the same alert is tried again later.
         AlertRefusedError
             It will never be taken as it is.
+        ConfigError
+            The options lead nowhere, such as to a secret that is not there; tried again as well.
         """
 
     def secrets(self, options: Options) -> Sequence[str]:
-        """Passwords, keys and the like that the options lead to; they are blotted out of whatever is told of the sink.
+        """Passwords, keys and the like that the options lead to; blotted out of whatever is told of the sink.
 
         Raises
         ------
-        AlertError
+        ConfigError
             They cannot be read.
         """
         return ()
