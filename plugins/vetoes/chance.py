@@ -22,13 +22,13 @@ LEAST, LEAST_LOG = 1e-300, -690.0
 
 
 @njit(cache=True, nogil=True)
-def _term(count: float, mean: float) -> float:
+def _term(count: float, mean: float) -> Any:
     """Chance of exactly `count`."""
     return math.exp(max(count * math.log(mean) - mean - math.lgamma(count + 1.0), LEAST_LOG))
 
 
 @njit(cache=True, nogil=True)
-def _upwards(count: float, mean: float) -> float:
+def _upwards(count: float, mean: float) -> Any:
     """Chance of `count` or more, for counts above the mean."""
     term = _term(count, mean)
     total, k = term, count
@@ -40,7 +40,7 @@ def _upwards(count: float, mean: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _downwards(count: float, mean: float) -> float:
+def _downwards(count: float, mean: float) -> Any:
     """Chance of `count` or fewer, for counts of at most the mean."""
     term = _term(count, mean)
     total, k = term, count
@@ -52,7 +52,7 @@ def _downwards(count: float, mean: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def poisson_at_least(count: float, mean: float) -> float:
+def poisson_at_least(count: float, mean: float) -> Any:
     """Chance of `count` or more where `mean` are expected."""
     if count <= 0.0:
         return 1.0
@@ -63,7 +63,7 @@ def poisson_at_least(count: float, mean: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def poisson_at_most(count: float, mean: float) -> float:
+def poisson_at_most(count: float, mean: float) -> Any:
     """Chance of `count` or fewer where `mean` are expected."""
     if count < 0.0:
         return LEAST
@@ -74,7 +74,7 @@ def poisson_at_most(count: float, mean: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def binomial_at_least(count: float, trials: float, share: float) -> float:
+def binomial_at_least(count: float, trials: float, share: float) -> Any:
     """Chance that `count` or more of `trials` fall where `share` are expected to."""
     if count <= 0 or share >= 1.0:
         return 1.0

@@ -94,7 +94,7 @@ def focal_plane(subjects: Subjects) -> FocalPlane | None:
         detector=detector,
         offset=place - centre[source],
         axes=axes,
-        turn=np.linalg.inv(axes),
+        turn=np.linalg.inv(axes).astype(np.float64),
         extent=extent,
         centre=centre,
         radius=np.sqrt(np.array([one.region.area for one in subjects.apertures]) / np.pi),

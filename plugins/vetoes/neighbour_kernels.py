@@ -27,7 +27,7 @@ def _stray_share(
     slope: float,
     part: float,
     reach: float,
-) -> float:
+) -> Any:
     """Part of a neighbour's photons that lands in a circle (dx, dy) arcsec from it."""
     if way == WINGS:
         r2 = dx * dx + dy * dy

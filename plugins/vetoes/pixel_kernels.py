@@ -21,13 +21,13 @@ SUBPIXELS = 5
 
 
 @njit(cache=True, nogil=True)
-def _density(r2: float, core: float, slope: float) -> float:
+def _density(r2: float, core: float, slope: float) -> Any:
     """Part of a point source's photons that falls on a square arcsec at a squared distance from it."""
     return slope / (math.pi * core * core) * (1.0 + r2 / (core * core)) ** (-slope - 1.0)
 
 
 @njit(cache=True, nogil=True)
-def pixel_share(dx: float, dy: float, side: float, core: float, slope: float) -> float:
+def pixel_share(dx: float, dy: float, side: float, core: float, slope: float) -> Any:
     """Part of a point source's photons that falls on a square pixel whose middle is (dx, dy) arcsec from it."""
     if dx * dx + dy * dy > 9.0 * max(side, core) ** 2:
         return min(_density(dx * dx + dy * dy, core, slope) * side * side, 1.0)
@@ -109,7 +109,8 @@ def busiest_pixels(
             here += 1
         d, px, py = detector[own[here]], pixel[own[here], 0], pixel[own[here], 1]
         total = 0.0
-        for i in own:
+        for k in range(count):
+            i = own[k]
             if detector[i] == d:
                 a, b = float(px - pixel[i, 0]), float(py - pixel[i, 1])
                 dx = offset[i, 0] + axes[d, 0, 0] * a + axes[d, 0, 1] * b
@@ -129,7 +130,7 @@ def busiest_pixels(
             within += inside[i] and detector[i] == d and pixel[i, 0] == px and pixel[i, 1] == py
         out[s, 4] = within
         out[s, 5] = np.median(time[on[1:]] - time[on[:-1]]) / frame_time if held > 1 and frame_time > 0 else np.inf
-        rank, energies = 0, 0.0
+        rank, energies = 0.0, 0.0
         some = min(held, 200)
         for i in range(some):
             energies += energy[on[i]]
