@@ -147,6 +147,10 @@ class ChandraAdapter(FitsAdapter):
             return ()
         return sorted(path.parent.glob(f"acisf{match[1]}_???N???_r{match[2]}_reg3.fits*"), reverse=True)
 
+    def expects_companions(self, path: Path) -> bool:
+        """A catalogue list comes with its region."""
+        return CATALOGUE_LIST.fullmatch(path.name) is not None
+
     def apertures(self, observation: Observation) -> list[Aperture]:
         """The catalogue's region, with an annulus about it as far as the list reaches."""
         if not observation.companions or not observation.per_source_id:

@@ -148,6 +148,10 @@ class EinsteinProbeAdapter(FitsAdapter):
             return sorted(path.parent.glob(f"fxt_{match[1]}_{match[2]}_*.rmf*"))
         return ()
 
+    def expects_companions(self, path: Path) -> bool:
+        """WXT files come with a source list; what FXT files come with, they do without."""
+        return WXT_NAME.match(path.name) is not None
+
     def apertures(self, observation: Observation) -> list[Aperture]:
         """Sources of the pipeline's list."""
         lists = [path for path in observation.companions if ".cat" in path.name.lower()]

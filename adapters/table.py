@@ -10,7 +10,7 @@ hold good times and backgrounds too; `ragged` reads them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,6 +124,11 @@ class TableAdapter(InstrumentAdapter):
         photons = _chosen(photons, inside)
         intervals = _read_intervals(_gti_path(path), photons.names, limits)
         return _batch(path, photons, intervals, settings)
+
+    def companions(self, path: Path) -> Iterable[Path]:
+        """Good times of a table of photons."""
+        good_times = _gti_path(path)
+        return (good_times,) if path.suffix.lower() in (".csv", *PARQUET) and good_times.is_file() else ()
 
 
 def _holds_rows(path: Path, names: list[str]) -> bool:

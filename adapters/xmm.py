@@ -130,6 +130,10 @@ class XmmAdapter(FitsAdapter):
         match = OBS_ID.search(path.name)
         return sorted(path.parent.glob(f"P{match[0]}*OBSMLI*")) if match else ()
 
+    def expects_companions(self, path: Path) -> bool:
+        """The pipeline delivers a source list with every observation."""
+        return path.name.startswith("P") and OBS_ID.search(path.name) is not None
+
     def apertures(self, observation: Observation) -> list[Aperture]:
         """Sources of the pipeline's list."""
         if not observation.companions or observation.projection is None:

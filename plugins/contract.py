@@ -107,6 +107,10 @@ class InstrumentAdapter(Plugin):
         """Existing files beside it that belong to it (region, source list)."""
         return ()
 
+    def expects_companions(self, path: Path) -> bool:
+        """Whether files that belong to it usually come with it, so that a stream does well to wait for them."""
+        return False
+
     def apertures(self, observation: Observation) -> list[Aperture]:
         """Sources that companions or the file itself name; empty if they are to be found by detection."""
         return []

@@ -1,0 +1,239 @@
+"""From what a drop source lists to drops that are stable: seen, waited for, fetched, found whole, hashed: `Intake`.
+
+One look after another does that, each of which can be cut off anywhere: what it did is in the store, and what it did
+not is done by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from xherald.catalog_store.records import Drop, DropState, Sighting
+from xherald.catalog_store.store import Store
+from xherald.detector.config import Configuration
+from xherald.photons.artefacts import sha256_of
+from xherald.photons.errors import DropError, UnclaimedFileError, UnreadableFileError, XheraldError
+from xherald.plugins import DropSource, Listing, Options
+from xherald.plugins.files import read_header
+
+from .companions import belonging, expects, shadow_of
+from .files import Files
+from .settings import StreamSettings
+from .whole import Examined, Steadiness, examine
+
+__all__ = ["Intake", "Looked"]
+
+SEEN_AT_ONCE: Final = 1000
+"""Sightings in one step of the store, so that the first drops are worked on while the rest is looked at."""
+
+
+@dataclass(slots=True)
+class Looked:
+    """What one look came to.
+
+    Parameters
+    ----------
+    seen, stable, duplicates, quarantined : int — drops that became so
+    waiting : int — files that a later look is to decide on
+    """
+
+    seen: int = 0
+    stable: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    waiting: int = 0
+
+
+@dataclass(slots=True)
+class Intake:
+    """One drop source's way into the store.
+
+    Parameters
+    ----------
+    name : str — the source's, of the user's own
+    source : DropSource
+    options : Options — its own
+    store : Store
+    files : Files — where fetched files lie
+    configuration : Configuration
+    settings : StreamSettings
+    once : bool
+        Whether there will be no later look to wait for: what is not whole is set aside at once.
+    stopped : callable — whether the daemon is about to end, so that the look is cut short
+    """
+
+    name: str
+    source: DropSource
+    options: Options
+    store: Store
+    files: Files
+    configuration: Configuration
+    settings: StreamSettings
+    once: bool = False
+    stopped: Callable[[], bool] = lambda: False
+    _steadiness: Steadiness = field(init=False)
+    _done: set[int] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self._steadiness = Steadiness(self.settings.settle_s)
+
+    def look(self) -> Looked:
+        """Look at everything that the source lists, and take what is whole.
+
+        Raises
+        ------
+        DropError
+            The source cannot be looked into.
+        StoreUnavailableError
+        """
+        told = Looked()
+        listed = list(self.source.poll(self.options))
+        fresh = [one for one in listed if _key(one) not in self._done]
+        owners = self._owners(fresh, listed)
+        mine = {name for names in owners.values() for name in names}
+        for first in range(0, len(fresh), SEEN_AT_ONCE):
+            some: list[Listing] = []
+            for one in fresh[first : first + SEEN_AT_ONCE]:
+                if (one.folder, one.file_name) in mine:
+                    self._forget(one)
+                elif self._held_back(one):
+                    told.waiting += 1
+                else:
+                    some.append(one)
+            sightings = [Sighting(self.name, one.url, one.size, one.mtime, one.mark) for one in some]
+            for one, drop in zip(some, self.store.see(sightings) if sightings else (), strict=True):
+                if self.stopped():
+                    return told
+                self._decide(one, drop, owners.get((one.folder, one.file_name), ()), listed, told)
+        return told
+
+    def _decide(
+        self,
+        one: Listing,
+        drop: Drop,
+        companions: Iterable[tuple[str, str]],
+        listed: Iterable[Listing],
+        told: Looked,
+    ) -> None:
+        """Take a drop that is seen and whole, set aside one that will not be, and leave the others for later."""
+        if drop.state is not DropState.SEEN:
+            self._forget(one)
+            return
+        told.seen += 1
+        with_it = set(companions)
+        if not self._stands(one) or self._waits_for_company(one, with_it):
+            told.waiting += 1
+            return
+        try:
+            path = self.files.fetched(
+                self.source, self.options, one, drop.id, [other for other in listed if _place(other) in with_it]
+            )
+            found = self._examined(path)
+        except DropError as fault:
+            if fault.passing:
+                raise
+            found = Examined(str(fault))
+            self._quarantine(one, drop, str(fault), told)
+            return
+        reason = found.fault or found.other
+        if reason is None:
+            state = self.store.settle(drop.id, sha256_of(path)).state
+            told.stable += state is DropState.STABLE
+            told.duplicates += state is DropState.DUPLICATE
+            if state is DropState.DUPLICATE:
+                self.files.discard(drop)
+            self._forget(one)
+            return
+        patience = self.settings.incomplete_wait_s if found.fault else self.settings.companions_wait_s
+        if self.once or self._steadiness.waited(one.url) >= patience:
+            self._quarantine(one, drop, self._why(one, reason, listed), told)
+        else:
+            told.waiting += 1
+
+    def _examined(self, path: Path) -> Examined:
+        limits, host = self.configuration.settings.read, self.configuration.host
+        found = examine(path, limits)
+        if found.fault or found.other:
+            return found
+        try:
+            host.adapter_for(path, read_header(path, limits))
+        except UnclaimedFileError as fault:
+            return Examined(other=fault.reason)
+        except UnreadableFileError as fault:
+            return Examined(fault.reason)
+        except XheraldError:
+            return found  # a defect of the file that the road tells better
+        return found
+
+    def _held_back(self, one: Listing) -> bool:
+        """Whether a local file that is no event list may yet turn out to belong to one; it is no drop meanwhile."""
+        if self.once or not self._is_local or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
+            return False
+        self._steadiness.stands(one.url, _look(one))
+        return self._examined(Path(one.url)).other is not None
+
+    def _waits_for_company(self, one: Listing, companions: set[tuple[str, str]]) -> bool:
+        if self.once or companions or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
+            return False
+        return expects(Path(one.file_name), self.configuration.host.adapters)
+
+    def _stands(self, one: Listing) -> bool:
+        return self._steadiness.stands(one.url, _look(one), one.mtime if self._is_local else 0.0)
+
+    def _quarantine(self, one: Listing, drop: Drop, reason: str, told: Looked) -> None:
+        self.store.quarantine(drop.id, reason)
+        self.files.discard(drop)
+        told.quarantined += 1
+        self._forget(one)
+
+    def _why(self, one: Listing, reason: str, listed: Iterable[Listing]) -> str:
+        """The reason, and whose companion it is if it came after its file was taken."""
+        beside = [other for other in listed if other.folder == one.folder and other.url != one.url]
+        owner = next(
+            (name for name, theirs in self._owners(beside, beside + [one]).items() if _place(one) in theirs), None
+        )
+        return reason if owner is None else f"belongs to {owner[1]}, which went on without it; release that one"
+
+    def _owners(
+        self, some: Iterable[Listing], listed: Iterable[Listing]
+    ) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
+        """What belongs to each of some files, both as folder and name."""
+        folders: dict[str, list[str]] = {}
+        for one in some:
+            folders.setdefault(one.folder, []).append(one.file_name)
+        adapters = self.configuration.host.adapters
+        found: dict[str, Mapping[str, tuple[str, ...]]] = {}
+        for folder, names in folders.items():
+            if self._is_local:
+                found[folder] = belonging(Path(folder), names, adapters)
+            else:
+                with shadow_of(one.file_name for one in listed if one.folder == folder) as shadow:
+                    found[folder] = belonging(shadow, names, adapters)
+        return {
+            (folder, name): tuple((folder, other) for other in theirs)
+            for folder, owned in found.items()
+            for name, theirs in owned.items()
+        }
+
+    @property
+    def _is_local(self) -> bool:
+        return self.source.watched(self.options) is not None
+
+    def _forget(self, one: Listing) -> None:
+        self._done.add(_key(one))
+        self._steadiness.forget(one.url)
+
+
+def _key(one: Listing) -> int:
+    return hash((one.url, *_look(one)))
+
+
+def _look(one: Listing) -> tuple[int, float, str]:
+    return one.size, one.mtime, one.mark
+
+
+def _place(one: Listing) -> tuple[str, str]:
+    return one.folder, one.file_name
