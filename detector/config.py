@@ -26,6 +26,7 @@ from xherald.plugins import PluginHost, ReadLimits
 from xherald.plugins.cases import Cases
 
 from . import marked_yaml
+from .alerts.settings import AlertSettings
 from .marked_yaml import MarkedYamlError
 from .reference.settings import ReferenceSettings
 
@@ -81,6 +82,7 @@ class Settings(Section):
     timing: TimingSettings = TimingSettings()
     cases: Cases = Cases()
     reference: ReferenceSettings = ReferenceSettings()
+    alerts: AlertSettings = AlertSettings()
     output: OutputSettings = OutputSettings()
     plugins: PluginSettings = PluginSettings()
     adapters: dict[str, dict[str, Any]] = Field(default_factory=dict)

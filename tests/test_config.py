@@ -54,7 +54,7 @@ def test_the_shipped_file_means_the_same_to_any_yaml_reader() -> None:
     ("text", "line", "expected"),
     [
         ("timing:\n  signifcance: 1e-4\n", 2, "unknown key 'timing.signifcance'; allowed: blocks_p0, significance"),
-        ("timimg:\n  significance: 1e-4\n", 1, "unknown key 'timimg'; allowed: adapters, apertures"),
+        ("timimg:\n  significance: 1e-4\n", 1, "unknown key 'timimg'; allowed: adapters, alerts, apertures"),
         ("timing:\n  significance: much\n", 2, "timing.significance: Input should be a valid number, got 'much'"),
         ("timing:\n  blocks_p0: 0.1\n  significance: 2\n", 3, "significance must lie between 0 and 1"),
         ("timing:\n  threads: 1.5\n", 2, "timing.threads: Input should be a valid integer"),

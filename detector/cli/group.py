@@ -22,6 +22,7 @@ USAGE = 2
 """Exit code: wrong options or configuration; nothing was done."""
 
 COMMANDS = (
+    "alert",
     "candidate",
     "candidates",
     "config",
