@@ -16,6 +16,7 @@ from scipy.stats import binom, kstest
 from xherald.detector.config import load_configuration
 from xherald.detector.evaluation import baselines, metrics, reliability
 from xherald.detector.evaluation.document import markdown
+from xherald.detector.evaluation.goals import goals
 from xherald.detector.evaluation.grid import COUNTS, DEPTHS, STRENGTHS, WIDTHS, Templates, draw_grid, shortest_flare
 from xherald.detector.evaluation.judged import DETECTOR, ORACLE, Judged, judge_parts
 from xherald.detector.evaluation.oracle import oracle_scores
@@ -327,6 +328,18 @@ def test_efficiency_of_a_known_score_is_what_it_must_be() -> None:
     assert scan["difference"] < -5 * scan["difference_error"]
 
 
+def test_where_no_steady_source_tells_nothing_is_found() -> None:
+    judged = made_up(6.0)
+    null = judged.of_kind("steady")
+    counts = np.where(null, 15, judged.facts["counts"])
+    blind = replace(judged, facts={**judged.facts, "counts": counts})
+    rows = metrics.efficiencies(blind)
+    row = row_of(rows, direction="flare", rate=0.01, group="all", counts=[200, 501], method=DETECTOR)
+    assert (row["events"] > 100, row["found"], row["steady"]) == (True, 0, 0)
+    curves = metrics.roc(blind)
+    assert row_of(curves, direction="flare", method=DETECTOR)["efficiency"][-1] == 1.0
+
+
 def test_ties_never_count_as_found() -> None:
     counts, null = np.full(300, 15), np.arange(300) < 200
     number, of = metrics.exceeding(np.zeros(300), counts, null)
@@ -424,6 +437,36 @@ def test_a_report_holds_every_method_on_every_sample(report) -> None:
     assert report["samples"]["grid"]["sources"] == {"dip": 100, "flare": 100, "steady": 150}
     assert [one["file"] for one in report["real"]["skipped"]] == list(QUIET)
     assert {row["wanted"] for row in report["goals"]} >= {"≥ 0.03", "≤ 0.01", "≤ 0.10"}
+
+
+def test_goals_are_told_as_measured(report) -> None:
+    """The whole report with one number after the other changed: the goal follows it."""
+    told = {row["goal"]: row for row in goals(report) if row["sample"] == "grid"}
+    own = row_of(
+        report["samples"]["grid"]["efficiencies"],
+        direction="dip",
+        rate=0.01,
+        group="all",
+        counts=[10, 501],
+        method=DETECTOR,
+    )
+    dips = told["dips at 1 % false, 10–500 counts"]
+    assert dips["measured"] == own["efficiency"]
+    assert dips["reached"] is (own["efficiency"] >= 0.52)
+    streams = [{**row, "false_fraction": 0.3} for row in report["stream"]]
+    count = {"kind": "", "telescope": "", "trials": 1000, "low": 0.0, "high": 1.0}
+    vetoes = [
+        {**count, "group": "clean", "what": "flagged", "counted": 6, "part": 0.006},
+        {**count, "group": "transient", "what": "kept", "counted": 990, "part": 0.99},
+        {**count, "group": "artefact", "what": "rejected", "counted": 900, "part": 0.9},
+    ]
+    changed = {**report, "stream": streams, "vetoes": {"rows": vetoes}}
+    told = {row["goal"]: row["reached"] for row in goals(changed)}
+    assert told["false discoveries along a stream, lord"] is False
+    assert told["clean: flagged (6 of 1,000)"] is False
+    assert told["transient: kept (990 of 1,000)"] is True
+    assert told["artefact: rejected (900 of 1,000)"] is False
+    assert "| artefact, rejected | all | 900 | 1,000 |" in markdown({**changed, "goals": goals(changed)})
 
 
 def test_a_report_is_written_read_and_shown(report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ sources of the same counts, so that only the order of scores matters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -125,7 +126,8 @@ def published_reference(telescope: str, sources: int, seed: int, cases: Sequence
     fitted = []
     for case in cases:
         sample: Sample = represent(population.batch, case)
-        extractor, learned = case.extractor.fit(sample, case.extractor_options)
+        with _one_thread():
+            extractor, learned = case.extractor.fit(sample, case.extractor_options)
         features = np.asarray(learned, dtype=np.float64)
         fitted.append(
             PublishedCase(
@@ -164,5 +166,14 @@ def _distance(features: F64, known: F64, k: int) -> F64:
     """Distance to the k-th nearest of some sources, shape (n,)."""
     from sklearn.neighbors import NearestNeighbors
 
-    distances: F64 = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(known).kneighbors(features)[0]
+    with _one_thread():
+        distances: F64 = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(known).kneighbors(features)[0]
     return distances[:, -1]
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Matrices this small are done several times faster by one thread than by some that wait for each other."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # comes with scikit-learn
+
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits

@@ -71,6 +71,8 @@ def markdown(report: Mapping[str, Any] | None) -> str:
         parts.append(_titled("### Stated false-alarm probability against measured", _false_alarms(sample)))
     parts += ["## Classes of recovered transients", *(_confusion(table) for table in report["confusion"])]
     parts += [_titled("## False discoveries along a stream", _stream(report["stream"])), _real(report["real"])]
+    if report["vetoes"] is not None:
+        parts.append(_titled("## Vetoes on simulated fields", _vetoes(report["vetoes"]["rows"])))
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -156,6 +158,21 @@ def _stream(streams: Iterable[Mapping[str, Any]]) -> Table:
             f"{one['power']:.3f}",
         ]
         for one in streams
+    ]
+
+
+def _vetoes(counts: Iterable[Mapping[str, Any]]) -> Table:
+    heads = ["what", "kind", "counted", "of", "part (95 %)"]
+    return heads, [
+        [
+            f"{one['group'].replace('_', ' ')}, {one['what']}",
+            one["kind"] or "all",
+            f"{one['counted']:,}",
+            f"{one['trials']:,}",
+            f"{100 * one['part']:.2f} % ({100 * one['low']:.2f}–{100 * one['high']:.2f})",
+        ]
+        for one in counts
+        if not one["telescope"]
     ]
 
 

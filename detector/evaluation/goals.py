@@ -55,6 +55,24 @@ def goals(report: Mapping[str, Any]) -> list[dict[str, Any]]:
                 stream["false_fraction"] <= FALSE_FRACTION,
             )
         )
+    if report["vetoes"] is not None:
+        rows += _vetoes(report["vetoes"]["rows"])
+    return rows
+
+
+def _vetoes(counts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    from .vetoes import GOALS
+
+    rows = []
+    for count in counts:
+        if count["kind"] or count["telescope"]:
+            continue
+        what, goal = GOALS[count["group"]]
+        most = what == "flagged"
+        reached = count["part"] <= goal if most else count["part"] >= goal
+        words = f"{count['group'].replace('_', ' ')}: {what} ({count['counted']:,} of {count['trials']:,})"
+        error = 0.25 * (count["high"] - count["low"])  # limits are of 95 %
+        rows.append(_row(words, "fields", count["part"], error, f"{'≤' if most else '≥'} {goal:g}", reached))
     return rows
 
 

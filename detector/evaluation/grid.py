@@ -188,7 +188,7 @@ def _events(kind: Kind, exposures: EventBatch, number: I64, share: F64, rng: np.
     return replace(events, sigma=_sigma(kind, number, events))
 
 
-def support_of(events: Events, profile: Profile, kind: Kind, chosen: NDArray[Any]) -> tuple[F64, F64]:
+def _support_of(events: Events, profile: Profile, kind: Kind, chosen: NDArray[Any]) -> tuple[F64, F64]:
     """Start and length of the support of events of a shape, parts of the livetime."""
     if kind == "dip":
         return events.middle[chosen] - 0.5 * events.duration[chosen], events.duration[chosen]
@@ -221,7 +221,7 @@ def _arrivals(kind: Kind, number: I64, events: Events, rng: np.random.Generator)
         edges = np.linspace(0.0, 1.0, CELLS + 1)
         for profile, rows in _by_shape(kind, events):
             start, length = (np.zeros(len(number)) for _ in range(2))
-            start[rows], length[rows] = support_of(events, profile, kind, rows)
+            start[rows], length[rows] = _support_of(events, profile, kind, rows)
             own = np.flatnonzero((component == 2) & np.isin(source, rows))
             of = source[own]
             before, after = _seen(profile, start[of], length[of])
@@ -268,7 +268,7 @@ def _sigma(kind: Kind, number: I64, events: Events) -> F64:
     inside, part = np.zeros(len(number)), np.zeros(len(number))
     own = 1.0 - events.background
     for profile, rows in _by_shape(kind, events):
-        start, length = support_of(events, profile, kind, rows)
+        start, length = _support_of(events, profile, kind, rows)
         before, after = _seen(profile, start, length)
         whole = number[rows].astype(np.float64)
         low, high = profile.core if kind == "flare" else (0.0, 1.0)
@@ -299,7 +299,7 @@ def _around(
     whole = number.astype(np.float64)
     if kind == "dip":
         for profile, rows in _by_shape(kind, events):
-            start, length = support_of(events, profile, kind, rows)
+            start, length = _support_of(events, profile, kind, rows)
             before, after = _seen(profile, start, length)
             lost = (1.0 - events.background[rows]) * events.strength[rows] * length * (after - before)
             whole[rows] /= 1.0 - lost

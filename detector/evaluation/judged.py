@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.errors import ReferenceDataError
 
 from .baselines import DIP_TESTS, FLARE_TESTS, PublishedReference, halves_and_quarters, published_scores, timing_scores
 from .samples import Part, Sources, draw
@@ -104,12 +105,20 @@ def judge_parts(
     settings : TimingSettings
     advance : callable, optional
         Told how many sources were judged, time and again.
+
+    Raises
+    ------
+    ReferenceDataError
+        No source is left in any part.
     """
     judged = []
     for part in parts:
         sources = draw(part, seed)
-        judged.append(_judge(sources, part.telescope, detector, references.get(part.telescope), settings))
+        if len(sources.batch):  # of a small part of a population none may have the wanted counts
+            judged.append(_judge(sources, part.telescope, detector, references.get(part.telescope), settings))
         advance(part.size)
+    if not judged:
+        raise ReferenceDataError("evaluation: none of the sources drawn has the wanted counts; take larger samples")
     return Judged.joined(judged)
 
 
@@ -157,7 +166,7 @@ def _facts(sources: Sources, telescope: str) -> dict[str, NDArray[Any]]:
         "telescope": np.full(len(batch), telescope),
         "counts": batch.counts,
         "livetime_s": batch.livetime,
-        "gap": gap_of(batch),
+        "gap": _gap_of(batch),
         "background": np.minimum(batch.background_counts / batch.counts, 1.0),
         "duration": sources.duration,
         "strength": sources.strength,
@@ -165,7 +174,7 @@ def _facts(sources: Sources, telescope: str) -> dict[str, NDArray[Any]]:
     }
 
 
-def gap_of(batch: EventBatch) -> F64:
+def _gap_of(batch: EventBatch) -> F64:
     """Part of each source's span, first good time to last, that is no good time, shape (n,)."""
     span = batch.gti[batch.gti_offsets[1:] - 1, 1] - batch.gti[batch.gti_offsets[:-1], 0]
     good = np.add.reduceat(batch.gti[:, 1] - batch.gti[:, 0], batch.gti_offsets[:-1])

@@ -218,8 +218,8 @@ def roc(judged: Judged, points: int = 40) -> list[dict[str, Any]]:
         events = judged.of_kind(direction)
         for method, score in judged.scores[direction].items():
             number, of = exceeding(score, counts, null)
-            told = events & np.isfinite(of)
-            least = max(3.0 / max(float(np.nanmin(of[told])), 1.0), 1e-4) if told.any() else 1.0
+            told = events & (of > 0)  # NaN is not
+            least = max(3.0 / float(of[told].min()), 1e-4) if told.any() else 1.0
             rates = np.geomspace(min(least, 0.5), 1.0, points)
             part = number[told] / of[told]
             rows.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from .baselines import PublishedReference
     from .judged import Judged
+    from .vetoes import VetoTrials
 
 __all__ = ["FULL", "QUICK", "SCHEMA", "Sizes", "evaluate"]
 
@@ -40,6 +42,7 @@ class Sizes:
     reference : int — of the populations that published features are learned from, each; 0 leaves these out
     injections : int — into each real file
     stream, replays : int — sources of a replayed stream, and how many streams
+    veto_fields : int — of each telescope, on which vetoes are tried; 0 leaves these out
     """
 
     steady: int
@@ -50,6 +53,7 @@ class Sizes:
     injections: int
     stream: int
     replays: int
+    veto_fields: int = 0
 
 
 FULL: Final = Sizes(
@@ -61,6 +65,7 @@ FULL: Final = Sizes(
     injections=12,
     stream=100_000,
     replays=20,
+    veto_fields=8,
 )
 """Binomial errors of 0.5 points over all counts."""
 
@@ -97,7 +102,8 @@ def evaluate(
     -------
     dict
         The report, in JSON's own types: schema_version, detector, seed, sizes, versions, seconds, samples (of each:
-        sources by kind, efficiencies, by, roc, false_alarms), confusion, stream, real, goals.
+        sources by kind, efficiencies, by, roc, false_alarms), confusion, stream, real, vetoes (of `vetoes.veto_trials`;
+        None where they were left out), goals.
 
     Raises
     ------
@@ -128,6 +134,8 @@ def evaluate(
         from .real_fields import evaluate_files
 
         real = evaluate_files(data, sizes.injections, seed, detector, configuration, stage)
+    with _timed(seconds, "vetoes"):
+        vetoes = _vetoes(sizes.veto_fields, seed, stage)
     report = {
         "schema_version": SCHEMA,
         "detector": name,
@@ -140,6 +148,7 @@ def evaluate(
         "confusion": tables,
         "stream": streams,
         "real": real,
+        "vetoes": vetoes,
     }
     return report | {"goals": goals(report)}
 
@@ -159,6 +168,15 @@ def _references(
         stage(f"published features of {telescope}")
         out[telescope] = published_reference(telescope, sources, seed_of(seed, "reference"), cases)
     return out
+
+
+def _vetoes(fields: int, seed: int, stage: Callable[[str], object]) -> VetoTrials | None:
+    if not fields:
+        return None
+    from .vetoes import veto_trials
+
+    stage(f"vetoes on {fields} fields of each telescope")
+    return veto_trials(seed_of(seed, "templates"), workers=os.cpu_count() or 1, fields=fields)
 
 
 def _judged(
