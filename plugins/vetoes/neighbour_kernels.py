@@ -14,6 +14,32 @@ STREAK, ARMS, WINGS = 0, 1, 2
 """Ways that photons go astray: along the read-out, along a lobster eye's cross, into the wings of the point spread."""
 
 
+POINTS, NEAR = 7, 4.0
+"""Points across a circle nearer than so many radii at which the point spread is read: it falls off inside."""
+
+
+@njit(cache=True, nogil=True)
+def _density(r2: float, core: float, slope: float) -> Any:
+    """Part of a point source's photons on a square arcsec at a squared distance from it."""
+    return slope / (math.pi * core * core) * (1.0 + r2 / (core * core)) ** (-slope - 1.0)
+
+
+@njit(cache=True, nogil=True)
+def _wings(dx: float, dy: float, radius: float, core: float, slope: float) -> Any:
+    """Part of a point source's photons in a circle (dx, dy) arcsec from it."""
+    area = math.pi * radius * radius
+    if dx * dx + dy * dy > (NEAR * radius) ** 2:
+        return min(_density(dx * dx + dy * dy, core, slope) * area, 1.0)
+    total, points = 0.0, 0
+    for i in range(POINTS):
+        for j in range(POINTS):
+            u, v = (2.0 * i + 1.0) / POINTS - 1.0, (2.0 * j + 1.0) / POINTS - 1.0
+            if u * u + v * v <= 1.0:
+                total += _density((dx + u * radius) ** 2 + (dy + v * radius) ** 2, core, slope)
+                points += 1
+    return min(total / points * area, 1.0)
+
+
 @njit(cache=True, nogil=True)
 def _stray_share(
     way: int,
@@ -30,9 +56,7 @@ def _stray_share(
 ) -> Any:
     """Part of a neighbour's photons that lands in a circle (dx, dy) arcsec from it."""
     if way == WINGS:
-        r2 = dx * dx + dy * dy
-        density = slope / (math.pi * core * core) * (1.0 + r2 / (core * core)) ** (-slope - 1.0)
-        return min(density * math.pi * radius * radius, 1.0)
+        return _wings(dx, dy, radius, core, slope)
     across = abs(turn[0, 0] * dx + turn[0, 1] * dy) * side
     along = abs(turn[1, 0] * dx + turn[1, 1] * dy) * side
     if way == STREAK:
