@@ -21,6 +21,9 @@ SIMPLE: Final = {
 ABOVE_SCAN, ABOVE_SCAN_FAINT, BELOW_LIMIT = 0.03, 0.07, 0.01
 DIPS, ABOVE_DIP_TESTS = 0.52, 0.06
 CLASSES, FALSE_FRACTION = 0.85, 0.10
+LEAST_ALLOWED: Final = 3.0
+"""Steady sources of a bin that may lie above its threshold, for that to be more than the luck of one of them."""
+
 WHOLE: Final = [10, 501]
 
 
@@ -121,7 +124,7 @@ def _flares(name: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
                 -closest["difference"],
                 closest["difference_error"],
                 "> 0",
-                closest["difference"] < 0,
+                closest["difference"] < 0 if min(row["steady"] for row in bins) * 0.001 >= LEAST_ALLOWED else None,
             )
         )
     return out
