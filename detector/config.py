@@ -29,6 +29,8 @@ from . import marked_yaml
 from .alerts.settings import AlertSettings
 from .marked_yaml import MarkedYamlError
 from .reference.settings import ReferenceSettings
+from .store_settings import StoreSettings
+from .stream.settings import StreamSettings
 
 __all__ = ["Configuration", "OutputSettings", "PluginSettings", "Settings", "load_configuration"]
 
@@ -83,6 +85,8 @@ class Settings(Section):
     cases: Cases = Cases()
     reference: ReferenceSettings = ReferenceSettings()
     alerts: AlertSettings = AlertSettings()
+    store: StoreSettings = StoreSettings()
+    stream: StreamSettings = StreamSettings()
     output: OutputSettings = OutputSettings()
     plugins: PluginSettings = PluginSettings()
     adapters: dict[str, dict[str, Any]] = Field(default_factory=dict)

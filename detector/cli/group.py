@@ -29,12 +29,15 @@ COMMANDS = (
     "encoder",
     "evaluate",
     "inject",
+    "ingest",
     "inspect",
     "plugins",
     "reference",
     "scan",
     "simulate",
+    "status",
     "store",
+    "watch",
 )
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -28,7 +28,7 @@ def shadow_of(names: Iterable[str]) -> Iterator[Path]:
 def belonging(
     folder: Path, names: Iterable[str], adapters: Mapping[str, InstrumentAdapter]
 ) -> dict[str, tuple[str, ...]]:
-    """Names of the files that belong to each of some files of a folder, as any adapter sees it; those with none left out.
+    """Names of what belongs to each of some files of a folder, as any adapter sees it; files with none are left out.
 
     An adapter that breaks on a name has nothing to say of it.
     """

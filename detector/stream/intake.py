@@ -76,6 +76,7 @@ class Intake:
     stopped: Callable[[], bool] = lambda: False
     _steadiness: Steadiness = field(init=False)
     _done: set[int] = field(default_factory=set, init=False)
+    _examinations: dict[int, Examined] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._steadiness = Steadiness(self.settings.settle_s)
@@ -131,11 +132,10 @@ class Intake:
             path = self.files.fetched(
                 self.source, self.options, one, drop.id, [other for other in listed if _place(other) in with_it]
             )
-            found = self._examined(path)
+            found = self._examined(one, path)
         except DropError as fault:
             if fault.passing:
                 raise
-            found = Examined(str(fault))
             self._quarantine(one, drop, str(fault), told)
             return
         reason = found.fault or found.other
@@ -153,7 +153,13 @@ class Intake:
         else:
             told.waiting += 1
 
-    def _examined(self, path: Path) -> Examined:
+    def _examined(self, one: Listing, path: Path) -> Examined:
+        """What a look into the file says; one look is enough for as long as it does not change."""
+        if (key := _key(one)) not in self._examinations:
+            self._examinations[key] = self._examine(path)
+        return self._examinations[key]
+
+    def _examine(self, path: Path) -> Examined:
         limits, host = self.configuration.settings.read, self.configuration.host
         found = examine(path, limits)
         if found.fault or found.other:
@@ -173,7 +179,7 @@ class Intake:
         if self.once or not self._is_local or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
             return False
         self._steadiness.stands(one.url, _look(one))
-        return self._examined(Path(one.url)).other is not None
+        return self._examined(one, Path(one.url)).other is not None
 
     def _waits_for_company(self, one: Listing, companions: set[tuple[str, str]]) -> bool:
         if self.once or companions or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
@@ -193,7 +199,7 @@ class Intake:
         """The reason, and whose companion it is if it came after its file was taken."""
         beside = [other for other in listed if other.folder == one.folder and other.url != one.url]
         owner = next(
-            (name for name, theirs in self._owners(beside, beside + [one]).items() if _place(one) in theirs), None
+            (name for name, theirs in self._owners(beside, [*beside, one]).items() if _place(one) in theirs), None
         )
         return reason if owner is None else f"belongs to {owner[1]}, which went on without it; release that one"
 
@@ -224,6 +230,7 @@ class Intake:
 
     def _forget(self, one: Listing) -> None:
         self._done.add(_key(one))
+        self._examinations.pop(_key(one), None)
         self._steadiness.forget(one.url)
 
 

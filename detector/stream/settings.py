@@ -67,7 +67,7 @@ class StreamSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
-    settle_s: float = Field(default=10.0, ge=0)
+    settle_s: float = Field(default=2.0, ge=0)
     companions_wait_s: float = Field(default=600.0, ge=0)
     incomplete_wait_s: float = Field(default=3600.0, ge=0)
     workers: int = Field(default=0, ge=0)

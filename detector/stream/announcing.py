@@ -1,0 +1,42 @@
+"""From news of candidates to alerts for the sinks that the settings name: `announcer`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from xherald.catalog_store.records import AlertRecord, AlertType
+from xherald.detector.alerts.payload import announcements, retractions, tense_of
+
+from .deciding import Announce, News
+
+if TYPE_CHECKING:
+    from xherald.detector.alerts.settings import AlertSettings
+
+__all__ = ["announcer"]
+
+SUPERSEDED: Final = "a later processing of the observation does not hold it any more"
+
+
+def announcer(settings: AlertSettings, mark: str) -> Announce:
+    """What turns news into alerts.
+
+    Parameters
+    ----------
+    settings : AlertSettings
+    mark : str — SHA-256 of the drop's content: the same content gives alerts of the same ids
+    """
+
+    def announce(news: Sequence[News]) -> list[AlertRecord]:
+        now = datetime.now(UTC)
+        out: list[AlertRecord] = []
+        for one in news:
+            if one.alert_type is AlertType.RETRACTION:
+                tense = tense_of(one.evidence, now, settings.archival_after_days)
+                out += retractions(one.evidence, one.heard, mark, SUPERSEDED, now, tense)
+            else:
+                out += announcements(one.evidence, settings, mark, now, heard=one.heard)
+        return out
+
+    return announce

@@ -1,0 +1,256 @@
+"""The daemon's hands: claims drops, gives them to workers, and keeps in the store what comes of each: `Crew`.
+
+All that is written is written here, in one process. What the store cannot take for now is held and tried again; what
+stands in a file's way and may pass is held too, with its claim.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from xherald.catalog_store.records import Drop, DropState, Finished
+from xherald.catalog_store.store import Store
+from xherald.detector.config import Configuration
+from xherald.photons.errors import DropError, StoreError, StoreUnavailableError
+
+from .announcing import announcer
+from .deciding import announce_nothing, decide
+from .files import Files
+from .logs import Log
+from .metrics import Metrics
+from .pool import Pool
+from .work import Answer, Fault, Task
+
+__all__ = ["Crew"]
+
+LEASE: Final = timedelta(minutes=15)
+ASKED_EVERY_S: Final = 1.0
+STORE_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 300.0
+HELD_A_WORKER: Final = 4
+"""Files a worker that may be held back by something passing, before no more are claimed."""
+
+
+@dataclass(slots=True)
+class _InHand:
+    """A claimed drop, how often something passing stood in its way, and when it was seen in monotonic time."""
+
+    drop: Drop
+    hindered: int = 0
+    ready_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Crew:
+    """Carries claimed drops to their end.
+
+    Parameters
+    ----------
+    worker : str — name that claims bear; nobody else alive has it
+    store : Store
+    configuration : Configuration
+    pool : Pool
+    files : Files
+    metrics : Metrics
+    log : Log
+    announcing : bool
+        Whether candidates are announced; a back-fill only keeps them, and leaves false-discovery control alone.
+    finished : callable — told of every drop that was finished or set aside
+    """
+
+    worker: str
+    store: Store
+    configuration: Configuration
+    pool: Pool
+    files: Files
+    metrics: Metrics
+    log: Log
+    announcing: bool = True
+    finished: Callable[[Drop], None] = lambda _: None
+    _hand: dict[int, _InHand] = field(default_factory=dict, init=False)
+    _given: set[int] = field(default_factory=set, init=False)
+    _answers: list[Answer] = field(default_factory=list, init=False)
+    _asked: float = field(default=float("-inf"), init=False)
+    _renewed: float = field(default_factory=time.monotonic, init=False)
+    _store_back: float = field(default=0.0, init=False)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is in hand."""
+        return bool(self._hand or self._answers)
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether something came of files that the store has not taken yet."""
+        return bool(self._answers)
+
+    def ask_at_once(self) -> None:
+        """There may be something to claim."""
+        self._asked = float("-inf")
+
+    def step(self, timeout: float, *, claiming: bool = True, also: Any = ()) -> int:
+        """Claim what workers are free for, wait for what they say, and keep it; answers how many drops were ended."""
+        moment = time.monotonic()
+        if moment >= self._store_back:
+            self._with_store(lambda: self._claim(moment) if claiming else None)
+            self._with_store(lambda: self._renew(moment))
+        self._give(moment)
+        self._answers += self.pool.answers(timeout, also)
+        return self._keep()
+
+    def give_back(self) -> None:
+        """Give back what nobody works on; what workers have in hand is to be waited for before."""
+        for drop_id in [one for one in self._hand if one not in self._given]:
+            self.store.release(drop_id)
+            del self._hand[drop_id]
+
+    # Claiming and giving
+
+    def _claim(self, moment: float) -> None:
+        free = self.pool.idle - (len(self._hand) - len(self._given))
+        held = sum(one.hindered > 0 for one in self._hand.values())
+        if free <= 0 or held >= HELD_A_WORKER * self.pool.size or moment < self._asked + ASKED_EVERY_S:
+            return
+        attempts = self.configuration.settings.stream.attempts
+        drops = self.store.claim(self.worker, free, lease=LEASE, most_attempts=attempts)
+        if len(drops) < free:
+            self._asked = moment
+        for drop in drops:
+            self._hand[drop.id] = _InHand(drop)
+
+    def _give(self, moment: float) -> None:
+        for drop_id, one in list(self._hand.items()):
+            if self.pool.idle <= 0:
+                return
+            if drop_id in self._given or one.ready_at > moment:
+                continue
+            try:
+                path = self.files.of(one.drop)
+            except DropError as fault:
+                kind = Fault.PASSING if fault.passing else Fault.FILE
+                self._answers.append(Answer(drop_id, None, kind, str(fault)))
+                self._given.add(drop_id)
+                continue
+            self._given.add(drop_id)
+            self.pool.give(Task(drop_id, path, one.drop.source))
+
+    def _renew(self, moment: float) -> None:
+        if self._hand and moment - self._renewed > LEASE.total_seconds() / 3:
+            self._renewed = moment
+            self.store.renew(self.worker, list(self._hand), lease=LEASE)
+
+    # Keeping
+
+    def _keep(self) -> int:
+        """Write down what is known; what the store cannot take for now stays."""
+        ended = 0
+        while self._answers and time.monotonic() >= self._store_back:
+            answer = self._answers[0]
+            if not self._with_store(lambda answer=answer: self._settle(answer)):  # type: ignore[misc]
+                break
+            self._answers.pop(0)
+            ended += answer.drop_id not in self._hand
+        return ended
+
+    def _with_store(self, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except StoreUnavailableError as fault:
+            self.metrics.error("store")
+            self.log.warning("store unavailable", reason=str(fault))
+            self._store_back = time.monotonic() + STORE_WAIT_S
+            return False
+        return True
+
+    def _settle(self, answer: Answer) -> None:
+        one = self._hand.get(answer.drop_id)
+        if one is None:
+            return
+        if answer.result is not None:
+            try:
+                self._finish(one.drop, answer)
+            except StoreUnavailableError:
+                raise
+            except StoreError as fault:
+                self._set_aside(one.drop, str(fault), "store")
+        elif answer.fault is Fault.FILE:
+            self._set_aside(one.drop, answer.reason, "file")
+        elif answer.fault is Fault.PASSING:
+            self._hold(one, answer.reason)
+            return
+        else:
+            self._try_again(one.drop, answer)
+        self._forget(one.drop)
+
+    def _finish(self, drop: Drop, answer: Answer) -> None:
+        result, settings = answer.result, self.configuration.settings
+        assert result is not None
+        mark = drop.sha256 or str(drop.id)
+        announce = announcer(settings.alerts, mark) if self.announcing else announce_nothing
+        deciding = decide(
+            result,
+            settings.stream.false_discovery_method if self.announcing else None,
+            settings.stream.false_discovery_level,
+            settings.detection.false_alarms_per_1000 / 1000.0,
+            announce,
+        )
+        done: Finished = self.store.finish(drop.id, result.run, result.observations, deciding)
+        sources = sum(len(one.detections) for one in result.observations)
+        waited = max((datetime.now(UTC) - drop.seen).total_seconds(), 0.0)
+        if done.applied:
+            self.metrics.processed(sources, len(result.candidates), waited)
+            self.log.info(
+                "processed",
+                drop=drop.id,
+                url=drop.url,
+                sources=sources,
+                candidates=len(result.candidates),
+                state=done.drop.state.value,
+                superseded=list(done.superseded),
+                seconds=round(waited, 3),
+            )
+        self.files.discard(drop)
+        self.finished(done.drop)
+
+    def _set_aside(self, drop: Drop, reason: str, kind: str) -> None:
+        if not self._is_mine(drop):
+            self.log.warning("claim lost", drop=drop.id, url=drop.url, reason=reason)
+            return
+        done = self.store.quarantine(drop.id, reason)
+        self.metrics.quarantined(kind)
+        self.log.warning("quarantined", drop=drop.id, url=drop.url, reason=reason)
+        self.files.discard(drop)
+        self.finished(done)
+
+    def _try_again(self, drop: Drop, answer: Answer) -> None:
+        """Another attempt later, after a time that doubles; the store counts them."""
+        stream = self.configuration.settings.stream
+        self.metrics.error("defect")
+        self.log.error("attempt lost", drop=drop.id, url=drop.url, reason=answer.reason, trace=answer.trace or None)
+        if drop.attempts >= stream.attempts:
+            self._set_aside(drop, f"given up after {drop.attempts} attempts: {answer.reason}", "defect")
+            return
+        later = timedelta(seconds=stream.retry_s * 2 ** (drop.attempts - 1))
+        self.store.postpone(drop.id, self.worker, answer.reason, datetime.now(UTC) + later)
+
+    def _hold(self, one: _InHand, reason: str) -> None:
+        """Keep the claim, and try again when what is in the way may have passed."""
+        stream = self.configuration.settings.stream
+        wait = min(max(stream.retry_s, 0.1) * 2**one.hindered, LONGEST_WAIT_S)
+        one.hindered += 1
+        one.ready_at = time.monotonic() + wait
+        self._given.discard(one.drop.id)
+        self.metrics.error("passing")
+        self.log.warning("held back", drop=one.drop.id, url=one.drop.url, reason=reason, seconds=round(wait, 1))
+
+    def _forget(self, drop: Drop) -> None:
+        self._hand.pop(drop.id, None)
+        self._given.discard(drop.id)
+
+    def _is_mine(self, drop: Drop) -> bool:
+        now = self.store.drop(drop.id)
+        return now.state is DropState.CLAIMED and now.claimed_by == self.worker

@@ -1,0 +1,189 @@
+"""When drop sources are looked at: on their schedule, at once when the system tells of a change, and never twice over.
+
+APScheduler keeps the schedule; its jobs are made anew from the settings at every start. It goes by the wall clock, so
+when that is set, the daemon has all sources looked at and the schedule laid anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from xherald.photons.errors import ConfigError, DropError, StoreUnavailableError, XheraldError
+
+from .intake import Intake, Looked
+
+if TYPE_CHECKING:
+    from .logs import Log
+    from .metrics import Metrics
+    from .settings import SourceSettings
+
+__all__ = ["Polling", "look_at"]
+
+LEAST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 60.0
+QUIET_MS: Final = 50
+
+
+def look_at(intake: Intake, metrics: Metrics, log: Log) -> Looked | None:
+    """One look at a source, whatever comes of it; None if it failed."""
+    try:
+        told = intake.look()
+    except (DropError, StoreUnavailableError) as fault:
+        metrics.error("source" if isinstance(fault, DropError) else "store")
+        log.warning("source cannot be read", source=intake.name, reason=str(fault))
+        return None
+    except XheraldError as fault:
+        metrics.error("source")
+        log.error("source cannot be read", source=intake.name, reason=str(fault))
+        return None
+    except Exception as fault:  # a plugin's defect costs its source, not the daemon
+        metrics.error("defect")
+        log.error("source broke", source=intake.name, reason=f"{type(fault).__name__}: {fault}")
+        return None
+    metrics.looked(intake.name, told.seen, told.stable, told.quarantined)
+    if told.stable or told.quarantined:
+        log.info("looked", source=intake.name, stable=told.stable, set_aside=told.quarantined, waiting=told.waiting)
+    return told
+
+
+@dataclass(slots=True)
+class _Place:
+    """A source, its schedule, and whether it is to be looked at once more when the look that runs is over."""
+
+    intake: Intake
+    settings: SourceSettings
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    again: bool = False
+
+
+class Polling:
+    """Looks at sources when it is time.
+
+    Parameters
+    ----------
+    intakes : mapping of str to Intake
+    settings : mapping of str to SourceSettings
+    metrics : Metrics
+    log : Log
+    found : callable — called when something became stable
+
+    Raises
+    ------
+    ConfigError
+        A cron expression is none.
+    """
+
+    def __init__(
+        self,
+        intakes: Mapping[str, Intake],
+        settings: Mapping[str, SourceSettings],
+        metrics: Metrics,
+        log: Log,
+        found: Callable[[], None],
+    ) -> None:
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._places = {name: _Place(intake, settings[name]) for name, intake in intakes.items()}
+        self._metrics, self._log, self._found = metrics, log, found
+        self._over = threading.Event()
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(max(len(intakes), 1))},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        for name in self._places:
+            self._schedule(name)
+        self._scheduler.start()
+        self._watchers = [
+            threading.Thread(target=self._watch, args=(name, folder), name=f"xherald-watch-{name}", daemon=True)
+            for name, place in self._places.items()
+            if (folder := place.intake.source.watched(place.intake.options)) is not None
+        ]
+        for one in self._watchers:
+            one.start()
+
+    def look_at_all(self) -> None:
+        """Look at every source at once and lay the schedule anew from now, because the clock was set."""
+        for name in self._places:
+            self._schedule(name)
+
+    def end(self) -> None:
+        """No more looks; those that run are waited for."""
+        self._over.set()
+        self._scheduler.shutdown(wait=True)
+        for one in self._watchers:
+            one.join()
+
+    def _schedule(self, name: str) -> None:
+        self._scheduler.add_job(
+            self._look,
+            _trigger(name, self._places[name].settings),
+            [name],
+            id=name,
+            replace_existing=True,
+            next_run_time=datetime.now(UTC),
+        )
+
+    def _soon(self, name: str, seconds: float) -> None:
+        """Look once more, beside the schedule."""
+        with suppress(RuntimeError):  # the daemon is about to end
+            self._scheduler.add_job(
+                self._look,
+                "date",
+                [name],
+                id=f"{name} again",
+                replace_existing=True,
+                run_date=datetime.now(UTC) + timedelta(seconds=seconds),
+            )
+
+    def _look(self, name: str) -> None:
+        place = self._places[name]
+        if not place.lock.acquire(blocking=False):
+            place.again = True
+            return
+        waiting = 0
+        try:
+            place.again = True
+            while place.again and not self._over.is_set():
+                place.again = False
+                told = look_at(place.intake, self._metrics, self._log)
+                waiting = told.waiting if told else 0
+                if told and told.stable:
+                    self._found()
+        finally:
+            place.lock.release()
+        if (waiting or place.again) and not self._over.is_set():
+            pause = max(place.intake.settings.settle_s / 2, LEAST_PAUSE_S)
+            self._soon(name, LEAST_PAUSE_S if place.again else min(pause, LONGEST_PAUSE_S))
+
+    def _watch(self, name: str, folder: Path) -> None:
+        """Look at a source when the system tells of a change; without its word, the schedule does."""
+        from watchfiles import watch
+
+        try:
+            for _ in watch(folder, stop_event=self._over, step=20, debounce=QUIET_MS, rust_timeout=500):
+                self._look(name)
+        except Exception as fault:  # not there yet, too many watches, no such service: the schedule is the truth
+            self._log.warning("changes are not told", source=name, reason=f"{type(fault).__name__}: {fault}")
+
+
+def _trigger(name: str, settings: SourceSettings) -> Any:
+    from apscheduler.triggers.cron import CronTrigger
+    from apscheduler.triggers.interval import IntervalTrigger
+
+    jitter = settings.jitter_s or None
+    if settings.cron is None:
+        return IntervalTrigger(seconds=settings.every_s, jitter=jitter, timezone=UTC)
+    try:
+        trigger = CronTrigger.from_crontab(settings.cron, timezone=UTC)
+    except ValueError as fault:
+        raise ConfigError(f"stream.sources.{name}.cron: {settings.cron!r}: {fault}") from fault
+    trigger.jitter = jitter
+    return trigger

@@ -1,0 +1,232 @@
+"""Worker processes on the road: each has one file in hand, none takes the others or the daemon with it.
+
+Workers are started anew (not forked), so that they hold none of the daemon's threads, locks and connections. One that
+has done its share or grown too large is replaced when its file is done; one that grows far too large, or takes far too
+long, is ended at once, and so is what it had in hand: an attempt is lost, not the file.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .work import Answer, Fault, Task
+
+if TYPE_CHECKING:
+    from xherald.detector.config import Configuration
+
+    from .settings import StreamSettings
+
+__all__ = ["Pool", "resident_gib"]
+
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+FAR_TOO_LARGE: Final = 1.5
+LOOKED_EVERY_S: Final = 0.5
+END_S: Final = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A process, the line to it, and what it has in hand."""
+
+    process: BaseProcess
+    line: Connection
+    ready: bool = False
+    task: Task | None = None
+    since: float = 0.0
+    done: int = 0
+    leaving: bool = False
+
+
+@dataclass(slots=True)
+class Pool:
+    """Processes that carry files down the road.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    settings : StreamSettings
+    work : callable, optional
+        What is done with a task, given the configuration too; a function of a module, for it is named to the worker.
+    """
+
+    configuration: Configuration
+    settings: StreamSettings
+    work: Callable[[Task, Any], Answer] | None = None
+    _workers: list[_Worker] = field(default_factory=list, init=False)
+    _looked: float = field(default=0.0, init=False)
+    _failures: int = field(default=0, init=False)
+
+    def start(self) -> None:
+        """Start as many workers as are wanted."""
+        while len(self._workers) < self.size:
+            self._workers.append(self._hired())
+
+    @property
+    def size(self) -> int:
+        """Workers that are wanted."""
+        return self.settings.workers or os.cpu_count() or 1
+
+    @property
+    def idle(self) -> int:
+        """Workers that are ready for a file."""
+        return sum(one.ready and one.task is None and not one.leaving for one in self._workers)
+
+    @property
+    def in_hand(self) -> tuple[Task, ...]:
+        """Files that are being worked on."""
+        return tuple(one.task for one in self._workers if one.task is not None)
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Process ids of the workers."""
+        return tuple(one.process.pid for one in self._workers if one.process.pid is not None)
+
+    def give(self, task: Task) -> None:
+        """Hand a file to an idle worker."""
+        worker = next(one for one in self._workers if one.ready and one.task is None and not one.leaving)
+        worker.task, worker.since = task, time.monotonic()
+        try:
+            worker.line.send(task)
+        except OSError:
+            return  # it just died; its end is noticed where answers are
+
+    def answers(self, timeout: float, also: Iterable[Connection] = ()) -> list[Answer]:
+        """What came of files meanwhile, waiting for something to happen, at most `timeout` s.
+
+        Parameters
+        ----------
+        timeout : float
+        also : iterable of Connection — what else ends the waiting
+        """
+        lines: list[Any] = [one.line for one in self._workers]
+        ready = set(wait([*lines, *also], timeout))
+        found: list[Answer] = []
+        for worker in list(self._workers):
+            if worker.line in ready:
+                found += self._heard(worker)
+        found += self._watched()
+        return found
+
+    def end(self) -> None:
+        """Send all workers home; what they have in hand is lost, so wait for it before."""
+        for worker in self._workers:
+            worker.line.close()
+        for worker in self._workers:
+            worker.process.join(END_S if worker.task is None else 0.0)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers.clear()
+
+    def _hired(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        sources = {name: one.adapters for name, one in self.settings.sources.items()}
+        process = context.Process(
+            target=_serve,
+            args=(theirs, self.configuration.settings, dict(self.configuration.origins), sources, self.work),
+            name="xherald-worker",
+        )
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _heard(self, worker: _Worker) -> list[Answer]:
+        try:
+            said = worker.line.recv()
+        except (EOFError, OSError):
+            return self._lost(worker, "its worker ended without a word (killed, or out of memory)")
+        if not isinstance(said, Answer):
+            worker.ready, self._failures = True, 0
+            return []
+        worker.task = None
+        worker.done += 1
+        if worker.done >= self.settings.files_per_worker or said.resident_gib > self.settings.worker_gib:
+            self._dismiss(worker)
+        return [said]
+
+    def _watched(self) -> list[Answer]:
+        """End workers that grow or last beyond all bounds."""
+        moment = time.monotonic()
+        if moment - self._looked < LOOKED_EVERY_S:
+            return []
+        self._looked = moment
+        found: list[Answer] = []
+        for worker in list(self._workers):
+            if worker.task is None or worker.process.pid is None:
+                continue
+            held = resident_gib(worker.process.pid)
+            if held > FAR_TOO_LARGE * self.settings.worker_gib:
+                found += self._lost(worker, f"its worker held {held:.1f} GiB, over stream.worker_gib, and was ended")
+            elif moment - worker.since > self.settings.longest_file_s:
+                found += self._lost(worker, "took longer than stream.longest_file_s, and its worker was ended")
+        return found
+
+    def _lost(self, worker: _Worker, why: str) -> list[Answer]:
+        """Replace a worker that is gone or has to go; its file's attempt is lost."""
+        task = worker.task
+        if not worker.ready:
+            self._failures += 1
+        self._workers.remove(worker)
+        worker.line.close()
+        worker.process.kill()
+        worker.process.join()
+        if self._failures:
+            time.sleep(min(0.1 * 2**self._failures, 10.0))  # it dies at its start: not in circles at full speed
+        self._workers.append(self._hired())
+        return [] if task is None else [Answer(task.drop_id, None, Fault.DEFECT, f"{task.path}: {why}")]
+
+    def _dismiss(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.line.close()
+        worker.process.join(END_S)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        self._workers.append(self._hired())
+
+
+def resident_gib(pid: int) -> float:
+    """Resident memory of a process, GiB; 0 where it is gone, or the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 2**30
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _serve(
+    line: Connection, settings: Any, origins: Any, sources: Any, work: Callable[[Task, Any], Answer] | None
+) -> None:
+    """A worker's life: warm up, then one file after another, until the line is closed."""
+    from dataclasses import replace
+
+    from xherald.detector.config import Configuration
+
+    from .work import carry, configured_for, warm_up
+
+    # The daemon says when it is over; a signal to all of its group is not for us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    configuration = Configuration(settings, origins)
+    own = configured_for(configuration, sources)
+    if work is None:
+        warm_up(configuration)
+    do = work or carry
+    try:
+        line.send("ready")
+        while True:
+            task = line.recv()
+            answer = do(task, own.get(task.source, configuration))
+            line.send(replace(answer, resident_gib=resident_gib(os.getpid())))
+    except (EOFError, OSError):
+        return

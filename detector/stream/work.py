@@ -1,0 +1,139 @@
+"""One file down the road, in a worker: what comes of it, or why nothing does: `carry`, `Task`, `Answer`.
+
+A fault of the file (`XheraldError`) is told apart from one that may pass (no memory, no space, a file that is gone for
+now) and from a defect of ours or of a plugin's.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xherald.photons.errors import ArtefactError, ConfigError, PluginError, XheraldError
+
+if TYPE_CHECKING:
+    from xherald.detector.config import Configuration
+
+    from .records import Result
+
+__all__ = ["Answer", "Fault", "Task", "carry", "configured_for", "warm_up"]
+
+
+class Fault(StrEnum):
+    """Why nothing came of a file.
+
+    ``file``: it cannot be used, and never will. ``passing``: something stood in the way that may go. ``defect``: an
+    error that nobody foresaw; trying again is worth it, a few times.
+    """
+
+    FILE = "file"
+    PASSING = "passing"
+    DEFECT = "defect"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file to be worked on.
+
+    Parameters
+    ----------
+    drop_id : int
+    path : Path
+    source : str — name of the drop source, whose options of adapters count
+    """
+
+    drop_id: int
+    path: Path
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a task.
+
+    Parameters
+    ----------
+    drop_id : int
+    result : Result or None
+    fault : Fault or None
+    reason : str — one line
+    trace : str — of a defect
+    resident_gib : float — memory of the worker afterwards
+    """
+
+    drop_id: int
+    result: Result | None = None
+    fault: Fault | None = None
+    reason: str = ""
+    trace: str = ""
+    resident_gib: float = 0.0
+
+
+def carry(task: Task, configuration: Configuration) -> Answer:
+    """Scan a file, whatever it holds; never raises what is the file's fault or a defect."""
+    from xherald.detector.scan import scan_file
+
+    from .records import result_of
+
+    try:
+        return Answer(task.drop_id, result_of(scan_file(task.path, configuration), configuration))
+    except (ArtefactError, ConfigError, PluginError) as fault:
+        # Of the installation, not of the file: no file is set aside for a calibration that is not there.
+        return Answer(task.drop_id, None, Fault.PASSING, str(fault))
+    except XheraldError as fault:
+        if not task.path.exists():
+            return Answer(task.drop_id, None, Fault.PASSING, f"{task.path}: is gone, or its disk is")
+        return Answer(task.drop_id, None, Fault.FILE, str(fault))
+    except (MemoryError, OSError) as fault:
+        return Answer(task.drop_id, None, Fault.PASSING, _one_line(task, fault))
+    except Exception as fault:
+        return Answer(task.drop_id, None, Fault.DEFECT, _one_line(task, fault), traceback.format_exc())
+
+
+def configured_for(
+    configuration: Configuration, adapters: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Configuration]:
+    """Configurations by drop source, for those that have options of adapters of their own."""
+    from xherald.detector.config import Configuration as Made
+
+    settings = configuration.settings
+    own: dict[str, Configuration] = {}
+    for source, options in adapters.items():
+        if options:
+            merged = {name: dict(values) for name, values in settings.adapters.items()}
+            for name, values in options.items():
+                merged[name] = {**merged.get(name, {}), **values}
+            own[source] = Made(settings.model_copy(update={"adapters": merged}), configuration.origins)
+    return own
+
+
+def warm_up(configuration: Configuration) -> None:
+    """Load what every file needs, plugins and compiled kernels, before the first one comes."""
+    import numpy as np
+
+    from xherald.detector.detection.detect import judge
+    from xherald.photons import EventBatch, EventList, Exposure, Identity
+    from xherald.photons.statistics import assess
+
+    _ = configuration.host.adapters
+    time = np.linspace(1.0, 999.0, 40)
+    energy = np.linspace(0.6, 6.0, 40, dtype=np.float32)
+    one = EventList(
+        time=time,
+        energy=energy,
+        exposure=Exposure(np.array([[0.0, 1000.0]]), np.ones(1)),
+        identity=Identity("", "", "", "warm-up"),
+        frame_time=0.0,
+        band=(0.5, 7.0),
+        hardness_split=2.0,
+    )
+    batch = EventBatch.from_lists([one])
+    judge(batch, assess(batch, configuration.settings.timing), configuration)
+
+
+def _one_line(task: Task, fault: Exception) -> str:
+    return " ".join(f"{task.path}: {type(fault).__name__}: {fault}".split())
