@@ -15,7 +15,7 @@ from xherald.photons import Observation
 
 from ..judging import Subjects
 
-__all__ = ["FocalPlane", "focal_plane", "point_spread_of"]
+__all__ = ["FocalPlane", "Places", "focal_plane", "places_of", "point_spread_of"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -69,35 +69,62 @@ class FocalPlane:
         return np.maximum(np.pi * (self.radius / self.pixel_arcsec) ** 2, 1.0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Photons of a batch on the sky.
+
+    Parameters
+    ----------
+    centre : ndarray, shape (n, 2) — middle of each aperture, arcsec along sky x and y
+    radius : ndarray, shape (n,) — of a circle with the aperture's area, arcsec
+    offset : ndarray, shape (photons, 2) — arcsec from the middle of the photon's aperture
+    """
+
+    centre: F64
+    radius: F64
+    offset: F64
+
+
+def places_of(subjects: Subjects) -> Places | None:
+    """Photons of the batch on the sky; None where that is not known."""
+    observation, rows = subjects.observation, subjects.rows
+    if observation is None or rows is None or not len(rows) or observation.projection is None:
+        return None
+    scale, events = observation.projection.pixel_arcsec, observation.events
+    sky = np.array([(one.ra, one.dec) for one in subjects.apertures], dtype=np.float64)
+    centre = np.column_stack(observation.projection.to_pixel(*sky.T)) * scale
+    offset = np.column_stack([events.x[rows], events.y[rows]]) * scale
+    offset -= np.repeat(centre, subjects.batch.counts, axis=0)
+    radius = np.sqrt(np.array([one.region.area for one in subjects.apertures]) / np.pi)
+    return Places(centre, radius, offset.astype(np.float64, copy=False))
+
+
 def focal_plane(subjects: Subjects) -> FocalPlane | None:
     """Photons of the batch on their detectors; None where pixels, sky or point spread are not known."""
-    observation = subjects.observation
-    if observation is None or subjects.rows is None or not len(subjects) or not len(subjects.rows):
+    observation, rows = subjects.observation, subjects.rows
+    places = places_of(subjects)
+    if places is None or observation is None or rows is None or observation.point_spread is None:
         return None
     pixels, projection = observation.event_pixels, observation.projection
-    if pixels is None or projection is None or observation.point_spread is None:
+    if pixels is None or projection is None:
         return None
-    events, rows, scale = observation.events, subjects.rows, projection.pixel_arcsec
-    numbers, axes, extent = _detector_axes(observation, pixels, scale)
+    numbers, axes, extent = _detector_axes(observation, pixels, projection.pixel_arcsec)
     if not len(numbers):
         return None
-    sky = [(one.ra, one.dec) for one in subjects.apertures]
-    centre = np.column_stack(projection.to_pixel(*np.array(sky, dtype=np.float64).T)) * scale
     source = np.repeat(np.arange(len(subjects)), subjects.batch.counts)
-    place = np.column_stack([events.x[rows], events.y[rows]]).astype(np.float64) * scale
     lookup = np.full(1 << 16, -1, dtype=np.int64)
     lookup[numbers] = np.arange(len(numbers))
-    detector = lookup[events.detector[rows]]
+    detector = lookup[observation.events.detector[rows]]
     core, slope = point_spread_of(subjects)
     return FocalPlane(
         pixel=pixels[rows].astype(np.int64),
         detector=detector,
-        offset=place - centre[source],
+        offset=places.offset,
         axes=axes,
         turn=np.linalg.inv(axes).astype(np.float64),
         extent=extent,
-        centre=centre,
-        radius=np.sqrt(np.array([one.region.area for one in subjects.apertures]) / np.pi),
+        centre=places.centre,
+        radius=places.radius,
         core=core,
         slope=slope,
         home=_home(source, detector, len(subjects), len(numbers)),

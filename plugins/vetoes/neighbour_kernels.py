@@ -14,6 +14,9 @@ STREAK, ARMS, WINGS = 0, 1, 2
 """Ways that photons go astray: along the read-out, along a lobster eye's cross, into the wings of the point spread."""
 
 
+LEAST = 0.1
+"""Neighbours whose photons all together stray less than this explain nothing."""
+
 POINTS, NEAR = 7, 4.0
 """Points across a circle nearer than so many radii at which the point spread is read: it falls off inside."""
 
@@ -118,6 +121,8 @@ def strays(
                 way, dx, dy, turn[home[s]], extent[home[s], 1], side, radius[s], core[b], slope[b], part, reach
             )
             if strayed <= 0.0:
+                continue
+            if strayed * (offsets[b + 1] - offsets[b]) < LEAST:
                 continue
             own = time[offsets[b] : offsets[b + 1]]
             held = np.searchsorted(own, stop[s], side="right") - np.searchsorted(own, start[s], side="left")

@@ -66,8 +66,10 @@ class _Stray(Veto):
     def flags(self, subjects: Subjects, options: Options) -> Flags:
         """Judge every source."""
         assert isinstance(options, StrayOptions)
-        plane, observation = focal_plane(subjects), subjects.observation
-        if plane is None or observation is None or (part := self.part(observation)) <= 0:
+        observation = subjects.observation
+        part = self.part(observation) if observation else 0.0
+        plane = focal_plane(subjects) if part > 0 else None
+        if plane is None:
             return nothing_raised(len(subjects), *NAMES)
         from .chance import at_least, at_most
         from .neighbour_kernels import strays
@@ -79,7 +81,7 @@ class _Stray(Veto):
             self.way,
             batch.offsets,
             batch.time,
-            suspects.flare | suspects.dip,
+            (suspects.flare | suspects.dip) & ~(subjects.timing.p_value > options.suspicious_p),
             suspects.start - half,
             suspects.stop + half,
             suspects.share,

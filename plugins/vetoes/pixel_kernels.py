@@ -170,6 +170,7 @@ def tracks(offsets: Any, time: Any, suspected: Any, detector: Any, pixel: Any, f
     """
     n = len(offsets) - 1
     out = np.zeros((n, 3))
+    own = np.empty(most, np.int64)
     for s in range(n):
         i, pairs = offsets[s], 0.0
         while i < offsets[s + 1]:
@@ -177,7 +178,6 @@ def tracks(offsets: Any, time: Any, suspected: Any, detector: Any, pixel: Any, f
                 i += 1
                 continue
             j, m = i, 0
-            own = np.empty(most, np.int64)
             while j < offsets[s + 1] and time[j] - time[i] < 0.5 * frame_time:
                 if suspected[j] and detector[j] >= 0 and m < most:
                     own[m] = j

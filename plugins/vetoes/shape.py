@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ..contract import Options
 from ..judging import Flags, Subjects, Veto
-from .focal_plane import focal_plane
+from .focal_plane import places_of, point_spread_of
 from .suspects import nothing_raised, suspects_of
 
 __all__ = ["Extended", "ExtendedOptions", "PileUp", "PileUpOptions"]
@@ -50,13 +50,15 @@ class PileUp(Veto):
     def flags(self, subjects: Subjects, options: Options) -> Flags:
         """Judge every source."""
         assert isinstance(options, PileUpOptions)
-        plane, observation = focal_plane(subjects), subjects.observation
-        if plane is None or observation is None or observation.frame_time <= 0:
+        observation = subjects.observation
+        side = observation.detector_pixel_arcsec if observation else None
+        if observation is None or side is None or observation.point_spread is None or observation.frame_time <= 0:
             return nothing_raised(len(subjects), "counts_per_frame", "island_share")
+        core, slope = point_spread_of(subjects)
         batch, suspects = subjects.batch, suspects_of(subjects)
         # The central pixel and those around it, taken as a circle of the same area about the source.
-        radius = 3.0 * plane.pixel_arcsec / np.sqrt(np.pi)
-        island = 1.0 - (1.0 + (radius / plane.core) ** 2) ** -plane.slope
+        radius = 3.0 * side / np.sqrt(np.pi)
+        island = 1.0 - (1.0 + (radius / core) ** 2) ** -slope
         livetime = batch.livetime
         mean = np.divide(batch.counts, livetime, out=np.zeros(len(batch)), where=livetime > 0)
         inside = np.where(suspects.flare, subjects.intervals.livetime, 0.0)
@@ -93,25 +95,27 @@ class Extended(Veto):
         """Judge every source."""
         assert isinstance(options, ExtendedOptions)
         names = ("core_counts", "counts", "core_radius_arcsec", "core_expected")
-        plane = focal_plane(subjects)
-        if plane is None:
+        places, observation = places_of(subjects), subjects.observation
+        if places is None or observation is None or observation.point_spread is None:
             return nothing_raised(len(subjects), *names)
         from .chance import share_at_least
 
         batch = subjects.batch
         counts = batch.counts.astype(np.float64)
-        half = plane.core * np.sqrt(0.5 ** (-1.0 / plane.slope) - 1.0)
+        king_core, slope = point_spread_of(subjects)
+        half = king_core * np.sqrt(0.5 ** (-1.0 / slope) - 1.0)
         # Positions are no finer than pixels.
-        radius = np.minimum(np.maximum(half, plane.pixel_arcsec), plane.radius)
+        pixel = max(observation.require_projection().pixel_arcsec, observation.detector_pixel_arcsec or 0.0)
+        radius = np.minimum(np.maximum(half, pixel), places.radius)
         source = np.repeat(np.arange(len(batch)), batch.counts)
-        near = np.hypot(plane.offset[:, 0], plane.offset[:, 1]) <= radius[source]
+        near = np.hypot(places.offset[:, 0], places.offset[:, 1]) <= radius[source]
         core = np.bincount(source[near], minlength=len(batch)).astype(np.float64)
 
         def within(r: F64) -> F64:
-            return np.asarray(1.0 - (1.0 + (r / plane.core) ** 2) ** -plane.slope, dtype=np.float64)
+            return np.asarray(1.0 - (1.0 + (r / king_core) ** 2) ** -slope, dtype=np.float64)
 
-        point = np.minimum(within(radius / options.spread_error) / within(plane.radius / options.spread_error), 1.0)
+        point = np.minimum(within(radius / options.spread_error) / within(places.radius / options.spread_error), 1.0)
         background = np.minimum(batch.background_counts / np.maximum(counts, 1.0), 1.0)
-        share = (1.0 - background) * point + background * (radius / plane.radius) ** 2
+        share = (1.0 - background) * point + background * (radius / places.radius) ** 2
         raised = (counts > 0) & (share_at_least(counts - core, counts, 1.0 - share) <= options.max_chance)
         return Flags(raised, dict(zip(names, (core, counts, radius, share * counts), strict=True)))
