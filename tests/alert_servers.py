@@ -68,7 +68,7 @@ class Hook:
 
 
 @contextmanager
-def web_server(port: int = 0) -> Iterator[Hook]:
+def web_server(port: int = 0, certificate: tuple[Path, Path] | None = None) -> Iterator[Hook]:
     hook = Hook()
 
     class Handler(BaseHTTPRequestHandler):
@@ -87,7 +87,11 @@ def web_server(port: int = 0) -> Iterator[Hook]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    hook.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    hook.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}/hook"
     with _running(server):
         yield hook
 

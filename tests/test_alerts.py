@@ -474,6 +474,15 @@ def test_a_sink_that_breaks_is_named_without_its_secrets_and_the_others_serve(st
     assert SECRET not in everything
 
 
+def test_a_sink_that_answers_nonsense_has_broken(store: Store, tmp_path: Path) -> None:
+    plugin = tmp_path / "broken.py"
+    plugin.write_text(BROKEN.replace('raise RuntimeError("token={secret}")', "return None"))
+    chosen = AlertSettings.model_validate({"sinks": {"odd": {"kind": "broken"}}})
+    announce(store, ["a"], chosen)
+    (one,) = Dispatcher(store, chosen, PluginHost(files=[plugin]), "d").send_due(now=NOW)
+    assert (one.what, one.reason.startswith("sink odd: broken broke: AttributeError")) == ("deferred", True)
+
+
 def test_a_secret_that_is_not_there_is_told_and_waited_for(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import re
 import string
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,9 +23,10 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xherald.detector import marked_yaml
 from xherald.detector.alerts.payload import alert_of, trial_alert
-from xherald.detector.alerts.settings import SinkSettings
-from xherald.detector.alerts.sinks import Sink, deliver
+from xherald.detector.alerts.settings import AlertSettings, SinkSettings
+from xherald.detector.alerts.sinks import Sink, deliver, open_sinks
 from xherald.photons.errors import AlertError, AlertRefusedError, ConfigError, SinkUnavailableError
 from xherald.plugins import Options, PluginHost
 from xherald.plugins.alerts import Alert, Facts, Receipt
@@ -259,6 +261,18 @@ def test_a_server_that_is_not_there_or_does_not_answer_is_tried_again() -> None:
         url = hook.url
     with pytest.raises(SinkUnavailableError, match=r"127\.0\.0\.1.*ConnectError"):
         send("webhook", flare(), url=url)
+
+
+def test_only_a_server_with_a_known_certificate_is_posted_to(tmp_path: Path) -> None:
+    certificate = certificate_in(tmp_path)
+    with web_server(certificate=certificate) as hook:
+        with pytest.raises(SinkUnavailableError, match="certificate"):
+            send("webhook", flare(), url=hook.url)
+        assert hook.requests == []
+        send("webhook", flare(), url=hook.url, ca_file=certificate[0])
+        assert len(hook.requests) == 1
+    with pytest.raises(ConfigError, match=r"ca_file: .* cannot be used"):
+        send("webhook", flare(), url=hook.url, ca_file=tmp_path / "absent")
 
 
 @pytest.mark.parametrize(
@@ -509,6 +523,12 @@ def test_kafka_without_brokers_is_tried_again_within_its_time() -> None:
         send("kafka", flare(), brokers="127.0.0.1:1", topic="t", settings={"no.such": 1})
 
 
+def test_kafka_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(ConfigError, match=r"pip install 'xherald\[kafka\]'"):
+        send("kafka", flare(), brokers="127.0.0.1:1", topic="t")
+
+
 @pytest.mark.parametrize("name", ["sasl.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"])
 def test_kafka_settings_hold_no_secret(name: str) -> None:
     with pytest.raises(ConfigError, match="settings hold a secret") as caught:
@@ -571,3 +591,33 @@ def test_an_address_that_is_a_secret_is_told_by_where_it_is(tmp_path: Path) -> N
         assert "T0/B1" not in str(fault)
         assert "token=abc" not in str(fault)
         assert fault.__suppress_context__
+
+
+# --- the document ----------------------------------------------------------------------------------------------------
+
+
+def test_settings_in_the_document_are_settings() -> None:
+    first, second = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "alerts.md").read_text(), re.DOTALL)
+    sinks = open_sinks(AlertSettings.model_validate(marked_yaml.parse(first)[0]["alerts"]), HOST)
+    assert {one.plugin.name for one in sinks.values()} == {"jsonl", "webhook", "mail"}
+    (gcn,) = open_sinks(AlertSettings.model_validate({"sinks": marked_yaml.parse(second)[0]}), HOST).values()
+    assert gcn.settings.far_hz_below == 1e-7
+
+
+def test_the_sink_in_the_document_is_one(tmp_path: Path) -> None:
+    document = (ROOT / "docs" / "alerts.md").read_text()
+    code = next(one for one in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "register_alert_sinks" in one)
+    (tmp_path / "bell.py").write_text(code)
+    host = PluginHost(files=[tmp_path / "bell.py"])
+    assert host.failures == []
+    chosen = AlertSettings.model_validate({"sinks": {"door": {"kind": "bell", "device": str(tmp_path / "bell")}}})
+    deliver(open_sinks(chosen, host)["door"], flare(), host)
+    assert (tmp_path / "bell").read_text() == flare().headline
+
+
+def test_every_option_is_in_the_document() -> None:
+    document = (ROOT / "docs" / "alerts.md").read_text()
+    named = set(SinkSettings.model_fields)
+    for sink in HOST.alert_sinks.values():
+        named |= {f"**`{sink.name}`**", *sink.options_model.model_fields}
+    assert {name for name in named if name not in document} == set()

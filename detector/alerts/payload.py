@@ -222,7 +222,7 @@ def headline(facts: Facts) -> str:
     if facts.far_hz is not None:
         told += f", FAR {facts.far_hz:.2g} Hz"
     if facts.classes:
-        told += f", most like {next(iter(facts.classes))}"
+        told += f", most like {next(iter(facts.classes)).replace('_', ' ')}"
     return " ".join(told.split())
 
 

@@ -64,6 +64,7 @@ def deliver(sink: Sink, alert: Alert, host: PluginHost) -> Receipt:
     try:
         secrets = tuple(sink.plugin.secrets(sink.options))
         receipt = sink.plugin.send(alert, sink.options)
+        return Receipt(blotted(receipt.where, secrets), receipt.repeated, blotted(receipt.note, secrets))
     except AlertRefusedError as fault:
         raise AlertRefusedError(_told(sink, str(fault), secrets)) from None
     except SinkUnavailableError as fault:
@@ -75,7 +76,6 @@ def deliver(sink: Sink, alert: Alert, host: PluginHost) -> Receipt:
         reason = blotted(f"{type(fault).__name__}: {fault}", secrets)
         host.note_failure("alert_sinks", sink.plugin, f"sending {alert.id} to {sink.name}", PluginError(reason))
         raise SinkUnavailableError(_told(sink, f"{sink.plugin.name} broke: {reason}", secrets)) from None
-    return Receipt(blotted(receipt.where, secrets), receipt.repeated, blotted(receipt.note, secrets))
 
 
 def _told(sink: Sink, reason: str, secrets: tuple[str, ...]) -> str:

@@ -29,7 +29,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 @click.group("alert")
 def command() -> None:
-    r"""Look after alerts; their sinks are in the settings, under `alerts`.
+    """Look after alerts; their sinks are in the settings, under `alerts`.
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def command() -> None:
       0  it was done
       1  an alert could not be sent, or there is none of that id
       2  wrong options or configuration; nothing was done
-    """
+    """  # noqa: D301
 
 
 @command.command("test")
@@ -51,12 +51,12 @@ def command() -> None:
 @json_option
 @run_options
 def test(name: str, as_json: bool) -> None:
-    r"""Send SINK an alert of nothing, in tense test, at once; nothing is written down.
+    """Send SINK an alert of nothing, in tense test, at once; nothing is written down.
 
     \b
     Example:
       xherald alert test team --config duty.yaml
-    """
+    """  # noqa: D301
     from datetime import UTC, datetime
 
     from xherald.detector.alerts.payload import trial_alert
@@ -80,13 +80,13 @@ def test(name: str, as_json: bool) -> None:
 @store_option
 @run_options
 def listed(state: str | None, candidate_id: str | None, limit: int, as_json: bool, url: str | None) -> None:
-    r"""List alerts in the order in which they came, one line for each sink.
+    """List alerts in the order in which they came, one line for each sink.
 
     \b
     Examples:
       xherald alert list --state pending
       xherald alert list --candidate XH-CHANDRA-ACIS-29128-110-7446eb-F --json
-    """
+    """  # noqa: D301
     from xherald.catalog_store.records import AlertState
 
     with opened(url) as store:
@@ -104,14 +104,14 @@ def listed(state: str | None, candidate_id: str | None, limit: int, as_json: boo
 @store_option
 @run_options
 def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> None:
-    r"""Put alert ID back into the outbox, under its id, for all of its sinks or one; no budget holds it back.
+    """Put alert ID back into the outbox, under its id, for all of its sinks or one; no budget holds it back.
 
     The daemon sends it, or `xherald alert send`. A sink that can look at what it has takes it no second time.
 
     \b
     Example:
       xherald alert replay XH-CHANDRA-ACIS-29128-110-7446eb-F-initial-1f0c2ab9 --sink team
-    """
+    """  # noqa: D301
     with opened(url) as store:
         number = store.requeue(alert_id, sink)
     if as_json:
@@ -128,14 +128,14 @@ def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> N
 @store_option
 @run_options
 def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | None) -> None:
-    r"""Reject a candidate for good, ID being its own or that of an alert, and tell the sinks that heard of it.
+    """Reject a candidate for good, ID being its own or that of an alert, and tell the sinks that heard of it.
 
     The daemon sends the retractions, or `xherald alert send`. What nobody heard of yet is not announced any more.
 
     \b
     Example:
       xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --who "Ann"
-    """
+    """  # noqa: D301
     from xherald.photons.errors import ConfigError
 
     if not reason.strip():
@@ -155,13 +155,13 @@ def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | N
 @store_option
 @run_options
 def send(sinks: tuple[str, ...], as_json: bool, url: str | None) -> None:
-    r"""Send what is due, once, and exit; the exit code is 1 if a sink did not take an alert.
+    """Send what is due, once, and exit; the exit code is 1 if a sink did not take an alert.
 
     \b
     Examples:
       xherald alert send --config duty.yaml
       xherald alert send --sink team --json
-    """
+    """  # noqa: D301
     from xherald.detector.alerts.dispatch import Dispatcher
 
     setup = configuration()

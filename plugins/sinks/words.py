@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from typing import Final
 
 from ..alerts import Alert, Facts
 
 __all__ = ["label", "lines", "subject", "text"]
 
-DAY_S = 86400.0
+DAY_S: Final = 86400.0
+AGES_S: Final = 1e4 * 365.25 * DAY_S
+"""Beyond ten thousand years nobody needs to be told how long."""
 
 
 def label(alert: Alert) -> str:
@@ -52,7 +54,12 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
         ("false-alarm rate", _far(facts)),
         ("false alarms", "" if facts.false_alarms_per_1000 is None else f"{facts.false_alarms_per_1000:.2g} per 1,000"),
         ("varies", "" if facts.p_astro is None else f"with a chance of {_percent(facts.p_astro)}"),
-        ("most like", ", ".join(f"{name} {_percent(chance)}" for name, chance in list(facts.classes.items())[:3])),
+        (
+            "most like",
+            ", ".join(
+                f"{name.replace('_', ' ')} {_percent(chance)}" for name, chance in list(facts.classes.items())[:3]
+            ),
+        ),
         ("similar to", ", ".join(facts.similar_to[:3])),
         ("flags", ", ".join(facts.flags)),
     ]
@@ -99,11 +106,12 @@ def _rate(facts: Facts) -> str:
 def _far(facts: Facts) -> str:
     if facts.far_hz is None:
         return ""
-    days = math.inf if facts.far_hz <= 0 else 1 / (facts.far_hz * DAY_S)
-    often = (
-        f"one in {days:.2g} days" if 1 <= days < 1000 else f"one in {days / 365.25:.2g} years" if days >= 1000 else ""
-    )
-    return f"{facts.far_hz:.2g} Hz" + (f" ({often})" if often and math.isfinite(days) else "")
+    told = f"{facts.far_hz:.2g} Hz"
+    if facts.far_hz * DAY_S > 1 or facts.far_hz * AGES_S < 1:
+        return told
+    days = 1 / (facts.far_hz * DAY_S)
+    often = f"{days:.2g} days" if days < 100 else f"{days:.0f} days" if days < 730 else f"{days / 365.25:.2g} years"
+    return f"{told} (one in {often})"
 
 
 def _percent(chance: float) -> str:
