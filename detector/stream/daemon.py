@@ -32,6 +32,7 @@ from .metrics import Metrics, Served
 from .polling import Polling, look_at
 from .pool import Pool, resident_gib
 from .sending import Sender, send_pass
+from .work import Answer, Task
 
 __all__ = ["Daemon", "Summary", "opened_sources", "with_stream"]
 
@@ -94,6 +95,8 @@ class Daemon:
         Reads the configuration anew when `reload` is asked for.
     finished : callable, optional
         Told of every drop that is finished or set aside.
+    work : callable, optional
+        What workers do with a file in place of the road; a function of a module.
 
     Raises
     ------
@@ -112,11 +115,13 @@ class Daemon:
         announcing: bool = True,
         reload: Callable[[], Configuration] | None = None,
         finished: Callable[[Drop], None] = lambda _: None,
+        work: Callable[[Task, Any], Answer] | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._configuration, self._store = configuration, store
         self._log: Log = log or SilentLog()
         self._announcing, self._read_anew, self._finished = announcing, reload, finished
+        self._work = work
         self._over = threading.Event()
         self._reloading = threading.Event()
         self._wake = _Wake()
@@ -234,7 +239,7 @@ class Daemon:
         sources = opened_sources(self._configuration)
         files = Files(spool_of(self._configuration.settings.stream.spool, self._store), sources)
         files.tidy(self._store)
-        return Pool(self._configuration, self._configuration.settings.stream), files, sources
+        return Pool(self._configuration, self._configuration.settings.stream, self._work), files, sources
 
     def _crew(self, worker: str, pool: Pool, files: Files, sender: Sender | None) -> Crew:
         def finished(drop: Drop) -> None:
