@@ -63,12 +63,21 @@ class AfterglowOptions(PixelOptions):
         lt=1,
         description="as for a hot pixel, larger because frames and energies have to fit as well",
     )
-    min_events: int = Field(default=4, ge=3, description="fewest events; CIAO's acis_find_afterglow asks for 4")
+    min_events: int = Field(
+        default=4,
+        ge=3,
+        description="fewest events: from four on CIAO's acis_find_afterglow finds nearly all afterglows",
+    )
     max_step_frames: float = Field(
-        default=3.0, ge=1, description="median step from event to event, frames: traps empty over some tens of frames"
+        default=3.0,
+        ge=1,
+        description="median step from event to event, frames: there may be gaps of a few frames without an event",
     )
     max_energy_trend: float = Field(
-        default=-0.2, ge=-1, le=1, description="Kendall's tau of energy with time at most: each event is softer"
+        default=-0.2,
+        ge=-1,
+        le=1,
+        description="Kendall's tau of energy with time at most: charge declines in general, but not always",
     )
 
 
@@ -110,15 +119,15 @@ class HotPixel(Veto):
 
 
 class Afterglow(Veto):
-    """A cosmic ray's charge left in one pixel, frame after frame, each event softer than the last.
+    """A cosmic ray's charge left in one pixel: events of falling energy over a few to a few dozen frames.
 
-    Method and origin: CIAO threads acis_detect_afterglow and acis_find_afterglow ("Removing cosmic-ray afterglows").
+    What they look like: CIAO help of acis_find_afterglow; its events are told from a source's by the pixel as there.
     """
 
     name = "afterglow"
     reason = (
-        "{pixel_counts:.0f} of {counts:.0f} photons lie on one detector pixel in frames {step_frames:.1f} apart, each "
-        "softer than the last (tau {energy_trend:.2f}; chance by the point spread {chance:.1e})"
+        "{pixel_counts:.0f} of {counts:.0f} photons lie on one detector pixel in frames {step_frames:.1f} apart, their "
+        "energies falling (tau {energy_trend:.2f}; chance by the point spread {chance:.1e})"
     )
     options_model: ClassVar[type[Options]] = AfterglowOptions
 
