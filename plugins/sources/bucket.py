@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,37 +67,43 @@ def _file_system(settings: BucketOptions) -> tuple[Any, str]:
 
 
 def _found(settings: BucketOptions) -> tuple[Mapping[str, Mapping[str, Any]], str, str]:
-    try:
+    with _faults(settings.url):
         system, root = _file_system(settings)
         system.invalidate_cache()
         scheme = settings.url.partition("://")[0] + "://"
         return system.find(root, detail=True), root, scheme
-    except DropError:
-        raise
-    except Exception as fault:  # each file system has errors of its own
-        raise _told(settings.url, fault) from fault
 
 
+@contextmanager
 def _opened(listing: Listing, settings: BucketOptions, start: int, mark: str) -> Iterator[Body]:
-    try:
-        system, _ = _file_system(settings)
-        path = system._strip_protocol(listing.url)
-        facts = system.info(path)
-        same = _mark(facts) or f"{facts.get('size')} {_changed(facts)}"
-        size = facts.get("size")
-        begins = start if start and mark == same else 0
-        with system.open(path, "rb", block_size=16 * CHUNK) as file:
+    with ExitStack() as stack:
+        with _faults(listing.url):
+            system, _ = _file_system(settings)
+            path = system._strip_protocol(listing.url)
+            facts = system.info(path)
+            same = _mark(facts) or f"{facts.get('size')} {_changed(facts)}"
+            size = facts.get("size")
+            begins = start if start and mark == same else 0
+            file = stack.enter_context(system.open(path, "rb", block_size=16 * CHUNK))
             file.seek(begins)
-            yield Body(begins, int(size) if size else None, same, iter(lambda: file.read(CHUNK), b""))
-    except DropError:
+        yield Body(begins, int(size) if size else None, same, _chunks(file, listing.url))
+
+
+def _chunks(file: Any, url: str) -> Iterator[bytes]:
+    with _faults(url):
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+@contextmanager
+def _faults(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (DropError, GeneratorExit):
         raise
     except Exception as fault:  # each file system has errors of its own
-        raise _told(listing.url, fault) from fault
-
-
-def _told(url: str, fault: Exception) -> DropError:
-    gone = isinstance(fault, FileNotFoundError | PermissionError)
-    return DropError(f"{url}: {type(fault).__name__}: {fault}", passing=not gone)
+        gone = isinstance(fault, FileNotFoundError | PermissionError)
+        raise DropError(f"{url}: {type(fault).__name__}: {fault}", passing=not gone) from fault
 
 
 def _changed(facts: Mapping[str, Any]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -41,7 +42,7 @@ class Body:
     start : int — byte at which it begins; 0 where the server knows no ranges, or the content is another by now
     total : int or None — bytes of the whole file, where it tells
     mark : str — what tells this content from another
-    chunks : iterator of bytes
+    chunks : iterator of bytes — raises `DropError` where they break off
     """
 
     start: int
@@ -51,7 +52,7 @@ class Body:
 
 
 def download(
-    listing: Listing, into: Path, options: RemoteOptions, opened: Callable[[int, str], Iterator[Body]]
+    listing: Listing, into: Path, options: RemoteOptions, opened: Callable[[int, str], AbstractContextManager[Body]]
 ) -> Path:
     """Fetch a file into a folder; what is there of it is not fetched again.
 
@@ -61,7 +62,8 @@ def download(
     into : Path
     options : RemoteOptions
     opened : callable
-        Given the byte to begin at and the mark of what is there, yields the one `Body`; raises `DropError`.
+        Given the byte to begin at and the mark of what is there, gives the `Body` for as long as it is read, or raises
+        `DropError`.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def download(
 
     def once() -> Path:
         have = part.stat().st_size if part.exists() and mark.exists() else 0
-        for body in opened(have, mark.read_text(encoding="utf-8") if have else ""):
+        with opened(have, mark.read_text(encoding="utf-8") if have else "") as body:
             if max(listing.size, body.total or 0) > most:
                 raise DropError(f"{listing.url}: is larger than most_gib = {options.most_gib:g}", passing=False)
             _append(body, part, mark, options.mib_per_s, most, listing.url)
@@ -99,9 +101,10 @@ def in_tries(work: Callable[[], T], options: RemoteOptions) -> T:
     DropError
         The last try's, or the first that says that trying again is no use.
     """
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-    wait = wait_exponential_jitter(initial=options.first_wait_s, max=LONGEST_WAIT_S, jitter=options.first_wait_s)
+    first = options.first_wait_s
+    wait = wait_exponential(multiplier=first, max=LONGEST_WAIT_S) + wait_random(0, first)
     tries = Retrying(
         stop=stop_after_attempt(options.tries),
         wait=wait,

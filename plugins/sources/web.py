@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -132,38 +133,46 @@ def _below(client: httpx2.Client, url: str, above: str, depth: int, settings: We
 
 
 def _page(client: httpx2.Client, url: str) -> str:
-    import httpx2
-
-    try:
-        with client.stream("GET", url) as answer:
-            _refuse(answer, url)
-            text = bytearray()
-            for chunk in answer.iter_bytes(CHUNK):
-                text += chunk
-                if len(text) > MOST_PAGE_BYTES:
-                    raise DropError(f"{url}: is no index page: it goes on beyond 64 MiB", passing=False)
-            return text.decode(answer.encoding or "utf-8", errors="replace")
-    except httpx2.HTTPError as fault:
-        raise DropError(f"{url}: {type(fault).__name__}: {fault}") from fault
+    with _faults(url), client.stream("GET", url) as answer:
+        _refuse(answer, url)
+        text = bytearray()
+        for chunk in answer.iter_bytes(CHUNK):
+            text += chunk
+            if len(text) > MOST_PAGE_BYTES:
+                raise DropError(f"{url}: is no index page: it goes on beyond 64 MiB", passing=False)
+        return text.decode(answer.encoding or "utf-8", errors="replace")
 
 
+@contextmanager
 def _opened(client: httpx2.Client, url: str, start: int, mark: str) -> Iterator[Body]:
+    headers = {"Range": f"bytes={start}-", "If-Range": mark} if start and mark else {}
+    with ExitStack() as stack:
+        with _faults(url):
+            answer = stack.enter_context(client.stream("GET", url, headers=headers))
+        _refuse(answer, url)
+        begins, total = 0, answer.headers.get("Content-Length")
+        if answer.status_code == 206:
+            said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+            if said is None or int(said[1]) != start:
+                raise DropError(f"{url}: the server answered with another range than it was asked for")
+            begins, total = start, said[2]
+        tag = answer.headers.get("ETag", "")
+        # A weak tag does not promise the same bytes (RFC 9110, 13.1.5).
+        same = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+        yield Body(begins, int(total) if total else None, same, _chunks(answer, url))
+
+
+def _chunks(answer: httpx2.Response, url: str) -> Iterator[bytes]:
+    with _faults(url):
+        yield from answer.iter_raw(CHUNK)
+
+
+@contextmanager
+def _faults(url: str) -> Iterator[None]:
     import httpx2
 
-    headers = {"Range": f"bytes={start}-", "If-Range": mark} if start and mark else {}
     try:
-        with client.stream("GET", url, headers=headers) as answer:
-            _refuse(answer, url)
-            begins, total = 0, answer.headers.get("Content-Length")
-            said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-            if answer.status_code == 206:
-                if said is None or int(said[1]) != start:
-                    raise DropError(f"{url}: the server answered with another range than it was asked for")
-                begins, total = start, said[2]
-            tag = answer.headers.get("ETag", "")
-            # A weak tag does not promise the same bytes (RFC 9110, 13.1.5).
-            same = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-            yield Body(begins, int(total) if total else None, same, answer.iter_raw(CHUNK))
+        yield
     except httpx2.HTTPError as fault:
         raise DropError(f"{url}: {type(fault).__name__}: {fault}") from fault
 
