@@ -37,7 +37,7 @@ HELD_A_WORKER: Final = 4
 
 @dataclass(slots=True)
 class _InHand:
-    """A claimed drop, how often something passing stood in its way, and when it was seen in monotonic time."""
+    """A claimed drop, how often something passing stood in its way, and from when on to try again, monotonic s."""
 
     drop: Drop
     hindered: int = 0
@@ -111,8 +111,9 @@ class Crew:
     # Claiming and giving
 
     def _claim(self, moment: float) -> None:
-        free = self.pool.idle - (len(self._hand) - len(self._given))
-        held = sum(one.hindered > 0 for one in self._hand.values())
+        ungiven = [one for drop_id, one in self._hand.items() if drop_id not in self._given]
+        free = self.pool.idle - sum(one.ready_at <= moment for one in ungiven)
+        held = sum(one.hindered > 0 for one in ungiven)
         if free <= 0 or held >= HELD_A_WORKER * self.pool.size or moment < self._asked + ASKED_EVERY_S:
             return
         attempts = self.configuration.settings.stream.attempts
