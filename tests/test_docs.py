@@ -28,7 +28,9 @@ def test_every_command_is_in_the_readme() -> None:
 SIMULATION = (ROOT / "docs" / "simulation.md").read_text()
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/simulation.md", "docs/reference.md", "docs/encoders.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/simulation.md", "docs/reference.md", "docs/encoders.md", "docs/daemon.md"]
+)
 def test_commands_in_documents_are_commands(document: str) -> None:
     text = (ROOT / document).read_text()
     context = click.Context(main)
