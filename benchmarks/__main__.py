@@ -19,10 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .detection import bench_detection
 from .embedding import bench_embedding, bench_neighbours
 from .encoders import bench_encoders
 from .representations import bench_representations
 from .store import bench_store
+from .stream import bench_stream
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANDRA = ROOT.parent / "shared" / "data" / "chandra"
@@ -225,8 +227,10 @@ BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "neighbours": (bench_neighbours, False),
     "reference": (bench_reference, False),
     "store": (bench_store, False),
+    "stream": (bench_stream, False),
     "embedding": (bench_embedding, False),
     "command": (bench_command, False),
+    "detection": (bench_detection, False),
 }
 """Every bench, and whether it needs the real event files."""
 

@@ -6,6 +6,7 @@ when that is set, the daemon has all sources looked at and the schedule laid ane
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -93,8 +94,11 @@ class Polling:
         self._places = {name: _Place(intake, settings[name]) for name, intake in intakes.items()}
         self._metrics, self._log, self._found = metrics, log, found
         self._over = threading.Event()
+        # That a look lasts longer than the time to the next is no news.
+        quiet = logging.Logger("apscheduler.scheduler", logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
+            logger=quiet,
             executors={"default": ThreadPoolExecutor(max(len(intakes), 1))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
