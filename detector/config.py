@@ -27,6 +27,7 @@ from xherald.plugins.cases import Cases
 
 from . import marked_yaml
 from .alerts.settings import AlertSettings
+from .detection.settings import DetectionSettings
 from .marked_yaml import MarkedYamlError
 from .reference.settings import ReferenceSettings
 from .store_settings import StoreSettings
@@ -83,6 +84,7 @@ class Settings(Section):
     extraction: ExtractionSettings = ExtractionSettings()
     timing: TimingSettings = TimingSettings()
     cases: Cases = Cases()
+    detection: DetectionSettings = DetectionSettings()
     reference: ReferenceSettings = ReferenceSettings()
     alerts: AlertSettings = AlertSettings()
     store: StoreSettings = StoreSettings()

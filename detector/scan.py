@@ -52,11 +52,11 @@ class Photons:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """What the road makes of one file: its sources' photons, and the verdict of the timing tests on each."""
+    """What the road makes of one file: its sources' photons, what the timing tests say of each, and the verdict."""
 
     photons: Photons
     timing: Timing
-    detections: Detections | None = None
+    detections: Detections
 
 
 def scan_file(
@@ -79,11 +79,14 @@ def scan_file(
     FileError, PhotonError
         With the reason why the file cannot be used.
     """
+    from xherald.detector.detection.detect import detect
     from xherald.photons.statistics import assess
 
     photons = photons_of(path, configuration, sources, stage)
     stage(f"testing {len(photons.batch)} sources")
-    return Scan(photons, assess(photons.batch, configuration.settings.timing))
+    timing = assess(photons.batch, configuration.settings.timing)
+    stage(f"judging {len(photons.batch)} sources")
+    return Scan(photons, timing, detect(photons, timing, configuration))
 
 
 def photons_of(

@@ -98,6 +98,12 @@ DEFAULT_CASES: Final = {
         eps=1.5,
     ),
     "timing": _case(None, {"name": "timing"}, {"name": "fast_tsne"}, eps=1.5),
+    "variability": _case(
+        None,
+        {"name": "timing", "leave_out": ["hardness", "hardness_change", "log10_livetime"]},
+        {"name": "fast_tsne"},
+        eps=1.5,
+    ),
 }
 """By name."""
 

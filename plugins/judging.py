@@ -93,6 +93,19 @@ class Scorer(Plugin):
         A source's score does not depend on what else is in the batch.
         """
 
+    def inputs(self, direction: str, options: Options) -> Mapping[str, int]:
+        """Columns that the combined score of a direction ("flare", "dip") is made of; none unless it says so.
+
+        Only such are fit whose distribution over sources that do not vary depends on their number of photons alone:
+        a column that knows the spectrum makes stated false-alarm rates wrong for sources of another.
+
+        Returns
+        -------
+        mapping of str to int
+            1 where the score may only rise with the column, 0 where it is free.
+        """
+        return {}
+
 
 class Veto(Plugin):
     """Something else than the source that could have made it look as it does."""

@@ -64,6 +64,7 @@ def detections_of(
         ),
         columns={},
         score=-np.log10(chance),
+        chances={"flare": chance, "dip": chance},
         false_alarm_probability=chance,
         far_hz=chance * STREAM_HZ,
         p_astro=1.0 / (1.0 + 20.0 * chance),

@@ -20,7 +20,7 @@ from xherald.photons.artefacts import save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.plugins import FeatureExtractor, FittedExtractor, PluginHost, Sample
 from xherald.plugins.extractors import PcaExtractor, TimingExtractor
-from xherald.plugins.extractors.timing_features import NAMES
+from xherald.plugins.extractors.timing_names import NAMES
 from xherald.plugins.representations import EtdtCube, EtMap
 
 SOURCES = 300

@@ -20,13 +20,13 @@ __all__ = ["command"]
 
 @click.group("candidate")
 def command() -> None:
-    r"""Look at a candidate again; `xherald candidates` lists them.
+    """Look at a candidate again; `xherald candidates` lists them.
 
     \b
     Examples:
       xherald scan drop/*.evt.gz --out sources.jsonl
       xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F --from sources.jsonl
-    """
+    """  # noqa: D301
 
 
 @command.command("show")
@@ -56,7 +56,7 @@ def command() -> None:
 def show(
     candidate_id: str, source: Path | None, url: str | None, as_json: bool, sheet: Path | None, sources: Path | None
 ) -> None:
-    r"""Show candidate ID: its evidence, every number with its uncertainty, and its flags.
+    """Show candidate ID: its evidence, every number with its uncertainty, and its flags.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def show(
       0  it was shown
       1  there is no such candidate, or its event file cannot be used any more
       2  wrong options or configuration; nothing was done
-    """
+    """  # noqa: D301
     from xherald.detector.candidates.store import find_candidate
     from xherald.photons.errors import ConfigError
 

@@ -59,13 +59,13 @@ def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json
     from xherald.detector.evaluation.report import write_report
     from xherald.detector.evaluation.run import FULL, QUICK, evaluate
     from xherald.detector.evaluation.tables import print_report
-    from xherald.detector.evaluation.verdicts import averaged_detector
+    from xherald.detector.evaluation.verdicts import calibrated_detector
 
     settings = configuration()
     with stages(shown=not as_json) as stage:
         report = evaluate(
-            averaged_detector,
-            "averaged likelihood ratio",
+            calibrated_detector(settings),
+            "xherald",
             settings,
             sizes=QUICK if quick else FULL,
             seed=seed,

@@ -23,6 +23,7 @@ USAGE = 2
 
 COMMANDS = (
     "alert",
+    "calibration",
     "candidate",
     "candidates",
     "config",

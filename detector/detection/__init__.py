@@ -1,1 +1,4 @@
-"""From photons and timing to calibrated detections: scores, combined score, calibration, vetoes."""
+"""From photons and timing to calibrated detections: scores, combined score, calibration, vetoes.
+
+`detect.detect` is the road; modules that only need settings or results import no kernels.
+"""

@@ -68,6 +68,8 @@ class Detections:
     columns : mapping of str to ndarray, shape (n,)
         What the scorers said, by name.
     score : ndarray, shape (n,) — combined score in the source's direction; NaN where it was not tested
+    chances : mapping of str to ndarray, shape (n,)
+        By direction, the chance that a null source like it comes out so high in that direction; NaN where untested.
     false_alarm_probability : ndarray, shape (n,)
         Chance that a source like it (photons, livetime, gaps, background, instrument) that does not vary comes out so
         high, in either direction; NaN where it was not tested.
@@ -85,6 +87,7 @@ class Detections:
     subjects: Subjects
     columns: Mapping[str, F64]
     score: F64
+    chances: Mapping[str, F64]
     false_alarm_probability: F64
     far_hz: F64
     p_astro: F64

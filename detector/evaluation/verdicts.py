@@ -1,4 +1,7 @@
-"""What is under evaluation: anything that answers `Verdicts` on a batch. `averaged_detector` is the simplest such."""
+"""What is under evaluation: anything that answers `Verdicts` on a batch, such as xherald's own detector.
+
+`averaged_detector` is what timing says without learning anything: what learning must add to.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from numpy.typing import NDArray
 from xherald.photons import EventBatch
 
 if TYPE_CHECKING:
+    from xherald.detector.config import Configuration
     from xherald.photons.statistics.result import TestColumns, Timing
 
-__all__ = ["Detector", "Verdicts", "averaged_detector", "column_of", "log_inverse"]
+__all__ = ["Detector", "Verdicts", "averaged_detector", "calibrated_detector", "column_of", "log_inverse"]
 
 F64 = NDArray[np.float64]
 
@@ -42,6 +46,24 @@ class Verdicts:
 
 Detector: TypeAlias = "Callable[[EventBatch, Timing], Verdicts]"
 """Judges a batch, told what the timing tests said of it."""
+
+
+def calibrated_detector(configuration: Configuration) -> Detector:
+    """The detector as a scan uses it; a score is −ln of the chance in its direction."""
+    from xherald.detector.detection.detect import judge
+
+    def answer(batch: EventBatch, timing: Timing) -> Verdicts:
+        told = judge(batch, timing, configuration)
+        return Verdicts(
+            score_flare=log_inverse(told.chances["flare"]),
+            score_dip=log_inverse(told.chances["dip"]),
+            false_alarm_probability=told.false_alarm_probability,
+            direction=told.subjects.direction,
+            classes=told.classes,
+            class_probabilities=told.class_probabilities,
+        )
+
+    return answer
 
 
 def averaged_detector(batch: EventBatch, timing: Timing) -> Verdicts:

@@ -41,10 +41,9 @@ STEPS: Final = 8
 BANDS: Final = 4
 """Energy bands, with as many photons of the source in each."""
 
-FEW: Final = 20
-MANY: Final = 600
-"""Windows with at most `FEW` photons of a source with at most `MANY` are multiplied out rather than summed as
-logarithms: their products cannot leave the range of a float."""
+FEW: Final = 40
+"""Windows with at most so many photons are multiplied out rather than summed as logarithms. No product leaves the range
+of a float at its upper end; where `n` photons outside take one below its lower end, no 40 inside would bring it back."""
 
 NEGLIGIBLE: Final = 40.0
 """Ratios smaller than the largest by a factor of exp(40) add nothing."""
@@ -61,6 +60,9 @@ class Family(NamedTuple):
     bins : ndarray, shape (levels,), int64
         Steps in the whole clock: the window's width at a level is ``STEPS / bins``.
     flare : bool
+    density : ndarray, shape (levels, STEPS, BANDS, c) — factor of a photon in the window, over that of one outside
+    log_density : ndarray, of the same shape — its logarithm
+    log_outside : ndarray, shape (levels, BANDS, c) — ln of the factor of one outside a window that lies on the clock
     """
 
     share: F64
@@ -68,6 +70,9 @@ class Family(NamedTuple):
     weight: F64
     bins: I64
     flare: bool
+    density: F64
+    log_density: F64
+    log_outside: F64
 
 
 def flare_family(levels: int = 13) -> Family:
@@ -108,13 +113,24 @@ def dip_family(levels: int = 6) -> Family:
 
 
 def _family(combinations: list[tuple[F64, F64, float]], levels: int, *, flare: bool) -> Family:
-    weight = np.array([one[2] for one in combinations])
+    share, shape, prior = (np.array([one[part] for one in combinations]) for part in range(3))
+    bins = STEPS * 2 ** np.arange(1, levels + 1, dtype=np.int64)
+    part = shape.T[:, None, :] * share.T
+    if flare:
+        density = 1.0 + (bins / STEPS)[:, None, None, None] * part / (1.0 - share.T)
+        outside = np.tile(1.0 - share.T, (levels, 1, 1))
+    else:
+        density = np.tile(1.0 - part, (levels, 1, 1, 1))
+        outside = 1.0 / (1.0 - share.T * shape.sum(axis=1) / bins[:, None, None])
     return Family(
-        share=np.array([one[0] for one in combinations]),
-        shape=np.array([one[1] for one in combinations]),
-        weight=np.tile(weight / (weight.sum() * levels), (levels, 1)),
-        bins=STEPS * 2 ** np.arange(1, levels + 1, dtype=np.int64),
+        share=share,
+        shape=shape,
+        weight=np.tile(prior / (prior.sum() * levels), (levels, 1)),
+        bins=bins,
         flare=flare,
+        density=density,
+        log_density=np.log(density),
+        log_outside=np.log(outside),
     )
 
 
@@ -144,33 +160,12 @@ def energy_bands(energy: NDArray[np.float32]) -> I64:
 
 
 @njit(cache=True, nogil=True)
-def _level(family: Family, level: int, held: F64) -> tuple[F64, F64, F64]:
-    """What all windows of one width share.
-
-    Parameters
-    ----------
-    held : ndarray, shape (BANDS,) — photons of each band
-
-    Returns
-    -------
-    density : ndarray, shape (STEPS, BANDS, c) — factor of a photon in the window, over that of one outside
-    norm : ndarray, shape (c,) — log of the ratio of a window that lies on the clock whole and holds no photon
-    weight : ndarray, shape (c,) — of each combination in each window
-    """
-    combos, bands = family.share.shape
-    steps = family.shape.shape[1]
-    bins = family.bins[level]
-    density = np.empty((steps, bands, combos))
-    norm = np.zeros(combos)
-    for c in range(combos):
-        inside = family.shape[c].sum() / bins
-        for b in range(bands):
-            share = family.share[c, b]
-            norm[c] += held[b] * np.log(1.0 - share) if family.flare else -held[b] * np.log(1.0 - share * inside)
-            for s in range(steps):
-                part = share * family.shape[c, s]
-                density[s, b, c] = 1.0 + part / (1.0 - share) * bins / steps if family.flare else 1.0 - part
-    return density, norm, family.weight[level] / (bins + steps - 1)
+def _norm(log_outside: F64, held: F64, norm: F64) -> None:
+    """Log ratio of a window that lies on the clock whole and holds no photon, into `norm`."""
+    for c in range(norm.size):
+        norm[c] = 0.0
+        for b in range(held.size):
+            norm[c] += held[b] * log_outside[b, c]
 
 
 @njit(cache=True, nogil=True)
@@ -226,15 +221,15 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
     combos, steps = family.shape.shape
     top, scale, summed = 0.0, 1.0, 0.0  # the average is exp(top) * summed; scale is exp(-top)
     best, best_start, best_width = 0.0, 0.0, 1.0  # best over exp(top), too
-    ratios = np.empty(combos)
+    ratios, norm = np.empty(combos), np.empty(combos)
     at = np.empty(n, np.int64)
     for level in range(family.bins.size):
         bins = family.bins[level]
-        density, norm, weight = _level(family, level, held)
-        log_density = np.log(density)
+        windows = float(bins + steps - 1)
+        density, log_density, weight = family.density[level], family.log_density[level], family.weight[level] / windows
+        _norm(family.log_outside[level], held, norm)
         prior = np.exp(norm) * weight
         empty = prior.sum()
-        windows = float(bins + steps - 1)
         for i in range(n):
             at[i] = min(int(u[i] * bins), bins - 1)
         low, high = 0, 0
@@ -251,7 +246,7 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
                 summed += (until - b) * empty * scale
                 b = until
                 continue
-            if whole and high - low <= FEW and n <= MANY:
+            if whole and high - low <= FEW:
                 added = scale * _multiplied(prior, density, at, band, low, high, b, ratios)
             else:
                 ratios[:] = norm

@@ -245,7 +245,8 @@ def _tested(energy: NDArray[np.float32], clock: NullClock) -> NDArray[np.float32
     """Energies of the photons that are on the null clock, in its order."""
     counts = np.diff(clock.offsets)
     within = np.arange(clock.offsets[-1]) - np.repeat(clock.offsets[:-1], counts)
-    return energy[np.repeat(clock.first, counts) + within]
+    tested: NDArray[np.float32] = energy[np.repeat(clock.first, counts) + within]
+    return tested
 
 
 def _best(log_p: F64, window: F64, significance: float) -> I64:

@@ -11,13 +11,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from xherald.photons.artefacts import load_arrays, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 
 from ..contract import F32, Advance, FeatureExtractor, FittedExtractor, Options, Sample
 from .checks import load_facts, require_finite
+from .timing_names import NAMES
 
 __all__ = ["FittedTiming", "TimingExtractor", "TimingOptions"]
 
@@ -41,9 +42,22 @@ class TimingOptions(Options):
     ----------
     cap : float
         Largest −log10 of a test's p-value that is told apart: the surest sources do not become a scale of their own.
+    leave_out : tuple of str
+        Features that are not used. Without "hardness", "hardness_change" and "log10_livetime" nothing of the spectrum
+        is left: sources that do not vary then lie where their number of photons puts them, whatever they are.
     """
 
     cap: float = Field(default=10.0, gt=0, le=300)
+    leave_out: tuple[str, ...] = ()
+
+    @field_validator("leave_out")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in NAMES]:
+            raise ValueError(f"{unknown[0]!r} is no timing feature; there are {', '.join(NAMES)}")
+        if len(set(names)) == len(NAMES):
+            raise ValueError("no feature is left")
+        return names
 
 
 class FittedTiming(FittedExtractor):
@@ -69,7 +83,7 @@ class FittedTiming(FittedExtractor):
         """Test each source and scale what comes of it, shape (n, width); see `FittedExtractor.transform`."""
         from .timing_features import timing_features
 
-        return self.scaled(timing_features(sample.batch, self.cap, sample.timing), sample)
+        return self.scaled(timing_features(sample.batch, self.cap, self.names, sample.timing), sample)
 
     def scaled(self, raw: F64, sample: Sample) -> F32:
         """Raw features in units of the population."""
@@ -100,27 +114,27 @@ class TimingExtractor(FeatureExtractor):
         ReferenceDataError
             Too few sources.
         """
-        from .timing_features import NAMES, timing_features
+        from .timing_features import timing_features
 
         assert isinstance(options, TimingOptions)
+        names = tuple(name for name in NAMES if name not in options.leave_out)
         if len(sample) < FEWEST:
             raise ReferenceDataError(f"extractor {NAME}: {len(sample)} sources have no scale; bring at least {FEWEST}")
         advance(f"timing tests of {len(sample):,} sources")
-        raw = timing_features(sample.batch, options.cap, sample.timing)
+        raw = timing_features(sample.batch, options.cap, names, sample.timing)
         require_finite(raw, sample.batch, NAME)
         low, centre, high = np.quantile(raw, (0.25, 0.5, 0.75), axis=0)
         scale = (high - low) / NORMAL_IQR
         spread = raw.std(axis=0)
         scale = np.where(scale > 0, scale, np.where(spread > 0, spread, 1.0))
-        fitted = FittedTiming(NAMES, centre, scale, options.cap)
+        fitted = FittedTiming(names, centre, scale, options.cap)
         return fitted, fitted.scaled(raw, sample)
 
     def load(self, folder: Path) -> FittedTiming:
         """See `FeatureExtractor.load`."""
-        from .timing_features import NAMES
-
         facts = load_facts(folder / FACTS, NAME)
-        if facts.get("features") != list(NAMES):
+        names = facts.get("features")
+        if not isinstance(names, list) or not names or [name for name in NAMES if name in names] != names:
             raise ArtefactError(f"{folder / FACTS}: features are not those of this version; build the reference anew")
         cap = facts.get("cap")
         if isinstance(cap, bool) or not isinstance(cap, int | float) or not cap > 0:
@@ -128,8 +142,8 @@ class TimingExtractor(FeatureExtractor):
         arrays = load_arrays(folder / ARRAYS, "centre", "scale")
         for name in ("centre", "scale"):
             array = arrays[name]
-            if array.shape != (len(NAMES),) or array.dtype != np.float64 or not np.isfinite(array).all():
-                raise ArtefactError(f"{folder / ARRAYS}: {name} is not {len(NAMES)} numbers; build the reference anew")
+            if array.shape != (len(names),) or array.dtype != np.float64 or not np.isfinite(array).all():
+                raise ArtefactError(f"{folder / ARRAYS}: {name} is not {len(names)} numbers; build the reference anew")
         if not (arrays["scale"] > 0).all():
             raise ArtefactError(f"{folder / ARRAYS}: a scale is not positive; build the reference anew")
-        return FittedTiming(NAMES, arrays["centre"], arrays["scale"], float(cap))
+        return FittedTiming(tuple(names), arrays["centre"], arrays["scale"], float(cap))

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
-from xherald.photons.statistics import STEADY, TESTS, Hardness, Intervals, Timing, assess
+from xherald.photons.statistics import STEADY, Hardness, Intervals, Timing, assess
 from xherald.photons.statistics.hardness import hardness_posterior
 
-__all__ = ["NAMES", "timing_features"]
+from .timing_names import NAMES
+
+__all__ = ["timing_features"]
 
 F64 = NDArray[np.float64]
 
-NAMES: Final = (
-    *(name for name, _ in TESTS),
-    "p_value",
-    "log10_counts",
-    "log10_livetime",
-    "interval_livetime",
-    "interval_counts",
-    "hardness",
-    "hardness_change",
-    "variability_index",
-)
-"""Names of the features, in the order of the columns.
 
-The tests' names and "p_value" (all tests together): −log10 of the probability, capped; of tests that look for flares
-and dips alike, and of "p_value", negative where their interval is fainter than the rest. 0 for sources with too few
-photons to be tested. "interval_livetime", "interval_counts": parts of the livetime and of the photons in the best
-interval; both 1 where there is none. "hardness": of all photons, its posterior's median. "hardness_change": inside the
-best interval less outside, over its error; 0 where either holds no photon. "variability_index": 0 for untested sources.
-"""
-
-
-def timing_features(batch: EventBatch, cap: float, timing: Timing | None = None) -> F64:
+def timing_features(batch: EventBatch, cap: float, names: Sequence[str] = NAMES, timing: Timing | None = None) -> F64:
     """Features of every source, shape (n, features), before they are scaled.
 
     Parameters
@@ -44,22 +26,24 @@ def timing_features(batch: EventBatch, cap: float, timing: Timing | None = None)
     batch : EventBatch
     cap : float
         Largest −log10 p.
+    names : sequence of str
+        Which, of `NAMES`.
     timing : Timing, optional
         The tests' verdict, where it is known already.
     """
     timing = timing or assess(batch)
-    columns = (
-        *(_evidence(test.p, test.intervals, test.looks_for == STEADY, cap) for test in timing.tests),
-        _evidence(timing.p_value, timing.intervals, True, cap),
-        np.log10(batch.counts + 1.0),
-        np.log10(batch.livetime),
-        _part(timing.intervals.livetime, batch.livetime),
-        _part(timing.intervals.counts, batch.counts),
-        _hardness(batch),
-        _hardness_change(timing.hardness),
-        np.maximum(timing.variability_index, 0),
-    )
-    return np.column_stack(columns).astype(np.float64)
+    columns = {
+        **{test.name: _evidence(test.p, test.intervals, test.looks_for == STEADY, cap) for test in timing.tests},
+        "p_value": _evidence(timing.p_value, timing.intervals, True, cap),
+        "log10_counts": np.log10(batch.counts + 1.0),
+        "log10_livetime": np.log10(batch.livetime),
+        "interval_livetime": _part(timing.intervals.livetime, batch.livetime),
+        "interval_counts": _part(timing.intervals.counts, batch.counts),
+        "hardness": _hardness(batch),
+        "hardness_change": _hardness_change(timing.hardness),
+        "variability_index": np.maximum(timing.variability_index, 0),
+    }
+    return np.column_stack([columns[name] for name in names]).astype(np.float64)
 
 
 def _evidence(p: F64, intervals: Intervals, signed: bool, cap: float) -> F64:

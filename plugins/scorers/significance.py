@@ -52,6 +52,13 @@ class SignificanceScorer(Scorer):
         columns["hardness_change"] = _hardness_change(timing.hardness.value, timing.hardness.low, timing.hardness.high)
         return columns
 
+    def inputs(self, direction: str, options: Options) -> Mapping[str, int]:
+        """Every test; the score rises with those that look for this direction or for any change."""
+        from xherald.photons.statistics import DIP, FLARE, STEADY, TESTS
+
+        wanted = (STEADY, FLARE if direction == "flare" else DIP)
+        return {f"evidence_{name}": int(looks_for in wanted) for name, looks_for in TESTS}
+
 
 def _hardness_change(value: F64, low: F64, high: F64) -> F64:
     """Hardness inside less the mean of that before and after, over its 68 % error; arrays of shape (n, 3)."""

@@ -9,7 +9,9 @@ estimate of a density: Loftsgaarden & Quesenberry 1965, Ann. Math. Stat. 36, 104
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,10 @@ from ..contract import F32, Options
 from ..judging import Scorer, Subjects
 from ..reference import Reference
 
-__all__ = ["SimilarityOptions", "SimilarityScorer", "transient_rows"]
+if TYPE_CHECKING:
+    from ..embedders.nearest import Tiles
+
+__all__ = ["Known", "SimilarityOptions", "SimilarityScorer", "known_of", "nearest_known"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -36,21 +41,60 @@ class SimilarityOptions(Options):
     transients : int — the distance is that to the transient of this rank
     ordinary : int — and to the ordinary source of this rank
     voters : int — transients nearest to a source, whose classes are counted
+    ranked : tuple of str
+        Cases whose resemblance the combined score is made of: such as know nothing of the spectrum.
     """
 
     transients: int = Field(default=3, ge=1)
     ordinary: int = Field(default=10, ge=1)
     voters: int = Field(default=10, ge=1)
+    ranked: tuple[str, ...] = ("variability",)
 
 
-def transient_rows(reference: Reference) -> dict[str, I64]:
-    """Rows of a reference's bona-fide flares, dips, and of its ordinary sources.
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of a reference's sources, n of them.
 
-    Transients that are listed as neither, such as XRT 200515, brightened: they count as flares.
+    Parameters
+    ----------
+    names, kinds : ndarray, shape (n,), str
+        obsreg_id; class where it is known, else flare, dip, other or "".
+    rows : mapping of str to ndarray
+        Rows of the bona-fide "flare"s and "dip"s, of both together ("transient"), and of the "ordinary" sources.
+        Transients that are listed as neither, such as XRT 200515, brightened: they count as flares.
     """
-    kinds = np.array(reference.sources.column("bona_fide").to_pylist())
-    direction = np.select([kinds == "dip", kinds != ""], ["dip", "flare"], "ordinary")
-    return {name: np.flatnonzero(direction == name) for name in ("flare", "dip", "ordinary")}
+
+    names: NDArray[np.str_]
+    kinds: NDArray[np.str_]
+    rows: Mapping[str, I64]
+
+
+@lru_cache(maxsize=16)
+def known_of(reference: Reference) -> Known:
+    """Read what is known of a reference; once, for a reference never changes."""
+    names, classes, listed = (
+        np.array(reference.sources.column(name).to_pylist()) for name in ("obsreg_id", "class", "bona_fide")
+    )
+    direction = np.select([listed == "dip", listed != ""], ["dip", "flare"], "ordinary")
+    rows = {name: np.flatnonzero(direction == name) for name in ("flare", "dip", "ordinary")}
+    rows["transient"] = np.concatenate([rows["flare"], rows["dip"]])
+    return Known(names, np.where(classes == "", listed, classes), rows)
+
+
+def nearest_known(reference: Reference, case: str, group: str, features: F32, k: int) -> tuple[I64, F64]:
+    """The k nearest of a group of `Known.rows`, or all where there are fewer: rows of the reference and distances."""
+    from ..embedders.nearest import nearest
+
+    rows = known_of(reference).rows[group]
+    found, distances = nearest(_tiles(reference, case, group), features, min(k, len(rows)), threads=0)
+    return rows[found], np.maximum(distances, NEAREST)
+
+
+@lru_cache(maxsize=128)
+def _tiles(reference: Reference, case: str, group: str) -> Tiles:
+    from ..embedders.nearest import tiles_of
+
+    return tiles_of(reference.case(case).features[known_of(reference).rows[group]])
 
 
 class SimilarityScorer(Scorer):
@@ -73,41 +117,37 @@ class SimilarityScorer(Scorer):
         reference, features = subjects.reference, subjects.features
         if reference is None or not features:
             return {}
-        rows = transient_rows(reference)
         columns: dict[str, F64] = {}
         for case, own in features.items():
-            held = reference.case(case).features
             away = {
-                name: _distance(held[rows[name]], own, options.ordinary if name == "ordinary" else options.transients)
-                for name in rows
+                group: nearest_known(reference, case, group, own, rank)[1][:, -1]
+                for group, rank in (
+                    ("flare", options.transients),
+                    ("dip", options.transients),
+                    ("ordinary", options.ordinary),
+                )
             }
-            for name in ("flare", "dip"):
-                columns[f"similarity_{name}_{case}"] = np.log(away["ordinary"] / away[name])
-        columns.update(_votes(reference, features, np.concatenate([rows["flare"], rows["dip"]]), options.voters))
+            for group in ("flare", "dip"):
+                columns[f"similarity_{group}_{case}"] = np.log(away["ordinary"] / away[group])
+        columns.update(_votes(reference, features, options.voters))
         return columns
 
-
-def _distance(held: F32, own: F32, rank: int) -> F64:
-    """Distance of each row to the neighbour of a rank, or to the last where there are fewer."""
-    from ..embedders.nearest import nearest, tiles_of
-
-    _, distances = nearest(tiles_of(held), own, min(rank, len(held)), threads=0)
-    return np.maximum(distances[:, -1], NEAREST)
+    def inputs(self, direction: str, options: Options) -> Mapping[str, int]:
+        """Resemblance to transients of the direction, in the cases that are ranked."""
+        assert isinstance(options, SimilarityOptions)
+        return {f"similarity_{direction}_{case}": 1 for case in options.ranked}
 
 
-def _votes(reference: Reference, features: Mapping[str, F32], transients: I64, voters: int) -> dict[str, F64]:
+def _votes(reference: Reference, features: Mapping[str, F32], voters: int) -> dict[str, F64]:
     """Shares of the classes among the nearest transients, each weighted with its inverse distance."""
-    from ..embedders.nearest import nearest, tiles_of
-
-    names, kinds = (np.array(reference.sources.column(name).to_pylist())[transients] for name in ("class", "bona_fide"))
-    classes, code = np.unique(np.where(names == "", kinds, names), return_inverse=True)
+    known = known_of(reference)
+    classes = np.unique(known.kinds[known.rows["transient"]])
     shares = np.zeros((next(iter(features.values())).shape[0], len(classes)))
     for case, own in features.items():
-        table = tiles_of(reference.case(case).features[transients])
-        found, distances = nearest(table, own, min(voters, len(transients)), threads=0)
-        weights = 1.0 / np.maximum(distances, NEAREST)
+        found, distances = nearest_known(reference, case, "transient", own, voters)
+        weights = 1.0 / distances
         weights /= weights.sum(axis=1, keepdims=True)
-        for number in range(len(classes)):
-            shares[:, number] += np.where(code[found] == number, weights, 0.0).sum(axis=1)
+        for number, name in enumerate(classes):
+            shares[:, number] += np.where(known.kinds[found] == name, weights, 0.0).sum(axis=1)
     shares /= len(features)
     return {f"votes_{name}": shares[:, number] for number, name in enumerate(classes.tolist())}

@@ -1,0 +1,46 @@
+"""Judging sources end to end, warm: timing tests, features, neighbours, scores, calibration, vetoes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+__all__ = ["bench_detection"]
+
+SOURCES = 1_000
+ROUNDS = 7
+
+
+def bench_detection() -> dict[str, float]:
+    """A thousand simulated Chandra sources, one in ten of which varies; and sources one by one, as lists bring them."""
+    from xherald.detector.config import load_configuration
+    from xherald.detector.detection.detect import judge
+    from xherald.detector.detection.samples import simulate_sources
+    from xherald.photons import EventBatch
+    from xherald.photons.statistics import assess
+
+    configuration = load_configuration(None, {})
+    batch = simulate_sources("chandra-acis-i", SOURCES, 4242, 0.1).batch
+    singles = [batch.select([row]) for row in range(50)]
+
+    def seconds(batches: list[EventBatch]) -> tuple[float, float]:
+        timing_s, judging_s = 0.0, 0.0
+        for one in batches:
+            begin = time.perf_counter()
+            timing = assess(one, configuration.settings.timing)
+            tested = time.perf_counter()
+            judge(one, timing, configuration)
+            timing_s += tested - begin
+            judging_s += time.perf_counter() - tested
+        return timing_s, judging_s
+
+    seconds([batch, singles[0]])
+    whole = [seconds([batch]) for _ in range(ROUNDS)]
+    alone = [sum(seconds(singles)) / len(singles) for _ in range(ROUNDS)]
+    return {
+        "mean_counts": float(batch.counts.mean()),
+        "timing_1000_sources_s": statistics.median(one[0] for one in whole),
+        "judging_1000_sources_s": statistics.median(one[1] for one in whole),
+        "scoring_1000_sources_s": statistics.median(sum(one) for one in whole),
+        "one_source_ms": 1e3 * statistics.median(alone),
+    }

@@ -1,0 +1,179 @@
+"""The road from timing to verdicts: features, scorers, combined score, calibration, vetoes, in that order: `detect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons import EventBatch
+from xherald.photons.statistics import STEADY, Timing
+from xherald.plugins import PluginHost
+from xherald.plugins.reference import Reference
+
+from .calibration import ANY, Calibration, Group, shipped_calibration
+from .neighbours import neighbours_of
+from .result import Detections
+from .scoring import DIRECTIONS, in_direction, score_columns, subjects_of
+from .vetting import rejected, vet
+
+if TYPE_CHECKING:
+    from xherald.detector.config import Configuration
+    from xherald.detector.scan import Photons
+
+__all__ = ["calibration_of", "detect", "judge"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+SECONDS_A_DAY = 86_400.0
+
+
+def detect(photons: Photons, timing: Timing, configuration: Configuration) -> Detections:
+    """Judge the sources of a file.
+
+    Parameters
+    ----------
+    photons : Photons
+    timing : Timing
+    configuration : Configuration
+
+    Raises
+    ------
+    ArtefactError
+        The calibration cannot be used.
+    """
+    return judge(photons.batch, timing, configuration, photons)
+
+
+def judge(
+    batch: EventBatch, timing: Timing, configuration: Configuration, photons: Photons | None = None
+) -> Detections:
+    """Judge the sources of a batch.
+
+    Parameters
+    ----------
+    batch : EventBatch
+        Of one instrument; sources of several together are judged by their timing alone.
+    timing : Timing
+    configuration : Configuration
+    photons : Photons, optional
+        The file that they came from, without which no veto sees pixels.
+    """
+    calibration = calibration_of(configuration)
+    settings = configuration.settings.detection
+    group = _group_for(calibration, batch)
+    reference = _reference_for(calibration, group, batch, configuration.host)
+    if reference is None:
+        group = calibration.groups[ANY]
+    subjects = subjects_of(batch, timing, reference, configuration.host, photons)
+    columns = score_columns(subjects, configuration.host, settings.scorers)
+    scores = calibration.scores(columns, len(batch))
+    ranks = calibration.ranks(scores, batch.counts, group)
+    chances = calibration.probabilities(ranks, columns, group)
+    direction, best = _likelier(chances)
+    subjects = in_direction(subjects, direction)
+    # A source that was found because it burst is as significant as that was at most; and two directions were looked in.
+    best = np.where(np.isnan(best), np.nan, np.maximum(best, batch.selection_p))
+    probability = -np.expm1(2.0 * np.log1p(-np.minimum(best, 1.0 - 1e-16)))
+    classes, class_probabilities = calibration.class_probabilities(columns, direction)
+    options = {
+        name: configuration.host.options_for(veto, settings.vetoes.get(name, {}), f"detection.vetoes.{name}")
+        for name, veto in configuration.host.vetoes.items()
+    }
+    vetoes = vet(subjects, configuration.host.vetoes, options, configuration.host)
+    with np.errstate(invalid="ignore"):
+        significant = probability <= settings.false_alarms_per_1000 / 1000.0
+    return Detections(
+        subjects=subjects,
+        columns=columns,
+        score=_of_direction(scores, direction),
+        chances=chances,
+        false_alarm_probability=probability,
+        far_hz=probability * _sources_per_second(batch, settings.sources_per_day),
+        p_astro=_astrophysical(calibration, direction, best, batch.counts, settings.varying_per_1000),
+        classes=classes,
+        class_probabilities=class_probabilities,
+        neighbours=neighbours_of(subjects, direction, configuration.host),
+        vetoes=vetoes,
+        significant=significant,
+        candidate=significant & ~rejected(vetoes, len(batch)),
+        calibration=f"{calibration.name}@{calibration.about['created_utc']} {group.name}",
+    )
+
+
+def calibration_of(configuration: Configuration) -> Calibration:
+    """The calibration that the settings name, or the shipped one.
+
+    Raises
+    ------
+    ArtefactError
+    """
+    folder = configuration.settings.detection.calibration
+    return shipped_calibration() if folder is None else shipped_calibration(folder)
+
+
+def _group_for(calibration: Calibration, batch: EventBatch) -> Group:
+    """The group of the batch's instrument; that of any where it is of several."""
+    groups = {(one.mission, one.instrument) for one in batch.identities}
+    found = {calibration.group_of(*one).name for one in groups}
+    return calibration.groups[found.pop() if len(found) == 1 else ANY]
+
+
+def _reference_for(calibration: Calibration, group: Group, batch: EventBatch, host: PluginHost) -> Reference | None:
+    """The group's reference, if the sources' band is its own."""
+    reference = calibration.reference(group, host)
+    if reference is None or not (batch.band == np.array(reference.about["band_kev"])).all():
+        return None
+    return reference
+
+
+def _likelier(chances: Mapping[str, F64]) -> tuple[NDArray[np.int8], F64]:
+    """Direction in which a null source is least likely to come out so high, and that chance."""
+    table = np.column_stack(list(chances.values()))
+    tested = ~np.isnan(table).all(axis=1)
+    best = np.argmin(np.where(np.isnan(table), 2.0, table), axis=1)
+    codes = np.array(list(DIRECTIONS.values()), dtype=np.int8)
+    return np.where(tested, codes[best], STEADY).astype(np.int8), table[np.arange(len(table)), best]
+
+
+def _of_direction(values: Mapping[str, F64], direction: NDArray[np.int8]) -> F64:
+    out = np.full(len(direction), np.nan)
+    for name, code in DIRECTIONS.items():
+        out = np.where(direction == code, values[name], out)
+    return out
+
+
+def _sources_per_second(batch: EventBatch, sources_per_day: float | None) -> float:
+    """Sources that the stream brings: as configured, else as many as the file holds in the time that it spans."""
+    if sources_per_day is not None:
+        return sources_per_day / SECONDS_A_DAY
+    first, stop = batch.gti_offsets[:-1], batch.gti_offsets[1:]
+    has = np.flatnonzero(stop > first)
+    if not has.size:
+        return float("nan")
+    names, place = np.unique([batch.identities[i].obs_id for i in has], return_inverse=True)
+    begin, end = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    np.minimum.at(begin, place, batch.gti[first[has], 0])
+    np.maximum.at(end, place, batch.gti[stop[has] - 1, 1])
+    return float(len(batch) / (end - begin).sum())
+
+
+def _astrophysical(
+    calibration: Calibration, direction: NDArray[np.int8], chance: F64, counts: I64, varying_per_1000: float
+) -> F64:
+    """Chance that a source varies: prior odds times how much likelier its rank is among injections (Farr et al. 2015).
+
+    The prior odds are those of a direction, half of all that vary being taken to brighten.
+    """
+    prior = 0.5 * varying_per_1000 / 1000.0
+    with np.errstate(divide="ignore"):
+        z = -np.log(chance)
+    log_odds = np.full(len(chance), np.nan)
+    for place, code in enumerate(DIRECTIONS.values()):
+        own = direction == code
+        log_odds[own] = calibration.odds.at(place, z[own], counts[own]) + np.log(prior / (1.0 - prior))
+    chance_it_varies: F64 = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
+    return chance_it_varies

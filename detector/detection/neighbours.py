@@ -1,0 +1,48 @@
+"""Which bona-fide transients a source lies nearest to, and where on the reference's map it belongs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.cases import case_of
+from xherald.plugins import PluginHost, Subjects
+from xherald.plugins.scorers.similarity import known_of, nearest_known
+
+from .result import Neighbours
+from .scoring import DIRECTIONS
+
+__all__ = ["neighbours_of"]
+
+NAMED: Final = 5
+"""Nearest bona-fide transients that are named."""
+
+AROUND: Final = 10
+"""Nearest sources of any kind, among which a source is placed on the map."""
+
+
+def neighbours_of(subjects: Subjects, direction: NDArray[np.int8], host: PluginHost) -> Neighbours | None:
+    """The nearest bona-fide transients of each source, of its own direction where it has one."""
+    reference, features = subjects.reference, subjects.features
+    if reference is None or not features or not len(subjects):
+        return None
+    case = list(features)[-1]
+    kept, own, known = reference.case(case), features[case], known_of(reference)
+    n, k = len(own), min(NAMED, *(len(known.rows[group]) for group in ("flare", "dip", "ordinary")))
+    found, distances = np.zeros((n, k), dtype=np.int64), np.zeros((n, k))
+    dips = direction == DIRECTIONS["dip"]
+    for group, chosen in (("flare", ~dips), ("dip", dips)):
+        if chosen.any():
+            found[chosen], distances[chosen] = nearest_known(reference, case, group, own[chosen], k)
+    around, away = kept.index.query(own, min(AROUND, len(reference)))
+    return Neighbours(
+        reference=f"{reference.name}@{reference.version}",
+        case=case,
+        names=known.names[found],
+        kinds=known.kinds[found],
+        distances=distances,
+        typical=nearest_known(reference, case, "ordinary", own, k)[1][:, -1],
+        places=case_of(case, kept.settings, host).embedder.place(away, kept.embedding[around]),
+    )

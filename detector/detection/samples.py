@@ -1,0 +1,163 @@
+"""Simulated sources that the detector learns from: references, injections, and null sources, for each telescope.
+
+Each kind has seeds of its own, below `FIRST_EVALUATION_SEED`; what an evaluation draws lies above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.reference.bona_fide import BonaFide, kind_of
+from xherald.detector.reference.build import build_reference
+from xherald.detector.reference.population import population_of
+from xherald.photons import EventBatch
+from xherald.photons.statistics import DIP, FLARE, STEADY, Timing, TimingSettings, assess
+from xherald.plugins.reference import Reference
+
+from .scoring import score_columns, subjects_of
+
+if TYPE_CHECKING:
+    from xherald.detector.cases import Case
+    from xherald.detector.config import Configuration
+    from xherald.detector.scan import Stage
+
+__all__ = [
+    "FIRST_EVALUATION_SEED",
+    "Scored",
+    "SimulatedSources",
+    "learn_reference",
+    "score_sources",
+    "simulate_sources",
+]
+
+F64 = NDArray[np.float64]
+
+FIRST_EVALUATION_SEED: Final = 1000
+"""Seeds below are the detector's own."""
+
+STEADY_CLASSES: Final = ("constant", "supersoft")
+"""Classes that do not vary at all. Active galaxies do, slowly: they are neither null sources nor transients."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatedSources:
+    """Photon lists with what is known of them, n sources.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    names, classes : ndarray, shape (n,), str
+    direction : ndarray, shape (n,), int8 — FLARE, DIP, or STEADY
+    steady : ndarray, shape (n,), bool — whether it does not vary at all
+    bona_fide : ndarray, shape (n,), bool
+    """
+
+    batch: EventBatch
+    names: NDArray[np.str_]
+    classes: NDArray[np.str_]
+    direction: NDArray[np.int8]
+    steady: NDArray[np.bool_]
+    bona_fide: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def select(self, chosen: NDArray[np.bool_]) -> SimulatedSources:
+        """Some of the sources."""
+        rows = np.flatnonzero(chosen)
+        rest = (getattr(self, name)[rows] for name in self.__slots__[1:])
+        return SimulatedSources(self.batch.select(rows), *rest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Columns of the scorers and what is known, for learning from.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,)
+    classes, direction, steady : ndarray, shape (n,) — see `SimulatedSources`
+    counts : ndarray, shape (n,), int64
+    """
+
+    columns: dict[str, F64]
+    classes: NDArray[np.str_]
+    direction: NDArray[np.int8]
+    steady: NDArray[np.bool_]
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @classmethod
+    def joined(cls, parts: list[Scored]) -> Scored:
+        """Several samples as one; a column that a sample lacks is NaN there."""
+        names = list(dict.fromkeys(name for part in parts for name in part.columns))
+        columns = {
+            name: np.concatenate(
+                [part.columns[name] if name in part.columns else np.full(len(part.counts), np.nan) for part in parts]
+            )
+            for name in names
+        }
+        rest = (np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__[1:])
+        return cls(columns, *rest)
+
+
+def simulate_sources(telescope: str, n: int, seed: int, variable_fraction: float, workers: int = 1) -> SimulatedSources:
+    """Sources of a telescope with their truth; see `simulation.population.simulate_population`."""
+    from xherald.simulation.population import simulate_population
+
+    made = simulate_population(n, telescope=telescope, seed=seed, variable_fraction=variable_fraction, workers=workers)
+    truth = {name: np.array(made.truth.column(name).to_pylist()) for name in ("obsreg_id", "class", "is_bona_fide")}
+    words = np.array([word or "" for word in made.truth.column("direction").to_pylist()])
+    return SimulatedSources(
+        batch=made.batch,
+        names=truth["obsreg_id"],
+        classes=truth["class"],
+        direction=np.select([words == "flare", words == "dip"], [FLARE, DIP], STEADY).astype(np.int8),
+        steady=np.isin(truth["class"], STEADY_CLASSES),
+        bona_fide=truth["is_bona_fide"].astype(bool),
+    )
+
+
+def learn_reference(
+    sources: SimulatedSources,
+    ordinary: int,
+    name: str,
+    cases: tuple[Case, ...],
+    configuration: Configuration,
+    stage: Stage,
+) -> Reference:
+    """A reference of all bona-fide transients among simulated sources, and of some of the ordinary ones."""
+    from xherald.simulation.population_files import listed_as
+
+    rest = np.flatnonzero(~sources.bona_fide & (sources.direction == STEADY))[:ordinary]
+    kept = sources.select(sources.bona_fide | np.isin(np.arange(len(sources)), rest))
+    names, classes = kept.names.tolist(), kept.classes.tolist()
+    words = np.where(kept.direction == DIP, "dip", "flare").tolist()
+    kinds = {
+        source: kind_of(listed_as(kind, word))
+        for source, kind, word, known in zip(names, classes, words, kept.bona_fide.tolist(), strict=True)
+        if known
+    }
+    listed = BonaFide(kinds, (), "truth of the simulation")
+    settings = configuration.settings.reference.association
+    population = population_of(kept.batch, listed, dict(zip(names, classes, strict=True)), [{"simulated": name}])
+    return build_reference(name, "1", population, cases, settings, exact_below=len(kept) + 1, stage=stage)
+
+
+def score_sources(sources: SimulatedSources, reference: Reference | None, configuration: Configuration) -> Scored:
+    """What the scorers say of simulated sources."""
+    timing: Timing = assess(sources.batch, TimingSettings(threads=configuration.settings.timing.threads))
+    subjects = subjects_of(sources.batch, timing, reference, configuration.host)
+    return Scored(
+        columns=score_columns(subjects, configuration.host),
+        classes=sources.classes,
+        direction=sources.direction,
+        steady=sources.steady,
+        counts=sources.batch.counts,
+    )

@@ -1,0 +1,157 @@
+"""From photons and timing to columns: what a source would rather be, its features, and what every scorer says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.cases import case_of, represent
+from xherald.photons import EventBatch
+from xherald.photons.errors import PluginError
+from xherald.photons.statistics import DIP, FLARE, STEADY, Intervals, Timing
+from xherald.plugins import PluginHost, Subjects
+from xherald.plugins.reference import Reference
+
+if TYPE_CHECKING:
+    from xherald.detector.scan import Photons
+
+__all__ = ["COVARIATES", "covariates_of", "gap_fraction", "pointed", "score_columns", "subjects_of"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+COVARIATES = ("log10_counts", "background_share", "gap_fraction", "log10_livetime")
+"""What null sources are matched in, besides the instrument."""
+
+
+def subjects_of(
+    batch: EventBatch,
+    timing: Timing,
+    reference: Reference | None,
+    host: PluginHost,
+    photons: Photons | None = None,
+) -> Subjects:
+    """Sources as scorers and vetoes get them, in the direction that the timing tests favour.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    timing : Timing
+    reference : Reference, optional
+        Of the sources' own instrument.
+    host : PluginHost
+    photons : Photons, optional
+        The file that they came from.
+    """
+    direction, intervals = pointed(timing)
+    return Subjects(
+        batch=batch,
+        timing=timing,
+        direction=direction,
+        intervals=intervals,
+        reference=reference,
+        features=None if reference is None else _features(batch, timing, reference, host),
+        observation=None if photons is None else photons.observation,
+        apertures=() if photons is None else photons.apertures,
+        rows=None if photons is None else photons.rows,
+    )
+
+
+def pointed(timing: Timing, direction: NDArray[np.int8] | None = None) -> tuple[NDArray[np.int8], Intervals]:
+    """Direction of each source, and what the surest test of that direction points at.
+
+    Parameters
+    ----------
+    timing : Timing
+    direction : ndarray, shape (n,), int8, optional
+        If not given, that of the surest test that looks for either.
+    """
+    p = np.column_stack([np.where(np.isnan(test.p), 2.0, test.p) for test in timing.tests])
+    looks = np.array([test.looks_for for test in timing.tests])
+    p[:, looks == STEADY] = 3.0
+    if direction is not None:
+        p = np.where((looks[None, :] == direction[:, None]), p, 3.0)
+    best = np.argmin(p, axis=1)
+    rows = np.arange(len(p))
+    tested = p[rows, best] <= 1.0
+    found = np.where(tested, looks[best], STEADY).astype(np.int8)
+
+    def chosen(name: str) -> F64:
+        values = np.column_stack([getattr(test.intervals, name) for test in timing.tests])
+        return np.where(tested, values[rows, best], np.nan)
+
+    return found, Intervals(**{name: chosen(name) for name in Intervals.__slots__})
+
+
+def _features(batch: EventBatch, timing: Timing, reference: Reference, host: PluginHost) -> dict[str, F32]:
+    """Features of every case of the reference."""
+    features = {}
+    for name, kept in reference.cases.items():
+        sample = represent(batch, case_of(name, kept.settings, host), timing)
+        features[name] = np.ascontiguousarray(kept.extractor.transform(sample), dtype=np.float32)
+    return features
+
+
+def score_columns(
+    subjects: Subjects, host: PluginHost, settings: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, F64]:
+    """What every scorer says, and the covariates.
+
+    Parameters
+    ----------
+    subjects : Subjects
+    host : PluginHost
+    settings : mapping of str to mapping, optional
+        Options of scorers by name.
+
+    Raises
+    ------
+    PluginError
+        Two scorers give a column of one name, or one gives what is no column.
+    """
+    columns = covariates_of(subjects.batch)
+    for name, scorer in host.scorers.items():
+        options = host.options_for(scorer, (settings or {}).get(name, {}), f"detection.scorers.{name}")
+        for column, values in scorer.score(subjects, options).items():
+            if column in columns:
+                raise PluginError(f"scorer {name}: column {column!r} is another's; disable either")
+            if np.shape(values) != (len(subjects),):
+                raise PluginError(f"scorer {name}: column {column!r} is not one number a source; mend the plugin")
+            columns[column] = np.asarray(values, dtype=np.float64)
+    return columns
+
+
+def covariates_of(batch: EventBatch) -> dict[str, F64]:
+    """What a null source must have in common with a source, shape (n,) each."""
+    counts = np.maximum(batch.counts, 1)
+    return {
+        "log10_counts": np.log10(counts),
+        "background_share": np.minimum(batch.background_counts / counts, 1.0),
+        "gap_fraction": gap_fraction(batch),
+        "log10_livetime": np.log10(np.maximum(batch.livetime, 1e-3)),
+    }
+
+
+def gap_fraction(batch: EventBatch) -> F64:
+    """Part of the time from the first good moment to the last that is not good, shape (n,)."""
+    first, stop = batch.gti_offsets[:-1], batch.gti_offsets[1:]
+    total = np.concatenate([[0.0], np.cumsum(np.diff(batch.gti, axis=1).ravel())])
+    has = stop > first
+    span = np.ones(len(batch))
+    span[has] = batch.gti[stop[has] - 1, 1] - batch.gti[first[has], 0]
+    good = np.where(has, total[stop] - total[first], 1.0)
+    return np.clip(1.0 - good / np.maximum(span, np.finfo(float).tiny), 0.0, 1.0)
+
+
+def in_direction(subjects: Subjects, direction: NDArray[np.int8]) -> Subjects:
+    """The same sources in other directions, with the intervals of these."""
+    _, intervals = pointed(subjects.timing, np.where(direction == STEADY, subjects.direction, direction))
+    return replace(subjects, direction=direction, intervals=intervals)
+
+
+DIRECTIONS = {"flare": FLARE, "dip": DIP}
+"""By name, in the order of the models."""
