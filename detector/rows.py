@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -19,6 +18,7 @@ from xherald.photons.statistics.result import STEADY, Hardness, Intervals, TestC
 from .candidates.evidence import KINDS, Evidence, Kind, Likeness, classes_told, evidence_of, likenesses
 from .detection.vetting import RaisedFlag, told
 from .json_columns import Interval, Value68, by_name, intervals_told, known, values_told
+from .version import code_version
 
 if TYPE_CHECKING:
     from xherald.detector.detection.result import Detections
@@ -247,7 +247,7 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "flags": [list(one.flags) for one in identities],
         "aperture_origin": [one.origin for one in scan.photons.apertures] or ["photon table"] * n,
         "aperture_radius_arcsec": [one.region.extent for one in scan.photons.apertures] or [None] * n,
-        "xherald": [version("xherald")] * n,
+        "xherald": [code_version()] * n,
     }
 
 

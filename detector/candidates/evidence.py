@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xherald.detector.detection.vetting import RaisedFlag, told
 from xherald.detector.json_columns import Interval, Value68, intervals_told, known, utc_dates, values_told
+from xherald.detector.version import code_version
 from xherald.photons.statistics.result import DIP, FLARE, STEADY, Intervals
 
 from .measures import SECONDS_A_DAY, excess, hardness_change, poisson_interval, rate_ratio
@@ -467,5 +467,5 @@ def _places(detections: Detections, index: I64) -> list[Place | None]:
 def _versions(detections: Detections, n: int) -> Sequence[Versions]:
     near, reference = detections.neighbours, detections.subjects.reference
     held = near.reference if near else f"{reference.name}@{reference.version}" if reference else None
-    code = version("xherald")
+    code = code_version()
     return [{"xherald": code, "calibration": detections.calibration, "reference": held} for _ in range(n)]

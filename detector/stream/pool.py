@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .work import Answer, Fault, Task
 
 if TYPE_CHECKING:
-    from xherald.detector.config import Configuration
+    from xherald.detector.config import Configuration, Settings
 
     from .settings import StreamSettings
 
@@ -133,7 +133,7 @@ class Pool:
         sources = {name: one.adapters for name, one in self.settings.sources.items()}
         process = context.Process(
             target=_serve,
-            args=(theirs, self.configuration.settings, dict(self.configuration.origins), sources, self.work),
+            args=(theirs, _sharing(self.configuration.settings, self.size), sources, self.work),
             name="xherald-worker",
         )
         process.start()
@@ -203,12 +203,16 @@ def resident_gib(pid: int) -> float:
         return 0.0
 
 
-def _serve(
-    line: Connection, settings: Any, origins: Any, sources: Any, work: Callable[[Task, Any], Answer] | None
-) -> None:
-    """A worker's life: warm up, then one file after another, until the line is closed."""
-    from dataclasses import replace
+def _sharing(settings: Settings, workers: int) -> Settings:
+    """The settings of one of several workers: where each would take every core, it takes its share."""
+    if settings.timing.threads:
+        return settings
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    return settings.model_copy(update={"timing": replace(settings.timing, threads=threads)})
 
+
+def _serve(line: Connection, settings: Settings, sources: Any, work: Callable[[Task, Any], Answer] | None) -> None:
+    """A worker's life: warm up, then one file after another, until the line is closed."""
     from xherald.detector.config import Configuration
 
     from .work import carry, configured_for, warm_up
@@ -217,7 +221,7 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    configuration = Configuration(settings, origins)
+    configuration = Configuration(settings)
     own = configured_for(configuration, sources)
     if work is None:
         warm_up(configuration)

@@ -10,13 +10,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from xherald.catalog_store.records import CandidateRecord, DetectionRecord, ObservationRecord, Run
+from xherald.detector.version import code_version
 from xherald.photons.errors import PhotonError
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def settings_hash(configuration: Configuration) -> str:
     settings = configuration.settings
     sections = ("read", "finding", "apertures", "extraction", "timing", "detection", "adapters", "plugins")
     told = {name: _plain(getattr(settings, name)) for name in sections}
+    told["timing"].pop("threads")
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -184,7 +187,7 @@ def _candidate(row: SourceRow, place: int) -> CandidateRecord:
 def _run(scan: Scan, configuration: Configuration) -> Run:
     reference = scan.detections.subjects.reference
     return Run(
-        code=version("xherald"),
+        code=code_version(),
         config=settings_hash(configuration),
         calibration=scan.detections.calibration,
         reference="" if reference is None else f"{reference.name}@{reference.version}",
@@ -192,9 +195,13 @@ def _run(scan: Scan, configuration: Configuration) -> Run:
 
 
 def _plain(section: Any) -> Any:
-    from pydantic import TypeAdapter
+    return _adapter(type(section)).dump_python(section, mode="json")
 
-    return TypeAdapter(type(section)).dump_python(section, mode="json")
+
+@cache
+def _adapter(model: type) -> TypeAdapter[Any]:
+    """What tells of a section, which takes longer to make than the section to tell."""
+    return TypeAdapter(model)
 
 
 def _date(text: str) -> datetime:
