@@ -7,7 +7,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := build/demo
-DEMO_MISSIONS := chandra-acis-i,xmm-mos1,swift-xrt,erosita-pointed,ep-wxt,ep-fxt
 ROOMS := photons encoders plugins adapters catalog_store simulation detector
 
 .PHONY: setup demo test lint types bench prove lock clean
@@ -21,11 +20,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The main job on a drop that the project simulates: native event files of every mission, transients and artefacts in them.
+# The main job: a simulated archive drop of every mission arrives file by file, the daemon finds it, and its alerts stand
+# beside the truth.
 demo: $(READY)
-	@mkdir -p $(DEMO)
-	$(BIN)/xherald simulate drop $(DEMO)/drop --missions $(DEMO_MISSIONS) --seed 4 > $(DEMO)/FILES
-	$(BIN)/xherald scan $$(cat $(DEMO)/FILES) --out $(DEMO)/sources.jsonl --plot $(DEMO)/plots
+	$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(READY)
 	$(BIN)/pytest -n 2

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-NOT_INSTALLED = {"tests", "benchmarks", "docs", "build"}
+NOT_INSTALLED = {"tests", "benchmarks", "examples", "docs", "build"}
 HEAVY = ("tensorflow", "umap", "numba", "matplotlib", "pynndescent", "astropy.io.fits", "scipy", "pyarrow", "regions")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -195,11 +195,12 @@ def _run(scan: Scan, configuration: Configuration) -> Run:
 
 
 def _plain(section: Any) -> Any:
-    return _adapter(type(section)).dump_python(section, mode="json")
+    model: type = type(section)
+    return _adapter(model).dump_python(section, mode="json")
 
 
 @cache
-def _adapter(model: type) -> TypeAdapter[Any]:
+def _adapter(model: Hashable) -> TypeAdapter[Any]:
     """What tells of a section, which takes longer to make than the section to tell."""
     return TypeAdapter(model)
 
