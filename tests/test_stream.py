@@ -47,7 +47,7 @@ from xherald.detector.stream.pool import Pool
 from xherald.detector.stream.records import Result
 from xherald.detector.stream.settings import SourceSettings
 from xherald.detector.stream.work import Answer, Fault, Task, carry
-from xherald.photons.errors import ConfigError, StoreError
+from xherald.photons.errors import ConfigError, PluginError, StoreError
 from xherald.plugins import PluginHost, ReadLimits
 
 LIMITS = ReadLimits()
@@ -583,8 +583,21 @@ def test_sources_of_an_unknown_kind_or_with_a_wrong_option_are_refused(tmp_path:
         opened_sources(loaded({"kind": "gopher"}))
     with pytest.raises(ConfigError, match=r"stream\.sources\.x\.url"):
         opened_sources(loaded({"kind": "http", "url": "ftp://x"}))
+    with pytest.raises(ConfigError, match=r"stream\.sources\.x\.cron"):
+        opened_sources(loaded({"kind": "folder", "path": "/", "cron": "99 * * * *"}))
     with pytest.raises(ConfigError, match="cron has five fields"):
         loaded({"kind": "folder", "path": "/", "cron": "every day"})
+
+
+def test_workers_that_cannot_start_end_a_pass_with_the_reason(given_folder: Callable[..., Given]) -> None:
+    here = given_folder()
+    drop_file(here.folder, "a")
+    settings = here.configuration.settings
+    nowhere = settings.detection.model_copy(update={"calibration": here.folder / "nowhere"})
+    here.configuration = replace(here.configuration, settings=settings.model_copy(update={"detection": nowhere}))
+    with pytest.raises(PluginError, match="workers end before they are ready"):
+        Daemon(here.configuration, here.store).once()
+    assert here.states() == {"a.csv": DropState.STABLE}
 
 
 def test_numbers_and_health_are_told_on_localhost() -> None:

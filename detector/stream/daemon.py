@@ -20,7 +20,7 @@ from xherald.catalog_store.records import Drop, DropState
 from xherald.catalog_store.store import Store
 from xherald.detector.alerts.dispatch import Dispatcher
 from xherald.detector.config import Configuration
-from xherald.photons.errors import ConfigError, StoreUnavailableError, XheraldError
+from xherald.photons.errors import ConfigError, PluginError, StoreUnavailableError, XheraldError
 from xherald.plugins import DropSource, Options
 
 from .crew import Crew
@@ -29,7 +29,7 @@ from .intake import Intake
 from .lock import hold
 from .logs import Log, SilentLog
 from .metrics import Metrics, Served
-from .polling import Polling, look_at
+from .polling import Polling, look_at, trigger_of
 from .pool import Pool, resident_gib
 from .sending import Sender, send_pass
 from .work import Answer, Task
@@ -42,6 +42,8 @@ CLOCK_STEP_S: Final = 5.0
 SENDER_END_S: Final = 60.0
 STORE_END_S: Final = 30.0
 PASS_PAUSE_S: Final = 0.2
+MOST_FAILURES: Final = 3
+WORKERS_DIE: Final = "workers end before they are ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +222,16 @@ class Daemon:
             pool.start()
             thread.start()
             while not self._over.is_set():
+                if pool.failures >= MOST_FAILURES:
+                    raise PluginError(f"{WORKERS_DIE}; see their traces above")
                 seen_all = looking.is_set()
                 crew.step(0.1)
                 self._beat(crew)
                 if seen_all and not crew.busy and not self._left():
                     break
         finally:
+            if pool.failures >= MOST_FAILURES:
+                self._over.set()  # so that the look ends too
             thread.join()
             self._lay_down(crew, pool)
             if sender is not None:
@@ -319,7 +325,7 @@ class Daemon:
         except StoreUnavailableError as fault:
             self._trouble = str(fault)
         else:
-            self._trouble = None
+            self._trouble = WORKERS_DIE if crew.pool.failures >= MOST_FAILURES else None
             age = 0.0 if oldest is None else max((datetime.now(UTC) - oldest).total_seconds(), 0.0)
             held = sum(resident_gib(one) for one in (os.getpid(), *crew.pool.processes))
             self.metrics.queue(states, age, held * 2**30)
@@ -348,10 +354,11 @@ def opened_sources(configuration: Configuration) -> dict[str, tuple[DropSource, 
     Raises
     ------
     ConfigError
-        A kind is unknown, or an option wrong.
+        A kind is unknown, or an option or a schedule wrong.
     """
     host, opened = configuration.host, {}
     for name, settings in configuration.settings.stream.sources.items():
+        trigger_of(name, settings)
         source = host.drop_sources.get(settings.kind)
         if source is None:
             known = ", ".join(sorted(host.drop_sources))

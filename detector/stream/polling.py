@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .metrics import Metrics
     from .settings import SourceSettings
 
-__all__ = ["Polling", "look_at"]
+__all__ = ["Polling", "look_at", "trigger_of"]
 
 LEAST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 60.0
@@ -128,7 +128,7 @@ class Polling:
     def _schedule(self, name: str) -> None:
         self._scheduler.add_job(
             self._look,
-            _trigger(name, self._places[name].settings),
+            trigger_of(name, self._places[name].settings),
             [name],
             id=name,
             replace_existing=True,
@@ -178,7 +178,14 @@ class Polling:
             self._log.warning("changes are not told", source=name, reason=f"{type(fault).__name__}: {fault}")
 
 
-def _trigger(name: str, settings: SourceSettings) -> Any:
+def trigger_of(name: str, settings: SourceSettings) -> Any:
+    """When a source is looked at, for APScheduler.
+
+    Raises
+    ------
+    ConfigError
+        Its cron expression is none.
+    """
     from apscheduler.triggers.cron import CronTrigger
     from apscheduler.triggers.interval import IntervalTrigger
 

@@ -81,6 +81,11 @@ class Pool:
         return sum(one.ready and one.task is None and not one.leaving for one in self._workers)
 
     @property
+    def failures(self) -> int:
+        """Workers in a row that ended before they were ready."""
+        return self._failures
+
+    @property
     def in_hand(self) -> tuple[Task, ...]:
         """Files that are being worked on."""
         return tuple(one.task for one in self._workers if one.task is not None)

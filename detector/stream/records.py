@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -61,9 +61,8 @@ class Result:
 
 def settings_hash(configuration: Configuration) -> str:
     """SHA-256 of the settings that results depend on, hexadecimal."""
-    settings = configuration.settings
-    sections = ("read", "finding", "apertures", "extraction", "timing", "detection", "adapters", "plugins")
-    told = {name: _plain(getattr(settings, name)) for name in sections}
+    sections = {"read", "finding", "apertures", "extraction", "timing", "detection", "adapters", "plugins"}
+    told = _teller().dump_python(configuration.settings, mode="json", include=sections)
     told["timing"].pop("threads")
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -194,15 +193,12 @@ def _run(scan: Scan, configuration: Configuration) -> Run:
     )
 
 
-def _plain(section: Any) -> Any:
-    model: type = type(section)
-    return _adapter(model).dump_python(section, mode="json")
-
-
 @cache
-def _adapter(model: Hashable) -> TypeAdapter[Any]:
-    """What tells of a section, which takes longer to make than the section to tell."""
-    return TypeAdapter(model)
+def _teller() -> TypeAdapter[Any]:
+    """What tells of settings in JSON's types; it takes longer to make than settings to tell."""
+    from xherald.detector.config import Settings
+
+    return TypeAdapter(Settings)
 
 
 def _date(text: str) -> datetime:
