@@ -31,7 +31,16 @@ from .matching import MatchedNulls, matched_probability
 from .scoring import COVARIATES, DIRECTIONS
 from .trees import Trees
 
-__all__ = ["ANY", "Calibration", "Group", "Odds", "load_calibration", "save_calibration", "shipped_calibration"]
+__all__ = [
+    "ANY",
+    "Calibration",
+    "Either",
+    "Group",
+    "Odds",
+    "load_calibration",
+    "save_calibration",
+    "shipped_calibration",
+]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -78,6 +87,27 @@ class Odds:
         return log_ratio
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    """Rank of the higher of a source's two ranks, so that one chance covers both directions.
+
+    The two are not independent, tests for any change being heard in both, so their trials cannot just be multiplied.
+
+    Parameters
+    ----------
+    z : ndarray, shape (k,) — higher of the two, ascending
+    rank : ndarray, shape (k,) — −ln of the part of all null sources that have it or more
+    """
+
+    z: F64
+    rank: F64
+
+    def at(self, ranks: Mapping[str, F64]) -> F64:
+        """Rank of each source in either direction; it goes on as exp(−z) beyond the last knot."""
+        higher: F64 = np.fmax.reduce(list(ranks.values())).astype(np.float64)
+        return np.interp(higher, self.z, self.rank) + np.maximum(higher - self.z[-1], 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """What serves some instruments; m null sources.
@@ -97,13 +127,18 @@ class Group:
     covariates: F32
     references: ReferenceStore | None = None
 
+    @property
+    def kind(self) -> str:
+        """Whether its sources are scored "with" or "without" a reference."""
+        return "with" if self.serves else "without"
+
     @cached_property
     def nulls(self) -> dict[str, MatchedNulls]:
-        """The null sources as they are matched, by direction."""
+        """The null sources as they are matched in each direction."""
         return {name: MatchedNulls.of(z, self.covariates) for name, z in self.z.items()}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """A calibrated detector.
 
@@ -116,6 +151,7 @@ class Calibration:
     classes : mapping of str to tuple of str — names of these, in order
     curves : mapping of str to NullTables
         "with" and "without" a reference: pooled distribution of null scores by number of photons, one test a direction.
+    either : mapping of str to Either — "with" and "without" a reference, as the curves
     odds : Odds
     groups : mapping of str to Group
     """
@@ -126,8 +162,16 @@ class Calibration:
     class_trees: Mapping[str, Trees]
     classes: Mapping[str, tuple[str, ...]]
     curves: Mapping[str, NullTables]
+    either: Mapping[str, Either]
     odds: Odds
     groups: Mapping[str, Group]
+
+    @cached_property
+    def _nulls_of_either(self) -> dict[str, MatchedNulls]:
+        return {
+            name: MatchedNulls.of(self.either[group.kind].at(group.z).astype(np.float32), group.covariates)
+            for name, group in self.groups.items()
+        }
 
     def group_of(self, mission: str, instrument: str) -> Group:
         """The group that serves an instrument, else that of any."""
@@ -145,14 +189,18 @@ class Calibration:
 
     def ranks(self, scores: Mapping[str, F64], counts: I64, group: Group) -> dict[str, F64]:
         """−ln of the chance of each score among all null sources of as many photons: the z of `matching`."""
-        curves = self.curves["with" if group.serves else "without"]
+        curves = self.curves[group.kind]
         zero = np.zeros(len(counts))
         return {name: -curves.log_probability(name, score, counts, zero) for name, score in scores.items()}
 
-    def probabilities(self, ranks: Mapping[str, F64], columns: Mapping[str, F64], group: Group) -> dict[str, F64]:
-        """Chance that a matched null source comes out so high, in each direction, shape (n,)."""
+    def probabilities(
+        self, ranks: Mapping[str, F64], columns: Mapping[str, F64], group: Group
+    ) -> tuple[dict[str, F64], F64]:
+        """Chance that a matched null source comes out so high, in each direction and in either, shape (n,) each."""
         covariates = np.column_stack([columns[name] for name in COVARIATES])
-        return {name: matched_probability(z, covariates, group.nulls[name]) for name, z in ranks.items()}
+        chances = {name: matched_probability(z, covariates, group.nulls[name]) for name, z in ranks.items()}
+        either = matched_probability(self.either[group.kind].at(ranks), covariates, self._nulls_of_either[group.name])
+        return chances, either
 
     def class_probabilities(
         self, columns: Mapping[str, F64], directions: NDArray[np.int8]
@@ -217,11 +265,15 @@ def save_calibration(folder: Path, calibration: Calibration, references: Mapping
         for direction in DIRECTIONS:
             arrays.update(calibration.trees[direction].arrays(f"score_{direction}_"))
             arrays.update(calibration.class_trees[direction].arrays(f"class_{direction}_"))
+        for which, either in calibration.either.items():
+            arrays.update({f"either_{which}_z": either.z, f"either_{which}_rank": either.rank})
         for which, curves in calibration.curves.items():
             for name in CURVES:
                 arrays[f"curves_{which}_{name}"] = getattr(curves, name)
         arrays.update(
-            odds_counts=calibration.odds.counts, odds_z=calibration.odds.z, odds_log=calibration.odds.log_ratio
+            odds_counts=calibration.odds.counts,
+            odds_z=calibration.odds.z,
+            odds_log=calibration.odds.log_ratio,
         )
         save_arrays(part / "arrays.npz", **arrays)
         for name, group in calibration.groups.items():
@@ -231,6 +283,8 @@ def save_calibration(folder: Path, calibration: Calibration, references: Mapping
             if name in references:
                 ReferenceStore(own / "references").save(references[name])
 
+
+EITHER: Final = tuple(f"either_{which}_{part}" for which in ("with", "without") for part in ("z", "rank"))
 
 CURVES: Final = ("photons", "probability", "quantile_table", "slope")
 
@@ -246,7 +300,7 @@ def load_calibration(folder: Path) -> Calibration:
     about = open_artefact(folder, KIND).about
     if about.get("format") != FORMAT:
         raise ArtefactError(f"{folder}: format {about.get('format')}, this xherald reads {FORMAT}; build it anew")
-    arrays = load_arrays(folder / "arrays.npz", "odds_counts", "odds_z", "odds_log")
+    arrays = load_arrays(folder / "arrays.npz", *EITHER, "odds_counts", "odds_z", "odds_log")
 
     def trees(kind: str, inputs: str) -> dict[str, Trees]:
         return {d: Trees.of_arrays(tuple(about[inputs][d]), arrays, f"{kind}_{d}_") for d in DIRECTIONS}
@@ -259,6 +313,9 @@ def load_calibration(folder: Path) -> Calibration:
         class_trees=trees("class", "class_inputs"),
         classes={name: tuple(names) for name, names in about["classes"].items()},
         curves={which: _curves(arrays, which) for which in ("with", "without")},
+        either={
+            which: Either(arrays[f"either_{which}_z"], arrays[f"either_{which}_rank"]) for which in ("with", "without")
+        },
         odds=Odds(arrays["odds_counts"], arrays["odds_z"], arrays["odds_log"]),
         groups={name: _group(folder / "groups" / name, name, serves) for name, serves in groups.items()},
     )

@@ -72,12 +72,11 @@ def judge(
     columns = score_columns(subjects, configuration.host, settings.scorers)
     scores = calibration.scores(columns, len(batch))
     ranks = calibration.ranks(scores, batch.counts, group)
-    chances = calibration.probabilities(ranks, columns, group)
+    chances, probability = calibration.probabilities(ranks, columns, group)
     direction, best = _likelier(chances)
     subjects = in_direction(subjects, direction)
-    # A source that was found because it burst is as significant as that was at most; and two directions were looked in.
-    best = np.where(np.isnan(best), np.nan, np.maximum(best, batch.selection_p))
-    probability = -np.expm1(2.0 * np.log1p(-np.minimum(best, 1.0 - 1e-16)))
+    # A source that was found because it burst is as significant as that was at most.
+    best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, batch.selection_p)) for p in (best, probability))
     classes, class_probabilities = calibration.class_probabilities(columns, direction)
     options = {
         name: configuration.host.options_for(veto, settings.vetoes.get(name, {}), f"detection.vetoes.{name}")

@@ -6,7 +6,7 @@ is judged alike whatever took it; null sources that no score was learned of cali
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,7 +21,7 @@ from xherald.photons.statistics.calibrate import PROBABILITY, tail_quantiles, ta
 from xherald.photons.statistics.null import NullTables
 from xherald.plugins.reference import Reference
 
-from .calibration import ANY, Calibration, Group, Odds
+from .calibration import ANY, Calibration, Either, Group, Odds
 from .samples import FIRST_EVALUATION_SEED, Scored, learn_reference, score_sources, simulate_sources
 from .scoring import COVARIATES, DIRECTIONS
 from .trees import Trees, fit_trees
@@ -56,6 +56,9 @@ KNOTS: Final = (5, 8, 12, 18, 27, 40, 60, 90, 140, 220, 350, 600, 1200, 5000)
 NEAR: Final = 0.08
 FEWEST: Final = 4_000
 """A curve is made of null sources within this of a knot in log10 counts, or of so many nearest ones."""
+
+TAIL_SOURCES: Final = 60
+"""Null sources that the last knot of a pooled tail stands on."""
 
 ODDS_COUNTS: Final = (0.0, 20.0, 50.0, 100.0, 300.0, np.inf)
 ODDS_Z: Final = np.concatenate([np.arange(0.0, 12.0, 0.5), [12.0, 14.0, 17.0, 21.0]])
@@ -146,7 +149,7 @@ def build_calibration(
     classes, class_trees = _class_trees(sample)
     stage("calibrating")
     nulls = Scored.joined([one.nulls for one in learned.values()])
-    draft = Calibration(name, {}, trees, class_trees, classes, {}, _odds_of({}, nulls.counts), {})
+    draft = Calibration(name, {}, trees, class_trees, classes, {}, {}, _odds_of({}, nulls.counts), {})
     curves = {
         "with": _curves(draft.scores(nulls.columns, len(nulls)), nulls.counts),
         "without": _curves(draft.scores(_bare(nulls.columns), len(nulls)), nulls.counts),
@@ -154,6 +157,7 @@ def build_calibration(
     draft = replace(draft, curves=curves)
     groups = {one: _group(draft, one, SERVES[one], learned[one].nulls, sizes.kept, seed) for one in telescopes}
     groups[ANY] = _group(draft, ANY, (), replace(nulls, columns=_bare(nulls.columns)), 2 * sizes.kept, seed)
+    draft = replace(draft, either=_either(groups.values()))
     held_out = Scored.joined([one.odds for one in learned.values()])
     ranks = draft.ranks(draft.scores(held_out.columns, len(held_out)), held_out.counts, groups[telescopes[0]])
     own = {name: (ranks[name], held_out.direction == code) for name, code in DIRECTIONS.items()}
@@ -266,6 +270,20 @@ def _group(draft: Calibration, name: str, serves: tuple[str, ...], nulls: Scored
     rows = np.sort(random.permutation(known)[:kept])
     covariates = np.column_stack([nulls.columns[one][rows] for one in COVARIATES]).astype(np.float32)
     return replace(group, z={one: z[rows].astype(np.float32) for one, z in ranks.items()}, covariates=covariates)
+
+
+def _either(groups: Iterable[Group]) -> dict[str, Either]:
+    """How the higher of two ranks is distributed over null sources, as far out as `TAIL_SOURCES` of them reach."""
+    higher: dict[str, list[F64]] = {}
+    for group in groups:
+        higher.setdefault(group.kind, []).append(np.fmax.reduce(list(group.z.values())).astype(np.float64))
+    part = np.concatenate([np.linspace(1.0, 0.1, 19), np.logspace(-1.0, -4.0, 46)[1:]])
+    either = {}
+    for kind, parts in higher.items():
+        known = np.concatenate(parts)
+        reached = part[part >= min(TAIL_SOURCES / len(known), 0.1)]
+        either[kind] = Either(np.maximum.accumulate(np.quantile(known, 1.0 - reached)), -np.log(reached))
+    return either
 
 
 def _odds_of(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], counts: NDArray[np.int64]) -> Odds:
