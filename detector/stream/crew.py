@@ -100,6 +100,7 @@ class Crew:
             self._with_store(lambda: self._renew(moment))
         self._give(moment)
         self._answers += self.pool.answers(timeout, also)
+        self._give(moment)
         return self._keep()
 
     def give_back(self) -> None:
@@ -112,13 +113,16 @@ class Crew:
 
     def _claim(self, moment: float) -> None:
         ungiven = [one for drop_id, one in self._hand.items() if drop_id not in self._given]
-        free = self.pool.idle - sum(one.ready_at <= moment for one in ungiven)
+        if not self.pool.idle or any(one.ready_at <= moment for one in ungiven):
+            return
+        # As many again as there are workers: the next file is at hand when one is done.
+        wanted = self.pool.idle + self.pool.size
         held = sum(one.hindered > 0 for one in ungiven)
-        if free <= 0 or held >= HELD_A_WORKER * self.pool.size or moment < self._asked + ASKED_EVERY_S:
+        if held >= HELD_A_WORKER * self.pool.size or moment < self._asked + ASKED_EVERY_S:
             return
         attempts = self.configuration.settings.stream.attempts
-        drops = self.store.claim(self.worker, free, lease=LEASE, most_attempts=attempts)
-        if len(drops) < free:
+        drops = self.store.claim(self.worker, wanted, lease=LEASE, most_attempts=attempts)
+        if len(drops) < wanted:
             self._asked = moment
         for drop in drops:
             self._hand[drop.id] = _InHand(drop)

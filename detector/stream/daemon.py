@@ -179,7 +179,7 @@ class Daemon:
         polling: Polling | None = None
         try:
             pool.start()
-            intakes = self._intakes(sources, files, once=False)
+            intakes = self._intakes(sources, files, crew, once=False)
             settings = self._configuration.settings.stream.sources
             polling = Polling(intakes, settings, self.metrics, self._log, lambda: self._found(crew))
             clock = time.time() - time.monotonic()
@@ -216,7 +216,7 @@ class Daemon:
             finally:
                 looking.set()
 
-        intakes = self._intakes(sources, files, once=True)
+        intakes = self._intakes(sources, files, crew, once=True)
         thread = threading.Thread(target=look, name="xherald-intake", daemon=True)
         try:
             pool.start()
@@ -225,7 +225,8 @@ class Daemon:
                 if pool.failures >= MOST_FAILURES:
                     raise PluginError(f"{WORKERS_DIE}; see their traces above")
                 seen_all = looking.is_set()
-                crew.step(0.1)
+                crew.step(0.1, also=[self._wake.reader])
+                self._wake.clear()
                 self._beat(crew)
                 if seen_all and not crew.busy and not self._left():
                     break
@@ -270,11 +271,22 @@ class Daemon:
         )
 
     def _intakes(
-        self, sources: Mapping[str, tuple[DropSource, Options]], files: Files, *, once: bool
+        self, sources: Mapping[str, tuple[DropSource, Options]], files: Files, crew: Crew, *, once: bool
     ) -> dict[str, Intake]:
         stream = self._configuration.settings.stream
         return {
-            name: Intake(name, source, options, self._store, files, self._configuration, stream, once, self._stopping)
+            name: Intake(
+                name,
+                source,
+                options,
+                self._store,
+                files,
+                self._configuration,
+                stream,
+                once,
+                self._stopping,
+                lambda: self._found(crew),
+            )
             for name, (source, options) in sources.items()
         }
 

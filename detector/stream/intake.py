@@ -29,6 +29,8 @@ __all__ = ["Intake", "Looked"]
 SEEN_AT_ONCE: Final = 1000
 """Sightings in one step of the store, so that the first drops are worked on while the rest is looked at."""
 
+TOLD_EVERY: Final = 16
+
 
 @dataclass(slots=True)
 class Looked:
@@ -63,6 +65,7 @@ class Intake:
     once : bool
         Whether there will be no later look to wait for: what is not whole is set aside at once.
     stopped : callable — whether the daemon is about to end, so that the look is cut short
+    found : callable — called now and then while drops become stable, so that work on them begins before the look ends
     """
 
     name: str
@@ -74,6 +77,7 @@ class Intake:
     settings: StreamSettings
     once: bool = False
     stopped: Callable[[], bool] = lambda: False
+    found: Callable[[], None] = lambda: None
     _steadiness: Steadiness = field(init=False)
     _done: set[int] = field(default_factory=set, init=False)
     _examinations: dict[int, Examined] = field(default_factory=dict, init=False)
@@ -145,6 +149,8 @@ class Intake:
             told.duplicates += state is DropState.DUPLICATE
             if state is DropState.DUPLICATE:
                 self.files.discard(drop)
+            elif told.stable % TOLD_EVERY == 1:
+                self.found()
             self._forget(one)
             return
         patience = self.settings.incomplete_wait_s if found.fault else self.settings.companions_wait_s

@@ -115,11 +115,11 @@ def warm_up(configuration: Configuration) -> None:
     """Load what every file needs, plugins and compiled kernels, before the first one comes."""
     import numpy as np
 
-    from xherald.detector.detection.detect import judge
+    from xherald.detector.detection.detect import calibration_of, judge
     from xherald.photons import EventBatch, EventList, Exposure, Identity
     from xherald.photons.statistics import assess
 
-    _ = configuration.host.adapters
+    calibration_of(configuration)
     time = np.linspace(1.0, 999.0, 40)
     energy = np.linspace(0.6, 6.0, 40, dtype=np.float32)
     one = EventList(
