@@ -104,7 +104,7 @@ class Control:
             raise ArtefactError(f"this is no state of a stream's false-discovery control: {fault}") from fault
 
 
-def start(method: str = "saffron", level: float = 0.1) -> Control:
+def start(method: str = "lord", level: float = 0.1) -> Control:
     """A stream before its first source.
 
     Parameters

@@ -75,7 +75,8 @@ class Sizes:
     ----------
     reference : int — of which the bona-fide transients and `ordinary` others make the reference
     ordinary : int
-    learning : int — of which six tenths vary; scores are learned of them, and as many more measure the odds
+    learning : int
+        Six tenths of them vary. Scores are learned of them; as many more measure the odds; classes are learned of both.
     null : int — null sources that scores are learned of
     calibrating : int — null sources that calibrate them
     kept : int — of these that are kept for matching
@@ -146,7 +147,8 @@ def build_calibration(
         direction: _score_trees(sample, _inputs(direction, configuration), code)
         for direction, code in DIRECTIONS.items()
     }
-    classes, class_trees = _class_trees(sample)
+    held_out = Scored.joined([one.odds for one in learned.values()])
+    classes, class_trees = _class_trees(Scored.joined([sample, held_out]))
     stage("calibrating")
     nulls = Scored.joined([one.nulls for one in learned.values()])
     draft = Calibration(name, {}, trees, class_trees, classes, {}, {}, _odds_of({}, nulls.counts), {})
@@ -158,7 +160,6 @@ def build_calibration(
     groups = {one: _group(draft, one, SERVES[one], learned[one].nulls, sizes.kept, seed) for one in telescopes}
     groups[ANY] = _group(draft, ANY, (), replace(nulls, columns=_bare(nulls.columns)), 2 * sizes.kept, seed)
     draft = replace(draft, either=_either(groups.values()))
-    held_out = Scored.joined([one.odds for one in learned.values()])
     ranks = draft.ranks(draft.scores(held_out.columns, len(held_out)), held_out.counts, groups[telescopes[0]])
     own = {name: (ranks[name], held_out.direction == code) for name, code in DIRECTIONS.items()}
     about = {
@@ -240,7 +241,9 @@ def _class_trees(sample: Scored) -> tuple[dict[str, tuple[str, ...]], dict[str, 
         seen = (sample.direction == code) & (sample.columns[f"evidence_{direction}_averaged"] >= RECOVERED)
         found, wanted = np.unique(sample.classes[seen], return_inverse=True)
         columns = {name: values[seen] for name, values in sample.columns.items()}
-        trees[direction] = fit_trees(columns, wanted, dict.fromkeys(columns, 0), iterations=120, smallest_leaf=20)
+        trees[direction] = fit_trees(
+            columns, wanted, dict.fromkeys(columns, 0), iterations=150, leaves=16, smallest_leaf=20
+        )
         names[direction] = tuple(found.tolist())
     return names, trees
 

@@ -77,7 +77,7 @@ class StreamSettings(BaseModel):
     attempts: int = Field(default=5, ge=1)
     retry_s: float = Field(default=30.0, ge=0)
     spool: Path | None = None
-    false_discovery_method: Literal["saffron", "lord"] = "saffron"
+    false_discovery_method: Literal["saffron", "lord"] = "lord"
     false_discovery_level: float = Field(default=0.1, gt=0, lt=1)
     metrics_port: int = Field(default=9464, ge=0, le=65535)
     log: Literal["pretty", "json"] = "pretty"

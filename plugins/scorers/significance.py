@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons import EventBatch
+
 from ..contract import Options
 from ..judging import Scorer, Subjects
+
+if TYPE_CHECKING:
+    from xherald.photons.statistics.result import Intervals
 
 __all__ = ["SignificanceScorer"]
 
@@ -35,7 +40,11 @@ class SignificanceScorer(Scorer):
             ``log10_interval``: s from start to stop; NaN where there is none. ``peak_ratio``: photons of the brightest
             Bayesian block over those expected of a steady source, 1 where the light curve is one block; ``blocks``: how
             many there are. ``hardness_inside``: hardness ratio in the best interval of the tests; ``hardness_change``:
-            that against the photons around it, in σ; NaN where it cannot be told.
+            that against the photons around it, in σ; NaN where it cannot be told. ``share_early``, ``share_middle``:
+            parts of the suspected interval's photons in its first and second third; ``hardness_early``,
+            ``hardness_late``: (H − S) / (H + S) of the counts in the first and last third; ``hardness_all``: of all.
+            ``log10_peak``: s that the brightest block lasts; ``peak_place``: where in the interval its middle is, 0 to
+            1 if inside; ``log10_gap``: s of the longest gap.
         """
         timing, batch, interval = subjects.timing, subjects.batch, subjects.intervals
         with np.errstate(divide="ignore"):
@@ -49,6 +58,14 @@ class SignificanceScorer(Scorer):
         columns["peak_ratio"] = np.where(np.isfinite(ratio), ratio, 1.0)
         columns["blocks"] = np.maximum(np.diff(timing.block_offsets) - 1.0, 1.0)
         columns["hardness_inside"] = timing.hardness.value[:, 1]
+        columns.update(_shape(batch, interval))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            peak_length = timing.peak.stop - timing.peak.start
+            columns["log10_peak"] = np.log10(peak_length)
+            middle = timing.peak.start + 0.5 * peak_length
+            columns["peak_place"] = (middle - interval.start) / (interval.stop - interval.start)
+            gap = next(test.intervals for test in timing.tests if test.name == "longest_gap")
+            columns["log10_gap"] = np.log10(gap.stop - gap.start)
         columns["hardness_change"] = _hardness_change(timing.hardness.value, timing.hardness.low, timing.hardness.high)
         return columns
 
@@ -58,6 +75,35 @@ class SignificanceScorer(Scorer):
 
         wanted = (STEADY, FLARE if direction == "flare" else DIP)
         return {f"evidence_{name}": int(looks_for in wanted) for name, looks_for in TESTS}
+
+
+def _shape(batch: EventBatch, interval: Intervals) -> dict[str, F64]:
+    """How photons and their hardness run through the interval, in thirds of its length."""
+    n = len(batch)
+    source = np.repeat(np.arange(n), batch.counts)
+    hard = np.concatenate([[0], np.cumsum(batch.energy >= batch.hardness_split[source])])
+    # One ascending axis for all sources: their times since their first good moment, one after another.
+    begin = batch.gti[batch.gti_offsets[:-1], 0]
+    since = batch.time - begin[source]
+    span = float(since.max(initial=0.0)) + 1.0
+    known = np.isfinite(interval.start)
+    start = np.where(known, interval.start - begin, 0.0)
+    length = np.where(known, interval.stop - interval.start, 0.0)
+    edges = start[:, None] + length[:, None] * np.array([0.0, 1.0, 2.0, 3.0]) / 3.0
+    place = np.clip(edges, 0.0, span - 0.5) + span * np.arange(n)[:, None]
+    at = np.searchsorted(since + span * source, place.ravel()).reshape(n, 4)
+    counts, hard_counts = np.diff(at, axis=1), np.diff(hard[at], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = counts / counts.sum(axis=1, keepdims=True)
+        ratio = 2.0 * hard_counts / counts - 1.0
+        whole = 2.0 * np.diff(hard[batch.offsets]) / batch.counts - 1.0
+    return {
+        "share_early": share[:, 0],
+        "share_middle": share[:, 1],
+        "hardness_early": ratio[:, 0],
+        "hardness_late": ratio[:, 2],
+        "hardness_all": whole,
+    }
 
 
 def _hardness_change(value: F64, low: F64, high: F64) -> F64:
