@@ -31,6 +31,7 @@ PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 FAR_TOO_LARGE: Final = 1.5
 LOOKED_EVERY_S: Final = 0.5
 END_S: Final = 5.0
+FOR_THE_DAEMON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(slots=True, eq=False)
@@ -141,7 +142,12 @@ class Pool:
             args=(theirs, _sharing(self.configuration.settings, self.size), sources, self.work),
             name="xherald-worker",
         )
-        process.start()
+        # The daemon says when it is over: a signal to all of its group is not for workers, not even while they start.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_DAEMON)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, ours)
 
@@ -222,10 +228,6 @@ def _serve(line: Connection, settings: Settings, sources: Any, work: Callable[[T
 
     from .work import carry, configured_for, warm_up
 
-    # The daemon says when it is over; a signal to all of its group is not for us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configuration = Configuration(settings)
     own = configured_for(configuration, sources)
     if work is None:
