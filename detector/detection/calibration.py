@@ -102,10 +102,11 @@ class Either:
     z: F64
     rank: F64
 
-    def at(self, ranks: Mapping[str, F64]) -> F64:
+    def at(self, ranks: Mapping[str, NDArray[np.floating]]) -> F64:
         """Rank of each source in either direction; it goes on as exp(−z) beyond the last knot."""
         higher: F64 = np.fmax.reduce(list(ranks.values())).astype(np.float64)
-        return np.interp(higher, self.z, self.rank) + np.maximum(higher - self.z[-1], 0.0)
+        rank: F64 = np.interp(higher, self.z, self.rank) + np.maximum(higher - self.z[-1], 0.0)
+        return rank
 
 
 @dataclass(frozen=True, eq=False)

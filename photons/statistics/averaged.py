@@ -43,7 +43,7 @@ BANDS: Final = 4
 
 FEW: Final = 40
 """Windows with at most so many photons are multiplied out rather than summed as logarithms. No product leaves the range
-of a float at its upper end; where `n` photons outside take one below its lower end, no 40 inside would bring it back."""
+of a float at its upper end; where photons outside take one below its lower end, no 40 inside would bring it back."""
 
 NEGLIGIBLE: Final = 40.0
 """Ratios smaller than the largest by a factor of exp(40) add nothing."""
