@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xherald.detector.cases import case_of
 from xherald.plugins import PluginHost, Subjects
-from xherald.plugins.scorers.similarity import known_of, nearest_known
+from xherald.plugins.known import known_of, nearest_known
 
 from .result import Neighbours
 from .scoring import DIRECTIONS
