@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from xherald.catalog_store.references import ReferenceStore, instrument_key
 from xherald.photons.artefacts import load_arrays, new_artefact, open_artefact, save_arrays
-from xherald.photons.errors import ArtefactError
+from xherald.photons.errors import ArtefactError, PluginError
 from xherald.photons.statistics.null import NullTables
 from xherald.plugins import PluginHost
 from xherald.plugins.reference import Reference
@@ -180,10 +180,19 @@ class Calibration:
         return next((group for group in self.groups.values() if key in group.serves), self.groups[ANY])
 
     def scores(self, columns: Mapping[str, F64], n: int) -> dict[str, F64]:
-        """Combined score of each direction, shape (n,); NaN where the primary test was not possible."""
+        """Combined score of each direction, shape (n,); NaN where the primary test was not possible.
+
+        Raises
+        ------
+        PluginError
+            The primary tests' scorer is not in use.
+        """
         out = {}
         for name, trees in self.trees.items():
-            evidence = columns[f"evidence_{name}_averaged"]
+            column = f"evidence_{name}_averaged"
+            if column not in columns:
+                raise PluginError(f"no scorer gives {column!r}, without which nothing is judged: see `xherald plugins`")
+            evidence = columns[column]
             score = trees.raw(columns, n)[:, 0] + LN10 * np.maximum(evidence - SURE, 0.0)
             out[name] = np.where(np.isnan(evidence), np.nan, score)
         return out

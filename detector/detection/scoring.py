@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from xherald.detector.cases import case_of, represent
 from xherald.photons import EventBatch
-from xherald.photons.errors import PluginError
 from xherald.photons.statistics import DIP, FLARE, STEADY, Intervals, Timing
 from xherald.plugins import PluginHost, Subjects
 from xherald.plugins.reference import Reference
@@ -101,28 +100,39 @@ def score_columns(
 ) -> dict[str, F64]:
     """What every scorer says, and the covariates.
 
+    A scorer that breaks is written down at the host, and the others go on: what it would have said counts as missing.
+
     Parameters
     ----------
     subjects : Subjects
     host : PluginHost
+        Told of failures (`PluginHost.note_failure`).
     settings : mapping of str to mapping, optional
         Options of scorers by name.
-
-    Raises
-    ------
-    PluginError
-        Two scorers give a column of one name, or one gives what is no column.
     """
     columns = covariates_of(subjects.batch)
+    where = subjects.batch.identities[0].source_path if len(subjects) else "no sources"
     for name, scorer in host.scorers.items():
         options = host.options_for(scorer, (settings or {}).get(name, {}), f"detection.scorers.{name}")
-        for column, values in scorer.score(subjects, options).items():
-            if column in columns:
-                raise PluginError(f"scorer {name}: column {column!r} is another's; disable either")
-            if np.shape(values) != (len(subjects),):
-                raise PluginError(f"scorer {name}: column {column!r} is not one number a source; mend the plugin")
-            columns[column] = np.asarray(values, dtype=np.float64)
+        # A scorer may be foreign code: whatever it raises must name it and must not cost the others their say.
+        try:
+            said = scorer.score(subjects, options)
+            own = {column: _column(values, column, columns, len(subjects)) for column, values in said.items()}
+        except Exception as fault:
+            host.note_failure("scorers", scorer, f"scoring {where}", fault)
+            continue
+        columns.update(own)
     return columns
+
+
+def _column(values: object, name: str, taken: Mapping[str, F64], n: int) -> F64:
+    """Hold a column to the contract of `Scorer.score`."""
+    if name in taken:
+        raise ValueError(f"column {name!r} is another's")
+    column = np.asarray(values, dtype=np.float64)
+    if column.shape != (n,):
+        raise ValueError(f"column {name!r} has shape {column.shape}, not one number a source")
+    return column
 
 
 def covariates_of(batch: EventBatch) -> dict[str, F64]:
