@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xherald.photons.statistics.result import FLARE
-
 from ..contract import Options
 from ..judging import Flags, Subjects, Veto
 from .focal_plane import FocalPlane, focal_plane
@@ -133,6 +131,8 @@ class Afterglow(Veto):
 
     def flags(self, subjects: Subjects, options: Options) -> Flags:
         """Judge every source."""
+        from xherald.photons.statistics.result import FLARE
+
         assert isinstance(options, AfterglowOptions)
         names = ("counts", "pixel_counts", "pixel_share", "chance", "", "step_frames", "energy_trend", "energy_kev")
         judged = _on_pixels(subjects, options)

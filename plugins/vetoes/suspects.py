@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xherald.photons.statistics.result import DIP, FLARE
-
 from ..contract import Options
 from ..judging import Flags, Subjects
 
@@ -53,6 +51,8 @@ class Suspects:
 
 def suspects_of(subjects: Subjects) -> Suspects:
     """The photons under suspicion of every source."""
+    from xherald.photons.statistics.result import DIP, FLARE
+
     batch, found = subjects.batch, subjects.intervals
     known = np.isfinite(found.start) & np.isfinite(found.stop) & np.isfinite(found.counts) & np.isfinite(found.expected)
     flare, dip = known & (subjects.direction == FLARE), known & (subjects.direction == DIP)
