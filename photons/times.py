@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,9 @@ from .errors import PhotonError
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["TimeReference"]
+__all__ = ["SECONDS_A_DAY", "TimeReference"]
+
+SECONDS_A_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

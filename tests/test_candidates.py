@@ -27,7 +27,7 @@ from xherald.detector.candidates.measures import excess, hardness_change, poisso
 from xherald.detector.candidates.names import candidate_id
 from xherald.detector.candidates.sheet import draw_sheet
 from xherald.detector.candidates.store import find_candidate
-from xherald.detector.candidates.words import measured, one_in, per_day, percent
+from xherald.detector.candidates.words import far_told, measured, one_in, per_day, percent
 from xherald.detector.config import load_configuration
 from xherald.detector.detection.result import Detections
 from xherald.detector.rows import source_rows
@@ -571,3 +571,9 @@ def test_scan_and_show_agree(xherald: Run, demo_files: list[Path], tmp_path: Pat
     changed = xherald("candidate", "show", evidence["candidate_id"], "--from", rows, "--sheet", sheet)
     assert changed.exit_code == 1
     assert "scan it again" in changed.stderr
+
+
+def test_rates_below_what_can_be_known_are_not_told() -> None:
+    assert far_told(2.34e-8) == "FAR 2.3e-08 Hz"
+    assert far_told(4e-305) == "FAR below 1e-15 Hz"
+    assert far_told(None) == "FAR –"

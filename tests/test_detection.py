@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xherald.detector.config import load_configuration
-from xherald.detector.detection.calibration import SHIPPED, load_calibration, shipped_calibration
+from xherald.detector.detection.calibration import SHIPPED, calibration_at, load_calibration
 from xherald.detector.detection.detect import judge
 from xherald.detector.detection.matching import TAIL, MatchedNulls, matched_probability
 from xherald.detector.detection.samples import simulate_sources
@@ -265,8 +265,8 @@ def test_seeds_of_evaluations_are_refused(configuration):
         build_calibration("x", configuration, seed=1, telescopes=("hubble",))
 
 
-def test_the_shipped_calibration_serves_every_mission(xherald):
-    calibration = shipped_calibration()
+def test_the_calibration_at_serves_every_mission(xherald):
+    calibration = calibration_at()
     assert set(calibration.groups) == {*SERVES, "any"}
     assert "every other instrument" in xherald("calibration", "show").stdout
     assert sum(path.stat().st_size for path in Path(SHIPPED).rglob("*") if path.is_file()) < 15e6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xherald.detector.config import load_configuration
-from xherald.detector.detection.calibration import shipped_calibration
+from xherald.detector.detection.calibration import calibration_at
 from xherald.detector.detection.detect import judge
 from xherald.detector.detection.samples import simulate_sources
 from xherald.detector.detection.scoring import score_columns, subjects_of
@@ -25,7 +25,7 @@ def configuration():
 @pytest.fixture(scope="module")
 def chandra(configuration):
     """The shipped reference of Chandra, new sources, and what the scorers say of them."""
-    calibration = shipped_calibration()
+    calibration = calibration_at()
     reference = calibration.reference(calibration.groups["chandra-acis-i"], configuration.host)
     sources = simulate_sources("chandra-acis-i", 600, 3000, 0.5)
     subjects = subjects_of(sources.batch, assess(sources.batch), reference, configuration.host)
@@ -103,7 +103,7 @@ def test_the_score_is_made_of_what_knows_no_spectrum(configuration):
         for direction in ("flare", "dip")
     }
     for direction, looks in (("flare", FLARE), ("dip", DIP)):
-        assert set(shipped_calibration().trees[direction].inputs) == {"log10_counts", *inputs[direction]}
+        assert set(calibration_at().trees[direction].inputs) == {"log10_counts", *inputs[direction]}
         assert {name for name in inputs[direction] if name.startswith("similarity")} == {
             f"similarity_{direction}_variability"
         }

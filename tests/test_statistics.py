@@ -221,8 +221,9 @@ def test_hardness_takes_the_background_off_and_covers_the_truth():
     # Flat priors pull towards 0 by about one photon in twenty; 68 % ± 3 σ of 1,000 trials is 63.8–72.7 %.
     assert 0.63 < covered < 0.75
     assert np.median(value) == pytest.approx(truth, abs=0.06)
-    again = hardness_posterior(*draw, np.full(n, ratio))
-    assert np.array_equal(again[0], value)
+    for threads in (1, 3):
+        again = hardness_posterior(*draw, np.full(n, ratio), threads)
+        assert np.array_equal(again[0], value)
 
 
 def test_hardness_of_nothing_is_unknown():

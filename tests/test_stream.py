@@ -142,12 +142,28 @@ NAMES = {
 
 
 def test_what_belongs_to_a_file_is_known_by_its_name_alone() -> None:
-    adapters = PluginHost().adapters
+    host = PluginHost()
     names = [*NAMES, *(one for some in NAMES.values() for one in some), "acisf1_evt2.fits"]
     with shadow_of(names) as folder:
-        found = belonging(folder, names, adapters)
+        found = belonging(folder, names, host)
     assert {name: set(theirs) for name, theirs in found.items() if name in NAMES} == NAMES
-    assert [expects(Path(name), adapters) for name in NAMES] == [True, True, True, False]
+    assert [expects(Path(name), host) for name in NAMES] == [True, True, True, False]
+    assert host.failures == []
+
+
+def test_an_adapter_that_breaks_when_asked_for_companions_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bool:
+        raise ValueError("no such pattern")
+
+    host = PluginHost()
+    for method in ("companions", "expects_companions"):
+        monkeypatch.setattr(type(host.adapters["chandra"]), method, broken)
+    names = ("photons.csv", "photons_gti.csv")
+    with shadow_of(names) as folder:
+        assert belonging(folder, names, host) == {"photons.csv": ("photons_gti.csv",)}
+    assert not expects(Path("photons.csv"), host)
+    assert [(one.name, one.times) for one in host.failures] == [("chandra", 3)]
+    assert "no such pattern" in host.failures[0].reason
 
 
 # --- intake ---------------------------------------------------------------------------------------------------------
@@ -567,12 +583,15 @@ def test_a_source_that_is_gone_costs_itself_only_and_comes_back(given_folder: Ca
     try:
         drop_file(here.folder, "a")
         until(lambda: done(here, "a") and _errors(daemon, "source") > 0)
+        assert set(here.states()) == {"a.csv"}
         gone.mkdir()
         drop_file(gone, "b")
         until(lambda: done(here, "b"))
     finally:
         daemon.end()
         thread.join(60)
+    assert not thread.is_alive()
+    assert set(here.states()) == {"a.csv", "b.csv"}
 
 
 def test_sources_of_an_unknown_kind_or_with_a_wrong_option_are_refused(tmp_path: Path) -> None:

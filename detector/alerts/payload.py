@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from xherald.catalog_store.records import AlertRecord, AlertType
+from xherald.detector.candidates.words import far_told
+from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins.alerts import Alert, AlertKind, AlertTense, Facts
 
 from .settings import AlertSettings, SinkSettings
@@ -38,7 +40,6 @@ NEAREST: Final = 3
 """Known transients that are named."""
 
 ARCSEC_A_DEGREE: Final = 3600.0
-SECONDS_A_DAY: Final = 86400.0
 
 
 def announcements(
@@ -220,7 +221,7 @@ def headline(facts: Facts) -> str:
         words.append(f"in {seen}")
     told = " ".join(words)
     if facts.far_hz is not None:
-        told += f", FAR {facts.far_hz:.2g} Hz"
+        told += f", {far_told(facts.far_hz)}"
     if facts.classes:
         told += f", most like {next(iter(facts.classes)).replace('_', ' ')}"
     return " ".join(told.split())

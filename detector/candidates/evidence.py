@@ -17,8 +17,9 @@ from xherald.detector.detection.vetting import RaisedFlag, told
 from xherald.detector.json_columns import Interval, Value68, intervals_told, known, utc_dates, values_told
 from xherald.detector.version import code_version
 from xherald.photons.statistics.result import DIP, FLARE, STEADY, Intervals
+from xherald.photons.times import SECONDS_A_DAY
 
-from .measures import SECONDS_A_DAY, excess, hardness_change, poisson_interval, rate_ratio
+from .measures import excess, hardness_change, poisson_interval, rate_ratio
 from .names import candidate_id
 
 if TYPE_CHECKING:

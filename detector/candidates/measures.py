@@ -10,14 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SECONDS_A_DAY", "excess", "hardness_change", "poisson_interval", "rate_ratio"]
+__all__ = ["excess", "hardness_change", "poisson_interval", "rate_ratio"]
 
 F64 = NDArray[np.float64]
 
 TAIL: Final = 0.15865525393145707
 """Probability beyond one standard deviation of a Gaussian."""
-
-SECONDS_A_DAY: Final = 86_400.0
 
 
 def poisson_interval(counts: ArrayLike) -> tuple[F64, F64]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNKNOWN",
     "false_alarms_told",
+    "far_told",
     "headline",
     "length",
     "measured",
@@ -32,6 +33,17 @@ BEYOND_DOUBT: Final = 1e9
 
 LONG_YEARS: Final = 1e6
 """The same for waiting times."""
+
+
+LEAST_HZ: Final = 1e-15
+"""The same for rates: once in thirty million years. What lies below is an extrapolated tail's, not measured."""
+
+
+def far_told(far_hz: float | None) -> str:
+    """A false-alarm rate as "FAR 2.3e-08 Hz"; below `LEAST_HZ` it is not told how far."""
+    if far_hz is None:
+        return f"FAR {UNKNOWN}"
+    return f"FAR {far_hz:.2g} Hz" if far_hz >= LEAST_HZ else f"FAR below {LEAST_HZ:.0e} Hz"
 
 
 def one_in(probability: float | None) -> str:

@@ -37,9 +37,9 @@ __all__ = [
     "Either",
     "Group",
     "Odds",
+    "calibration_at",
     "load_calibration",
     "save_calibration",
-    "shipped_calibration",
 ]
 
 F32 = NDArray[np.float32]
@@ -344,6 +344,6 @@ def _curves(arrays: Mapping[str, NDArray[Any]], which: str) -> NullTables:
 
 
 @lru_cache(maxsize=4)
-def shipped_calibration(folder: Path = SHIPPED) -> Calibration:
+def calibration_at(folder: Path = SHIPPED) -> Calibration:
     """The calibration that a run uses (read once; an artefact never changes)."""
     return load_calibration(folder)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
 from xherald.photons.statistics import STEADY, Timing
+from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins import PluginHost
 from xherald.plugins.reference import Reference
 
-from .calibration import ANY, Calibration, Group, shipped_calibration
+from .calibration import ANY, Calibration, Group, calibration_at
 from .neighbours import neighbours_of
 from .result import Detections
 from .scoring import DIRECTIONS, in_direction, score_columns, subjects_of
@@ -27,8 +28,6 @@ __all__ = ["calibration_of", "detect", "judge"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-
-SECONDS_A_DAY = 86_400.0
 
 
 def detect(photons: Photons, timing: Timing, configuration: Configuration) -> Detections:
@@ -111,7 +110,7 @@ def calibration_of(configuration: Configuration) -> Calibration:
     ArtefactError
     """
     folder = configuration.settings.detection.calibration
-    return shipped_calibration() if folder is None else shipped_calibration(folder)
+    return calibration_at() if folder is None else calibration_at(folder)
 
 
 def _group_for(calibration: Calibration, batch: EventBatch) -> Group:

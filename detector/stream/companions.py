@@ -7,11 +7,11 @@ of empty files of the same names.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xherald.plugins import InstrumentAdapter
+from xherald.plugins import PluginHost
 
 __all__ = ["belonging", "expects", "shadow_of"]
 
@@ -25,33 +25,31 @@ def shadow_of(names: Iterable[str]) -> Iterator[Path]:
         yield Path(folder)
 
 
-def belonging(
-    folder: Path, names: Iterable[str], adapters: Mapping[str, InstrumentAdapter]
-) -> dict[str, tuple[str, ...]]:
+def belonging(folder: Path, names: Iterable[str], host: PluginHost) -> dict[str, tuple[str, ...]]:
     """Names of what belongs to each of some files of a folder, as any adapter sees it; files with none are left out.
 
-    An adapter that breaks on a name has nothing to say of it.
+    An adapter that breaks on a name has nothing to say of it, and is written down at the host.
     """
     found: dict[str, tuple[str, ...]] = {}
     for name in names:
         theirs: dict[str, None] = {}
-        for adapter in adapters.values():
+        for adapter in host.adapters.values():
             try:
                 theirs |= dict.fromkeys(one.name for one in adapter.companions(folder / name))
-            except Exception:  # foreign code: the reading of the file itself will tell
-                continue
+            except Exception as fault:  # foreign code, which must not end the watch
+                host.note_failure("adapters", adapter, f"asked what belongs to {name}", fault)
         theirs.pop(name, None)
         if theirs:
             found[name] = tuple(theirs)
     return found
 
 
-def expects(path: Path, adapters: Mapping[str, InstrumentAdapter]) -> bool:
+def expects(path: Path, host: PluginHost) -> bool:
     """Whether any adapter says that something usually comes with a file of this name."""
-    for adapter in adapters.values():
+    for adapter in host.adapters.values():
         try:
             if adapter.expects_companions(path):
                 return True
-        except Exception:  # foreign code: the reading of the file itself will tell
-            continue
+        except Exception as fault:  # foreign code, which must not end the watch
+            host.note_failure("adapters", adapter, f"asked whether anything comes with {path.name}", fault)
     return False

@@ -190,7 +190,7 @@ class Intake:
     def _waits_for_company(self, one: Listing, companions: set[tuple[str, str]]) -> bool:
         if self.once or companions or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
             return False
-        return expects(Path(one.file_name), self.configuration.host.adapters)
+        return expects(Path(one.file_name), self.configuration.host)
 
     def _stands(self, one: Listing) -> bool:
         return self._steadiness.stands(one.url, _look(one), one.mtime if self._is_local else 0.0)
@@ -216,14 +216,14 @@ class Intake:
         folders: dict[str, list[str]] = {}
         for one in some:
             folders.setdefault(one.folder, []).append(one.file_name)
-        adapters = self.configuration.host.adapters
+        host = self.configuration.host
         found: dict[str, Mapping[str, tuple[str, ...]]] = {}
         for folder, names in folders.items():
             if self._is_local:
-                found[folder] = belonging(Path(folder), names, adapters)
+                found[folder] = belonging(Path(folder), names, host)
             else:
                 with shadow_of(one.file_name for one in listed if one.folder == folder) as shadow:
-                    found[folder] = belonging(shadow, names, adapters)
+                    found[folder] = belonging(shadow, names, host)
         return {
             (folder, name): tuple((folder, other) for other in theirs)
             for folder, owned in found.items()

@@ -62,7 +62,9 @@ class Family(NamedTuple):
     flare : bool
     density : ndarray, shape (levels, STEPS, BANDS, c) — factor of a photon in the window, over that of one outside
     log_density : ndarray, of the same shape — its logarithm
-    log_outside : ndarray, shape (levels, BANDS, c) — ln of the factor of one outside a window that lies on the clock
+    log_outside : ndarray, shape (levels, 2 STEPS - 1, BANDS, c)
+        ln of the factor of a photon outside the window: one of which only the last 1 … STEPS steps lie on the clock,
+        STEPS meaning the window lies on it whole, then one of which only the first STEPS - 1 … 1 do.
     """
 
     share: F64
@@ -116,12 +118,15 @@ def _family(combinations: list[tuple[F64, F64, float]], levels: int, *, flare: b
     share, shape, prior = (np.array([one[part] for one in combinations]) for part in range(3))
     bins = STEPS * 2 ** np.arange(1, levels + 1, dtype=np.int64)
     part = shape.T[:, None, :] * share.T
+    # Of a flare the part of its photons, of a dip the part of the clock, that lies within the steps on the clock.
+    onwards = np.cumsum(shape[:, ::-1], axis=1)
+    seen = np.concatenate([onwards, np.cumsum(shape, axis=1)[:, -2::-1]], axis=1).T[:, None, :]
     if flare:
         density = 1.0 + (bins / STEPS)[:, None, None, None] * part / (1.0 - share.T)
-        outside = np.tile(1.0 - share.T, (levels, 1, 1))
+        outside = np.tile((1.0 - share.T) / (1.0 - share.T + share.T * seen / STEPS), (levels, 1, 1, 1))
     else:
         density = np.tile(1.0 - part, (levels, 1, 1, 1))
-        outside = 1.0 / (1.0 - share.T * shape.sum(axis=1) / bins[:, None, None])
+        outside = 1.0 / (1.0 - share.T * seen / bins[:, None, None, None])
     return Family(
         share=share,
         shape=shape,
@@ -161,27 +166,11 @@ def energy_bands(energy: NDArray[np.float32]) -> I64:
 
 @njit(cache=True, nogil=True)
 def _norm(log_outside: F64, held: F64, norm: F64) -> None:
-    """Log ratio of a window that lies on the clock whole and holds no photon, into `norm`."""
+    """Log ratio of a window that holds no photon, into `norm`."""
     for c in range(norm.size):
         norm[c] = 0.0
         for b in range(held.size):
             norm[c] += held[b] * log_outside[b, c]
-
-
-@njit(cache=True, nogil=True)
-def _edge_norm(family: Family, level: int, held: F64, start: int, norm: F64) -> None:
-    """Log ratio of an empty window that hangs over an end of the clock, into `norm`."""
-    bins, steps = family.bins[level], family.shape.shape[1]
-    first, stop = max(0, -start), min(steps, bins - start)
-    for c in range(norm.size):
-        inside = family.shape[c, first:stop].sum() / (steps if family.flare else bins)
-        norm[c] = 0.0
-        for b in range(held.size):
-            share = family.share[c, b]
-            if family.flare:
-                norm[c] += held[b] * (np.log(1.0 - share) - np.log(1.0 - share + share * inside))
-            else:
-                norm[c] -= held[b] * np.log(1.0 - share * inside)
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "contract", "reassoc"})
@@ -227,7 +216,7 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
         bins = family.bins[level]
         windows = float(bins + steps - 1)
         density, log_density, weight = family.density[level], family.log_density[level], family.weight[level] / windows
-        _norm(family.log_outside[level], held, norm)
+        _norm(family.log_outside[level, steps - 1], held, norm)
         prior = np.exp(norm) * weight
         empty = prior.sum()
         for i in range(n):
@@ -249,9 +238,13 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
             if whole and high - low <= FEW:
                 added = scale * _multiplied(prior, density, at, band, low, high, b, ratios)
             else:
-                ratios[:] = norm
-                if not whole:
-                    _edge_norm(family, level, held, b, ratios)
+                if whole:
+                    ratios[:] = norm
+                else:
+                    # Before the clock's start the last b + STEPS steps lie on it, at its end the first bins - b.
+                    _norm(
+                        family.log_outside[level, b + steps - 1 if b < 0 else 2 * steps - 1 - (bins - b)], held, ratios
+                    )
                 for i in range(low, high):
                     for c in range(combos):
                         ratios[c] += log_density[at[i] - b, band[i], c]

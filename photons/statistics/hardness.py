@@ -11,7 +11,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["hardness_posterior"]
+from ..threads import in_threads
+from .result import Hardness
+
+__all__ = ["hardness_change", "hardness_posterior"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -54,10 +57,11 @@ def _source_rate(counts: int, around: int, ratio: float, draws: int) -> F64:
 
 
 @njit(cache=True, nogil=True)
-def _with_background(soft: I64, hard: I64, around_soft: I64, around_hard: I64, ratio: F64) -> F64:
-    """Quantiles of the hardness ratio of each source, shape (n, 3)."""
-    out = np.empty((soft.size, 3))
-    for i in range(soft.size):
+def _with_background(
+    soft: I64, hard: I64, around_soft: I64, around_hard: I64, ratio: F64, first: int, stop: int, out: F64
+) -> None:
+    """Quantiles of the hardness ratio of sources first to stop - 1, into their rows of `out`, shape (n, 3)."""
+    for i in range(first, stop):
         # Seeded by the counts: the same photons always give the same numbers.
         np.random.seed((soft[i] * 1_000_003 + hard[i] * 10_007 + around_soft[i] * 101 + around_hard[i]) % 2**32)  # noqa: NPY002
         s = _source_rate(soft[i], around_soft[i], ratio[i], DRAWS)
@@ -65,7 +69,6 @@ def _with_background(soft: I64, hard: I64, around_soft: I64, around_hard: I64, r
         value = np.sort((h - s) / (h + s))
         for k in range(3):
             out[i, k] = value[int(LEVELS[k] * DRAWS)]
-    return out
 
 
 def hardness_posterior(
@@ -74,6 +77,7 @@ def hardness_posterior(
     around_soft: NDArray[np.int64],
     around_hard: NDArray[np.int64],
     area_ratio: F64,
+    threads: int = 0,
 ) -> tuple[F64, F64, F64]:
     """Median and 68 % equal-tailed interval of the hardness ratio.
 
@@ -85,6 +89,8 @@ def hardness_posterior(
         Photons in the background region.
     area_ratio : ndarray, shape (n,)
         Source over background area; 0 where there is no background region.
+    threads : int
+        0 takes every core; they change nothing.
 
     Returns
     -------
@@ -100,6 +106,24 @@ def hardness_posterior(
     shares = [2.0 * betaincinv(hard[plain] + 1.0, soft[plain] + 1.0, level) - 1.0 for level in LEVELS]
     low[plain], value[plain], high[plain] = shares
     rest = seen & ~plain
-    columns = (column[rest].astype(np.int64) for column in (soft, hard, around_soft, around_hard))
-    low[rest], value[rest], high[rest] = _with_background(*columns, area_ratio[rest]).T
+    columns = tuple(column[rest].astype(np.int64) for column in (soft, hard, around_soft, around_hard))
+    ratio, levels = area_ratio[rest], np.empty((int(rest.sum()), len(LEVELS)))
+    in_threads(
+        lambda first, stop: _with_background(*columns, ratio, first, stop, levels), np.arange(len(levels) + 1), threads
+    )
+    low[rest], value[rest], high[rest] = levels.T
     return value, low, high
+
+
+def hardness_change(hardness: Hardness) -> F64:
+    """Hardness inside the interval less the mean of what is known around it, over its error, shape (n,).
+
+    NaN where either holds no photon. Errors are half of the 68 % intervals, added in quadrature.
+    """
+    error = 0.5 * (hardness.high - hardness.low)
+    known = ~np.isnan(hardness.value[:, ::2])
+    sides = np.maximum(known.sum(axis=1), 1)
+    around = np.where(known, hardness.value[:, ::2], 0.0).sum(axis=1) / sides
+    around_error = np.sqrt(np.where(known, error[:, ::2] ** 2, 0.0).sum(axis=1)) / sides
+    change: F64 = (hardness.value[:, 1] - around) / np.hypot(error[:, 1], around_error)
+    return np.where(known.any(axis=1), change, np.nan)

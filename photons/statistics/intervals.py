@@ -146,7 +146,7 @@ def _band_counts(time: F64, energy: NDArray[np.float32], offsets: I64, start: F6
     return out
 
 
-def interval_hardness(batch: EventBatch, intervals: Intervals) -> Hardness:
+def interval_hardness(batch: EventBatch, intervals: Intervals, threads: int = 0) -> Hardness:
     """Hardness ratio before, inside and after an interval, the background's photons of the same time taken off."""
     split = batch.hardness_split
     arguments = (intervals.start, intervals.stop, split)
@@ -156,7 +156,8 @@ def interval_hardness(batch: EventBatch, intervals: Intervals) -> Hardness:
     soft, hard, around_soft, around_hard = (
         column.ravel() for column in (counts[..., 0], counts[..., 1], around[..., 0], around[..., 1])
     )
-    parts = [part.reshape(-1, 3) for part in hardness_posterior(soft, hard, around_soft, around_hard, ratio)]
+    posterior = hardness_posterior(soft, hard, around_soft, around_hard, ratio, threads)
+    parts = [part.reshape(-1, 3) for part in posterior]
     unknown = ~np.isfinite(intervals.start)
     for part in parts:
         part[unknown] = np.nan

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
-from xherald.photons.statistics import STEADY, Hardness, Intervals, Timing, assess
-from xherald.photons.statistics.hardness import hardness_posterior
+from xherald.photons.statistics import STEADY, Intervals, Timing, assess
+from xherald.photons.statistics.hardness import hardness_change, hardness_posterior
 
 from .timing_names import NAMES
 
@@ -32,18 +33,25 @@ def timing_features(batch: EventBatch, cap: float, names: Sequence[str] = NAMES,
         The tests' verdict, where it is known already.
     """
     timing = timing or assess(batch)
-    columns = {
-        **{test.name: _evidence(test.p, test.intervals, test.looks_for == STEADY, cap) for test in timing.tests},
-        "p_value": _evidence(timing.p_value, timing.intervals, True, cap),
-        "log10_counts": np.log10(batch.counts + 1.0),
-        "log10_livetime": np.log10(batch.livetime),
-        "interval_livetime": _part(timing.intervals.livetime, batch.livetime),
-        "interval_counts": _part(timing.intervals.counts, batch.counts),
-        "hardness": _hardness(batch),
-        "hardness_change": _hardness_change(timing.hardness),
-        "variability_index": np.maximum(timing.variability_index, 0),
+    tests = {test.name: test for test in timing.tests}
+    others: dict[str, Callable[[], NDArray[Any]]] = {
+        "p_value": lambda: _evidence(timing.p_value, timing.intervals, True, cap),
+        "log10_counts": lambda: np.log10(batch.counts + 1.0),
+        "log10_livetime": lambda: np.log10(batch.livetime),
+        "interval_livetime": lambda: _part(timing.intervals.livetime, batch.livetime),
+        "interval_counts": lambda: _part(timing.intervals.counts, batch.counts),
+        "hardness": lambda: _hardness(batch),
+        "hardness_change": lambda: np.nan_to_num(hardness_change(timing.hardness)),
+        "variability_index": lambda: np.maximum(timing.variability_index, 0),
     }
-    return np.column_stack([columns[name] for name in names]).astype(np.float64)
+
+    def column(name: str) -> NDArray[Any]:
+        if name not in tests:
+            return others[name]()
+        test = tests[name]
+        return _evidence(test.p, test.intervals, test.looks_for == STEADY, cap)
+
+    return np.column_stack([column(name) for name in names]).astype(np.float64)
 
 
 def _evidence(p: F64, intervals: Intervals, signed: bool, cap: float) -> F64:
@@ -66,15 +74,3 @@ def _hardness(batch: EventBatch) -> F64:
     none = np.zeros(len(batch), dtype=np.int64)
     value, _, _ = hardness_posterior(batch.counts - hard, hard, none, none, np.zeros(len(batch)))
     return np.where(np.isnan(value), 0.0, value)
-
-
-def _hardness_change(hardness: Hardness) -> F64:
-    """Hardness inside the interval less that around it, over its error; 0 where either is not known."""
-    error = 0.5 * (hardness.high - hardness.low)
-    around = ~np.isnan(hardness.value[:, ::2])
-    sides = np.maximum(around.sum(axis=1), 1)
-    outside = np.where(around, hardness.value[:, ::2], 0.0).sum(axis=1) / sides
-    outside_error = np.sqrt(np.where(around, error[:, ::2] ** 2, 0.0).sum(axis=1)) / sides
-    known = around.any(axis=1) & ~np.isnan(hardness.value[:, 1])
-    total = np.where(known, np.hypot(error[:, 1], outside_error), 1.0)
-    return np.where(known, (hardness.value[:, 1] - outside) / total, 0.0)

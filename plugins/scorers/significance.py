@@ -46,6 +46,8 @@ class SignificanceScorer(Scorer):
             ``log10_peak``: s that the brightest block lasts; ``peak_place``: where in the interval its middle is, 0 to
             1 if inside; ``log10_gap``: s of the longest gap.
         """
+        from xherald.photons.statistics.hardness import hardness_change
+
         timing, batch, interval = subjects.timing, subjects.batch, subjects.intervals
         with np.errstate(divide="ignore"):
             columns = {f"evidence_{test.name}": np.minimum(-np.log10(test.p), LARGEST) for test in timing.tests}
@@ -66,7 +68,7 @@ class SignificanceScorer(Scorer):
             columns["peak_place"] = (middle - interval.start) / (interval.stop - interval.start)
             gap = next(test.intervals for test in timing.tests if test.name == "longest_gap")
             columns["log10_gap"] = np.log10(gap.stop - gap.start)
-        columns["hardness_change"] = _hardness_change(timing.hardness.value, timing.hardness.low, timing.hardness.high)
+        columns["hardness_change"] = hardness_change(timing.hardness)
         return columns
 
     def inputs(self, direction: str, options: Options) -> Mapping[str, int]:
@@ -104,15 +106,3 @@ def _shape(batch: EventBatch, interval: Intervals) -> dict[str, F64]:
         "hardness_late": ratio[:, 2],
         "hardness_all": whole,
     }
-
-
-def _hardness_change(value: F64, low: F64, high: F64) -> F64:
-    """Hardness inside less the mean of that before and after, over its 68 % error; arrays of shape (n, 3)."""
-    error = 0.5 * (high - low)
-    known = ~np.isnan(value[:, ::2])
-    sides = known.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        around = np.where(known, value[:, ::2], 0.0).sum(axis=1) / sides
-        around_error = np.sqrt(np.where(known, error[:, ::2] ** 2, 0.0).sum(axis=1)) / sides
-        change: F64 = (value[:, 1] - around) / np.hypot(error[:, 1], around_error)
-    return change

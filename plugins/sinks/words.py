@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from xherald.photons.times import SECONDS_A_DAY
+
 from ..alerts import Alert, Facts
 
 __all__ = ["label", "lines", "subject", "text"]
 
-DAY_S: Final = 86400.0
-AGES_S: Final = 1e4 * 365.25 * DAY_S
+AGES_S: Final = 1e4 * 365.25 * SECONDS_A_DAY
 """Beyond ten thousand years nobody needs to be told how long."""
 
 
@@ -107,9 +108,9 @@ def _far(facts: Facts) -> str:
     if facts.far_hz is None:
         return ""
     told = f"{facts.far_hz:.2g} Hz"
-    if facts.far_hz * DAY_S > 1 or facts.far_hz * AGES_S < 1:
+    if facts.far_hz * SECONDS_A_DAY > 1 or facts.far_hz * AGES_S < 1:
         return told
-    days = 1 / (facts.far_hz * DAY_S)
+    days = 1 / (facts.far_hz * SECONDS_A_DAY)
     often = f"{days:.2g} days" if days < 100 else f"{days:.0f} days" if days < 730 else f"{days / 365.25:.2g} years"
     return f"{told} (one in {often})"
 

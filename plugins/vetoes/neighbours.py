@@ -6,6 +6,7 @@ seems to flare with it, at the same time and by as much as that part.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -59,9 +60,9 @@ class _Stray(Veto):
     )
     options_model: ClassVar[type[Options]] = StrayOptions
 
+    @abstractmethod
     def part(self, observation: Observation) -> float:
         """Part of a source's photons that goes this way; 0 where the detector or the mirrors have none of it."""
-        raise NotImplementedError
 
     def flags(self, subjects: Subjects, options: Options) -> Flags:
         """Judge every source."""
