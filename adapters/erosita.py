@@ -94,7 +94,7 @@ class ErositaAdapter(FitsAdapter):
 
     def point_spread_for(self, file: FitsFile, instrument: Instrument) -> PointSpread:
         """The survey's average where the telescope scanned."""
-        return SURVEY_SPREAD if _is_survey(file) else instrument.point_spread
+        return SURVEY_SPREAD if _is_survey(file) else POINTED_SPREAD
 
     def pointing(self, file: FitsFile) -> tuple[float, float] | None:
         """The optical axis; a scan has none."""

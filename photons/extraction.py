@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .apertures import off_axis_arcmin
 from .batch import EventBatch
 from .dither import SAMPLES, dither_path, edge_exposures
-from .errors import PhotonError
+from .errors import FileError, PhotonError
 from .events import Identity
 from .footprint import Footprint, field_footprint
 from .gti import Exposure, combine_exposures, gti_contains
@@ -32,6 +32,8 @@ __all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+Chosen = tuple[NDArray[np.int32], I64]
+"""Events of many sources, and where each source's begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def extract(
     Parameters
     ----------
     observation : Observation
-        With good times and a sky projection.
+        With good times, and a sky projection or, where the instrument makes no image, a field of view.
     apertures : sequence of Aperture, length n
     settings : ExtractionSettings, optional
 
@@ -107,7 +109,7 @@ def extract(
     GtiError
         The observation has no good times.
     FileError
-        It has no sky projection.
+        It has no sky projection, or its field of view is all there is and an aperture is another.
     PhotonError
         An aperture lies more than 90 deg from the field, where it has no place on the tangent plane.
     """
@@ -138,9 +140,11 @@ def extract_with_rows(
     """
     settings = settings or ExtractionSettings()
     observation.require_good_times()
-    projection = observation.require_projection()
     if not apertures:
         return EventBatch.from_lists([]), np.zeros(0, dtype=np.int64)
+    if observation.field_of_view is not None:
+        return _whole_field(observation, apertures, settings)
+    projection = observation.require_projection()
 
     from .shape_table import shape_table
 
@@ -151,6 +155,22 @@ def extract_with_rows(
     _refuse_unplaced(apertures, sources, backgrounds)
     shares = _share(observation, sources, grown, backgrounds, settings)
     return _gather(observation, apertures, (sources, grown, backgrounds), shares, settings)
+
+
+def _whole_field(
+    observation: Observation, apertures: Sequence[Aperture], settings: ExtractionSettings
+) -> tuple[EventBatch, I64]:
+    """Take every photon of an instrument that makes no image; all its detectors look at the same."""
+    n, events = len(apertures), len(observation.events)
+    if any(one.region != observation.field_of_view for one in apertures):
+        raise FileError(observation.path, "makes no image, so that its one source is the whole field; give no other")
+    detectors = tuple(one for one in observation.detectors if len(one.gti))
+    each = np.ones((n, len(detectors)))
+    nothing = np.zeros(n)
+    shares = _Shares(detectors, each > 0, each, nothing, nothing, np.ones(n), np.full(n, n > 1))
+    photons = np.tile(np.arange(events, dtype=np.int32), n), np.arange(n + 1, dtype=np.int64) * events
+    background = np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
+    return _batch(observation, apertures, shares, {}, photons, background, settings)
 
 
 def _refuse_unplaced(apertures: Sequence[Aperture], *tables: ShapeTable) -> None:
@@ -211,13 +231,12 @@ def _gather(
     shares: _Shares,
     settings: ExtractionSettings,
 ) -> tuple[EventBatch, I64]:
-    """Take the photons and put the batch together; with it the event that each photon is."""
+    """Take the photons under each aperture and its background region."""
     from .extraction_kernels import events_inside, photons_in_shapes
     from .pixel_index import index_pixels
 
     sources, grown, backgrounds = tables
-    events = observation.events
-    n = len(apertures)
+    events, n = observation.events, len(apertures)
     if len(events):
         index = index_pixels(events.x, events.y, max(float(np.median(sources.extent)), 0.5))
         column = _detector_columns(events.detector, shares.detectors)
@@ -230,12 +249,27 @@ def _gather(
         rows = others = np.zeros(0, dtype=np.int32)
         offsets = background_offsets = np.zeros(n + 1, dtype=np.int64)
 
-    exposures, live = _exposures(shares)
     crossed = _cross_edges(observation, apertures, sources, shares)
+    photons = _in_good_time(rows, offsets, events.time, crossed)
+    background = _in_good_time(others, background_offsets, events.time, crossed)
+    return _batch(observation, apertures, shares, crossed, photons, background, settings)
+
+
+def _batch(
+    observation: Observation,
+    apertures: Sequence[Aperture],
+    shares: _Shares,
+    crossed: dict[int, Exposure],
+    photons: Chosen,
+    background: Chosen,
+    settings: ExtractionSettings,
+) -> tuple[EventBatch, I64]:
+    """Put the chosen photons together with all that is known of their sources; with it the event that each one is."""
+    events, n = observation.events, len(apertures)
+    (rows, offsets), (others, background_offsets) = photons, background
+    exposures, live = _exposures(shares)
     for i, exposure in crossed.items():
         exposures[i] = exposure
-    rows, offsets = _in_good_time(rows, offsets, events.time, crossed)
-    others, background_offsets = _in_good_time(others, background_offsets, events.time, crossed)
     batch = EventBatch(
         time=events.time[rows],
         energy=events.energy[rows],

@@ -17,6 +17,7 @@ from .errors import FileError, GtiError, PhotonError
 from .gti import Gti, gti_total
 from .pointspread import PointSpread
 from .projection import SkyProjection
+from .regions import Ellipse
 from .times import TimeReference
 
 __all__ = ["ChipLayout", "Detector", "FieldEvents", "Observation", "PixelLayout", "Screening"]
@@ -168,6 +169,8 @@ class Observation:
         Side of a detector pixel on the sky.
     pixels : PixelLayout or None
         Columns that tell on which pixel an event fell; None where there are none.
+    field_of_view : Ellipse or None
+        Of an instrument that makes no image, all of whose photons count as one source's; None for others.
     """
 
     path: Path
@@ -194,6 +197,7 @@ class Observation:
     chips: ChipLayout | None = None
     detector_pixel_arcsec: float | None = None
     pixels: PixelLayout | None = None
+    field_of_view: Ellipse | None = None
 
     @cached_property
     def events(self) -> FieldEvents:

@@ -16,6 +16,7 @@ from .contract import (
     Values,
 )
 from .drops import DropSource, Listing, SourceOptions
+from .field_of_view import FieldOfView
 from .files import FitsFile, Hdu, Keywords, open_fits, read_header
 from .goodtimes import GtiLayout
 from .hookspecs import hookimpl
@@ -23,8 +24,10 @@ from .host import PluginFailure, PluginHost, PluginRecord
 from .judging import Flags, Scorer, Subjects, Veto
 from .mission import FitsAdapter, Instrument, MissionTable, NoImage, PhotonColumns
 from .screening import ChannelEnergy, Energy, LinearEnergy, Rule
+from .versions import CONTRACT_VERSION
 
 __all__ = [
+    "CONTRACT_VERSION",
     "Advance",
     "Alert",
     "AlertSink",
@@ -35,6 +38,7 @@ __all__ = [
     "Facts",
     "FeatureExtractor",
     "Features",
+    "FieldOfView",
     "FitsAdapter",
     "FitsFile",
     "FittedExtractor",

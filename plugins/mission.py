@@ -18,10 +18,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from xherald.photons import ChipLayout, Detector, Observation, PixelLayout, PointSpread, SkyProjection
+from xherald.photons import Aperture, ChipLayout, Detector, Observation, PixelLayout, PointSpread, SkyProjection
 from xherald.photons.errors import UnreadableFileError
 
 from .contract import InstrumentAdapter, Options, ReadLimits
+from .field_of_view import FieldOfView, whole_field
 from .files import FitsFile, Hdu, load_fits, open_fits
 from .goodtimes import GtiLayout, good_times, live_fraction, matching_tables, refuse_empty
 from .headers import first_number, number, pair, sky_projection, text, time_reference
@@ -66,7 +67,8 @@ class Instrument:
     live_keywords : tuple of (str, str) — a detector's livetime and good time
     mode_keywords : tuple of str
     no_image : tuple of NoImage
-    point_spread : PointSpread
+    point_spread : PointSpread or None — None for an instrument without an image
+    field_of_view : FieldOfView or None — of an instrument without an image, whose one source is all that it sees
     detector_pixel_arcsec : float or None
     chips : ChipLayout or None — for telescopes that dither over chip edges
     pixels : PixelLayout or None — on which pixel an event fell
@@ -78,7 +80,8 @@ class Instrument:
     hardness_split: float
     gti: tuple[GtiLayout, ...]
     frame_default: float
-    point_spread: PointSpread
+    point_spread: PointSpread | None = None
+    field_of_view: FieldOfView | None = None
     frame_keywords: tuple[tuple[str, float], ...] = (("TIMEDEL", 1.0),)
     timed_by_frame: bool = True
     band_open: bool = False
@@ -175,6 +178,10 @@ class FitsAdapter(InstrumentAdapter):
                 energies=(read, *(one for one in others if one.column.upper() in file.events.columns)),
             )
 
+    def apertures(self, observation: Observation) -> list[Aperture]:
+        """The whole field where the instrument makes no image; else none, so that sources are looked for."""
+        return whole_field(observation)
+
     # What an odd mission overrides.
 
     def instrument_for(self, file: FitsFile) -> Instrument:
@@ -210,12 +217,31 @@ class FitsAdapter(InstrumentAdapter):
         """Number and name of the detector of an instrument that has one."""
         return 0, text(file.events.header, "DETNAM", "INSTRUME")
 
+    def detectors(self, file: FitsFile, instrument: Instrument, timezero: float) -> tuple[Detector, ...]:
+        """Detectors with their good times; `timezero` is that of the events, s."""
+        owners = self.gti_tables(file, instrument)
+        if instrument.detector_column is None:
+            number_, name = self.single_detector(file, instrument)
+            named = {number_: (name, [table for tables in owners.values() for table in tables])}
+        else:
+            numbers = _detectors_of_events(file, instrument) if set(owners) <= {None} else set(owners)
+            named = {
+                n: (instrument.detector_name.format(n=n), owners.get(n) or owners.get(None, []))
+                for n in sorted(n for n in numbers if n is not None)
+            }
+        found = tuple(
+            self._detector(file, instrument, n, name, tables, timezero) for n, (name, tables) in named.items()
+        )
+        if owners:
+            refuse_empty(file.path, (one.gti for one in found))
+        return found
+
     def live_fraction(self, file: FitsFile, instrument: Instrument, detector: int, tables: list[Hdu]) -> float:
         """Livetime over good time of a detector."""
         headers = [file.events.header, *(table.header for table in tables), file.primary.header]
         return live_fraction(headers, instrument.live_keywords, detector, file.path)
 
-    def point_spread_for(self, file: FitsFile, instrument: Instrument) -> PointSpread:
+    def point_spread_for(self, file: FitsFile, instrument: Instrument) -> PointSpread | None:
         """The point spread of this exposure."""
         return instrument.point_spread
 
@@ -239,8 +265,9 @@ class FitsAdapter(InstrumentAdapter):
         reference = time_reference((events.header, file.primary.header), path)
         timezero = number(header, "TIMEZERO", path) or 0.0
         frame_time = self._frame_time(file, instrument)
-        detectors = self._detectors(file, instrument, timezero)
+        detectors = self.detectors(file, instrument, timezero)
         projection, fault = self._projection(file, instrument)
+        field = instrument.field_of_view if projection is None else None
         reader = EventReader(
             file=file,
             limits=limits,
@@ -275,6 +302,7 @@ class FitsAdapter(InstrumentAdapter):
             pointing=self.pointing(file),
             projection=projection,
             projection_fault=fault,
+            field_of_view=field.about(header, path) if field else None,
             point_spread=self.point_spread_for(file, instrument),
             load_events=reader.load,
             load_columns=reader.columns,
@@ -302,24 +330,6 @@ class FitsAdapter(InstrumentAdapter):
         if not 0 <= where <= 1:
             raise UnreadableFileError(file.path, f"header keyword TIMEPIXR = {where} is not in a frame (0 to 1)")
         return (0.5 - where) * frame_time
-
-    def _detectors(self, file: FitsFile, instrument: Instrument, timezero: float) -> tuple[Detector, ...]:
-        owners = self.gti_tables(file, instrument)
-        if instrument.detector_column is None:
-            number_, name = self.single_detector(file, instrument)
-            named = {number_: (name, [table for tables in owners.values() for table in tables])}
-        else:
-            numbers = _detectors_of_events(file, instrument) if set(owners) <= {None} else set(owners)
-            named = {
-                n: (instrument.detector_name.format(n=n), owners.get(n) or owners.get(None, []))
-                for n in sorted(n for n in numbers if n is not None)
-            }
-        found = tuple(
-            self._detector(file, instrument, n, name, tables, timezero) for n, (name, tables) in named.items()
-        )
-        if owners:
-            refuse_empty(file.path, (one.gti for one in found))
-        return found
 
     def _detector(
         self, file: FitsFile, instrument: Instrument, n: int, name: str, tables: list[Hdu], timezero: float

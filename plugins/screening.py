@@ -44,7 +44,9 @@ class Rule:
     lowest, highest : float, optional — inclusive
     allowed : tuple of int, optional
     clear_bits : int, optional
-        Bits that must all be zero; −1 for every bit of the cell.
+        Bits that must all be zero; −1 for every bit of the cell. The last bit of a cell has the value 1.
+    set_bits : int, optional
+        Bits that must all be one.
     """
 
     column: str
@@ -53,6 +55,7 @@ class Rule:
     highest: float | None = None
     allowed: tuple[int, ...] = ()
     clear_bits: int | None = None
+    set_bits: int | None = None
 
     def passes(self, values: Values) -> Mask:
         """Whether each row, shape (n,) or (n, bytes) for bit columns, is kept."""
@@ -68,8 +71,18 @@ class Rule:
         if self.clear_bits == -1:
             kept &= ~(cells != 0).reshape(len(values), -1).any(axis=1)
         elif self.clear_bits is not None:
-            kept &= (cells.astype(np.int64) & self.clear_bits) == 0
+            kept &= (_bits(cells) & self.clear_bits) == 0
+        if self.set_bits is not None:
+            kept &= (_bits(cells) & self.set_bits) == self.set_bits
         return kept
+
+
+def _bits(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Integers of bit columns, shape (n,), whose bytes stand with the most significant first."""
+    bits = np.zeros(len(cells), dtype=np.int64)
+    for column in cells.reshape(len(cells), -1).T:
+        bits = bits << 8 | column.astype(np.int64)
+    return bits
 
 
 class Energy(Protocol):

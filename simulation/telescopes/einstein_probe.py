@@ -14,7 +14,7 @@ __all__ = ["FXT", "WXT"]
 
 WXT_STEP, FXT_STEP = 0.002261458, 0.002685739662709
 WXT_BAND, FXT_BAND = (0.5, 4.0), (0.3, 10.0)
-_WXT_SPREAD, _FXT_SPREAD = (one.point_spread for one in EinsteinProbeAdapter.mission.instruments)
+_WXT_SPREAD, _FXT_SPREAD = (one.point_spread for one in EinsteinProbeAdapter.mission.instruments if one.point_spread)
 
 WXT = Telescope(
     name="ep-wxt",

@@ -16,7 +16,7 @@ __all__ = ["MOS1", "MOS2", "PN"]
 
 STEP = 0.05 / 3600
 BAND = (0.2, 12.0)
-_MOS_SPREAD, _PN_SPREAD = (one.point_spread for one in XmmAdapter.mission.instruments)
+_MOS_SPREAD, _PN_SPREAD = (one.point_spread for one in XmmAdapter.mission.instruments if one.point_spread)
 _MOS_SIDE, _MOS_PIXEL, _MOS_PITCH = 600, 1.1, 664.0
 _PN_PIXEL, _PN_WIDTH, _PN_HEIGHT = 4.1, 64, 200
 
