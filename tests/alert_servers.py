@@ -33,6 +33,7 @@ def evidence_of_a_flare(name: str = "XH-CHANDRA-ACIS-29128-110-7446eb-F", **chan
         "obs_id": "29128",
         "detection_id": "110",
         "position": {"ra": 83.8333, "dec": -5.42058, "error_arcsec": 0.9, "off_axis_arcmin": 1.7},
+        "band_kev": [0.5, 7.0],
         "livetime_s": 9500.0,
         "counts": 44,
         "interval": {

@@ -86,7 +86,7 @@ def lines(path: Path) -> list[Alert]:
 def test_evidence_of_a_scan_becomes_facts() -> None:
     lists = [simulated_source("burst", seed, 0.004, (7_000.0, 7_400.0, 0.2)) for seed in (1, 2)]
     for evidence in evidence_of(detections_of(table_of(EventBatch.from_lists(lists)), threshold=1.0), [0, 1]):
-        facts = facts_of(evidence, (0.5, 7.0))
+        facts = facts_of(evidence)
         alert = announcements(evidence, AlertSettings.model_validate({"sinks": {"s": {"kind": "stdout"}}}), "x", NOW)[0]
         assert Alert.from_json(json.loads(json.dumps(alert.payload, allow_nan=False))).evidence == evidence
         assert (facts.far_hz, facts.p_astro) == (evidence["false_alarm"]["far_hz"], evidence["p_astro"])
@@ -96,6 +96,7 @@ def test_evidence_of_a_scan_becomes_facts() -> None:
         assert facts.duration_s == interval["livetime_s"]
         assert facts.net_count_rate == beyond["value"] / interval["livetime_s"]  # type: ignore[operator]
         assert facts.start_utc == interval["start_utc"]
+        assert facts.band_kev == lists[0].band
         assert sum(facts.classes.values()) == pytest.approx(1.0)
         assert facts.rate_snr is not None
         assert facts.rate_snr > 1

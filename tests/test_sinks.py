@@ -22,11 +22,15 @@ from alert_servers import SECRET, certificate_in, evidence_of_a_flare, ids_in, m
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_detections import detections_of, table_of
+from sources import simulated_source
 
 from xherald.detector import marked_yaml
 from xherald.detector.alerts.payload import alert_of, trial_alert
 from xherald.detector.alerts.settings import AlertSettings, SinkSettings
 from xherald.detector.alerts.sinks import Sink, deliver, open_sinks
+from xherald.detector.candidates.evidence import evidence_of
+from xherald.photons import EventBatch
 from xherald.photons.errors import AlertError, AlertRefusedError, ConfigError, SinkUnavailableError
 from xherald.plugins import Options, PluginHost
 from xherald.plugins.alerts import Alert, Facts, Receipt
@@ -40,7 +44,7 @@ STREAM = "ivo://org.example/xherald"
 
 
 def flare(name: str = "XH-CHANDRA-ACIS-29128-110-7446eb-F", kind: Any = "initial", **changes: Any) -> Alert:
-    return alert_of(evidence_of_a_flare(name, **changes), kind, "current", "drop", NOW, band_kev=(0.5, 7.0))
+    return alert_of(evidence_of_a_flare(name, **changes), kind, "current", "drop", NOW)
 
 
 def digest() -> Alert:
@@ -473,6 +477,16 @@ def test_a_notice_says_what_a_follow_up_needs(gcn_validator: Any) -> None:
     }
     assert {key: notice[key] for key in expected} == expected
     assert sum(notice["classification"].values()) == pytest.approx(1.0)
+
+
+def test_a_notice_of_a_scan_tells_its_rates_with_their_band(gcn_validator: Any) -> None:
+    source = simulated_source("burst", 1, 0.004, (7_000.0, 7_400.0, 0.2))
+    (evidence,) = evidence_of(detections_of(table_of(EventBatch.from_lists([source])), threshold=1.0), [0])
+    notice = json.loads(json.dumps(gcn_notice(alert_of(evidence, "initial", "current", "drop", NOW)), allow_nan=False))
+    gcn_validator.validate(notice)
+    # The schema: "Do specify rate_duration and rate_energy_range with net_count_rate".
+    assert {"net_count_rate", "rate_duration"} <= set(notice)
+    assert notice["rate_energy_range"] == notice["spectral_band"] == list(source.band)
 
 
 # --- Kafka -----------------------------------------------------------------------------------------------------------

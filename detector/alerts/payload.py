@@ -50,7 +50,6 @@ def announcements(
     *,
     heard: Collection[str] = (),
     injected: bool = False,
-    band_kev: tuple[float, float] | None = None,
     sheet: str | None = None,
 ) -> list[AlertRecord]:
     """Alerts of a candidate, one a sink that is to be told of it.
@@ -71,8 +70,8 @@ def announcements(
         Sinks that were sent something of this candidate before (`Standing.announced`).
     injected : bool
         Whether the candidate is a simulated source in real data.
-    band_kev, sheet
-        See `Facts` and `Alert`.
+    sheet
+        See `Alert`.
     """
     tense = tense_of(evidence, now, settings.archival_after_days, injected=injected)
     records = []
@@ -80,7 +79,7 @@ def announcements(
         known = name in heard
         if known or wants(sink, evidence, tense):
             kind = AlertType.UPDATE if known else AlertType.INITIAL
-            alert = alert_of(evidence, kind.value, tense, cause, now, band_kev=band_kev, sheet=sheet)
+            alert = alert_of(evidence, kind.value, tense, cause, now, sheet=sheet)
             records.append(_record(alert, name, kind))
     return records
 
@@ -127,14 +126,13 @@ def alert_of(
     now: datetime,
     *,
     reason: str = "",
-    band_kev: tuple[float, float] | None = None,
     sheet: str | None = None,
 ) -> Alert:
     """An alert of a candidate.
 
     Parameters
     ----------
-    evidence, cause, now, band_kev, sheet
+    evidence, cause, now, sheet
         See `announcements`.
     kind : AlertKind
     tense : AlertTense
@@ -142,7 +140,7 @@ def alert_of(
         Why it is retracted.
     """
     candidate_id = str(evidence["candidate_id"])
-    facts = facts_of(evidence, band_kev)
+    facts = facts_of(evidence)
     return Alert(
         id=alert_id(candidate_id, kind, cause),
         candidate_id=candidate_id,
@@ -175,11 +173,11 @@ def tense_of(
     return "archival" if now - datetime.fromisoformat(seen) > timedelta(days=archival_after_days) else "current"
 
 
-def facts_of(evidence: Mapping[str, Any], band_kev: tuple[float, float] | None = None) -> Facts:
+def facts_of(evidence: Mapping[str, Any]) -> Facts:
     """What of the evidence alert formats share."""
     position, interval = evidence.get("position") or {}, evidence.get("interval") or {}
     chances, t90 = evidence.get("false_alarm") or {}, (evidence.get("t90") or {}).get("seconds") or {}
-    error, good_time = position.get("error_arcsec"), interval.get("livetime_s")
+    error, good_time, band = position.get("error_arcsec"), interval.get("livetime_s"), evidence.get("band_kev")
     beyond: Value68 | None = evidence.get("fluence_counts")
     expected: Value68 | None = evidence.get("expected")
     return Facts(
@@ -194,7 +192,7 @@ def facts_of(evidence: Mapping[str, Any], band_kev: tuple[float, float] | None =
         start_utc=interval.get("start_utc"),
         stop_utc=interval.get("stop_utc"),
         duration_s=good_time,
-        band_kev=band_kev,
+        band_kev=None if band is None else (band[0], band[1]),
         net_count_rate=_rate(beyond, good_time),
         background_count_rate=_rate(expected, good_time),
         rate_snr=_signal_to_noise(beyond),

@@ -139,6 +139,7 @@ class Evidence(TypedDict):
     obs_id: str
     detection_id: str
     position: Position
+    band_kev: list[float]
     livetime_s: float
     counts: int
     background_counts: float
@@ -240,6 +241,7 @@ def _columns(detections: Detections, index: I64) -> dict[str, list[Any]]:
             }
             for one in identities
         ],
+        "band_kev": batch.band.tolist(),
         "livetime_s": batch.livetime.tolist(),
         "counts": batch.counts.tolist(),
         "background_counts": batch.background_counts.tolist(),
