@@ -97,7 +97,7 @@ def _throughput(drop: Path, store: Store, what: str, files: list[Path], sources:
     began = time.perf_counter()
     for path in files:
         path.replace(drop / path.name)
-    _until(lambda: _done(store) >= before + len(files))
+    _until(lambda: _done(store) >= before + len(files), 0.05)
     taken = time.perf_counter() - began
     return {
         f"{what}_files_per_s": len(files) / taken,
@@ -111,12 +111,12 @@ def _done(store: Store) -> int:
     return counts[DropState.PROCESSED] + counts[DropState.ALERTED]
 
 
-def _until(condition: Callable[[], bool]) -> None:
+def _until(condition: Callable[[], bool], pause_s: float = 0.005) -> None:
     deadline = time.perf_counter() + PATIENCE_S
     while not condition():
         if time.perf_counter() > deadline:
             raise TimeoutError("the daemon did not get there")
-        time.sleep(0.005)
+        time.sleep(pause_s)
 
 
 def _table(folder: Path, name: str, random: np.random.Generator, sources: int) -> Path:
@@ -127,7 +127,7 @@ def _table(folder: Path, name: str, random: np.random.Generator, sources: int) -
         file.write("obsreg_id,time,energy\n")
         for number, count in enumerate(counts.tolist()):
             times = random.uniform(0, DURATION_S, count)
-            if number == 0:
+            if number == 0 and (sources > 1 or not name.startswith("files") or int(name[5:]) % 100 == 0):
                 times = np.append(times, random.uniform(6_000, 6_100, 60))
             energies = random.uniform(500, 7_000, len(times))
             rows = zip(np.sort(times).tolist(), energies.tolist(), strict=True)

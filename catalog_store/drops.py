@@ -73,7 +73,7 @@ def see(connection: Connection, sightings: Collection[Sighting], now: datetime) 
 
 
 def settle(connection: Connection, drop_id: int, sha256: str, now: datetime) -> Drop:
-    """Take a drop as whole, of this content; a duplicate if that content is known."""
+    """Take a drop as whole, of this content; a duplicate if that content is known, also to this transaction alone."""
     drop = locked(connection, drop_id)
     if drop.state is not DropState.SEEN:
         if drop.sha256 == sha256:

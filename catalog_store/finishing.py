@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -33,12 +33,30 @@ from .records import (
 from .schema import candidates, detections, drops, observations, runs, stream_states
 from .sky import healpix_of
 
-__all__ = ["Decide", "finish", "run_id_of", "stream_state", "version_key", "write_stream_state"]
+__all__ = ["Decide", "Ending", "finish_all", "run_id_of", "stream_state", "version_key", "write_stream_state"]
 
 Decide: TypeAlias = Callable[[Standing], Verdict]
 """What comes of a drop, given what stands. It may be called again when another process came between."""
 
 IDENTITY: Final = ("mission", "instrument", "obs_id", "part")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a claimed drop gave.
+
+    Parameters
+    ----------
+    drop_id : int
+    run : Run
+    observations : sequence of ObservationRecord — at least one, detections included
+    verdict : Verdict or callable — see `Store.finish`
+    """
+
+    drop_id: int
+    run: Run
+    observations: Sequence[ObservationRecord]
+    verdict: Verdict | Decide = Verdict()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +68,76 @@ class _Earlier:
     is_later: bool
 
 
-def finish(
-    connection: Connection,
-    drop_id: int,
-    run: Run,
-    records: Sequence[ObservationRecord],
-    verdict: Verdict | Decide,
-    now: datetime,
-) -> Finished:
-    """Keep what a drop gave; nothing happens if that was done before."""
+@dataclass(slots=True)
+class _Memory:
+    """What the steps of one transaction need not ask or write more than once: runs by digest, states of the stream."""
+
+    connection: Connection
+    now: datetime
+    runs: dict[str, int] = field(default_factory=dict)
+    states: dict[str, Json | None] = field(default_factory=dict)
+    decided: dict[str, int] = field(default_factory=dict)
+
+    def run_id(self, run: Run) -> int:
+        if run.digest not in self.runs:
+            self.runs[run.digest] = run_id_of(self.connection, run, self.now)
+        return self.runs[run.digest]
+
+    def state(self, name: str) -> Json | None:
+        if name not in self.states:
+            self.states[name] = stream_state(self.connection, name, self.now, to_be_written=True)
+        return self.states[name]
+
+    def decide(self, states: Mapping[str, Json], run_id: int) -> None:
+        self.states.update(states)
+        self.decided.update(dict.fromkeys(states, run_id))
+
+    def write(self) -> None:
+        for name, run_id in self.decided.items():
+            value = self.states[name]
+            assert value is not None
+            write_stream_state(self.connection, name, value, run_id, self.now)
+
+
+def finish_all(connection: Connection, endings: Sequence[Ending], now: datetime) -> list[Finished]:
+    """Keep what drops gave, one after another; nothing happens to one that was finished before."""
+    memory = _Memory(connection, now)
+    done = [_finish(memory, one) for one in endings]
+    memory.write()
+    return done
+
+
+def _finish(memory: _Memory, ending: Ending) -> Finished:
+    """Keep what a drop gave, all but the states of the stream, which the last of the transaction leaves."""
+    connection, now = memory.connection, memory.now
+    drop_id, records, verdict = ending.drop_id, ending.observations, ending.verdict
     drop = locked(connection, drop_id)
     if drop.state in DONE:
         return Finished(False, drop)
     if drop.state is not DropState.CLAIMED:
         raise StoreError(f"drop {drop_id} ({drop.url}): is {drop.state.value}; only a claimed drop can be finished")
     _require_told_apart(records)
-    run_id = run_id_of(connection, run, now)
+    run_id = memory.run_id(ending.run)
     earlier = [_earlier(connection, one) for one in records]
     replaced = [one for one in earlier if one is not None and not one.is_later]
     outdated = tuple(one is not None and one.is_later for one in earlier)
     before = questions.of_observations(connection, [one.id for one in replaced]) if replaced else []
     told = outbox.announced(connection, [one.id for one in before])
     if not isinstance(verdict, Verdict):
-        standing = Standing(
-            tuple(before), told, outdated, lambda name: stream_state(connection, name, now, to_be_written=True)
-        )
-        verdict = verdict(standing)
+        verdict = verdict(Standing(tuple(before), told, outdated, memory.state))
     if told:
         outbox.withdraw(connection, list(told), now)
     _step_aside(connection, replaced, now)
     places = _keep(connection, drop_id, run_id, records, earlier, now)
     fallen = _keep_candidates(connection, verdict.candidates, places, run_id, replaced, now)
     outbox.enqueue(connection, verdict.alerts, run_id, now, stillborn=fallen)
-    for name, value in verdict.stream_state.items():
-        write_stream_state(connection, name, value, run_id, now)
+    memory.decide(verdict.stream_state, run_id)
     superseded = _supersede_drops(connection, drop_id, replaced, now)
     by = next((one.drop_id for one in earlier if one is not None), None) if all(outdated) else None
     state = DropState.PROCESSED if by is None else DropState.SUPERSEDED
     values = {"state": state, "superseded_by": by, "reason": None, "not_before": None, "changed": now, **UNCLAIMED}
     connection.execute(update(drops).where(drops.c.id == drop_id).values(**values))
-    return Finished(True, replace(drop, **values), superseded)
+    return Finished(True, replace(drop, **values), superseded, len(verdict.alerts))
 
 
 def version_key(version: str) -> tuple[tuple[int, str], ...]:

@@ -476,11 +476,13 @@ class Finished:
     applied : bool — False if it was finished before, and nothing changed
     drop : Drop
     superseded : tuple of int — drops whose place it took
+    alerts : int — alerts that it put into the outbox
     """
 
     applied: bool
     drop: Drop
     superseded: tuple[int, ...] = ()
+    alerts: int = 0
 
 
 def _finite(record: Any) -> None:

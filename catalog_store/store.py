@@ -7,22 +7,25 @@ second time changes nothing. Several processes may share a store: they take drop
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from xherald.photons.errors import StoreError
 
-from . import backup, candidates, checks, drops, finishing, outbox
+from . import backup, candidates, checks, drops, finishing, looking_back, outbox
 from .backup import Pruned
 from .candidates import Cone
 from .checks import Inconsistency
 from .database import Database
-from .finishing import Decide
+from .finishing import Decide, Ending
+from .looking_back import JudgedBy, ProcessedFile, VettedCandidate
 from .records import (
     AlertRecord,
     AlertState,
@@ -157,8 +160,20 @@ class Store:
         StoreError
             It is not in state seen, and of other content.
         """
+        return self.settle_all({drop_id: sha256}, now)[0]
+
+    def settle_all(self, contents: Mapping[int, str], now: datetime | None = None) -> list[Drop]:
+        """Take several drops as whole, by number and SHA-256 of the content, in one step; see `settle`.
+
+        Raises
+        ------
+        StoreError
+            One of them cannot be; then none is.
+        """
         when = _at(now)
-        return self._database.write(lambda connection: drops.settle(connection, drop_id, sha256, when))
+        return self._database.write(
+            lambda connection: [drops.settle(connection, one, sha256, when) for one, sha256 in contents.items()]
+        )
 
     def claim(
         self,
@@ -251,10 +266,20 @@ class Store:
             The drop is not claimed, two observations cannot be told apart, a candidate is of no detection or bears the
             id of another observation's, an alert is of no candidate, or something is not JSON.
         """
+        return self.finish_all([Ending(drop_id, run, observations, verdict)], now)[0]
+
+    def finish_all(self, endings: Sequence[Ending], now: datetime | None = None) -> list[Finished]:
+        """Keep what several claimed drops gave, in one step and their order; see `finish`.
+
+        Each is decided on as if the ones before it were kept already, for within the step they are.
+
+        Raises
+        ------
+        StoreError
+            One of them cannot be kept; then none is.
+        """
         when = _at(now)
-        return self._database.write(
-            lambda connection: finishing.finish(connection, drop_id, run, observations, verdict, when)
-        )
+        return self._database.write(lambda connection: finishing.finish_all(connection, endings, when))
 
     def drop(self, drop_id: int) -> Drop:
         """One drop.
@@ -453,6 +478,51 @@ class Store:
                 finishing.write_stream_state(connection, name, value, run_id, when)
 
         self._database.write(step)
+
+    def change_stream_state(
+        self, name: str, change: Callable[[Json | None], Json | None], now: datetime | None = None
+    ) -> Json | None:
+        """Read a state of the stream and replace it, in one step: nobody comes between.
+
+        Parameters
+        ----------
+        name : str
+        change : callable
+            Given the state, answers the one that takes its place, or None to leave it. It may be called again.
+        now : datetime, optional
+
+        Returns
+        -------
+        mapping or None
+            What `change` answered.
+        """
+        when = _at(now)
+
+        def step(connection: Connection) -> Json | None:
+            value = change(finishing.stream_state(connection, name, when, to_be_written=True))
+            if value is not None:
+                finishing.write_stream_state(connection, name, value, None, when)
+            return value
+
+        return self._database.write(step)
+
+    # Looking back, once a night
+
+    def chances(self, since: datetime, until: datetime | None = None) -> Mapping[JudgedBy, NDArray[np.float64]]:
+        """False-alarm probabilities of what was tested since then, of observations that stand, by what judged them."""
+        before = _at(until)
+        with self._database.read() as connection:
+            return looking_back.chances(connection, since, before)
+
+    def processed_files(self, limit: int) -> list[ProcessedFile]:
+        """Files whose results stand, the latest first."""
+        with self._database.read() as connection:
+            return looking_back.processed_files(connection, limit)
+
+    def vetted(self, limit: int) -> list[VettedCandidate]:
+        """Candidates that a person confirmed or rejected, and nobody said otherwise since, the latest first."""
+        with self._database.read() as connection:
+            return looking_back.vetted(connection, limit)
 
     # Care
 

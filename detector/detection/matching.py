@@ -76,16 +76,27 @@ def matched_probability(z: F64, covariates: F64, nulls: MatchedNulls, threads: i
 
 
 @njit(cache=True, nogil=True)
-def _weights(own: F64, others: F32, widths: F64, weights: F64) -> tuple[float, float]:
-    """Weight of each null source, their sum and the sum of their squares."""
+def _distances(own: F64, others: F32, widths: F64, distances: F64) -> None:
+    """Largest difference of each null source in any covariate, in widths."""
+    for i in range(others.shape[0]):
+        farthest = 0.0
+        for c in range(widths.size):
+            farthest = max(farthest, abs(own[c] - others[i, c]) / widths[c])
+        distances[i] = farthest
+
+
+@njit(cache=True, nogil=True)
+def _weights(own: F64, others: F32, widths: F64, near: F64, within: float, weights: F64) -> tuple[float, float]:
+    """Weight of each null source, their sum and the sum of their squares; only those within a distance have any."""
     total, squares = 0.0, 0.0
     for i in range(others.shape[0]):
+        weights[i] = 0.0
+        if near[i] >= within:
+            continue
         weight = 1.0
         for c in range(widths.size):
-            part = (own[c] - others[i, c]) / widths[c]
+            part = (own[c] - others[i, c]) / (widths[c] * within)
             weight *= max(1.0 - part * part, 0.0)
-            if weight == 0.0:
-                break
         weights[i] = weight
         total += weight
         squares += weight * weight
@@ -96,17 +107,18 @@ def _weights(own: F64, others: F32, widths: F64, weights: F64) -> tuple[float, f
 def _matched(
     z: F64, covariates: F64, null_z: F32, null_covariates: F32, widths: F64, first: int, stop: int, out: F64
 ) -> None:
-    weights = np.empty(null_z.size)
+    weights, distances = np.empty(null_z.size), np.empty(null_z.size)
     for s in range(first, stop):
         if np.isnan(z[s]):
             continue
-        wide = widths.copy()
-        total, squares = _weights(covariates[s], null_covariates, wide, weights)
+        _distances(covariates[s], null_covariates, widths, distances)
+        within = 1.0
+        total, squares = _weights(covariates[s], null_covariates, widths, distances, within, weights)
         for _ in range(ROUNDS):
             if squares > 0.0 and total * total / squares >= LEAST:
                 break
-            wide *= GROWTH
-            total, squares = _weights(covariates[s], null_covariates, wide, weights)
+            within *= GROWTH
+            total, squares = _weights(covariates[s], null_covariates, widths, distances, within, weights)
         reached, above, start = 0.0, 0.0, np.inf
         for i in range(null_z.size):
             if null_z[i] < z[s] and start < np.inf:

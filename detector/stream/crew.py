@@ -7,11 +7,12 @@ stands in a file's way and may pass is held too, with its claim.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from xherald.catalog_store.finishing import Ending
 from xherald.catalog_store.records import Drop, DropState, Finished
 from xherald.catalog_store.store import Store
 from xherald.detector.config import Configuration
@@ -23,6 +24,7 @@ from .files import Files
 from .logs import Log
 from .metrics import Metrics
 from .pool import Pool
+from .records import Result
 from .work import Answer, Fault, Task
 
 __all__ = ["Crew"]
@@ -31,6 +33,15 @@ LEASE: Final = timedelta(minutes=15)
 ASKED_EVERY_S: Final = 1.0
 STORE_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 300.0
+KEPT_AT_ONCE: Final = 64
+KEPT_EVERY_S: Final = 0.05
+"""Results go to the store together: so many, or those of so long, s; at once where no other is under way."""
+
+MOST_AHEAD: Final = 16
+QUICK_S: Final = 0.5
+"""Files a worker claimed ahead at most, where those claimed before were gone in less than this, s. At first there is
+one: a claim is an attempt, and a daemon that is killed again and again is to cost few files one."""
+
 HELD_A_WORKER: Final = 4
 """Files a worker that may be held back by something passing, before no more are claimed."""
 
@@ -59,7 +70,7 @@ class Crew:
     log : Log
     announcing : bool
         Whether candidates are announced; a back-fill only keeps them, and leaves false-discovery control alone.
-    finished : callable — told of every drop that was finished or set aside
+    finished : callable — told of every drop that was finished or set aside, and of the alerts that it gave
     """
 
     worker: str
@@ -70,13 +81,16 @@ class Crew:
     metrics: Metrics
     log: Log
     announcing: bool = True
-    finished: Callable[[Drop], None] = lambda _: None
+    finished: Callable[[Finished], None] = lambda _: None
     _hand: dict[int, _InHand] = field(default_factory=dict, init=False)
     _given: set[int] = field(default_factory=set, init=False)
     _answers: list[Answer] = field(default_factory=list, init=False)
     _asked: float = field(default=float("-inf"), init=False)
     _renewed: float = field(default_factory=time.monotonic, init=False)
     _store_back: float = field(default=0.0, init=False)
+    _kept: float = field(default=0.0, init=False)
+    _claimed: float = field(default=float("-inf"), init=False)
+    _ahead: int = field(default=1, init=False)
 
     @property
     def busy(self) -> bool:
@@ -99,7 +113,7 @@ class Crew:
             self._with_store(lambda: self._claim(moment) if claiming else None)
             self._with_store(lambda: self._renew(moment))
         self._give(moment)
-        self._answers += self.pool.answers(timeout, also)
+        self._answers += self.pool.answers(min(timeout, KEPT_EVERY_S) if self._answers else timeout, also)
         self._give(moment)
         return self._keep()
 
@@ -115,11 +129,13 @@ class Crew:
         ungiven = [one for drop_id, one in self._hand.items() if drop_id not in self._given]
         if not self.pool.idle or any(one.ready_at <= moment for one in ungiven):
             return
-        # As many again as there are workers: the next file is at hand when one is done.
-        wanted = self.pool.idle + self.pool.size
         held = sum(one.hindered > 0 for one in ungiven)
         if held >= HELD_A_WORKER * self.pool.size or moment < self._asked + ASKED_EVERY_S:
             return
+        self._ahead = min(2 * self._ahead, MOST_AHEAD) if moment - self._claimed < QUICK_S else 1
+        self._claimed = moment
+        # The next file is at hand when one is done.
+        wanted = self.pool.idle + self._ahead * self.pool.size
         attempts = self.configuration.settings.stream.attempts
         drops = self.store.claim(self.worker, wanted, lease=LEASE, most_attempts=attempts)
         if len(drops) < wanted:
@@ -152,14 +168,27 @@ class Crew:
 
     def _keep(self) -> int:
         """Write down what is known; what the store cannot take for now stays."""
-        ended = 0
+        ended, moment = 0, time.monotonic()
+        under_way = len(self._given) > len(self._answers)
+        if under_way and len(self._answers) < KEPT_AT_ONCE and moment < self._kept + KEPT_EVERY_S:
+            return 0
+        self._kept = moment
         while self._answers and time.monotonic() >= self._store_back:
-            answer = self._answers[0]
-            if not self._with_store(lambda answer=answer: self._settle(answer)):  # type: ignore[misc]
+            some = self._of_one_kind()
+            if not self._with_store(lambda some=some: self._settle(some)):  # type: ignore[misc]
                 break
-            self._answers.pop(0)
-            ended += answer.drop_id not in self._hand
+            del self._answers[: len(some)]
+            ended += sum(one.drop_id not in self._hand for one in some)
         return ended
+
+    def _of_one_kind(self) -> list[Answer]:
+        """The next answers that can be kept in one step: results, or one that is none."""
+        some: list[Answer] = []
+        for one in self._answers[:KEPT_AT_ONCE]:
+            if one.result is None:
+                break
+            some.append(one)
+        return some or self._answers[:1]
 
     def _with_store(self, work: Callable[[], None]) -> bool:
         try:
@@ -171,31 +200,60 @@ class Crew:
             return False
         return True
 
-    def _settle(self, answer: Answer) -> None:
-        one = self._hand.get(answer.drop_id)
-        if one is None:
-            return
-        if answer.result is not None:
-            try:
-                self._finish(one.drop, answer)
-            except StoreUnavailableError:
-                raise
-            except StoreError as fault:
-                self._set_aside(one.drop, str(fault), "store")
-        elif answer.fault is Fault.FILE:
-            self._set_aside(one.drop, answer.reason, "file")
-        elif answer.fault is Fault.PASSING:
-            self._hold(one, answer.reason)
-            return
-        else:
-            self._try_again(one.drop, answer)
-        self._forget(one.drop)
+    def _settle(self, answers: Sequence[Answer]) -> None:
+        """Carry some answers to their end, as `_of_one_kind` gives them."""
+        mine = [(self._hand[one.drop_id], one) for one in answers if one.drop_id in self._hand]
+        results = [(one.drop, answer) for one, answer in mine if answer.result is not None]
+        if results:
+            self._finish_all(results)
+        for one, answer in mine:
+            if answer.fault is Fault.PASSING:
+                self._hold(one, answer.reason)
+                continue
+            if answer.fault is Fault.FILE:
+                self._set_aside(one.drop, answer.reason, "file")
+            elif answer.fault is Fault.DEFECT:
+                self._try_again(one.drop, answer)
+            self._forget(one.drop)
 
-    def _finish(self, drop: Drop, answer: Answer) -> None:
-        result, settings = answer.result, self.configuration.settings
-        assert result is not None
-        mark = drop.sha256 or str(drop.id)
-        announce = announcer(settings.alerts, mark) if self.announcing else announce_nothing
+    def _finish_all(self, results: Sequence[tuple[Drop, Answer]]) -> None:
+        """Keep results in one step; where the store refuses one of them, each in its own."""
+        try:
+            self._finish(results)
+        except StoreUnavailableError:
+            raise
+        except StoreError as fault:
+            if len(results) == 1:
+                self._set_aside(results[0][0], str(fault), "store")
+                return
+            for one in results:
+                self._finish_all([one])
+
+    def _finish(self, results: Sequence[tuple[Drop, Answer]]) -> None:
+        done = self.store.finish_all([self._ending(drop, answer.result) for drop, answer in results if answer.result])
+        for (drop, answer), one in zip(results, done, strict=True):
+            result = answer.result
+            assert result is not None
+            sources = sum(len(observation.detections) for observation in result.observations)
+            waited = max((datetime.now(UTC) - drop.seen).total_seconds(), 0.0)
+            if one.applied:
+                self.metrics.processed(sources, len(result.candidates), waited)
+                self.log.info(
+                    "processed",
+                    drop=drop.id,
+                    url=drop.url,
+                    sources=sources,
+                    candidates=len(result.candidates),
+                    state=one.drop.state.value,
+                    superseded=list(one.superseded),
+                    seconds=round(waited, 3),
+                )
+                self.finished(one)
+            self.files.discard(drop)
+
+    def _ending(self, drop: Drop, result: Result) -> Ending:
+        settings = self.configuration.settings
+        announce = announcer(settings.alerts, drop.sha256 or str(drop.id)) if self.announcing else announce_nothing
         deciding = decide(
             result,
             settings.stream.false_discovery_method if self.announcing else None,
@@ -203,23 +261,7 @@ class Crew:
             settings.detection.false_alarms_per_1000 / 1000.0,
             announce,
         )
-        done: Finished = self.store.finish(drop.id, result.run, result.observations, deciding)
-        sources = sum(len(one.detections) for one in result.observations)
-        waited = max((datetime.now(UTC) - drop.seen).total_seconds(), 0.0)
-        if done.applied:
-            self.metrics.processed(sources, len(result.candidates), waited)
-            self.log.info(
-                "processed",
-                drop=drop.id,
-                url=drop.url,
-                sources=sources,
-                candidates=len(result.candidates),
-                state=done.drop.state.value,
-                superseded=list(done.superseded),
-                seconds=round(waited, 3),
-            )
-        self.files.discard(drop)
-        self.finished(done.drop)
+        return Ending(drop.id, result.run, result.observations, deciding)
 
     def _set_aside(self, drop: Drop, reason: str, kind: str) -> None:
         if not self._is_mine(drop):
@@ -229,7 +271,7 @@ class Crew:
         self.metrics.quarantined(kind)
         self.log.warning("quarantined", drop=drop.id, url=drop.url, reason=reason)
         self.files.discard(drop)
-        self.finished(done)
+        self.finished(Finished(True, done))
 
     def _try_again(self, drop: Drop, answer: Answer) -> None:
         """Another attempt later, after a time that doubles; the store counts them."""

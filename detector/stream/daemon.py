@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from multiprocessing import Pipe
 from typing import Any, Final
 
-from xherald.catalog_store.records import Drop, DropState
+from xherald.catalog_store.records import Drop, DropState, Finished
 from xherald.catalog_store.store import Store
 from xherald.detector.alerts.dispatch import Dispatcher
 from xherald.detector.config import Configuration
@@ -249,13 +249,13 @@ class Daemon:
         return Pool(self._configuration, self._configuration.settings.stream, self._work), files, sources
 
     def _crew(self, worker: str, pool: Pool, files: Files, sender: Sender | None) -> Crew:
-        def finished(drop: Drop) -> None:
-            if drop.state is DropState.QUARANTINED:
+        def finished(done: Finished) -> None:
+            if done.drop.state is DropState.QUARANTINED:
                 self._quarantined += 1
             else:
                 self._processed += 1
-            self._finished(drop)
-            if sender is not None:
+            self._finished(done.drop)
+            if sender is not None and done.alerts:
                 sender.wake()
 
         return Crew(

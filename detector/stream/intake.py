@@ -6,6 +6,7 @@ not is done by the next.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,9 @@ __all__ = ["Intake", "Looked"]
 SEEN_AT_ONCE: Final = 1000
 """Sightings in one step of the store, so that the first drops are worked on while the rest is looked at."""
 
-TOLD_EVERY: Final = 16
+SETTLED_AT_ONCE: Final = 64
+SETTLED_EVERY_S: Final = 0.1
+"""Whole files go to the store together: so many, or those of so long, s."""
 
 
 @dataclass(slots=True)
@@ -81,6 +84,8 @@ class Intake:
     _steadiness: Steadiness = field(init=False)
     _done: set[int] = field(default_factory=set, init=False)
     _examinations: dict[int, Examined] = field(default_factory=dict, init=False)
+    _whole: list[tuple[Listing, Drop, str]] = field(default_factory=list, init=False)
+    _settled: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self._steadiness = Steadiness(self.settings.settle_s)
@@ -95,14 +100,16 @@ class Intake:
         StoreUnavailableError
         """
         told = Looked()
+        self._whole.clear()  # what a look that was broken off left is found again by this one
         listed = list(self.source.poll(self.options))
+        beside = {_place(one): one for one in listed}
         fresh = [one for one in listed if _key(one) not in self._done]
         owners = self._owners(fresh, listed)
         mine = {name for names in owners.values() for name in names}
         for first in range(0, len(fresh), SEEN_AT_ONCE):
             some: list[Listing] = []
             for one in fresh[first : first + SEEN_AT_ONCE]:
-                if (one.folder, one.file_name) in mine:
+                if _place(one) in mine:
                     self._forget(one)
                 elif self._held_back(one):
                     told.waiting += 1
@@ -111,8 +118,11 @@ class Intake:
             sightings = [Sighting(self.name, one.url, one.size, one.mtime, one.mark) for one in some]
             for one, drop in zip(some, self.store.see(sightings) if sightings else (), strict=True):
                 if self.stopped():
-                    return told
-                self._decide(one, drop, owners.get((one.folder, one.file_name), ()), listed, told)
+                    break
+                self._decide(one, drop, owners.get(_place(one), ()), beside, told)
+            self._settle(told)
+            if self.stopped():
+                break
         return told
 
     def _decide(
@@ -120,7 +130,7 @@ class Intake:
         one: Listing,
         drop: Drop,
         companions: Iterable[tuple[str, str]],
-        listed: Iterable[Listing],
+        beside: Mapping[tuple[str, str], Listing],
         told: Looked,
     ) -> None:
         """Take a drop that is seen and whole, set aside one that will not be, and leave the others for later."""
@@ -133,9 +143,8 @@ class Intake:
             told.waiting += 1
             return
         try:
-            path = self.files.fetched(
-                self.source, self.options, one, drop.id, [other for other in listed if _place(other) in with_it]
-            )
+            with_them = [beside[place] for place in with_it if place in beside]
+            path = self.files.fetched(self.source, self.options, one, drop.id, with_them)
             found = self._examined(one, path)
         except DropError as fault:
             if fault.passing:
@@ -144,20 +153,31 @@ class Intake:
             return
         reason = found.fault or found.other
         if reason is None:
-            state = self.store.settle(drop.id, sha256_of(path)).state
-            told.stable += state is DropState.STABLE
-            told.duplicates += state is DropState.DUPLICATE
-            if state is DropState.DUPLICATE:
-                self.files.discard(drop)
-            elif told.stable % TOLD_EVERY == 1:
-                self.found()
-            self._forget(one)
+            self._whole.append((one, drop, sha256_of(path)))
+            if len(self._whole) >= SETTLED_AT_ONCE or time.monotonic() - self._settled > SETTLED_EVERY_S:
+                self._settle(told)
             return
         patience = self.settings.incomplete_wait_s if found.fault else self.settings.companions_wait_s
         if self.once or self._steadiness.waited(one.url) >= patience:
-            self._quarantine(one, drop, self._why(one, reason, listed), told)
+            self._quarantine(one, drop, self._why(one, reason, beside.values()), told)
         else:
             told.waiting += 1
+
+    def _settle(self, told: Looked) -> None:
+        """Take what was found whole, in one step of the store."""
+        some, self._whole = self._whole, []
+        self._settled = time.monotonic()
+        if not some:
+            return
+        for (one, drop, _), now in zip(
+            some, self.store.settle_all({drop.id: sha256 for _, drop, sha256 in some}), strict=True
+        ):
+            told.stable += now.state is DropState.STABLE
+            if now.state is DropState.DUPLICATE:
+                told.duplicates += 1
+                self.files.discard(drop)
+            self._forget(one)
+        self.found()
 
     def _examined(self, one: Listing, path: Path) -> Examined:
         """What a look into the file says; one look is enough for as long as it does not change."""
