@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .day import bench_day
 from .detection import bench_detection
 from .embedding import bench_embedding, bench_neighbours
 from .encoders import bench_encoders
@@ -228,6 +229,7 @@ BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "reference": (bench_reference, False),
     "store": (bench_store, False),
     "stream": (bench_stream, False),
+    "day": (bench_day, False),
     "embedding": (bench_embedding, False),
     "command": (bench_command, False),
     "detection": (bench_detection, False),
