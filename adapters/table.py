@@ -36,6 +36,8 @@ COLUMNS = ("obsreg_id", "time", "energy")
 GTI_COLUMNS = ("obsreg_id", "start", "stop")
 GTI_SUFFIX = "_gti"
 PARQUET = (".parquet", ".pq")
+THREADS_FROM_BYTES = 2**20
+"""Size of a CSV file from which it is read in several threads: to start them takes longer than to read a small one."""
 NO_GOOD_TIMES = "good_times_unknown"
 PHOTONS_OUTSIDE = "photons_outside_good_times"
 
@@ -197,11 +199,14 @@ def _read_csv(path: Path, names: tuple[str, str, str]) -> pa.Table:
         column_types={names[0]: pa.string(), names[1]: pa.float64(), names[2]: pa.float64()},
         strings_can_be_null=True,
     )
+    one_thread = pc.ReadOptions(use_threads=False)
+    if path.stat().st_size < THREADS_FROM_BYTES:
+        return pc.read_csv(path, convert_options=convert, read_options=one_thread)
     try:
         return pc.read_csv(path, convert_options=convert)
     except pa.ArrowInvalid:
         # Read in one thread, the message tells the row.
-        return pc.read_csv(path, convert_options=convert, read_options=pc.ReadOptions(use_threads=False))
+        return pc.read_csv(path, convert_options=convert, read_options=one_thread)
 
 
 def _numbers(path: Path, table: pa.Table, name: str) -> F64:
