@@ -32,6 +32,7 @@ COMMANDS = (
     "inject",
     "ingest",
     "inspect",
+    "new",
     "plugins",
     "reference",
     "scan",
