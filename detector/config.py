@@ -69,10 +69,14 @@ class PluginSettings(Section):
         Names of installed plugins that are not loaded (``xherald plugins`` lists them).
     files : tuple of Path
         Local plugin files, loaded after the installed ones.
+    order : tuple of str
+        Plugins, or their entry points, that are asked before all others of their kind: scorers and vetoes are asked,
+        and told of, in this order.
     """
 
     disabled: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    order: tuple[str, ...] = ()
 
 
 class Settings(Section):
@@ -118,7 +122,8 @@ class Configuration:
         ConfigError
             An option is unknown or wrong, or no adapter bears that name.
         """
-        host = PluginHost(self.settings.plugins.disabled, self.settings.plugins.files)
+        plugins = self.settings.plugins
+        host = PluginHost(plugins.disabled, plugins.files, order=plugins.order)
         idle = {failure.name for failure in host.failures}
         for name, options in self.settings.adapters.items():
             path = ("adapters", name)

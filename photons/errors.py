@@ -5,6 +5,8 @@ The tree::
     XheraldError
     ├── ConfigError             a setting is unknown or wrong (file, line and key are in the message)
     ├── PluginError             a plugin is broken, or two bear one name
+    │   └── ConformanceError    a plugin does not keep what its contract says
+    ├── PluginDefectError       a plugin broke at its work; what it was given may be sound
     ├── FileError               a file cannot be used; knows its path and its reason
     │   ├── UnclaimedFileError  no adapter, or more than one, claims it
     │   ├── UnreadableFileError missing, a directory, no permission, truncated, not what it says it is
@@ -31,11 +33,13 @@ __all__ = [
     "AlertRefusedError",
     "ArtefactError",
     "ConfigError",
+    "ConformanceError",
     "DropError",
     "FileError",
     "GtiError",
     "OversizeFileError",
     "PhotonError",
+    "PluginDefectError",
     "PluginError",
     "ProjectionError",
     "ReferenceDataError",
@@ -58,6 +62,14 @@ class ConfigError(XheraldError):
 
 class PluginError(XheraldError):
     """A plugin cannot be used."""
+
+
+class ConformanceError(PluginError):
+    """A plugin does not keep what its contract says; lists every rule that it breaks."""
+
+
+class PluginDefectError(XheraldError):
+    """A plugin broke at its work with an error that nobody foresaw; names it, where it came from, and what it did."""
 
 
 class FileError(XheraldError):

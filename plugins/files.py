@@ -26,7 +26,7 @@ from xherald.photons.errors import OversizeFileError, UnreadableFileError
 from .contract import ReadLimits
 from .streams import Content, Stream, open_stream
 
-__all__ = ["Column", "FitsFile", "Hdu", "Keywords", "open_fits", "read_header"]
+__all__ = ["Column", "FitsFile", "Hdu", "Keywords", "data_bytes", "open_fits", "read_header"]
 
 BLOCK = 2880
 CARD = 80
@@ -343,7 +343,7 @@ def _walk(stream: Stream) -> Iterator[Hdu]:
         is_table = str(keywords.get("XTENSION", "")).strip().upper() in ("BINTABLE", "A3DTABLE")
         row_bytes = keywords.integer("NAXIS1", 0, path) if is_table else 0
         rows = keywords.integer("NAXIS2", 0, path) if is_table else 0
-        size = _data_bytes(keywords, path)
+        size = data_bytes(keywords, path)
         what = f"table {name} of {rows:,} rows" if is_table else f"unit {name or index}"
         stream.claim(size, what)
         if rows > stream.limits.max_events:
@@ -372,7 +372,7 @@ def _header_bytes(stream: Stream, index: int) -> bytes | None:
     raise UnreadableFileError(stream.path, f"the header of unit {index} has no END; the file is damaged")
 
 
-def _data_bytes(header: Keywords, path: Path) -> int:
+def data_bytes(header: Keywords, path: Path) -> int:
     """Size of a unit's data (FITS standard 4.0, equations 1 and 2)."""
     axes = [header.integer(f"NAXIS{n}", 0, path) for n in range(1, header.integer("NAXIS", 0, path) + 1)]
     if not axes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -22,10 +23,15 @@ from .alerts import AlertSink
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Options, Plugin, Representation
 from .drops import DropSource
 from .judging import Scorer, Veto
+from .versions import CONTRACT_ATTRIBUTE, CONTRACT_VERSION, agreement
 
 __all__ = ["KINDS", "PluginFailure", "PluginHost", "PluginRecord"]
 
 ENTRY_POINT_GROUP = "xherald"
+OWN_PACKAGE = "xherald"
+"""The distribution that the contract comes with: what is in it was written for it, and need not say so."""
+
+DISABLED = "disabled in the configuration"
 
 KINDS: Final[Mapping[str, type[Plugin]]] = {
     "adapters": InstrumentAdapter,
@@ -44,23 +50,51 @@ Kind = TypeVar("Kind", bound=Plugin)
 
 @dataclass(frozen=True, slots=True)
 class PluginRecord:
-    """A loaded plugin module: its name, where it came from, the hooks it implements, and what it registered by kind."""
+    """A loaded plugin module.
+
+    Parameters
+    ----------
+    name : str — of its entry point, or of its file
+    package, version : str — where it came from
+    hooks : tuple of str — those that it implements
+    registered : mapping of str to tuple of str — names of its plugins by kind
+    contract : str — the version of the contract that it was written for; empty where it does not say
+    note : str — what is to be known of that; empty mostly
+    """
 
     name: str
     package: str
     version: str
     hooks: tuple[str, ...]
     registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    contract: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginFailure:
-    """A plugin that is not in use, or broke in use: why, and how often."""
+    """A plugin that is not in use, or broke in use.
+
+    Parameters
+    ----------
+    name : str — of its entry point or file where it is not in use, its own where it broke in use
+    package : str
+    reason : str
+    times : int — how often it broke so
+    kind : str — of `KINDS`, where it broke in use; empty where it was never in use
+    version : str — of the package, where it was never in use
+    """
 
     name: str
     package: str
     reason: str
     times: int = 1
+    kind: str = ""
+    version: str = ""
+
+
+class _ClashError(PluginError):
+    """Two plugins of one name: which is meant nobody but the user can say."""
 
 
 class PluginHost:
@@ -74,6 +108,16 @@ class PluginHost:
         Local plugin files, loaded after the installed ones.
     sources : sequence of EntryPoint, optional
         Entry points to load in place of the installed ones.
+    order : iterable of str
+        Names of plugins or of their entry points in the order in which they are asked, before all others, which stay in
+        the order in which they were found. It is the order of scorers and vetoes, and of what is told of these.
+
+    Attributes
+    ----------
+    records : list of PluginRecord
+    failures : list of PluginFailure
+    broken : Counter of (str, str)
+        How often each plugin broke in use, by kind and name.
     """
 
     def __init__(
@@ -81,6 +125,7 @@ class PluginHost:
         disabled: Iterable[str] = (),
         files: Iterable[Path] = (),
         sources: Sequence[EntryPoint] | None = None,
+        order: Iterable[str] = (),
     ) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
@@ -89,6 +134,7 @@ class PluginHost:
             self._manager.enable_tracing()
         self.records: list[PluginRecord] = []
         self.failures: list[PluginFailure] = []
+        self.broken: Counter[tuple[str, str]] = Counter()
         self._plugins: dict[str, dict[str, tuple[Plugin, str]]] = {kind: {} for kind in KINDS}
         off = set(disabled)
         found = entry_points(group=ENTRY_POINT_GROUP) if sources is None else sources
@@ -96,28 +142,35 @@ class PluginHost:
             package = entry.dist.name if entry.dist else "unknown package"
             version = entry.dist.version if entry.dist else ""
             if entry.name in off:
-                self.failures.append(PluginFailure(entry.name, package, "disabled in the configuration"))
+                self.failures.append(PluginFailure(entry.name, package, DISABLED, version=version))
                 continue
             self._add(entry.name, package, version, entry.load)
         for path in files:
+            if not (path.suffix == ".py" and path.is_file()):
+                raise PluginError(f"{path}: not a Python file; mend plugins.files in the configuration")
             self._add(path.stem, str(path), "", lambda path=path: _module_from(path))
+        self._put_in_order(tuple(order))
 
     def _add(self, name: str, package: str, version: str, load: object) -> None:
         # A plugin is foreign code: whatever it raises must name it and must not take the run down.
         try:
             module = load()  # type: ignore[operator]
+            contract, note, refusal = _contract_of(module, package)
+            if refusal:
+                self.failures.append(PluginFailure(name, package, refusal, version=version))
+                return
             self._manager.register(module, name)
             self._manager.check_pending()
             hooks = tuple(caller.name for caller in self._manager.get_hookcallers(module) or [])
             registered = self._collect(module, package, hooks)
-        except PluginError:
+        except _ClashError:
             raise
-        except Exception as fault:
+        except (Exception, SystemExit) as fault:
             if self._manager.get_plugin(name) is not None:
                 self._manager.unregister(name=name)
-            self.failures.append(PluginFailure(name, package, f"{type(fault).__name__}: {fault}"))
+            self.failures.append(PluginFailure(name, package, f"{type(fault).__name__}: {fault}", version=version))
             return
-        self.records.append(PluginRecord(name, package, version, hooks, registered))
+        self.records.append(PluginRecord(name, package, version, hooks, registered, contract, note))
 
     def _collect(self, module: object, package: str, hooks: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Let a module register what it has; all of it counts, or nothing."""
@@ -130,6 +183,9 @@ class PluginHost:
         for kind, plugins in fresh.items():
             for plugin in plugins:
                 self._refuse(kind, plugin, package)
+            names = [plugin.name for plugin in plugins]
+            if len(set(names)) < len(names):
+                raise ValueError(f"register_{kind} was given two plugins of one name among {', '.join(names)}")
         for kind, plugins in fresh.items():
             self._plugins[kind].update({plugin.name: (plugin, package) for plugin in plugins})
         return {kind: tuple(plugin.name for plugin in plugins) for kind, plugins in fresh.items()}
@@ -139,10 +195,31 @@ class PluginHost:
         if not isinstance(plugin, KINDS[kind]):
             raise TypeError(f"register_{kind} was given {plugin!r}, not an instance of {KINDS[kind].__name__}")
         if plugin.name in self._plugins[kind]:
-            raise PluginError(
+            raise _ClashError(
                 f"two {kind} are named {plugin.name!r}: one from {self._plugins[kind][plugin.name][1]}, "
                 f"one from {package}; disable either under plugins.disabled"
             )
+
+    def _put_in_order(self, order: tuple[str, ...]) -> None:
+        """Sort the plugins of each kind as the configuration wants them."""
+        came_from = {
+            (kind, name): record.name
+            for record in self.records
+            for kind, names in record.registered.items()
+            for name in names
+        }
+
+        def place(kind: str, name: str) -> int:
+            wanted = [one for one in (name, came_from[kind, name]) if one in order]
+            return min((order.index(one) for one in wanted), default=len(order))
+
+        known = {*came_from.values(), *(name for _, name in came_from), *(one.name for one in self.failures)}
+        if unknown := [name for name in order if name not in known]:
+            raise ConfigError(
+                f"plugins.order: no plugin or entry point is named {unknown[0]!r}; `xherald plugins` lists them"
+            )
+        for kind, plugins in self._plugins.items():
+            self._plugins[kind] = dict(sorted(plugins.items(), key=lambda item, kind=kind: place(kind, item[0])))  # type: ignore[misc]
 
     def _of_kind(self, kind: str, base: type[Kind]) -> dict[str, Kind]:
         return {name: plugin for name, (plugin, _) in self._plugins[kind].items() if isinstance(plugin, base)}
@@ -204,11 +281,13 @@ class PluginHost:
         """
         package = self._plugins[kind][plugin.name][1] if plugin.name in self._plugins[kind] else "unknown package"
         reason = f"{type(fault).__name__}: {fault}"
+        self.broken[kind, plugin.name] += 1
         for index, known in enumerate(self.failures):
-            if (known.name, known.package) == (plugin.name, package) and known.reason.endswith(reason):
+            own = (known.kind, known.name, known.package) == (kind, plugin.name, package)
+            if own and known.reason.endswith(reason):
                 self.failures[index] = replace(known, times=known.times + 1)
                 return
-        self.failures.append(PluginFailure(plugin.name, package, f"broke when {when}: {reason}"))
+        self.failures.append(PluginFailure(plugin.name, package, f"broke when {when}: {reason}", kind=kind))
 
     def package_of(self, kind: str, name: str) -> str:
         """The package that a registered plugin came from."""
@@ -240,7 +319,8 @@ class PluginHost:
         except Exception as fault:
             _, package = self._plugins["adapters"].pop(adapter.name)
             reason = f"put aside when asked about {path}: {type(fault).__name__}: {fault}"
-            self.failures.append(PluginFailure(adapter.name, package, reason))
+            self.failures.append(PluginFailure(adapter.name, package, reason, kind="adapters"))
+            self.broken["adapters", adapter.name] += 1
             return False
 
     def options_for(self, plugin: Plugin, settings: Mapping[str, object], where: str = "") -> Options:
@@ -262,10 +342,19 @@ class PluginHost:
             raise ConfigError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from fault
 
 
+def _contract_of(module: object, package: str) -> tuple[str, str, str]:
+    """The contract a module was written for, what is to be said of that, and why it cannot be used."""
+    stated = CONTRACT_VERSION if package == OWN_PACKAGE else getattr(module, CONTRACT_ATTRIBUTE, None)
+    try:
+        return str(stated or ""), agreement(stated), ""
+    except PluginError as fault:
+        return str(stated), "", str(fault)
+
+
 def _module_from(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"xherald_local_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise PluginError(f"{path}: not a Python file; mend plugins.files in the configuration")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

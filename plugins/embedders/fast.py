@@ -49,11 +49,11 @@ class FastTSNEOptions(Options):
     ----------
     perplexity : float — how many neighbours a source has, as it were
     early_iterations : int — rounds in which sources attract each other `early_exaggeration` times as strongly
-    early_exaggeration : float
+    early_exaggeration : float — how many times as strongly, so that groups gather before they spread
     iterations : int — rounds after these
     exaggeration : float — in these rounds; above 1 clusters draw together
     learning_rate : float or "auto" — "auto" is the number of sources over the exaggeration, or 200
-    initialisation : "pca" or "random"
+    initialisation : "pca" or "random" — where sources begin: at their two strongest components, or anywhere
     neighbours : "auto", "exact" or "approximate"
         How neighbours are found: exactly, or with annoy's trees; "auto" is exact up to 200,000 sources.
     random_state : int — the seed

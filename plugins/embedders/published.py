@@ -27,10 +27,10 @@ class PublishedTSNEOptions(Options):
     Parameters
     ----------
     perplexity : float — how many neighbours a source has, as it were
-    learning_rate : float or "auto"
+    learning_rate : float or "auto" — how far a step leads; "auto" goes by the number of sources
     max_iter : int — rounds in all; scikit-learn does 250 at least
     early_exaggeration : float — how much stronger sources attract each other in the first 250 rounds
-    init : "random" or "pca"
+    init : "random" or "pca" — where sources begin
     random_state : int — the seed
     """
 

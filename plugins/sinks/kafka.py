@@ -43,8 +43,7 @@ class KafkaOptions(Options):
 
     Parameters
     ----------
-    brokers : str — HOST:PORT, several with commas between
-    topic : str
+    topic : str — its name
     schema_url : str or None — of the schema that the topic promises, for ``$schema``
     settings : mapping — of librdkafka, such as ``security.protocol``; none that is a secret
     secret_setting : str — the setting of librdkafka that the secret is for

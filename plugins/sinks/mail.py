@@ -33,7 +33,7 @@ class MailOptions(Options):
 
     Parameters
     ----------
-    host : str
+    host : str — name of the server
     port : int or None — 587 for STARTTLS, 465 for TLS, 25 without either, if not given
     security : str — "starttls", "tls", or "none" for a server on this machine
     sender : str — address
@@ -41,7 +41,7 @@ class MailOptions(Options):
     username : str or None — to log in with; needs one of the next two
     secret_env, secret_file : str, Path or None
         Environment variable, or file of mode 600, with the password.
-    attach_sheet : bool
+    attach_sheet : bool — whether the candidate's plot sheet goes with it
     timeout_s : float — s, for every answer of the server
     ca_file : Path or None — certificates (PEM) to trust in place of the usual ones
     """
