@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 DEMO := build/demo
 ROOMS := photons encoders plugins adapters catalog_store simulation detector
 
-.PHONY: setup demo test lint types bench prove lock clean
+.PHONY: setup demo test lint types docs bench prove lock clean
 
 setup: $(READY)
 
@@ -40,6 +40,10 @@ types: $(READY)
 	@for room in $(ROOMS); do ln -sfn ../../../$$room build/types/xherald/$$room; done
 	MYPYPATH=build/types $(BIN)/mypy $(foreach room,$(ROOMS),-p xherald.$(room))
 
+# The site, into build/site; the tests build it as strictly.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(BENCH)
 
@@ -49,7 +53,7 @@ prove: $(READY)
 # For maintainers: resolve pyproject.toml anew (needs uv).
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet --upgrade \
-		--default-index https://pypi.org/simple --extra test --extra lint --extra train --group build \
+		--default-index https://pypi.org/simple --extra test --extra lint --extra train --extra docs --group build \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 clean:
