@@ -66,6 +66,11 @@ class Database:
         self._engine = self._connected(parsed)
 
     @property
+    def url(self) -> str:
+        """URL, the password too if it holds one."""
+        return self._engine.url.render_as_string(hide_password=False)
+
+    @property
     def is_sqlite(self) -> bool:
         """Whether it is SQLite, where writers wait for one another."""
         return self.path is not None

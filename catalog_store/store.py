@@ -132,6 +132,11 @@ class Store:
         return self._database.name
 
     @property
+    def url(self) -> str:
+        """URL with all that is in it, for a process that is to open the same store; never to be shown."""
+        return self._database.url
+
+    @property
     def path(self) -> Path | None:
         """File of a store on SQLite."""
         return self._database.path

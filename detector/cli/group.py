@@ -33,6 +33,7 @@ COMMANDS = (
     "ingest",
     "inspect",
     "new",
+    "nightly",
     "plugins",
     "reference",
     "scan",

@@ -29,6 +29,8 @@ def command(as_json: bool, url: str | None) -> None:
       xherald status --json | jq .drops
     """  # noqa: D301
     from xherald.catalog_store.records import DropState
+    from xherald.detector.stream.drift import DRIFT, Drift
+    from xherald.detector.stream.nightly import NIGHTLY
 
     settings = configuration().settings
     now = datetime.now(UTC)
@@ -42,6 +44,8 @@ def command(as_json: bool, url: str | None) -> None:
             "alerts": {state.value: number for state, number in store.alert_counts().items()},
             "sent_last_day": store.sent_since(now - timedelta(days=1)),
             "false_discovery_control": store.stream_state("false_discovery_control"),
+            "nightly": store.stream_state(NIGHTLY),
+            "drift": store.stream_state(DRIFT),
             "set_aside_last": [
                 {"url": one.url, "reason": one.reason, "since": one.changed.isoformat()}
                 for one in store.drops(DropState.QUARANTINED, 5)
@@ -59,6 +63,11 @@ def command(as_json: bool, url: str | None) -> None:
     if told["waiting_s"] is not None:
         click.echo(f"waiting for {told['waiting_s']:.0f} s at the longest")
     click.echo(f"sent    {told['sent_last_day']} in the last day")
+    if told["nightly"] is not None and told["nightly"]["fault"]:
+        click.echo(f"nightly job failed at {told['nightly']['ended']}: {told['nightly']['fault']}")
+    if told["drift"] is not None:
+        for alarm in Drift.from_dict(told["drift"]).alarms:
+            click.echo(f"DRIFT   {alarm.words}")
     for one in told["set_aside_last"]:
         click.echo(f"set aside: {one['url']}: {one['reason']}")
 

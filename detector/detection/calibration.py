@@ -212,6 +212,23 @@ class Calibration:
         either = matched_probability(self.either[group.kind].at(ranks), covariates, self._nulls_of_either[group.name])
         return chances, either
 
+    def null_chances(self, group: Group) -> F64:
+        """Chance of each of a group's null sources, held against the group's null sources, shape (m,).
+
+        What the false-alarm probabilities of sources that do not vary are distributed like. Whoever is held against a
+        crowd that it is one of comes out uniform but for ties: low counts, and steady sources with nothing to show.
+        """
+        known = self._chances_of_nulls
+        if group.name not in known:
+            either, covariates = self.either[group.kind].at(group.z), group.covariates.astype(np.float64)
+            known[group.name] = matched_probability(either, covariates, self._nulls_of_either[group.name])
+        return known[group.name]
+
+    @cached_property
+    def _chances_of_nulls(self) -> dict[str, F64]:
+        """By group, those that were asked for: ten thousand sources against ten thousand take seconds."""
+        return {}
+
     def class_probabilities(
         self, columns: Mapping[str, F64], directions: NDArray[np.int8]
     ) -> tuple[tuple[str, ...], F64]:

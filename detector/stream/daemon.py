@@ -29,6 +29,7 @@ from .intake import Intake
 from .lock import hold
 from .logs import Log, SilentLog
 from .metrics import Metrics, Served
+from .nightly import Nights, trigger_of_nights
 from .polling import Polling, look_at, trigger_of
 from .pool import Pool, resident_gib
 from .sending import Sender, send_pass
@@ -175,6 +176,7 @@ class Daemon:
         """Watch until told to end or to read the configuration anew."""
         pool, files, sources = self._begin()
         sender = self._sender(worker)
+        nights = Nights(self._configuration, self._store, self.metrics, self._log)
         crew = self._crew(worker, pool, files, sender)
         polling: Polling | None = None
         try:
@@ -187,11 +189,14 @@ class Daemon:
                 crew.step(BEAT_S, also=[self._wake.reader])
                 self._wake.clear()
                 self._beat(crew)
+                nights.step()
                 if abs(step := time.time() - time.monotonic() - clock) > CLOCK_STEP_S:
                     clock += step
                     self._log.warning("the clock was set", seconds=round(step, 1))
                     polling.look_at_all()
+                    nights.lay_anew()
         finally:
+            nights.end()
             if polling is not None:
                 polling.end()
             self._lay_down(crew, pool)
@@ -369,6 +374,8 @@ def opened_sources(configuration: Configuration) -> dict[str, tuple[DropSource, 
         A kind is unknown, or an option or a schedule wrong.
     """
     host, opened = configuration.host, {}
+    if (nightly := configuration.settings.stream.nightly) is not None:
+        trigger_of_nights(nightly)
     for name, settings in configuration.settings.stream.sources.items():
         trigger_of(name, settings)
         source = host.drop_sources.get(settings.kind)

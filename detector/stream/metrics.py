@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -40,6 +40,9 @@ class Metrics:
         self._queue = Gauge("xherald_queue_drops", "Drops by state", ["state"], **add)
         self._age = Gauge("xherald_queue_age_seconds", "Age of the drop that has waited longest", **add)
         self._memory = Gauge("xherald_resident_bytes", "Resident memory of the daemon and its workers", **add)
+        self._drift_p = Gauge("xherald_drift_p_value", "Chance of what the drift watch found", ["group"], **add)
+        self._drift_alarm = Gauge("xherald_drift_alarm", "Groups of detections that give drift alarm", **add)
+        self._drifting: tuple[str, ...] = ()
         self._beat = time.monotonic()
         self._trouble: str | None = None
 
@@ -75,15 +78,24 @@ class Metrics:
         self._age.set(age_s)
         self._memory.set(resident_bytes)
 
+    def drift(self, chances: Mapping[str, float], alarms: Sequence[str]) -> None:
+        """What the drift watch found: chances by group, and in words whatever gives alarm."""
+        self._drift_p.clear()
+        for group, chance in chances.items():
+            self._drift_p.labels(group).set(chance)
+        self._drift_alarm.set(len(alarms))
+        self._drifting = tuple(alarms)
+
     def beat(self, trouble: str | None = None) -> None:
         """The loop came round, with trouble or without."""
         self._beat, self._trouble = time.monotonic(), trouble
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether the daemon is well, and why not."""
+        """Whether the daemon is well, and why not; drift is told, and no trouble of the daemon's own."""
         silent = time.monotonic() - self._beat
         trouble = f"its loop has stood still for {silent:.0f} s" if silent > STALE_S else self._trouble
-        return trouble is None, {"well": trouble is None, "trouble": trouble, "seconds_since_beat": round(silent, 1)}
+        told = {"well": trouble is None, "trouble": trouble, "seconds_since_beat": round(silent, 1)}
+        return trouble is None, told | {"drift": list(self._drifting)}
 
 
 class Served:

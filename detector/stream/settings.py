@@ -60,6 +60,11 @@ class StreamSettings(BaseModel):
     spool : Path or None — what is fetched over the network lies here meanwhile; None for the user's cache folder
     false_discovery_method : {"saffron", "lord"}
     false_discovery_level : float — part of the announcements that may be false on average
+    nightly : str or None
+        When the nightly job is done: five fields of minute, hour, day, month, weekday, UTC; None leaves it.
+    nightly_longest_s : float — s that it may take; then it is ended
+    drift_days : float — days up to now whose detections the drift watch looks at
+    drift_level : float — chance of a drift alarm for nothing, over all instruments
     metrics_port : int — port on localhost of /metrics and /health; 0 for none
     log : {"pretty", "json"}
     """
@@ -79,5 +84,9 @@ class StreamSettings(BaseModel):
     spool: Path | None = None
     false_discovery_method: Literal["saffron", "lord"] = "lord"
     false_discovery_level: float = Field(default=0.1, gt=0, lt=1)
+    nightly: str | None = "30 3 * * *"
+    nightly_longest_s: float = Field(default=14_400.0, gt=0)
+    drift_days: float = Field(default=1.0, gt=0)
+    drift_level: float = Field(default=1e-3, gt=0, lt=1)
     metrics_port: int = Field(default=9464, ge=0, le=65535)
     log: Literal["pretty", "json"] = "pretty"
