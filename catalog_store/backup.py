@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, delete, exists, func, insert, select, 
 from xherald.photons.errors import StoreError
 
 from .records import AlertState, DropState
-from .schema import alerts, candidates, detections, drops, metadata, observations
+from .schema import alerts, candidates, detections, drops, fields, metadata, observations
 
 __all__ = ["Pruned", "copy_rows", "prune", "require_empty"]
 
@@ -29,11 +29,13 @@ class Pruned:
     Parameters
     ----------
     detections : int — of observations older than that, and of no candidate
+    tiles : int — of the maps of these observations
     payloads : int — of alerts settled before that
     sightings : int — of files that were seen before that and never became whole
     """
 
     detections: int
+    tiles: int
     payloads: int
     sightings: int
 
@@ -74,16 +76,17 @@ def copy_rows(source: Connection, target: Connection) -> dict[str, int]:
 
 
 def prune(connection: Connection, before: datetime) -> Pruned:
-    """Remove what nobody asks for any longer: detections of old observations that are no candidates, old payloads.
+    """Remove what nobody asks for any longer: old observations' maps and detections, and old payloads.
 
-    Drops stay, so that a file that is still in its archive is not taken again; candidates, what people said of them,
-    and the fact that an alert was sent stay, too.
+    Drops stay, so that a file that is still in its archive is not taken again; candidates with their detections, what
+    people said of them, and the fact that an alert was sent stay, too.
     """
     old = select(observations.c.id).where(observations.c.stored < before, observations.c.pruned.is_(None))
     is_candidate = exists().where(
         candidates.c.observation_id == detections.c.observation_id, candidates.c.place == detections.c.place
     )
     gone = connection.execute(delete(detections).where(detections.c.observation_id.in_(old), ~is_candidate)).rowcount
+    tiles = connection.execute(delete(fields).where(fields.c.observation_id.in_(old))).rowcount
     connection.execute(update(observations).where(observations.c.id.in_(old)).values(pruned=before))
     settled = (alerts.c.settled < before, alerts.c.state != AlertState.PENDING)
     emptied = connection.execute(
@@ -91,7 +94,7 @@ def prune(connection: Connection, before: datetime) -> Pruned:
     ).rowcount
     never_whole = (drops.c.state == DropState.SEEN, drops.c.steady_since < before)
     sightings = connection.execute(delete(drops).where(*never_whole)).rowcount
-    return Pruned(gone, emptied, sightings)
+    return Pruned(gone, tiles, emptied, sightings)
 
 
 def _continue_numbers(connection: Connection, table: Table) -> None:

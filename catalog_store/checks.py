@@ -22,8 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError
 
+from .fields import is_whole
+from .history_records import FieldTile
 from .records import AlertState, AlertType, CandidateState, DropState
-from .schema import alerts, candidates, detections, drops, metadata, observations
+from .schema import alerts, candidates, detections, drops, fields, metadata, observations
 from .sky import healpix_of
 
 __all__ = ["Inconsistency", "check"]
@@ -32,6 +34,7 @@ SHOWN: Final = 5
 """Rows named in one finding; the rest is counted."""
 
 LOT: Final = 50_000
+LOT_OF_TILES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +271,7 @@ def check(connection: Connection, now: datetime) -> list[Inconsistency]:
     for rule in RULES:
         found += _rows(connection, rule, now)
     found += [one for table in (detections, candidates) if (one := _misplaced(connection, table)) is not None]
+    found += _damaged_fields(connection)
     return sorted(found, key=lambda one: one.passing)
 
 
@@ -289,6 +293,19 @@ def _broken_file(connection: Connection) -> Iterator[Inconsistency]:
     if said != ["ok"]:
         meaning = "SQLite finds the file damaged; restore it from a backup"
         yield Inconsistency("file-damaged", len(said), tuple(said[:SHOWN]), meaning)
+
+
+def _damaged_fields(connection: Connection) -> Iterator[Inconsistency]:
+    """Tiles of maps that cannot be read."""
+    query = select(fields).order_by(fields.c.observation_id, fields.c.uniq)
+    wrong = [
+        f"{row.observation_id}/{row.uniq}"
+        for row in connection.execution_options(yield_per=LOT_OF_TILES).execute(query)
+        if not is_whole(FieldTile(row.uniq, row.background_peak, row.livetime_peak, row.content, row.spread))
+    ]
+    if wrong:
+        meaning = "maps of observations are damaged: what was seen where nothing was found is lost; restore a backup"
+        yield Inconsistency("field-damaged", len(wrong), tuple(wrong[:SHOWN]), meaning)
 
 
 def _orphans(connection: Connection) -> Iterator[Inconsistency]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Row, exists, insert, select, update
@@ -18,6 +19,7 @@ from xherald.photons.errors import StoreError
 from . import candidates as questions
 from . import outbox
 from .drops import DONE, UNCLAIMED, locked
+from .place_history import of_place
 from .records import (
     CandidateRecord,
     CandidateState,
@@ -30,7 +32,7 @@ from .records import (
     Standing,
     Verdict,
 )
-from .schema import candidates, detections, drops, observations, runs, stream_states
+from .schema import candidates, detections, drops, fields, observations, runs, stream_states
 from .sky import healpix_of
 
 __all__ = ["Decide", "Ending", "finish_all", "run_id_of", "stream_state", "version_key", "write_stream_state"]
@@ -124,7 +126,8 @@ def _finish(memory: _Memory, ending: Ending) -> Finished:
     before = questions.of_observations(connection, [one.id for one in replaced]) if replaced else []
     told = outbox.announced(connection, [one.id for one in before])
     if not isinstance(verdict, Verdict):
-        verdict = verdict(Standing(tuple(before), told, outdated, memory.state))
+        history = partial(of_place, connection)
+        verdict = verdict(Standing(tuple(before), told, outdated, memory.state, history))
     if told:
         outbox.withdraw(connection, list(told), now)
     _step_aside(connection, replaced, now)
@@ -252,6 +255,19 @@ def _keep(
                 update(observations).where(observations.c.id == other.id).values(superseded_by=observation_id)
             )
         places += _keep_detections(connection, observation_id, run_id, record.detections, later is None)
+        if record.tiles:
+            tiles = [
+                {
+                    "observation_id": observation_id,
+                    "uniq": one.uniq,
+                    "background_peak": float(one.background_peak),
+                    "livetime_peak": float(one.livetime_peak),
+                    "content": one.content,
+                    "spread": dict(one.spread),
+                }
+                for one in record.tiles
+            ]
+            connection.execute(insert(fields), tiles)
     return places
 
 

@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 
 from xherald.photons.errors import StoreError
 
+from .history_records import AskHistory, FieldTile, PlaceHistory
+
 __all__ = [
     "AlertRecord",
     "AlertState",
@@ -237,6 +239,7 @@ class ObservationRecord:
     ra, dec : float or None — pointing, deg, ICRS
     facts : mapping — what else is to be remembered, in JSON's types
     detections : tuple of DetectionRecord
+    tiles : tuple of FieldTile — its coarse map; empty where it has no image
     """
 
     mission: str
@@ -251,6 +254,7 @@ class ObservationRecord:
     dec: float | None = None
     facts: Json = field(default_factory=dict)
     detections: tuple[DetectionRecord, ...] = ()
+    tiles: tuple[FieldTile, ...] = ()
 
     def __post_init__(self) -> None:
         _finite(self)
@@ -444,6 +448,10 @@ class HistoryEntry:
     candidate_id: str | None
 
 
+def _never_seen(_ra: float, _dec: float, _radius: float, _asking: ObservationRecord) -> PlaceHistory:
+    return PlaceHistory()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a verdict must reckon with, read in the transaction that it will be part of.
@@ -459,12 +467,15 @@ class Standing:
         For each observation, whether a later processing stands already: its candidates will not.
     state : callable
         The stream's state of a name, None at first; held for this transaction, so that no other decides meanwhile.
+    history : callable
+        What other observations of a place saw there: see `place_history.of_place`.
     """
 
     replaced: tuple[StoredCandidate, ...]
     announced: Mapping[str, tuple[str, ...]]
     outdated: tuple[bool, ...]
     state: Callable[[str], Json | None]
+    history: AskHistory = _never_seen
 
 
 @dataclass(frozen=True, slots=True)

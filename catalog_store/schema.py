@@ -23,6 +23,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -43,6 +44,7 @@ __all__ = [
     "candidates",
     "detections",
     "drops",
+    "fields",
     "metadata",
     "observations",
     "runs",
@@ -50,7 +52,7 @@ __all__ = [
     "vettings",
 ]
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """Revision of the tables below: the last in `migrations`. Revisions sort as text."""
 
 VERSION_TABLE: Final = "xherald_version"
@@ -196,6 +198,18 @@ detections = Table(
     Column("false_alarm_probability", Double),
     Column("far_hz", Double),
     Column("features", Object, nullable=False),
+)
+
+fields = Table(
+    "fields",
+    metadata,
+    Column("observation_id", Id, ForeignKey("observations.id"), primary_key=True),
+    Column("uniq", BigInteger, primary_key=True, autoincrement=False),
+    Column("background_peak", Double, nullable=False),
+    Column("livetime_peak", Double, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("spread", Object, nullable=False),
+    Index("ix_fields_uniq", "uniq", "observation_id"),
 )
 
 candidates = Table(

@@ -47,6 +47,7 @@ class Facts:
     p_astro : float or None — chance that it varies
     classes : mapping of str to float — probabilities, the likeliest first
     similar_to : tuple of str — known transients that it is like, nearest first
+    history : str — a sentence on what other observations saw at the place; empty where none is known
     flags : tuple of str — what else is to be known, by name
     """
 
@@ -74,6 +75,7 @@ class Facts:
     p_astro: float | None = None
     classes: Mapping[str, float] = field(default_factory=dict)
     similar_to: tuple[str, ...] = ()
+    history: str = ""
     flags: tuple[str, ...] = ()
 
 

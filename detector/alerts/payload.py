@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from xherald.catalog_store.records import AlertRecord, AlertType
+from xherald.detector.candidates.history_words import history_told
 from xherald.detector.candidates.words import far_told
 from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins.alerts import Alert, AlertKind, AlertTense, Facts
@@ -205,6 +206,7 @@ def facts_of(evidence: Mapping[str, Any]) -> Facts:
         p_astro=evidence.get("p_astro"),
         classes=dict(evidence.get("class_probabilities") or {}),
         similar_to=tuple(one["name"] for one in (evidence.get("similar_to") or [])[:NEAREST]),
+        history=history_told(evidence.get("history")),
         flags=tuple(evidence.get("flags") or ()) + tuple(one["veto"] for one in evidence.get("vetoes") or ()),
     )
 

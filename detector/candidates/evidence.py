@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from xherald.photons import EventBatch
     from xherald.photons.statistics.clock import NullClock
 
+    from .history import History
+
 __all__ = [
     "KINDS",
     "T90",
@@ -128,7 +130,8 @@ class Evidence(TypedDict):
 
     `expected` is what the photons outside the interval predict for inside, `background_inside` what of the counts
     inside the background region accounts for, `fluence_counts` what came beyond `expected` (below zero for a dip),
-    `contrast` the rate inside over the rate outside, background included in both.
+    `contrast` the rate inside over the rate outside, background included in both, `history` what the store knows of the
+    place (a scan asks no store).
     """
 
     candidate_id: str
@@ -160,6 +163,7 @@ class Evidence(TypedDict):
     class_probabilities: dict[str, float]
     similar_to: list[Likeness]
     place: Place | None
+    history: History | None
     flags: list[str]
     vetoes: list[RaisedFlag]
     versions: Versions
@@ -257,6 +261,7 @@ def _columns(detections: Detections, index: I64) -> dict[str, list[Any]]:
         "class_probabilities": classes_told(detections, index),
         "similar_to": likenesses(detections, index),
         "place": _places(detections, index),
+        "history": [None] * len(index),
         "flags": [list(one.flags) for one in identities],
         "vetoes": [told(detections.vetoes, one) for one in index.tolist()],
         "versions": _versions(detections, len(index)),

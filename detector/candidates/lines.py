@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .history_words import history_rows
 from .words import UNKNOWN, length, measured, one_in, per_day, percent
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def lines_of(evidence: Evidence) -> list[Line]:
         *_spectrum(evidence),
         *_verdict(evidence),
         *_likeness(evidence),
+        *_history(evidence),
         *_versions(evidence),
     ]
 
@@ -134,6 +136,13 @@ def _likeness(evidence: Evidence) -> list[Line]:
         *([Line("Class, given that it varies"), *classes[:3]] if classes else []),
         *([Line("Nearest known"), *known] if known else []),
     ]
+
+
+def _history(evidence: Evidence) -> list[Line]:
+    history = evidence["history"]
+    if history is None:
+        return []
+    return [Line("Other observations of the place"), *(Line(*row) for row in history_rows(history))]
 
 
 def _versions(evidence: Evidence) -> list[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .history_words import history_told
 from .lines import lines_of
 from .words import false_alarms_told, headline, name_told, percent, warnings
 
@@ -33,6 +34,7 @@ def print_candidate(evidence: Evidence) -> None:
         Text(headline(evidence), style=STYLES[evidence["kind"]]),
         Text(false_alarms_told(evidence) + sure, style="bold"),
         Text(name_told(evidence) + position),
+        *([Text(history_told(evidence["history"]))] if history_told(evidence["history"]) else []),
         *(Text(f"flag: {one}", style="red") for one in warnings(evidence)),
     ]
     for line in lines_of(evidence):

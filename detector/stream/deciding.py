@@ -34,6 +34,8 @@ CONTROL: Final = "false_discovery_control"
 SAME_ARCSEC: Final = 2.0
 """Detections of two processings are of one source within this, or within three times their errors."""
 
+ERRORS: Final = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -82,6 +84,7 @@ def decide(
         if method is not None:
             announced, states[CONTROL] = _controlled(result, standing.state(CONTROL), method, level, threshold)
         candidates, borne = _borne_on(result, standing)
+        candidates = [_with_history(one, result, standing) for one in candidates]
         news: list[News] = []
         for one in candidates:
             heard = standing.announced.get(one.id, ())
@@ -134,6 +137,18 @@ def _borne_on(result: Result, standing: Standing) -> tuple[list[CandidateRecord]
     return out, borne
 
 
+def _with_history(one: CandidateRecord, result: Result, standing: Standing) -> CandidateRecord:
+    """The candidate with what other observations saw at its place; without a position it has no history."""
+    from xherald.detector.candidates.history import history_of
+
+    record, detection = [(record, found) for record in result.observations for found in record.detections][one.place]
+    if detection.ra is None or detection.dec is None:
+        return replace(one, evidence={**one.evidence, "history": None})
+    radius = max(SAME_ARCSEC, ERRORS * (detection.pos_err_arcsec or 0.0))
+    place = standing.history(detection.ra, detection.dec, radius, record)
+    return replace(one, evidence={**one.evidence, "history": history_of(detection, record, place)})
+
+
 def _same(one: CandidateRecord, detection: DetectionRecord, old: Mapping[str, StoredCandidate]) -> str | None:
     """The nearest of the old candidates that is the same source's and of the same kind."""
     best: tuple[float, str] | None = None
@@ -146,7 +161,7 @@ def _same(one: CandidateRecord, detection: DetectionRecord, old: Mapping[str, St
             continue
         away = _separation_arcsec(detection.ra, detection.dec, other.ra, other.dec)
         error = np.hypot(detection.pos_err_arcsec or 0.0, other.pos_err_arcsec or 0.0)
-        if away <= max(SAME_ARCSEC, 3.0 * float(error)) and (best is None or away < best[0]):
+        if away <= max(SAME_ARCSEC, ERRORS * float(error)) and (best is None or away < best[0]):
             best = away, other.id
     return None if best is None else best[1]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import TypeAdapter
 
+from xherald.catalog_store.history_records import FieldTile
 from xherald.catalog_store.records import CandidateRecord, DetectionRecord, ObservationRecord, Run
 from xherald.detector.version import code_version
 from xherald.photons.errors import PhotonError
@@ -120,9 +121,33 @@ def _observations(
         ra=None if ra is None else ra % 360.0,
         dec=dec,
         facts={"mode": observation.mode, "object": observation.object_name, "notes": list(scan.photons.notes)},
-        detections=tuple(_detection(row) for row in rows),
+        detections=_detections(scan, rows, configuration),
+        tiles=_tiles(scan, configuration),
     )
     return list(range(len(rows))), (record,)
+
+
+def _detections(scan: Scan, rows: Sequence[SourceRow], configuration: Configuration) -> tuple[DetectionRecord, ...]:
+    """Detections of an exposure, with the part of a point source's photons that each aperture holds."""
+    from xherald.photons.finding.mapping import held_fractions
+
+    observation = scan.photons.observation
+    assert observation is not None
+    held = held_fractions(observation, scan.photons.apertures, configuration.settings.apertures.energy_kev)
+    parts: list[float | None] = [None] * len(rows) if held is None else held.tolist()
+    return tuple(_detection(row, part) for row, part in zip(rows, parts, strict=True))
+
+
+def _tiles(scan: Scan, configuration: Configuration) -> tuple[FieldTile, ...]:
+    """The coarse map of an exposure; none of one without an image."""
+    from xherald.catalog_store.fields import tiles_of
+    from xherald.photons.finding.mapping import map_field
+
+    observation, batch = scan.photons.observation, scan.photons.batch
+    assert observation is not None
+    energy = configuration.settings.apertures.energy_kev
+    sky = map_field(observation, scan.photons.apertures, batch.counts, batch.background_counts, energy)
+    return () if sky is None else tiles_of(sky, energy)
 
 
 def _part(scan: Scan, header: Mapping[str, str]) -> str:
@@ -143,7 +168,7 @@ def _header(path: Path, configuration: Configuration) -> dict[str, str]:
     return {key: str(header[key]).strip() for key in (REVISION, *VERSIONS, *PARTS) if key in header}
 
 
-def _detection(row: SourceRow) -> DetectionRecord:
+def _detection(row: SourceRow, psf_fraction: float | None = None) -> DetectionRecord:
     placed = row["ra"] is not None and row["dec"] is not None
     return DetectionRecord(
         detection_id=row["detection_id"],
@@ -162,6 +187,7 @@ def _detection(row: SourceRow) -> DetectionRecord:
             "tests": row["tests"],
             "variability_index": row["variability_index"],
             "p_astro": row["p_astro"],
+            "psf_fraction": psf_fraction,
             "vetoes": [one["veto"] for one in row["vetoes"]],
             "flags": row["flags"],
         },

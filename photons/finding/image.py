@@ -19,7 +19,7 @@ from .field import Field, Zone, bin_counts, fill_coverage, spread_at
 from .settings import FindingSettings
 from .tails import log_poisson_tail
 
-__all__ = ["image_sources"]
+__all__ = ["image_sources", "source_masks"]
 
 F64 = NDArray[np.float64]
 
@@ -44,11 +44,11 @@ def image_sources(field: Field, settings: FindingSettings) -> F64:
         candidates, log_limit = _candidates(field, field.background(masks), settings)
         order = np.lexsort((candidates[:, 1], candidates[:, 0], candidates[:, 2]))
         found = _take(candidates[order], field.spread, log_limit, settings.wing_factor, settings.min_counts)
-        masks = _masks(found, field)
+        masks = source_masks(found, field)
     return found
 
 
-def _masks(found: F64, field: Field) -> F64:
+def source_masks(found: F64, field: Field) -> F64:
     """Disc about each source in which its wings outweigh a third of the background."""
     radii = np.array([_mask_radius(row, field) for row in found])
     return np.column_stack([found[:, :2], radii]) if len(found) else np.empty((0, 3))

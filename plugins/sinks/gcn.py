@@ -45,7 +45,7 @@ def gcn_notice(alert: Alert, schema: str | None = None) -> dict[str, Any]:
         **_time(alert.facts),
         **_place(alert.facts),
         **_statistics(alert.facts),
-        "additional_info": ". ".join(part for part in (subject(alert), alert.reason) if part),
+        "additional_info": ". ".join(part for part in (subject(alert), alert.facts.history, alert.reason) if part),
     }
     if alert.members:
         # The schemas know no digest: it is a notice of several ids that says in words what each of them is.

@@ -62,6 +62,7 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
             ),
         ),
         ("similar to", ", ".join(facts.similar_to[:3])),
+        ("history", facts.history),
         ("flags", ", ".join(facts.flags)),
     ]
     return [(name, value) for name, value in told if value]
