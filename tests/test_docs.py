@@ -232,7 +232,8 @@ def hook_reference() -> ModuleType:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site as it is built; a dead link or a page that no menu has is an error."""
     folder = tmp_path_factory.mktemp("site")
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    # Not with --quiet: what mkdocs does not say it does not count.
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder

@@ -1,4 +1,4 @@
-"""Pages of the site that are made when it is built (hooks, settings, contributing, changes), and links to them.
+"""Pages of the site that are made when it is built (hooks, settings, decisions, contributing), and links to them.
 
 Documents link to each other as they lie in the repository, so that they can be read there. What lies outside docs/ has
 a page of its own here, and links to it are turned to that page.
@@ -37,6 +37,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     made = {
         "hooks.md": render(PluginHost()),
+        "decisions.md": _decisions(sorted((ROOT / "docs" / "decisions").glob("*.md"))),
         "settings.md": _settings((ROOT / "config.yaml").read_text(encoding="utf-8")),
         "contributing.md": _from_root((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")),
         "changelog.md": _from_root((ROOT / "CHANGELOG.md").read_text(encoding="utf-8")),
@@ -67,3 +68,17 @@ def _settings(text: str) -> str:
     return (
         f"# Settings\n\n`config.yaml`, which holds every setting with its default:\n\n```yaml\n{text.rstrip()}\n```\n"
     )
+
+
+def _decisions(records: list[Path]) -> str:
+    """A list of the decision records, with what each answers."""
+    rows = []
+    for record in records:
+        text = record.read_text(encoding="utf-8")
+        title, question = (
+            re.search(pattern, text, re.MULTILINE) for pattern in (r"^# (.*)$", r"^\*\*Question\*\*: (.*)$")
+        )
+        assert title is not None
+        assert question is not None
+        rows.append(f"| {record.stem[:4]} | [{title[1]}](decisions/{record.name}) | {question[1]} |")
+    return "\n".join(["# Decisions\n", "| | decided | on |", "|---|---|---|", *rows, ""])
