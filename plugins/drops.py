@@ -103,6 +103,24 @@ class DropSource(Plugin):
             It cannot be fetched.
         """
 
+    def below(self, options: Options, url: str) -> Options | None:
+        """Options with which `poll` looks at one folder only, for a notice says that something came there.
+
+        What is listed bears the names and URLs that a look at everything gives it.
+
+        Parameters
+        ----------
+        options : Options
+        url : str
+            Of the folder, from outside: it is not to be trusted to lie below the root.
+
+        Returns
+        -------
+        Options or None
+            None if it does not lie below the root, or the source cannot look at a part.
+        """
+        return None
+
     def watched(self, options: Options) -> Path | None:
         """Folder whose changes the operating system can tell of, as a hint to poll at once; None without one."""
         return None

@@ -30,10 +30,11 @@ from .lock import hold
 from .logs import Log, SilentLog
 from .metrics import Metrics, Served
 from .nightly import Nights, trigger_of_nights
+from .notices import Notices, listeners_of, require_notices
 from .polling import Polling, look_at, trigger_of
 from .pool import Pool, resident_gib
 from .sending import Sender, send_pass
-from .work import Answer, Task
+from .work import Answer, Fault, Task
 
 __all__ = ["Daemon", "Summary", "opened_sources", "with_stream"]
 
@@ -144,7 +145,14 @@ class Daemon:
         self._reloading.set()
 
     def watch(self) -> Summary:
-        """Run until `end`."""
+        """Run until `end`.
+
+        Raises
+        ------
+        ConfigError
+            Notices are to be read, and cannot be.
+        """
+        require_notices(self._configuration.settings.stream)
         return self._run(once=False)
 
     def once(self) -> Summary:
@@ -179,11 +187,14 @@ class Daemon:
         nights = Nights(self._configuration, self._store, self.metrics, self._log)
         crew = self._crew(worker, pool, files, sender)
         polling: Polling | None = None
+        notices: Notices | None = None
         try:
             pool.start()
             intakes = self._intakes(sources, files, crew, once=False)
-            settings = self._configuration.settings.stream.sources
-            polling = Polling(intakes, settings, self.metrics, self._log, lambda: self._found(crew))
+            settings = self._configuration.settings.stream
+            polling = Polling(intakes, settings.sources, self.metrics, self._log, lambda: self._found(crew))
+            if listeners_of(settings):
+                notices = Notices(settings, polling, self.metrics, self._log, self._stopping)
             clock = time.time() - time.monotonic()
             while not (self._over.is_set() or self._reloading.is_set()):
                 crew.step(BEAT_S, also=[self._wake.reader])
@@ -197,6 +208,8 @@ class Daemon:
                     nights.lay_anew()
         finally:
             nights.end()
+            if notices is not None:
+                notices.end()
             if polling is not None:
                 polling.end()
             self._lay_down(crew, pool)
@@ -214,8 +227,10 @@ class Daemon:
                 for intake in intakes.values():
                     while not self._over.is_set():
                         told = look_at(intake, self.metrics, self._log)
-                        self._quarantined += told.quarantined if told else 0
-                        if told is None or not told.waiting:
+                        if isinstance(told, Fault):
+                            break
+                        self._quarantined += told.quarantined
+                        if not told.waiting:
                             break
                         self._over.wait(PASS_PAUSE_S)
             finally:
@@ -357,6 +372,7 @@ class Daemon:
         try:
             self._configuration = self._read_anew()
             opened_sources(self._configuration)
+            require_notices(self._configuration.settings.stream)
             self._dispatcher("check")
         except XheraldError as fault:
             self._configuration = before

@@ -6,8 +6,9 @@ not is done by the next.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -86,12 +87,20 @@ class Intake:
     _examinations: dict[int, Examined] = field(default_factory=dict, init=False)
     _whole: list[tuple[Listing, Drop, str]] = field(default_factory=list, init=False)
     _settled: float = field(default=0.0, init=False)
+    _taking: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         self._steadiness = Steadiness(self.settings.settle_s)
 
-    def look(self) -> Looked:
+    def look(self, options: Options | None = None) -> Looked:
         """Look at everything that the source lists, and take what is whole.
+
+        Two looks may be made at a time, such as at all of an archive and at one folder; they take turns in taking.
+
+        Parameters
+        ----------
+        options : Options, optional
+            The source's, narrowed to a part of it; its own if not given.
 
         Raises
         ------
@@ -99,9 +108,14 @@ class Intake:
             The source cannot be looked into.
         StoreUnavailableError
         """
+        listed = list(self.source.poll(options or self.options))
+        with self._taking:
+            return self._take(listed)
+
+    def _take(self, listed: Sequence[Listing]) -> Looked:
+        """Take what is whole of what is listed."""
         told = Looked()
         self._whole.clear()  # what a look that was broken off left is found again by this one
-        listed = list(self.source.poll(self.options))
         beside = {_place(one): one for one in listed}
         fresh = [one for one in listed if _key(one) not in self._done]
         owners = self._owners(fresh, listed)

@@ -34,6 +34,7 @@ class Metrics:
         self._candidates = Counter("xherald_candidates", "Candidates kept", **add)
         self._alerts = Counter("xherald_alerts", "What became of alerts handed to sinks", ["sink", "what"], **add)
         self._errors = Counter("xherald_errors", "What went wrong and was survived", ["kind"], **add)
+        self._notices = Counter("xherald_notices", "Notices of new data, by what became of them", ["what"], **add)
         self._latency = Histogram(
             "xherald_latency_seconds", "From first sight of a file to its results", buckets=LATENCIES, **add
         )
@@ -70,6 +71,10 @@ class Metrics:
     def error(self, kind: str) -> None:
         """Something went wrong."""
         self._errors.labels(kind).inc()
+
+    def notice(self, what: str) -> None:
+        """A notice of new data was read."""
+        self._notices.labels(what).inc()
 
     def queue(self, states: dict[str, int], age_s: float, resident_bytes: float) -> None:
         """How the queue and the memory stand."""

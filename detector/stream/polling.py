@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 from xherald.photons.errors import ConfigError, DropError, StoreUnavailableError, XheraldError
 
 from .intake import Intake, Looked
+from .work import Fault
 
 if TYPE_CHECKING:
+    from xherald.plugins import Options
+
     from .logs import Log
     from .metrics import Metrics
     from .settings import SourceSettings
@@ -31,22 +34,22 @@ LONGEST_PAUSE_S: Final = 60.0
 QUIET_MS: Final = 50
 
 
-def look_at(intake: Intake, metrics: Metrics, log: Log) -> Looked | None:
-    """One look at a source, whatever comes of it; None if it failed."""
+def look_at(intake: Intake, metrics: Metrics, log: Log, options: Options | None = None) -> Looked | Fault:
+    """One look at a source, or at a part of it that options name, whatever comes of it."""
     try:
-        told = intake.look()
+        told = intake.look(options)
     except (DropError, StoreUnavailableError) as fault:
         metrics.error("source" if isinstance(fault, DropError) else "store")
         log.warning("source cannot be read", source=intake.name, reason=str(fault))
-        return None
+        return Fault.FILE if isinstance(fault, DropError) and not fault.passing else Fault.PASSING
     except XheraldError as fault:
         metrics.error("source")
         log.error("source cannot be read", source=intake.name, reason=str(fault))
-        return None
+        return Fault.DEFECT
     except Exception as fault:  # a plugin's defect costs its source, not the daemon
         metrics.error("defect")
         log.error("source broke", source=intake.name, reason=f"{type(fault).__name__}: {fault}")
-        return None
+        return Fault.DEFECT
     metrics.looked(intake.name, told.seen, told.stable, told.quarantined)
     if told.stable or told.quarantined:
         log.info("looked", source=intake.name, stable=told.stable, set_aside=told.quarantined, waiting=told.waiting)
@@ -118,6 +121,36 @@ class Polling:
         for name in self._places:
             self._schedule(name)
 
+    def look_now(self, name: str, options: Options | None = None) -> Looked | Fault:
+        """Look at a source beside its schedule, in the caller's thread.
+
+        Parameters
+        ----------
+        name : str
+        options : Options, optional
+            The source's, narrowed to a part of it (`narrowed`). All of it is looked at when no other look at all of it
+            is under way; a part at once.
+        """
+        place = self._places[name]
+        with place.lock if options is None else nullcontext():
+            told = look_at(place.intake, self._metrics, self._log, options)
+        if isinstance(told, Looked):
+            if told.stable:
+                self._found()
+            if options is None and (told.waiting or place.again) and not self._over.is_set():
+                self._soon(name, _pause(place))
+        return told
+
+    def narrowed(self, name: str, page: str | None) -> Options | None:
+        """Options with which a source looks at one folder only; None if it does not lie below its root."""
+        intake = self._places[name].intake
+        try:
+            return None if page is None else intake.source.below(intake.options, page)
+        except Exception as fault:  # a plugin's defect costs the short cut, not the look
+            self._metrics.error("defect")
+            self._log.error("source broke", source=name, reason=f"{type(fault).__name__}: {fault}")
+            return None
+
     def end(self) -> None:
         """No more looks; those that run are waited for."""
         self._over.set()
@@ -158,14 +191,13 @@ class Polling:
             while place.again and not self._over.is_set():
                 place.again = False
                 told = look_at(place.intake, self._metrics, self._log)
-                waiting = told.waiting if told else 0
-                if told and told.stable:
+                waiting = told.waiting if isinstance(told, Looked) else 0
+                if isinstance(told, Looked) and told.stable:
                     self._found()
         finally:
             place.lock.release()
         if (waiting or place.again) and not self._over.is_set():
-            pause = max(place.intake.settings.settle_s / 2, LEAST_PAUSE_S)
-            self._soon(name, LEAST_PAUSE_S if place.again else min(pause, LONGEST_PAUSE_S))
+            self._soon(name, LEAST_PAUSE_S if place.again else _pause(place))
 
     def _watch(self, name: str, folder: Path) -> None:
         """Look at a source when the system tells of a change; without its word, the schedule does."""
@@ -176,6 +208,11 @@ class Polling:
                 self._look(name)
         except Exception as fault:  # not there yet, too many watches, no such service: the schedule is the truth
             self._log.warning("changes are not told", source=name, reason=f"{type(fault).__name__}: {fault}")
+
+
+def _pause(place: _Place) -> float:
+    """How long what waits is left alone, s."""
+    return min(max(place.intake.settings.settle_s / 2, LEAST_PAUSE_S), LONGEST_PAUSE_S)
 
 
 def trigger_of(name: str, settings: SourceSettings) -> Any:

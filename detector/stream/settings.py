@@ -7,7 +7,23 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["SourceSettings", "StreamSettings"]
+from xherald.plugins.kafka import KafkaConnection
+
+__all__ = ["NoticeSettings", "SourceSettings", "StreamSettings"]
+
+
+class NoticeSettings(KafkaConnection):
+    """Where notices of new data in archives come from, beside what every connection to Kafka has.
+
+    Parameters
+    ----------
+    topic : str
+    group : str
+        Consumer group: daemons of one group share the notices, so each store has one of its own.
+    """
+
+    topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    group: str = Field(default="xherald", min_length=1)
 
 
 class SourceSettings(BaseModel):
@@ -19,6 +35,7 @@ class SourceSettings(BaseModel):
     every_s : float — s from one look to the next, where no `cron` is given
     cron : str or None — five fields of minute, hour, day, month, weekday, UTC
     jitter_s : float — each look is put off by a random time up to this, so that daemons do not come all at once
+    notices : tuple of str — facilities whose notices of new data have it looked at at once, such as Swift
     adapters : mapping of str to mapping — options of adapters for files of this source, over those of the run
     """
 
@@ -28,6 +45,7 @@ class SourceSettings(BaseModel):
     every_s: float = Field(default=60.0, gt=0)
     cron: str | None = None
     jitter_s: float = Field(default=0.0, ge=0)
+    notices: tuple[str, ...] = ()
     adapters: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -48,6 +66,7 @@ class StreamSettings(BaseModel):
     Parameters
     ----------
     sources : mapping of str to SourceSettings — by a name of the user's own
+    notices : NoticeSettings or None — where notices of new data come from; None for nowhere
     settle_s : float — s for which size and time of a file have to stand
     companions_wait_s : float — s that a file waits for what belongs to it, and what belongs to none waits for its file
     incomplete_wait_s : float — s after which a steady file that is not whole is set aside
@@ -72,6 +91,7 @@ class StreamSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    notices: NoticeSettings | None = None
     settle_s: float = Field(default=2.0, ge=0)
     companions_wait_s: float = Field(default=600.0, ge=0)
     incomplete_wait_s: float = Field(default=3600.0, ge=0)
@@ -90,3 +110,10 @@ class StreamSettings(BaseModel):
     drift_level: float = Field(default=1e-3, gt=0, lt=1)
     metrics_port: int = Field(default=9464, ge=0, le=65535)
     log: Literal["pretty", "json"] = "pretty"
+
+    @model_validator(mode="after")
+    def _refuse_deaf_sources(self) -> StreamSettings:
+        listening = [name for name, one in self.sources.items() if one.notices]
+        if listening and self.notices is None:
+            raise ValueError(f"sources.{listening[0]} listens for notices, but notices says nowhere to get them from")
+        return self

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from xherald.photons.errors import AlertRefusedError, ConfigError, SinkUnavailableError
+from xherald.photons.errors import AlertRefusedError, SinkUnavailableError
 
 from ..alerts import Alert, AlertSink, Receipt
 from ..contract import Options
-from ..secrets import read_secret
+from ..kafka import KafkaConnection, kafka_client
 from .gcn import gcn_notice
 
 if TYPE_CHECKING:
@@ -25,49 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = ["KafkaOptions", "KafkaSink"]
 
-SECRET_SETTINGS: Final = frozenset(
-    {
-        "sasl.password",
-        "sasl.oauthbearer.client.secret",
-        "sasl.oauthbearer.config",
-        "ssl.key.password",
-        "ssl.key.pem",
-        "ssl.keystore.password",
-    }
-)
-"""Settings of librdkafka that are secrets themselves and have no place in a configuration."""
 
-
-class KafkaOptions(Options):
-    """Options of `KafkaSink`.
+class KafkaOptions(KafkaConnection):
+    """Options of `KafkaSink`, beside those of the connection.
 
     Parameters
     ----------
     topic : str — its name
     schema_url : str or None — of the schema that the topic promises, for ``$schema``
-    settings : mapping — of librdkafka, such as ``security.protocol``; none that is a secret
-    secret_setting : str — the setting of librdkafka that the secret is for
-    secret_env, secret_file : str, Path or None
-        Environment variable, or file of mode 600, with that secret.
     timeout_s : float — s, until when the brokers must have confirmed
     """
 
-    brokers: str = Field(min_length=1)
     topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
     schema_url: str | None = None
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    secret_setting: str = "sasl.password"
-    secret_env: str | None = None
-    secret_file: Path | None = None
     timeout_s: float = Field(default=20.0, gt=0)
-
-    @model_validator(mode="after")
-    def _checked(self) -> Self:
-        if shown := sorted(SECRET_SETTINGS & set(self.settings)):
-            raise ValueError(
-                f"settings hold a secret, {shown[0]}; name it in secret_setting, and secret_env or secret_file"
-            )
-        return self
 
 
 class KafkaSink(AlertSink):
@@ -79,15 +49,20 @@ class KafkaSink(AlertSink):
     def send(self, alert: Alert, options: Options) -> Receipt:
         """Produce the notice, and wait until it is confirmed."""
         assert isinstance(options, KafkaOptions)
-        try:
-            from confluent_kafka import KafkaException, Producer
-        except ImportError as fault:
-            raise ConfigError("kafka: confluent-kafka is not installed; say pip install 'xherald[kafka]'") from fault
+        client = kafka_client("kafka")
         value = json.dumps(gcn_notice(alert, options.schema_url), allow_nan=False).encode()
         key = (alert.candidate_id or alert.id).encode()
         answers: list[tuple[KafkaError | None, Message]] = []
         try:
-            producer = Producer(_settings(options))
+            producer = client.Producer(
+                options.for_client(
+                    {
+                        "acks": "all",
+                        "enable.idempotence": True,
+                        "message.timeout.ms": round(options.timeout_s * 1000),
+                    }
+                )
+            )
             producer.produce(
                 options.topic,
                 value,
@@ -96,7 +71,7 @@ class KafkaSink(AlertSink):
                 on_delivery=lambda error, message: answers.append((error, message)),
             )
             producer.flush(options.timeout_s)
-        except KafkaException as fault:
+        except client.KafkaException as fault:
             raise _failed(options, fault.args[0]) from None
         except (BufferError, ValueError) as fault:
             raise SinkUnavailableError(f"kafka {options.topic}: {fault}") from None
@@ -111,22 +86,7 @@ class KafkaSink(AlertSink):
     def secrets(self, options: Options) -> Sequence[str]:
         """Password, client secret or whatever it is for."""
         assert isinstance(options, KafkaOptions)
-        secret = read_secret(options.secret_setting, options.secret_env, options.secret_file)
-        return () if secret is None else (secret,)
-
-
-def _settings(options: KafkaOptions) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "client.id": "xherald",
-        **options.settings,
-        "bootstrap.servers": options.brokers,
-        "acks": "all",
-        "enable.idempotence": True,
-        "message.timeout.ms": round(options.timeout_s * 1000),
-        "log_level": 0,  # what goes wrong is told by the exception, in our own words
-    }
-    secret = read_secret(options.secret_setting, options.secret_env, options.secret_file)
-    return settings if secret is None else {**settings, options.secret_setting: secret}
+        return options.secrets()
 
 
 def _failed(options: KafkaOptions, error: KafkaError) -> AlertRefusedError | SinkUnavailableError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -14,9 +14,12 @@ from xherald.photons.errors import ConfigError, DropError
 
 from ..contract import Options
 from ..drops import DropSource, Listing
-from .download import CHUNK, Body, RemoteOptions, download, in_tries
+from .download import CHUNK, Body, RemoteOptions, download, folder_below, in_tries
 
 __all__ = ["BucketOptions", "BucketSource"]
+
+OBJECT_STORES: Final = frozenset({"s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "oss://"})
+"""Stores without folders: there a prefix under which nothing lies is as good as any."""
 
 
 class BucketOptions(RemoteOptions):
@@ -43,6 +46,12 @@ class BucketSource(DropSource):
             name = path.removeprefix(root).lstrip("/")
             if facts.get("type") == "file" and settings.wants(name):
                 yield Listing(f"{scheme}{path}", name, int(facts.get("size") or 0), _changed(facts), _mark(facts))
+
+    def below(self, options: Options, url: str) -> Options | None:
+        """Options that begin at that folder, if it lies below the root."""
+        settings = _of(options)
+        start = folder_below(settings.url, url)
+        return None if start is None else settings.model_copy(update={"start": start})
 
     def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
         """Fetch it, going on from where an earlier try broke off if its mark or size and time are still the same."""
@@ -71,7 +80,11 @@ def _found(settings: BucketOptions) -> tuple[Mapping[str, Mapping[str, Any]], st
         system, root = _file_system(settings)
         system.invalidate_cache()
         scheme = settings.url.partition("://")[0] + "://"
-        return system.find(root, detail=True), root, scheme
+        where = f"{root.rstrip('/')}/{settings.start}".rstrip("/") if settings.start else root
+        found = system.find(where, detail=True)
+        if not found and scheme not in OBJECT_STORES and not system.exists(root):
+            raise DropError(f"{settings.url}: is not there, or gone; mend its url in the configuration")
+        return found, root, scheme
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import unquote
 
 from pydantic import Field
 
@@ -15,7 +16,7 @@ from xherald.photons.errors import DropError
 
 from ..drops import Listing, SourceOptions
 
-__all__ = ["CHUNK", "Body", "RemoteOptions", "download", "in_tries"]
+__all__ = ["CHUNK", "Body", "RemoteOptions", "download", "folder_below", "in_tries"]
 
 T = TypeVar("T")
 
@@ -26,6 +27,9 @@ LONGEST_WAIT_S: Final = 60.0
 class RemoteOptions(SourceOptions):
     """How a place beyond the network is treated."""
 
+    start: str = Field(
+        default="", pattern=r"^([^/]+/)*$", description="folder below the URL at which a look begins, ending in /"
+    )
     timeout_s: float = Field(default=60.0, gt=0, description="s without a word after which a connection is given up")
     tries: int = Field(default=5, ge=1, description="times that a request is made before it counts as failed")
     first_wait_s: float = Field(default=1.0, ge=0, description="s before the second try; doubled from one to the next")
@@ -91,6 +95,15 @@ def download(
         return in_tries(once, options)
     except OSError as fault:
         raise DropError(f"{target}: cannot be written: {fault.strerror or fault}; free some space") from fault
+
+
+def folder_below(root: str, url: str) -> str | None:
+    """Path from a root to a folder below it, as URLs write it, ending in ``/``; None unless it lies below."""
+    root, folder = f"{root.rstrip('/')}/", f"{url.rstrip('/')}/"
+    start = folder.removeprefix(root)
+    if start == folder or not start.isprintable() or set(start) & set(" \\?#"):
+        return None
+    return None if set(unquote(start)[:-1].split("/")) & {"", ".", ".."} else start
 
 
 def in_tries(work: Callable[[], T], options: RemoteOptions) -> T:

@@ -17,7 +17,7 @@ from xherald.photons.errors import ConfigError, DropError
 
 from ..contract import Options
 from ..drops import DropSource, Listing
-from .download import CHUNK, Body, RemoteOptions, download, in_tries
+from .download import CHUNK, Body, RemoteOptions, download, folder_below, in_tries
 
 if TYPE_CHECKING:
     import httpx2
@@ -39,7 +39,9 @@ class WebOptions(RemoteOptions):
     url: str = Field(
         pattern=r"^https?://", description="index page, http or https; what lies below it is looked through"
     )
-    depth: int = Field(default=3, ge=0, description="how many folders deep it is looked through")
+    depth: int = Field(
+        default=3, ge=0, description="how many folders deep it is looked through from where a look begins"
+    )
 
 
 class WebSource(DropSource):
@@ -57,7 +59,13 @@ class WebSource(DropSource):
         settings = _of(options)
         root = settings.url if settings.url.endswith("/") else f"{settings.url}/"
         with _client(settings) as client:
-            yield from _below(client, root, "", settings.depth, settings)
+            yield from _below(client, root + settings.start, unquote(settings.start), settings.depth, settings)
+
+    def below(self, options: Options, url: str) -> Options | None:
+        """Options that begin at that page, if it lies below the root."""
+        settings = _of(options)
+        start = folder_below(settings.url, url)
+        return None if start is None else settings.model_copy(update={"start": start})
 
     def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
         """Fetch it, going on from where an earlier try broke off if the server says that it is still the same."""
