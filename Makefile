@@ -38,7 +38,8 @@ lint: $(READY) types
 types: $(READY)
 	@mkdir -p build/types/xherald
 	@for room in $(ROOMS); do ln -sfn ../../../$$room build/types/xherald/$$room; done
-	MYPYPATH=build/types $(BIN)/mypy $(foreach room,$(ROOMS),-p xherald.$(room))
+	MYPYPATH=build/types:examples/xherald-nicer/src:examples/xherald-wavelet/src \
+		$(BIN)/mypy $(foreach room,$(ROOMS),-p xherald.$(room)) -p xherald_nicer -p xherald_wavelet
 
 # The site, into build/site; the tests build it as strictly.
 docs: $(READY)
