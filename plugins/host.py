@@ -264,6 +264,10 @@ class PluginHost:
         """Registered alert sinks by name."""
         return self._of_kind("alert_sinks", AlertSink)  # type: ignore[type-abstract]
 
+    def registered(self, kind: str) -> Mapping[str, Plugin]:
+        """Registered plugins of a kind, one of `KINDS`, by name."""
+        return {name: plugin for name, (plugin, _) in self._plugins[kind].items()}
+
     def note_failure(self, kind: str, plugin: Plugin, when: str, fault: Exception) -> None:
         """Write down that a plugin broke on something; it stays in use, for the next file may suit it.
 

@@ -34,6 +34,7 @@ __all__ = [
     "RULES",
     "Outcome",
     "Report",
+    "check",
     "check_adapter",
     "check_embedder",
     "check_extractor",
@@ -42,6 +43,7 @@ __all__ = [
     "check_sink",
     "check_source",
     "check_veto",
+    "kind_of",
     "sample_batch",
     "sample_reference",
 ]
@@ -72,6 +74,11 @@ CHECKS: Final[Mapping[str, Callable[..., Report]]] = {
     "drop_sources": check_source,
 }
 """What holds a plugin of each kind to its rules."""
+
+
+def check(plugin: Plugin, **given: Any) -> Report:
+    """Hold a plugin of any kind to its contract; `given` is what the function of its kind takes besides."""
+    return CHECKS[kind_of(plugin)](plugin, **given)
 
 
 def kind_of(plugin: Plugin) -> str:

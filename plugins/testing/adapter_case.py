@@ -165,5 +165,6 @@ def case_of(
 ) -> Iterator[AdapterCase]:
     """A case with a scratch folder, for as long as it is looked at."""
     with TemporaryDirectory(prefix="xherald-kit-") as name:
-        good = tuple(GoodFile(path, plugin, options, Path(name)) for path in files)
+        # Two files may bear one name, so each has a place of its own.
+        good = tuple(GoodFile(path, plugin, options, Path(name, str(i))) for i, path in enumerate(files))
         yield AdapterCase(plugin, good, foreign, before, Path(name))

@@ -17,15 +17,15 @@ from ..describing import help_of, options_of
 from .rules import Rules, Skipped, Violation, require
 
 __all__ = [
-    "Cost",
     "Kept",
     "Tried",
     "add_common",
     "add_stateless",
-    "cost_of",
+    "peak_of",
     "require_memory",
     "require_speed",
     "same",
+    "seconds_of",
     "state_of",
     "told_options",
 ]
@@ -48,20 +48,6 @@ class Tried(Protocol):
 
 
 Case = TypeVar("Case", bound=Tried)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a call cost at the best of some tries.
-
-    Parameters
-    ----------
-    seconds : float
-    peak_bytes : int — beyond what was held before; 0 where that was not looked at
-    """
-
-    seconds: float
-    peak_bytes: int = 0
 
 
 def add_common(rules: Rules[Case]) -> None:
@@ -155,36 +141,39 @@ def same(one: object, other: object) -> bool:
     return bool(one == other)
 
 
-def cost_of(work: Callable[[], object]) -> Cost:
-    """What a call costs: the best of three, the first of which compiles and warms up."""
+def seconds_of(work: Callable[[], object]) -> float:
+    """Seconds that a call takes: the best of some, the first of which may still compile and warm up."""
     seconds = []
-    for number in range(TRIES + 1):
+    for _ in range(TRIES):
         begun = time.perf_counter()
         work()
-        if number:
-            seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Bytes that a call holds at the most, beyond what was held before."""
     tracemalloc.start()
     try:
         held, _ = tracemalloc.get_traced_memory()
         work()
-        peak = tracemalloc.get_traced_memory()[1] - held
+        return max(tracemalloc.get_traced_memory()[1] - held, 0)
     finally:
         tracemalloc.stop()
-    return Cost(min(seconds), max(peak, 0))
 
 
-def require_speed(cost: Cost, amount: int, per_s: float, what: str) -> None:
+def require_speed(seconds: float, amount: int, per_s: float, what: str) -> None:
     """Raise a `Violation` where less than `per_s` of something was done a second."""
-    reached = amount / max(cost.seconds, 1e-9)
+    reached = amount / max(seconds, 1e-9)
     require(reached >= per_s, f"{reached:,.0f} {what} a second at best; the floor is {per_s:,.0f}")
 
 
-def require_memory(cost: Cost, basis: int, times: float, what: str, spare: int = 64 * MIB) -> None:
+def require_memory(peak_bytes: int, basis: int, times: float, what: str, spare: int = 64 * MIB) -> None:
     """Raise a `Violation` where a call held more than so many times a basis, and a little beyond."""
     allowed = times * basis + spare
-    if cost.peak_bytes > allowed:
+    if peak_bytes > allowed:
         raise Violation(
-            f"{cost.peak_bytes / MIB:,.0f} MiB at the most for {basis / MIB:,.1f} MiB of {what}; "
+            f"{peak_bytes / MIB:,.0f} MiB at the most for {basis / MIB:,.1f} MiB of {what}; "
             f"the floor allows {allowed / MIB:,.0f}"
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from xherald.photons.errors import ReferenceDataError
 
 from ..contract import F64, Embedder, Features, Options
-from .common import Cost, Kept, add_common, add_stateless, require_speed, same, state_of, told_options
+from .common import Kept, add_common, add_stateless, require_speed, same, state_of, told_options
 from .rules import Report, Rules, Violation, require
 
 __all__ = ["EMBEDDER_RULES", "check_embedder"]
@@ -121,7 +121,7 @@ def _input_kept(case: EmbedderCase) -> None:
 def _speed(case: EmbedderCase) -> None:
     # The second map: the first compiled and warmed up, and more than two would be too slow for a test.
     _, seconds, _ = case.again
-    require_speed(Cost(seconds), len(case.features), SOURCES_A_SECOND, "sources")
+    require_speed(seconds, len(case.features), SOURCES_A_SECOND, "sources")
 
 
 add_stateless(EMBEDDER_RULES)

@@ -120,7 +120,7 @@ def sample_batch(seed: int = 11) -> EventBatch:
 
 
 @lru_cache(maxsize=4)
-def population(n: int = 300, seed: int = 5) -> EventBatch:
+def population(n: int = 150, seed: int = 5) -> EventBatch:
     """Steady and bursting sources of 5 to 500 photons, as an extractor learns from."""
     rng = np.random.default_rng(seed)
     return EventBatch.from_lists(

@@ -14,7 +14,7 @@ from ..contract import ReadLimits
 from ..headers import number
 from .adapter_case import AdapterCase, GoodFile
 from .adapters import ADAPTER_RULES
-from .common import add_stateless, cost_of, require_memory, require_speed
+from .common import add_stateless, peak_of, require_memory, require_speed, seconds_of
 from .rules import Skipped, Violation, require
 
 __all__: list[str] = []
@@ -236,7 +236,7 @@ def _limits(case: AdapterCase) -> None:
 def _speed(case: AdapterCase) -> None:
     def look(one: GoodFile) -> None:
         rows, _, read = _long(one)
-        require_speed(cost_of(read), rows, EVENTS_A_SECOND, f"events of {one.path.name}")
+        require_speed(seconds_of(read), rows, EVENTS_A_SECOND, f"events of {one.path.name}")
 
     case.each(look)
 
@@ -245,7 +245,7 @@ def _speed(case: AdapterCase) -> None:
 def _memory(case: AdapterCase) -> None:
     def look(one: GoodFile) -> None:
         _, size, read = _long(one)
-        require_memory(cost_of(read), size, TIMES_THE_TABLE, f"table of {one.path.name}")
+        require_memory(peak_of(read), size, TIMES_THE_TABLE, f"table of {one.path.name}")
 
     case.each(look)
 

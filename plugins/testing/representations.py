@@ -15,10 +15,11 @@ from .common import (
     Kept,
     add_common,
     add_stateless,
-    cost_of,
+    peak_of,
     require_memory,
     require_speed,
     same,
+    seconds_of,
     state_of,
     told_options,
 )
@@ -121,14 +122,14 @@ def _input_kept(case: RepresentationCase) -> None:
 @rule("speed", f"At least {PHOTONS_A_SECOND:,} photons a second.", floor=True)
 def _speed(case: RepresentationCase) -> None:
     batch = population()
-    require_speed(cost_of(lambda: case.made(batch)), len(batch.time), PHOTONS_A_SECOND, "photons")
+    require_speed(seconds_of(lambda: case.made(batch)), len(batch.time), PHOTONS_A_SECOND, "photons")
 
 
 @rule("memory", f"At most {TIMES_THE_INPUT} times the photons and arrays, and 64 MiB.", floor=True)
 def _memory(case: RepresentationCase) -> None:
     batch = population()
     basis = 12 * len(batch.time) + 4 * len(batch) * int(np.prod(case.plugin.shape(case.options)))
-    require_memory(cost_of(lambda: case.made(batch)), basis, TIMES_THE_INPUT, "photons and arrays")
+    require_memory(peak_of(lambda: case.made(batch)), basis, TIMES_THE_INPUT, "photons and arrays")
 
 
 add_stateless(REPRESENTATION_RULES)

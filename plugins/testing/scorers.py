@@ -13,7 +13,7 @@ from xherald.photons import EventBatch
 
 from ..contract import F64, Options
 from ..judging import Scorer, Subjects
-from .common import Kept, add_common, add_stateless, cost_of, require_speed, same, state_of, told_options
+from .common import Kept, add_common, add_stateless, require_speed, same, seconds_of, state_of, told_options
 from .photons import field_subjects, population, sample_batch, sample_reference, table_subjects
 from .rules import Report, Rules, require
 
@@ -99,7 +99,7 @@ def _batch_single(case: ScorerCase) -> None:
     together = case.score(case.told)
     for index in (2, 6, 8, 10):
         alone = case.score(_alone(case.told, index))
-        for name in together:
+        for name in set(together) & set(alone):
             one, other = np.asarray(alone[name])[0], np.asarray(together[name])[index]
             equal = one == other or (np.isnan(one) and np.isnan(other))
             require(equal, f"column {name} is {one} for a source alone and {other} for it among {len(case.told)}")
@@ -133,7 +133,7 @@ def _input_kept(case: ScorerCase) -> None:
 @rule("speed", f"At least {SOURCES_A_SECOND} sources scored a second.", floor=True)
 def _speed(case: ScorerCase) -> None:
     subjects = case.with_reference(table_subjects(population()))
-    require_speed(cost_of(lambda: case.score(subjects)), len(subjects), SOURCES_A_SECOND, "sources")
+    require_speed(seconds_of(lambda: case.score(subjects)), len(subjects), SOURCES_A_SECOND, "sources")
 
 
 add_stateless(SCORER_RULES)

@@ -14,7 +14,7 @@ from xherald.photons import EventBatch
 
 from ..contract import Options
 from ..judging import Flags, Subjects, Veto
-from .common import Kept, add_common, add_stateless, cost_of, require_speed, same, state_of, told_options
+from .common import Kept, add_common, add_stateless, require_speed, same, seconds_of, state_of, told_options
 from .photons import field_subjects, population, sample_batch, table_subjects
 from .rules import Report, Rules, require
 
@@ -106,7 +106,7 @@ def _input_kept(case: VetoCase) -> None:
 @rule("speed", f"At least {SOURCES_A_SECOND} sources judged a second.", floor=True)
 def _speed(case: VetoCase) -> None:
     subjects = table_subjects(population())
-    require_speed(cost_of(lambda: case.flags(subjects)), len(subjects), SOURCES_A_SECOND, "sources")
+    require_speed(seconds_of(lambda: case.flags(subjects)), len(subjects), SOURCES_A_SECOND, "sources")
 
 
 add_stateless(VETO_RULES)
