@@ -145,8 +145,10 @@ def _unpacked(tile: FieldTile) -> tuple[NDArray[np.uint32], F64, F64]:
         content = unpacker.decompress(tile.content, SIZE + 1)
     except zlib.error as fault:
         raise StoreError(f"field tile {tile.uniq}: damaged ({fault}); restore it from a backup") from fault
-    if len(content) != SIZE:
-        raise StoreError(f"field tile {tile.uniq}: damaged (holds {len(content)} bytes, not {SIZE}); restore a backup")
+    if len(content) != SIZE or not unpacker.eof:
+        raise StoreError(
+            f"field tile {tile.uniq}: damaged (not {SIZE} bytes and a check sum); restore it from a backup"
+        )
     counts = np.frombuffer(content, "<u4", PIXELS)
     codes = np.frombuffer(content, np.uint8, 2 * PIXELS, 4 * PIXELS).reshape(2, PIXELS)
     factor = np.where(codes == NOTHING, 0.0, 2.0 ** (-codes.astype(np.float64) / STEPS_A_FACTOR_OF_TWO))

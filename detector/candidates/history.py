@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xherald.photons.statistics.rates import Counted, rate_ratio, same_rate_chance, source_interval, upper_limit
 
@@ -104,15 +105,18 @@ def history_of(detection: DetectionRecord, observation: ObservationRecord, place
     if exposure <= 0:
         return None
     now = Counted(detection.counts, detection.background_counts, exposure)
-    seen = [_seen(one) for one in place.visits]
-    compared = [one for one in seen if not one["crowded"]]
+    counted = [Counted(one.counts, one.background, one.exposure_s) for one in place.visits]
+    compared = [one for one, visit in zip(counted, place.visits, strict=True) if not visit.crowded]
+    others = _together(compared)
+    rates = _rates([now, *([others] if others else []), *counted])
+    seen = _seen(place.visits, counted, rates[-len(counted) :] if counted else [])
     history: History = {
         "start_utc": _told(observation.start),
-        "rate": _rate(now),
+        "rate": rates[0],
         "observations": seen,
         "total": place.total,
         "compared": len(compared),
-        "exposure_s": sum(one["exposure_s"] for one in compared),
+        "exposure_s": others.exposure_s if others else 0.0,
         "mean_rate": None,
         "mean_upper_limit": None,
         "ratio": None,
@@ -133,23 +137,30 @@ def history_of(detection: DetectionRecord, observation: ObservationRecord, place
             for one in place.elsewhere
         ],
     }
-    if compared:
-        _compare(history, now, compared)
+    if others:
+        _compare(history, now, others, rates[1])
     return history
 
 
-def _compare(history: History, now: Counted, compared: Sequence[Seen]) -> None:
-    others = Counted(
-        sum(one["counts"] for one in compared),
-        sum(one["background_counts"] for one in compared),
-        history["exposure_s"],
+def _together(compared: Sequence[Counted]) -> Counted | None:
+    """All of them as one exposure."""
+    if not compared:
+        return None
+    return Counted(
+        sum(one.counts for one in compared),
+        sum(one.background for one in compared),
+        sum(one.exposure_s for one in compared),
     )
+
+
+def _compare(history: History, now: Counted, others: Counted, mean: Value68) -> None:
+    compared = [one for one in history["observations"] if not one["crowded"]]
     least, low, middle, high, most = rate_ratio(now, others, [1 - LIMIT, TAIL, 0.5, 1 - TAIL, LIMIT]).tolist()
     if any(one["detection_id"] is not None for one in compared):
-        history["mean_rate"] = _rate(others)
+        history["mean_rate"] = mean
         history["ratio"] = {"value": middle, "low": low, "high": high}
     else:
-        history["mean_upper_limit"] = _limit(others)
+        [history["mean_upper_limit"]] = _limits([others])
     history["ratio_at_least"], history["ratio_at_most"] = least, most
     chance = same_rate_chance(now, others)
     history["p_value"] = chance
@@ -165,32 +176,44 @@ def _extreme(rate: Value68, compared: Sequence[Seen]) -> Literal["brightest", "f
     return "faintest" if all(rate["high"] is not None and rate["high"] < low for low in lows) else None
 
 
-def _seen(visit: Visit) -> Seen:
-    counted = Counted(visit.counts, visit.background, visit.exposure_s)
-    found = visit.detection_id is not None
-    return {
-        "obs_id": visit.obs_id,
-        "start_utc": _told(visit.start),
-        "exposure_s": visit.exposure_s,
-        "counts": visit.counts,
-        "background_counts": visit.background,
-        "rate": _rate(counted) if found else None,
-        "upper_limit": None if found else _limit(counted),
-        "detection_id": visit.detection_id,
-        "candidate_id": visit.candidate_id,
-        "crowded": visit.crowded,
-    }
+def _seen(visits: Sequence[Visit], counted: Sequence[Counted], rates: Sequence[Value68]) -> list[Seen]:
+    return [
+        {
+            "obs_id": visit.obs_id,
+            "start_utc": _told(visit.start),
+            "exposure_s": visit.exposure_s,
+            "counts": visit.counts,
+            "background_counts": visit.background,
+            "rate": rate if visit.detection_id is not None else None,
+            "upper_limit": limit if visit.detection_id is None else None,
+            "detection_id": visit.detection_id,
+            "candidate_id": visit.candidate_id,
+            "crowded": visit.crowded,
+        }
+        for visit, rate, limit in zip(visits, rates, _limits(counted), strict=True)
+    ]
 
 
-def _rate(counted: Counted) -> Value68:
-    low, high = source_interval(counted.counts, counted.background)
-    net = max(counted.counts - counted.background, 0.0)
-    seconds = counted.exposure_s
-    return {"value": net / seconds, "low": float(low) / seconds, "high": float(high) / seconds}
+def _rates(counted: Sequence[Counted]) -> list[Value68]:
+    """Net rates with the intervals of Kraft, Burrows & Nousek, counts/s."""
+    n, b, t = _columns(counted)
+    low, high = source_interval(n, b)
+    columns = (np.maximum(n - b, 0.0) / t, low / t, high / t)
+    return [
+        {"value": value, "low": lower, "high": upper}
+        for value, lower, upper in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
-def _limit(counted: Counted) -> float:
-    return float(upper_limit(counted.counts, counted.background, LIMIT)) / counted.exposure_s
+def _limits(counted: Sequence[Counted]) -> list[float]:
+    n, b, t = _columns(counted)
+    limits: list[float] = (upper_limit(n, b, LIMIT) / t).tolist()
+    return limits
+
+
+def _columns(counted: Sequence[Counted]) -> NDArray[np.float64]:
+    rows = [(one.counts, one.background, one.exposure_s) for one in counted]
+    return np.array(rows, dtype=np.float64).reshape(-1, 3).T
 
 
 def _told(moment: datetime | None) -> str | None:

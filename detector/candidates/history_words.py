@@ -35,7 +35,7 @@ def history_told(history: History | None) -> str:
     chance = chance_told(history["p_after_trials"])
     if history["mean_upper_limit"] is not None:
         limit = f"below {history['mean_upper_limit']:.2g} counts/s (95 %)"
-        when = f"{length_told(history['exposure_s'])}{_of_observations(history)}"
+        when = f"{_exposure(history['exposure_s'])}{_of_observations(history)}"
         where = "before" if before else "in other observations"
         return f"not seen {where}: {limit} in {when}; now {history['rate']['value']:.2g} counts/s, {chance}"
     ratio = history["ratio"]
@@ -73,7 +73,7 @@ def seen_told(one: Seen) -> tuple[str, str]:
     if one["rate"] is not None:
         return label, measured(one["rate"], "ct/s")
     crowded = ", with a neighbour's" if one["crowded"] else ""
-    return label, f"<{one['upper_limit']:.2g} ct/s in {length_told(one['exposure_s'])}{crowded}"
+    return label, f"<{one['upper_limit']:.2g} ct/s in {_exposure(one['exposure_s'])}{crowded}"
 
 
 def chance_told(chance: float | None) -> str:
@@ -85,7 +85,7 @@ def chance_told(chance: float | None) -> str:
     return f"p {chance:.2g}" if chance >= 0.01 else f"p {chance:.0e}".replace("e-0", "e-")
 
 
-def length_told(seconds: float) -> str:
+def _exposure(seconds: float) -> str:
     """A length of exposure, in ks where that is shorter."""
     return f"{seconds / KILO:.3g} ks" if seconds >= KILO else length(seconds)
 

@@ -28,7 +28,10 @@ NEXT_TO_NOTHING: Final = 1e-280
 STEPS: Final = 60
 """Bisections: as many as a double has bits, and some."""
 
-NODES: Final = 400
+STEPS_OF_LOGARITHM: Final = 30
+"""The same for a logarithm that need not be known beyond seven digits."""
+
+NODES: Final = 200
 """Quantiles of one posterior over which that of a ratio is averaged."""
 
 MOST_CELLS: Final = 200_000
@@ -87,6 +90,17 @@ def source_quantile(counts: ArrayLike, background: ArrayLike, chance: ArrayLike)
     return np.asarray(np.maximum(np.where(usable, exact, bound), 0.0), dtype=np.float64)
 
 
+def _chance_below(n: F64, b: F64, source: F64) -> F64:
+    """Posterior chance of fewer source counts: the inverse of `source_quantile`."""
+    from scipy.special import gammaincc
+
+    none = gammaincc(n + 1.0, b)
+    usable = none > NEXT_TO_NOTHING
+    exact = 1.0 - gammaincc(n + 1.0, source + b) / np.where(usable, none, 1.0)
+    bound = -np.expm1(-source * np.where(usable, 1.0, 1.0 - n / np.maximum(b, 1.0)))
+    return np.asarray(np.where(usable, exact, bound), dtype=np.float64)
+
+
 def upper_limit(counts: ArrayLike, background: ArrayLike, level: float = 0.95) -> F64:
     """Source counts that the posterior lies below with probability `level`.
 
@@ -118,18 +132,16 @@ def source_interval(counts: ArrayLike, background: ArrayLike, level: float = ONE
     -------
     low, high : ndarray
     """
-    from scipy.special import gammaincc, xlogy
+    from scipy.special import xlogy
 
     n, b = np.broadcast_arrays(np.asarray(counts, dtype=np.float64), np.asarray(background, dtype=np.float64))
-    none = np.maximum(gammaincc(n + 1.0, b), NEXT_TO_NOTHING)
 
     def density(s: F64) -> F64:
         return np.asarray(xlogy(n, s + b) - (s + b), dtype=np.float64)
 
     def beyond(low: F64) -> F64:
         """Upper end of the interval that begins there."""
-        below = 1.0 - gammaincc(n + 1.0, low + b) / none
-        return source_quantile(n, b, np.clip(below + level, 0.0, 1.0 - 1e-16))
+        return source_quantile(n, b, np.clip(_chance_below(n, b, low) + level, 0.0, 1.0 - 1e-16))
 
     # The density rises up to n - b: the later an interval begins below that, the less probable is its upper end.
     least, most = np.zeros(n.shape), np.maximum(n - b, 0.0)
@@ -154,17 +166,15 @@ def rate_ratio(one: Counted, other: Counted, chances: ArrayLike) -> F64:
     -------
     ndarray, shape (k,)
     """
-    from scipy.special import gammaincc
-
     wanted = np.atleast_1d(np.asarray(chances, dtype=np.float64))
     rates = source_quantile(other.counts, other.background, (np.arange(NODES) + 0.5) / NODES) / other.exposure_s
-    none = max(float(gammaincc(one.counts + 1.0, one.background)), NEXT_TO_NOTHING)
+    counts, background = np.array(float(one.counts)), np.array(one.background)
     likely = max(one.counts - one.background, 1.0) / one.exposure_s / float(np.median(rates))
     low, high = np.full(wanted.shape, np.log(likely) - 50.0), np.full(wanted.shape, np.log(likely) + 50.0)
-    for _ in range(STEPS):
+    for _ in range(STEPS_OF_LOGARITHM):
         middle = 0.5 * (low + high)
         source = np.exp(middle)[:, None] * rates * one.exposure_s
-        held = 1.0 - (gammaincc(one.counts + 1.0, source + one.background) / none).mean(axis=1)
+        held = _chance_below(counts, background, source).mean(axis=1)
         low, high = np.where(held < wanted, middle, low), np.where(held < wanted, high, middle)
     return np.asarray(np.exp(0.5 * (low + high)), dtype=np.float64)
 
