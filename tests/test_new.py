@@ -156,14 +156,13 @@ def test_its_own_tests_pass(separate: Separate, packages: dict[str, Path], kind:
 
 
 def test_all_are_in_use(separate: Separate) -> None:
-    told = json.loads(separate.xherald("plugins", "--json").stdout)
-    loaded = {one["name"]: one for one in told["loaded"]}
+    rows = json.loads(separate.xherald("plugins", "--json").stdout)["plugins"]
+    told = {(one["kind"], one["name"]): one for one in rows}
     for kind, facts in KINDS.items():
-        name = f"my_{kind.replace('-', '_')}"
-        assert loaded[name]["package"] == f"xherald-my-{kind}"
-        assert loaded[name]["registered"] == {facts.registered: [name]}
-        assert (loaded[name]["contract"], loaded[name]["note"]) == (CONTRACT_VERSION, "")
-    assert told["unused"] == []
+        row = told[facts.registered, f"my_{kind.replace('-', '_')}"]
+        assert (row["package"], row["entry_point"]) == (f"xherald-my-{kind}", row["name"])
+        assert (row["contract"], row["note"]) == (CONTRACT_VERSION, "")
+    assert {one["state"] for one in rows} == {"in use"}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("adapter", "scorer")])
