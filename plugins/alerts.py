@@ -97,7 +97,7 @@ class Alert:
         All that is known, in JSON's types (docs/candidates.md); empty for a digest.
     reason : str — why it is retracted; empty otherwise
     previous : tuple of str — ids of what this sink was sent of the candidate before, the first one first
-    sheet : str or None — path of the plot sheet, a PNG
+    sheet : str or None — path of the plot sheet, a PNG, for sinks that want it; it may not be there
     members : tuple of Alert — of a digest, what it tells of
     """
 
@@ -196,6 +196,10 @@ class AlertSink(Plugin):
         ConfigError
             The options lead nowhere, such as to a secret that is not there; tried again as well.
         """
+
+    def wants_sheet(self, options: Options) -> bool:
+        """Whether alerts are to bring the plot sheet: it is drawn only then, and an alert waits for it a little."""
+        return False
 
     def secrets(self, options: Options) -> Sequence[str]:
         """Passwords, keys and the like that the options lead to; blotted out of whatever is told of the sink.

@@ -600,6 +600,6 @@ def test_a_mail_of_an_alert_is_sent_with_the_sheet_that_was_drawn(store: Store, 
     with mail_server() as box:
         mail = {"kind": "mail", "host": "127.0.0.1", "port": box.port, "security": "none", "sender": "x@example.org"}
         chosen = AlertSettings.model_validate({"sinks": {"duty": {**mail, "recipients": ["duty@example.org"]}}})
-        announce(store, ["a"], chosen, sheet=str(sheet))
+        announce(store, ["a"], chosen, sheets={"duty": str(sheet)})
         assert told(Dispatcher(store, chosen, HOST, "d").send_due(now=NOW)) == [("sent", "a")]
     assert [one.get_content() for one in box.mails[0].iter_attachments()] == [b"\x89PNG picture"]

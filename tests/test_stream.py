@@ -385,6 +385,8 @@ def test_a_later_processing_bears_on_updates_and_retracts() -> None:
         ("c1", AlertType.INITIAL, ()),
         ("gone", AlertType.RETRACTION, ("mail", "file")),
     ]
+    # The sheet of what goes on under an old name was drawn under its own.
+    assert [one.drawn_as for one in told] == ["c0", "c1", ""]
 
 
 def test_a_back_fill_leaves_the_stream_s_state_alone() -> None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from xherald.catalog_store.records import AlertState, AlertType, StoredAlert
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from .settings import AlertSettings
 
-__all__ = ["Dispatcher", "Outcome"]
+__all__ = ["SHEET_PAUSE", "Dispatcher", "Outcome"]
 
 BATCH: Final = 20
 """Alerts taken at a time, few enough to be sent within their lease."""
@@ -41,6 +42,11 @@ HELD: Final = "held: "
 
 WITHHELD: Final = {"withheld": "retracted before its turn came"}
 """Receipt of what a sink never heard of, and need not."""
+
+SHEET_WAIT: Final = timedelta(minutes=2)
+SHEET_PAUSE: Final = timedelta(seconds=1)
+DRAWING: Final = "its plot sheet is being drawn"
+"""How long an alert waits for its plot sheet, how often it is looked for, and what is told of it meanwhile."""
 
 LONGEST_WAIT: Final = timedelta(days=1)
 """However long a sink asks to be left alone."""
@@ -92,6 +98,8 @@ class Dispatcher:
     host : PluginHost
     name : str
         Of this dispatcher; that of a dead one may be used again.
+    sheet_wait : timedelta
+        How long after it was put into the outbox an alert waits for its plot sheet, for a sink that wants it.
 
     Raises
     ------
@@ -103,6 +111,7 @@ class Dispatcher:
     settings: AlertSettings
     host: PluginHost
     name: str
+    sheet_wait: timedelta = SHEET_WAIT
     sinks: Mapping[str, Sink] = field(init=False)
     _rests: dict[str, _Rest] = field(init=False, default_factory=dict)
 
@@ -160,7 +169,7 @@ class Dispatcher:
                 return
             chosen = self._within_budget(sink, taken, now, outcomes) if budgeted else taken
             self._hold(sink, chosen[allowed:], now + MINUTE, f"{sink.settings.rate_per_minute} a minute", now, outcomes)
-            self._send_all(sink, chosen[:allowed], now, outcomes)
+            self._send_all(sink, self._drawn(sink, chosen[:allowed], now, outcomes), now, outcomes)
 
     def _take(self, sink: Sink, limit: int, now: datetime) -> list[StoredAlert]:
         lease = LEASE if limit <= BATCH else POOL_LEASE
@@ -169,6 +178,20 @@ class Dispatcher:
     def _allowed_now(self, sink: Sink, now: datetime) -> int:
         limit = sink.settings.rate_per_minute
         return POOL if limit is None else max(limit - self.store.sent_since(now - MINUTE, sink.name), 0)
+
+    def _drawn(
+        self, sink: Sink, stored: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]
+    ) -> list[StoredAlert]:
+        """What need not wait for its plot sheet; the rest is held for a moment, and told of once."""
+        ready: list[StoredAlert] = []
+        for one in stored:
+            sheet = one.payload.get("sheet")
+            if sheet is None or now - one.created >= self.sheet_wait or Path(sheet).exists():
+                ready.append(one)
+            else:
+                is_known = one.error == HELD + DRAWING
+                self._hold(sink, [one], now + SHEET_PAUSE, DRAWING, now, [] if is_known else outcomes)
+        return ready
 
     def _send_all(self, sink: Sink, stored: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]) -> None:
         for index, one in enumerate(stored):

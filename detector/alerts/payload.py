@@ -51,7 +51,7 @@ def announcements(
     *,
     heard: Collection[str] = (),
     injected: bool = False,
-    sheet: str | None = None,
+    sheets: Mapping[str, str] | None = None,
 ) -> list[AlertRecord]:
     """Alerts of a candidate, one a sink that is to be told of it.
 
@@ -71,8 +71,8 @@ def announcements(
         Sinks that were sent something of this candidate before (`Standing.announced`).
     injected : bool
         Whether the candidate is a simulated source in real data.
-    sheet
-        See `Alert`.
+    sheets : mapping of str to str, optional
+        Path of the plot sheet, by sink, for those that want it.
     """
     tense = tense_of(evidence, now, settings.archival_after_days, injected=injected)
     records = []
@@ -80,7 +80,7 @@ def announcements(
         known = name in heard
         if known or wants(sink, evidence, tense):
             kind = AlertType.UPDATE if known else AlertType.INITIAL
-            alert = alert_of(evidence, kind.value, tense, cause, now, sheet=sheet)
+            alert = alert_of(evidence, kind.value, tense, cause, now, sheet=(sheets or {}).get(name))
             records.append(_record(alert, name, kind))
     return records
 
@@ -133,12 +133,14 @@ def alert_of(
 
     Parameters
     ----------
-    evidence, cause, now, sheet
+    evidence, cause, now
         See `announcements`.
     kind : AlertKind
     tense : AlertTense
     reason : str
         Why it is retracted.
+    sheet : str, optional
+        See `Alert`.
     """
     candidate_id = str(evidence["candidate_id"])
     facts = facts_of(evidence)

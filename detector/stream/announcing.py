@@ -14,18 +14,21 @@ from .deciding import Announce, News
 if TYPE_CHECKING:
     from xherald.detector.alerts.settings import AlertSettings
 
+    from .sheets import Sheets
+
 __all__ = ["announcer"]
 
 SUPERSEDED: Final = "a later processing of the observation does not hold it any more"
 
 
-def announcer(settings: AlertSettings, mark: str) -> Announce:
+def announcer(settings: AlertSettings, mark: str, sheets: Sheets | None = None) -> Announce:
     """What turns news into alerts.
 
     Parameters
     ----------
     settings : AlertSettings
     mark : str — SHA-256 of the drop's content: the same content gives alerts of the same ids
+    sheets : Sheets, optional — where plot sheets are drawn, if some sink wants them
     """
 
     def announce(news: Sequence[News]) -> list[AlertRecord]:
@@ -36,7 +39,8 @@ def announcer(settings: AlertSettings, mark: str) -> Announce:
                 tense = tense_of(one.evidence, now, settings.archival_after_days)
                 out += retractions(one.evidence, one.heard, mark, SUPERSEDED, now, tense)
             else:
-                out += announcements(one.evidence, settings, mark, now, heard=one.heard)
+                paths = None if sheets is None else sheets.by_sink(one.drawn_as)
+                out += announcements(one.evidence, settings, mark, now, heard=one.heard, sheets=paths)
         return out
 
     return announce

@@ -25,6 +25,7 @@ from .logs import Log
 from .metrics import Metrics
 from .pool import Pool
 from .records import Result
+from .sheets import Sheets
 from .work import Answer, Fault, Task
 
 __all__ = ["Crew"]
@@ -70,6 +71,7 @@ class Crew:
     log : Log
     announcing : bool
         Whether candidates are announced; a back-fill only keeps them, and leaves false-discovery control alone.
+    sheets : Sheets or None — where plot sheets are drawn, if some sink wants them
     finished : callable — told of every drop that was finished or set aside, and of the alerts that it gave
     """
 
@@ -81,6 +83,7 @@ class Crew:
     metrics: Metrics
     log: Log
     announcing: bool = True
+    sheets: Sheets | None = None
     finished: Callable[[Finished], None] = lambda _: None
     _hand: dict[int, _InHand] = field(default_factory=dict, init=False)
     _given: set[int] = field(default_factory=set, init=False)
@@ -253,7 +256,8 @@ class Crew:
 
     def _ending(self, drop: Drop, result: Result) -> Ending:
         settings = self.configuration.settings
-        announce = announcer(settings.alerts, drop.sha256 or str(drop.id)) if self.announcing else announce_nothing
+        mark = drop.sha256 or str(drop.id)
+        announce = announcer(settings.alerts, mark, self.sheets) if self.announcing else announce_nothing
         deciding = decide(
             result,
             settings.stream.false_discovery_method if self.announcing else None,

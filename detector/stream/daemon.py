@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing import Pipe
 from typing import Any, Final
 
 from xherald.catalog_store.records import Drop, DropState, Finished
 from xherald.catalog_store.store import Store
-from xherald.detector.alerts.dispatch import Dispatcher
+from xherald.detector.alerts.dispatch import SHEET_PAUSE, Dispatcher
 from xherald.detector.config import Configuration
 from xherald.photons.errors import ConfigError, PluginError, StoreUnavailableError, XheraldError
 from xherald.plugins import DropSource, Options
@@ -34,6 +34,7 @@ from .notices import Notices, listeners_of, require_notices
 from .polling import Polling, look_at, trigger_of
 from .pool import Pool, resident_gib
 from .sending import Sender, send_pass
+from .sheets import Sheets, sheets_of
 from .work import Answer, Fault, Task
 
 __all__ = ["Daemon", "Summary", "opened_sources", "with_stream"]
@@ -126,6 +127,7 @@ class Daemon:
         self._log: Log = log or SilentLog()
         self._announcing, self._read_anew, self._finished = announcing, reload, finished
         self._work = work
+        self._sheets: Sheets | None = None
         self._over = threading.Event()
         self._reloading = threading.Event()
         self._wake = _Wake()
@@ -258,15 +260,18 @@ class Daemon:
             if sender is not None:
                 sender.end(SENDER_END_S)
         if self._announcing:
-            dispatcher = self._dispatcher(worker)
-            while send_pass(dispatcher, self.metrics, self._log):
+            # What is not drawn by now never will be.
+            dispatcher = replace(self._dispatcher(worker), sheet_wait=timedelta(0))
+            while send_pass(dispatcher, self.metrics, self._log) or self._held_for_sheets():
                 continue
 
     def _begin(self) -> tuple[Pool, Files, Mapping[str, tuple[DropSource, Options]]]:
         sources = opened_sources(self._configuration)
         files = Files(spool_of(self._configuration.settings.stream.spool, self._store), sources)
         files.tidy(self._store)
-        return Pool(self._configuration, self._configuration.settings.stream, self._work), files, sources
+        self._sheets = sheets_of(self._configuration) if self._announcing else None
+        drawing = None if self._sheets is None else self._sheets.folder
+        return Pool(self._configuration, self._configuration.settings.stream, self._work, drawing), files, sources
 
     def _crew(self, worker: str, pool: Pool, files: Files, sender: Sender | None) -> Crew:
         def finished(done: Finished) -> None:
@@ -287,6 +292,7 @@ class Daemon:
             self.metrics,
             self._log,
             announcing=self._announcing,
+            sheets=self._sheets,
             finished=finished,
         )
 
@@ -323,6 +329,22 @@ class Daemon:
         crew.ask_at_once()
         self._wake.set()
 
+    def _held_for_sheets(self) -> bool:
+        """Whether alerts that waited for their plot sheets are about to be due; then till they are."""
+        due = self._store.next_due() if self._sheets is not None else None
+        wait = None if due is None else due - datetime.now(UTC)
+        if wait is None or wait > SHEET_PAUSE or self._over.is_set():
+            return False
+        time.sleep(max(wait.total_seconds(), 0.0))
+        return True
+
+    def _tell_of_sheets(self, pool: Pool) -> None:
+        for reason in pool.undrawn():
+            self.metrics.error("sheet")
+            self._log.warning("sheet not drawn", reason=reason)
+        if self._sheets is not None:
+            self._sheets.tidy()
+
     def _left(self) -> int:
         """Drops that somebody is still to work on."""
         try:
@@ -338,6 +360,7 @@ class Daemon:
             if pool.in_hand:
                 until = time.monotonic() + STORE_END_S
             crew.step(0.1, claiming=False)
+        self._tell_of_sheets(pool)
         try:
             crew.give_back()
         except StoreUnavailableError as fault:
@@ -346,6 +369,7 @@ class Daemon:
 
     def _beat(self, crew: Crew) -> None:
         """Say that the loop comes round, and now and then how things stand."""
+        self._tell_of_sheets(crew.pool)
         moment = time.monotonic()
         if moment - self._counted < COUNTED_EVERY_S:
             self.metrics.beat(self._trouble)

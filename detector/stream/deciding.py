@@ -47,12 +47,14 @@ class News:
     alert_type : AlertType
     evidence : mapping — of the candidate, that which stands or, for a retraction, that which is retracted
     heard : tuple of str — sinks that were told of it before
+    drawn_as : str — id that its plot sheet bears, which is that of its own photons; empty for a retraction
     """
 
     candidate_id: str
     alert_type: AlertType
     evidence: Json
     heard: tuple[str, ...]
+    drawn_as: str = ""
 
 
 Announce = Callable[[Sequence[News]], Sequence[AlertRecord]]
@@ -86,12 +88,12 @@ def decide(
         candidates, borne = _borne_on(result, standing)
         candidates = [_with_history(one, result, standing) for one in candidates]
         news: list[News] = []
-        for one in candidates:
+        for own, one in zip(result.candidates, candidates, strict=True):
             heard = standing.announced.get(one.id, ())
             if heard:
-                news.append(News(one.id, AlertType.UPDATE, one.evidence, heard))
+                news.append(News(one.id, AlertType.UPDATE, one.evidence, heard, own.id))
             elif one.place in announced:
-                news.append(News(one.id, AlertType.INITIAL, one.evidence, ()))
+                news.append(News(one.id, AlertType.INITIAL, one.evidence, (), own.id))
         news += [
             News(old.id, AlertType.RETRACTION, old.evidence, heard)
             for old in standing.replaced

@@ -13,15 +13,17 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .work import Answer, Fault, Task
+from .work import Answer, Drawn, Fault, Task
 
 if TYPE_CHECKING:
     from xherald.detector.config import Configuration, Settings
+    from xherald.detector.scan import Scan
 
     from .settings import StreamSettings
 
@@ -36,7 +38,7 @@ FOR_THE_DAEMON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A process, the line to it, and what it has in hand."""
+    """A process, the line to it, what it has in hand, and whether it has told what came of that and only draws."""
 
     process: BaseProcess
     line: Connection
@@ -45,6 +47,7 @@ class _Worker:
     since: float = 0.0
     done: int = 0
     leaving: bool = False
+    answered: bool = False
 
 
 @dataclass(slots=True)
@@ -57,14 +60,18 @@ class Pool:
     settings : StreamSettings
     work : callable, optional
         What is done with a task, given the configuration too; a function of a module, for it is named to the worker.
+    sheets : Path, optional
+        Folder for plot sheets of candidates, which are drawn if it is given.
     """
 
     configuration: Configuration
     settings: StreamSettings
     work: Callable[[Task, Any], Answer] | None = None
+    sheets: Path | None = None
     _workers: list[_Worker] = field(default_factory=list, init=False)
     _looked: float = field(default=0.0, init=False)
     _failures: int = field(default=0, init=False)
+    _undrawn: list[str] = field(default_factory=list, init=False)
 
     def start(self) -> None:
         """Start as many workers as are wanted."""
@@ -122,6 +129,11 @@ class Pool:
         found += self._watched()
         return found
 
+    def undrawn(self) -> list[str]:
+        """Why plot sheets could not be drawn, since this was last asked."""
+        told, self._undrawn = self._undrawn, []
+        return told
+
     def end(self) -> None:
         """Send all workers home; what they have in hand is lost, so wait for it before."""
         for worker in self._workers:
@@ -139,7 +151,7 @@ class Pool:
         sources = {name: one.adapters for name, one in self.settings.sources.items()}
         process = context.Process(
             target=_serve,
-            args=(theirs, _sharing(self.configuration.settings, self.size), sources, self.work),
+            args=(theirs, _sharing(self.configuration.settings, self.size), sources, self.work, self.sheets),
             name="xherald-worker",
         )
         # The daemon says when it is over: a signal to all of its group is not for workers, not even while they start.
@@ -156,14 +168,19 @@ class Pool:
             said = worker.line.recv()
         except (EOFError, OSError):
             return self._lost(worker, "its worker ended without a word (killed, or out of memory)")
-        if not isinstance(said, Answer):
+        if isinstance(said, Answer) and said.draws:
+            worker.answered = True
+            return [said]
+        if isinstance(said, Drawn):
+            self._undrawn += said.reasons
+        elif not isinstance(said, Answer):
             worker.ready, self._failures = True, 0
             return []
-        worker.task = None
+        worker.task, worker.answered = None, False
         worker.done += 1
         if worker.done >= self.settings.files_per_worker or said.resident_gib > self.settings.worker_gib:
             self._dismiss(worker)
-        return [said]
+        return [said] if isinstance(said, Answer) else []
 
     def _watched(self) -> list[Answer]:
         """End workers that grow or last beyond all bounds."""
@@ -194,6 +211,9 @@ class Pool:
         if self._failures:
             time.sleep(min(0.1 * 2**self._failures, 10.0))  # it dies at its start: not in circles at full speed
         self._workers.append(self._hired())
+        if task is not None and worker.answered:
+            self._undrawn.append(f"{task.path}: {why}")
+            return []
         return [] if task is None else [Answer(task.drop_id, None, Fault.DEFECT, f"{task.path}: {why}")]
 
     def _dismiss(self, worker: _Worker) -> None:
@@ -222,22 +242,36 @@ def _sharing(settings: Settings, workers: int) -> Settings:
     return settings.model_copy(update={"timing": replace(settings.timing, threads=threads)})
 
 
-def _serve(line: Connection, settings: Settings, sources: Any, work: Callable[[Task, Any], Answer] | None) -> None:
+def _serve(
+    line: Connection,
+    settings: Settings,
+    sources: Any,
+    work: Callable[[Task, Any], Answer] | None,
+    sheets: Path | None,
+) -> None:
     """A worker's life: warm up, then one file after another, until the line is closed."""
     from xherald.detector.config import Configuration
 
+    from .sheets import draw_sheets
     from .work import carry, configured_for, warm_up
 
     configuration = Configuration(settings)
     own = configured_for(configuration, sources)
     if work is None:
         warm_up(configuration)
-    do = work or carry
+    scans: list[Scan] = []
+    do = work or partial(carry, keep=scans.append)
     try:
         line.send("ready")
         while True:
             task = line.recv()
             answer = do(task, own.get(task.source, configuration))
-            line.send(replace(answer, resident_gib=resident_gib(os.getpid())))
+            draws = sheets is not None and bool(scans)
+            line.send(replace(answer, draws=draws, resident_gib=resident_gib(os.getpid())))
+            if sheets is not None and scans:
+                # Nobody waits for it: what came of the file is told.
+                reasons = draw_sheets(scans[0], sheets)
+                line.send(Drawn(tuple(reasons), resident_gib(os.getpid())))
+            scans.clear()
     except (EOFError, OSError):
         return

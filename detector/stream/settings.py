@@ -77,6 +77,8 @@ class StreamSettings(BaseModel):
     attempts : int — of a file, then it is set aside
     retry_s : float — s before the second attempt, doubled from one to the next
     spool : Path or None — what is fetched over the network lies here meanwhile; None for the user's cache folder
+    sheets : Path or None — plot sheets of candidates for sinks that want them; None for the user's data folder
+    sheets_days : float — how long they are kept
     false_discovery_method : {"saffron", "lord"}
     false_discovery_level : float — part of the announcements that may be false on average
     nightly : str or None
@@ -102,6 +104,8 @@ class StreamSettings(BaseModel):
     attempts: int = Field(default=5, ge=1)
     retry_s: float = Field(default=30.0, ge=0)
     spool: Path | None = None
+    sheets: Path | None = None
+    sheets_days: float = Field(default=90.0, gt=0)
     false_discovery_method: Literal["saffron", "lord"] = "lord"
     false_discovery_level: float = Field(default=0.1, gt=0, lt=1)
     nightly: str | None = "30 3 * * *"

@@ -7,7 +7,7 @@ now) and from a defect of ours or of a plugin's.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,10 +17,11 @@ from xherald.photons.errors import ArtefactError, ConfigError, PluginError, Xher
 
 if TYPE_CHECKING:
     from xherald.detector.config import Configuration
+    from xherald.detector.scan import Scan
 
     from .records import Result
 
-__all__ = ["Answer", "Fault", "Task", "carry", "configured_for", "warm_up"]
+__all__ = ["Answer", "Drawn", "Fault", "Task", "carry", "configured_for", "warm_up"]
 
 
 class Fault(StrEnum):
@@ -63,6 +64,7 @@ class Answer:
     reason : str — one line
     trace : str — of a defect
     resident_gib : float — memory of the worker afterwards
+    draws : bool — whether its worker goes on, drawing plot sheets, and says `Drawn` when it takes another file
     """
 
     drop_id: int
@@ -71,16 +73,42 @@ class Answer:
     reason: str = ""
     trace: str = ""
     resident_gib: float = 0.0
+    draws: bool = False
 
 
-def carry(task: Task, configuration: Configuration) -> Answer:
-    """Scan a file, whatever it holds; never raises what is the file's fault or a defect."""
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The plot sheets of a file are drawn.
+
+    Parameters
+    ----------
+    reasons : tuple of str — why some are not
+    resident_gib : float — memory of the worker afterwards
+    """
+
+    reasons: tuple[str, ...] = ()
+    resident_gib: float = 0.0
+
+
+def carry(task: Task, configuration: Configuration, keep: Callable[[Scan], None] = lambda _: None) -> Answer:
+    """Scan a file, whatever it holds; never raises what is the file's fault or a defect.
+
+    Parameters
+    ----------
+    task : Task
+    configuration : Configuration
+    keep : callable — given the scan, if its sources are kept and some are candidates
+    """
     from xherald.detector.scan import scan_file
 
     from .records import result_of
 
     try:
-        return Answer(task.drop_id, result_of(scan_file(task.path, configuration), configuration))
+        scan = scan_file(task.path, configuration)
+        result = result_of(scan, configuration)
+        if result.candidates:
+            keep(scan)
+        return Answer(task.drop_id, result)
     except (ArtefactError, ConfigError, PluginError) as fault:
         # Of the installation, not of the file: no file is set aside for a calibration that is not there.
         return Answer(task.drop_id, None, Fault.PASSING, str(fault))

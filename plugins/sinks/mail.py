@@ -114,6 +114,11 @@ class MailSink(AlertSink):
             )
         return Receipt(place, note=note)
 
+    def wants_sheet(self, options: Options) -> bool:
+        """Whether it is to be attached."""
+        assert isinstance(options, MailOptions)
+        return options.attach_sheet
+
     def secrets(self, options: Options) -> Sequence[str]:
         """The password."""
         assert isinstance(options, MailOptions)
@@ -135,16 +140,21 @@ def message(alert: Alert, options: MailOptions) -> tuple[EmailMessage, str]:
         mail["In-Reply-To"] = _message_id(alert.previous[-1], options)
         mail["References"] = " ".join(_message_id(one, options) for one in alert.previous)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies, please
-    mail.set_content(text(alert) + "\n", cte="quoted-printable")
-    if not options.attach_sheet or alert.sheet is None:
-        return mail, ""
-    sheet = Path(alert.sheet)
+    sheet, note = _sheet(alert) if options.attach_sheet else (None, "")
+    mail.set_content("\n\n".join(filter(None, [text(alert), note])) + "\n", cte="quoted-printable")
+    if sheet is not None:
+        mail.add_attachment(sheet, maintype="image", subtype="png", filename=f"{alert.candidate_id}.png")
+    return mail, note
+
+
+def _sheet(alert: Alert) -> tuple[bytes | None, str]:
+    """The plot sheet, or why it is missing: the alert matters more than its picture."""
+    if alert.sheet is None:
+        return None, ""
     try:
-        mail.add_attachment(sheet.read_bytes(), maintype="image", subtype="png", filename=f"{alert.candidate_id}.png")
+        return Path(alert.sheet).read_bytes(), ""
     except OSError as fault:
-        # The alert matters more than its picture.
-        return mail, f"without its sheet: {sheet}: {fault.strerror or fault}"
-    return mail, ""
+        return None, f"without its sheet: {alert.sheet}: {fault.strerror or fault}"
 
 
 def _connected(options: MailOptions) -> smtplib.SMTP:
