@@ -3,9 +3,9 @@
     def test_it_conforms(xherald_plugin, xherald_kit):
         xherald_kit.check(xherald_plugin, files=["tests/data/good.fits"]).require()
 
-`xherald_plugin` is each plugin in turn of the entry points that the ini option ``xherald_plugins`` names; of all without
-it. Every project's pytest loads this module where xherald is installed: nothing of xherald is imported before a test
-asks for it.
+`xherald_plugin` is each plugin in turn of the entry points that the ini option ``xherald_plugins`` names; of all
+without it. Every project's pytest loads this module where xherald is installed: nothing of xherald is imported before a
+test asks for it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from xherald.photons import Aperture, EventBatch, Observation
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import InstrumentAdapter
 
+from .guarding import guarded
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -112,7 +114,9 @@ def photons_of(
         _refuse_untestable(path, content.time, float(content.frame_time.max(initial=0.0)))
         return Photons(path, None, (), content)
     content.require_good_times()
-    _refuse_untestable(path, content.events.time, content.frame_time)
+    with guarded(configuration.host, "adapters", adapter, f"reading the photons of {path}"):
+        events = content.events
+    _refuse_untestable(path, events.time, content.frame_time)
     stage("looking for sources")
     apertures, notes = _place_sources(content, adapter, configuration, sources)
     stage(f"extracting {len(apertures)} sources")
@@ -133,7 +137,8 @@ def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapt
     settings, host = configuration.settings, configuration.host
     adapter = host.adapter_for(path, read_header(path, settings.read))
     options = host.options_for(adapter, settings.adapters.get(adapter.name, {}))
-    return adapter, adapter.read(path, options, settings.read)
+    with guarded(host, "adapters", adapter, f"reading {path}"):
+        return adapter, adapter.read(path, options, settings.read)
 
 
 def _place_sources(
@@ -148,7 +153,8 @@ def _place_sources(
         listed = read_source_list(sources, observation, configuration.settings.apertures)
         note = f"{len(listed.outside)} sources of {sources} lie outside the field" if listed.outside else ""
         return list(listed.apertures), (note,) if note else ()
-    own = adapter.apertures(observation)
+    with guarded(configuration.host, "adapters", adapter, f"naming the sources of {observation.path}"):
+        own = adapter.apertures(observation)
     if own:
         return own, ()
     return find_sources(observation, configuration.settings.finding, configuration.settings.apertures), ()

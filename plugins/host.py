@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -135,6 +135,7 @@ class PluginHost:
         self.records: list[PluginRecord] = []
         self.failures: list[PluginFailure] = []
         self.broken: Counter[tuple[str, str]] = Counter()
+        self._listener: Callable[[str, str], None] = lambda _kind, _name: None
         self._plugins: dict[str, dict[str, tuple[Plugin, str]]] = {kind: {} for kind in KINDS}
         off = set(disabled)
         found = entry_points(group=ENTRY_POINT_GROUP) if sources is None else sources
@@ -268,6 +269,14 @@ class PluginHost:
         """Registered plugins of a kind, one of `KINDS`, by name."""
         return {name: plugin for name, (plugin, _) in self._plugins[kind].items()}
 
+    def listen(self, listener: Callable[[str, str], None]) -> None:
+        """Have one listener told the kind and name of every plugin that breaks in use, each time."""
+        self._listener = listener
+
+    def _count(self, kind: str, name: str) -> None:
+        self.broken[kind, name] += 1
+        self._listener(kind, name)
+
     def note_failure(self, kind: str, plugin: Plugin, when: str, fault: Exception) -> None:
         """Write down that a plugin broke on something; it stays in use, for the next file may suit it.
 
@@ -285,7 +294,7 @@ class PluginHost:
         """
         package = self._plugins[kind][plugin.name][1] if plugin.name in self._plugins[kind] else "unknown package"
         reason = f"{type(fault).__name__}: {fault}"
-        self.broken[kind, plugin.name] += 1
+        self._count(kind, plugin.name)
         for index, known in enumerate(self.failures):
             own = (known.kind, known.name, known.package) == (kind, plugin.name, package)
             if own and known.reason.endswith(reason):
@@ -324,7 +333,7 @@ class PluginHost:
             _, package = self._plugins["adapters"].pop(adapter.name)
             reason = f"put aside when asked about {path}: {type(fault).__name__}: {fault}"
             self.failures.append(PluginFailure(adapter.name, package, reason, kind="adapters"))
-            self.broken["adapters", adapter.name] += 1
+            self._count("adapters", adapter.name)
             return False
 
     def options_for(self, plugin: Plugin, settings: Mapping[str, object], where: str = "") -> Options:

@@ -105,7 +105,8 @@ def test_a_defect_in_the_code_costs_one_file_only(
     answer = xherald("inspect", "--json", demo_files[1], demo_files[0])
     assert answer.exit_code == 1
     assert answer.stderr.count("\n") == 1
-    assert f"{demo_files[1]}: unexpected ZeroDivisionError: division by zero" in answer.stderr
+    broke = f"adapters plugin 'swift' broke when reading {demo_files[1]}: ZeroDivisionError: division by zero"
+    assert f"{demo_files[1]}: {broke}" in answer.stderr
     assert [row["obs_id"] for row in answer.rows] == ["90001"]
 
 
@@ -153,11 +154,15 @@ def test_plugins_are_listed_with_reasons(xherald: Run, tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("raise RuntimeError('no detector today')\n")
     environment = {"XHERALD_PLUGINS__DISABLED": "[table]", "XHERALD_PLUGINS__FILES": json.dumps([str(bad)])}
-    told = xherald("plugins", "--json", environment=environment).rows[0]
-    assert {one["name"] for one in told["loaded"]} >= {"chandra", "xmm", "swift", "erosita", "einstein_probe"}
-    unused = {one["name"]: one["reason"] for one in told["unused"]}
-    assert unused == {"table": "disabled in the configuration", "bad": "RuntimeError: no detector today"}
-    assert "not in use: RuntimeError: no detector today" in xherald("plugins", environment=environment).stdout
+    told = xherald("plugins", "--json", environment=environment).rows[0]["plugins"]
+    used = {one["name"] for one in told if one["state"] == "in use"}
+    assert used >= {"chandra", "xmm", "swift", "erosita", "einstein_probe"}
+    unused = {one["name"]: (one["state"], one["reason"]) for one in told if one["state"] != "in use"}
+    assert unused == {
+        "table": ("disabled", "disabled in the configuration"),
+        "bad": ("broken", "RuntimeError: no detector today"),
+    }
+    assert "broken: RuntimeError: no detector today" in xherald("plugins", environment=environment).stdout
 
 
 def test_a_large_table_goes_through_in_one_call(xherald: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 from .group import configuration, run_options
 from .stores import opened, store_option
 
-__all__ = ["command"]
+__all__ = ["asked", "command"]
 
 ASKED_S = 2.0
 
@@ -38,7 +38,7 @@ def command(as_json: bool, url: str | None) -> None:
         oldest = store.oldest_waiting()
         told: dict[str, Any] = {
             "store": store.name,
-            "daemon": _asked(settings.stream.metrics_port),
+            "daemon": asked(settings.stream.metrics_port),
             "drops": {state.value: number for state, number in store.drop_counts().items()},
             "waiting_s": None if oldest is None else round(max((now - oldest).total_seconds(), 0.0), 1),
             "alerts": {state.value: number for state, number in store.alert_counts().items()},
@@ -68,11 +68,13 @@ def command(as_json: bool, url: str | None) -> None:
     if told["drift"] is not None:
         for alarm in Drift.from_dict(told["drift"]).alarms:
             click.echo(f"DRIFT   {alarm.words}")
+    for one in (daemon or {}).get("plugins", []):
+        click.echo(f"plugin  {one['name']} ({one['kind']}) broke {one['times']} times; the daemon's log says with what")
     for one in told["set_aside_last"]:
         click.echo(f"set aside: {one['url']}: {one['reason']}")
 
 
-def _asked(port: int) -> dict[str, Any] | None:
+def asked(port: int) -> dict[str, Any] | None:
     """What the daemon on that port of this machine says of itself; None where none answers."""
     if not port:
         return None

@@ -8,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.detector.cases import case_of
-from xherald.plugins import PluginHost, Subjects
+from xherald.detector.guarding import guarded
+from xherald.photons.errors import PluginDefectError
+from xherald.plugins import Embedder, PluginHost, Subjects
 from xherald.plugins.known import known_of, nearest_known
 
 from .result import Neighbours
 from .scoring import DIRECTIONS
 
 __all__ = ["neighbours_of"]
+
+F64 = NDArray[np.float64]
 
 NAMED: Final = 5
 """Nearest bona-fide transients that are named."""
@@ -44,5 +48,16 @@ def neighbours_of(subjects: Subjects, direction: NDArray[np.int8], host: PluginH
         kinds=known.kinds[found],
         distances=distances,
         typical=nearest_known(reference, case, "ordinary", own, k)[1][:, -1],
-        places=case_of(case, kept.settings, host).embedder.place(away, kept.embedding[around]),
+        places=_places(case_of(case, kept.settings, host).embedder, away, kept.embedding[around], host),
     )
+
+
+def _places(embedder: Embedder, distances: F64, positions: F64, host: PluginHost) -> F64:
+    """Where new sources belong; as every embedder does it where this one breaks, which the host is told of."""
+    from xherald.plugins.placement import place_among
+
+    try:
+        with guarded(host, "embedders", embedder, "placing sources on the map"):
+            return embedder.place(distances, positions)
+    except PluginDefectError:
+        return place_among(distances, positions)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.detector.cases import case_of, represent
+from xherald.detector.guarding import guarded
 from xherald.photons import EventBatch
+from xherald.photons.errors import PluginDefectError
 from xherald.photons.statistics import DIP, FLARE, STEADY, Intervals, Timing
 from xherald.plugins import PluginHost, Subjects
 from xherald.plugins.reference import Reference
@@ -87,11 +89,17 @@ def pointed(timing: Timing, direction: NDArray[np.int8] | None = None) -> tuple[
 
 
 def _features(batch: EventBatch, timing: Timing, reference: Reference, host: PluginHost) -> dict[str, F32]:
-    """Features of every case of the reference."""
+    """Features of every case of the reference; one whose plugins break is left out, and written down at the host."""
     features = {}
     for name, kept in reference.cases.items():
-        sample = represent(batch, case_of(name, kept.settings, host), timing)
-        features[name] = np.ascontiguousarray(kept.extractor.transform(sample), dtype=np.float32)
+        case = case_of(name, kept.settings, host)
+        try:
+            with guarded(host, "representations", case.representation or case.extractor, f"representing for {name}"):
+                sample = represent(batch, case, timing)
+            with guarded(host, "extractors", case.extractor, f"making features for {name}"):
+                features[name] = np.ascontiguousarray(kept.extractor.transform(sample), dtype=np.float32)
+        except PluginDefectError:
+            continue
     return features
 
 

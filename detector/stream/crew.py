@@ -116,7 +116,10 @@ class Crew:
             self._with_store(lambda: self._claim(moment) if claiming else None)
             self._with_store(lambda: self._renew(moment))
         self._give(moment)
-        self._answers += self.pool.answers(min(timeout, KEPT_EVERY_S) if self._answers else timeout, also)
+        answers = self.pool.answers(min(timeout, KEPT_EVERY_S) if self._answers else timeout, also)
+        for kind, plugin, times in (broken for answer in answers for broken in answer.broken):
+            self.metrics.broke(kind, plugin, times)
+        self._answers += answers
         self._give(moment)
         return self._keep()
 

@@ -268,6 +268,7 @@ class Daemon:
     def _begin(self) -> tuple[Pool, Files, Mapping[str, tuple[DropSource, Options]]]:
         sources = opened_sources(self._configuration)
         files = Files(spool_of(self._configuration.settings.stream.spool, self._store), sources)
+        self._configuration.host.listen(self.metrics.broke)
         files.tidy(self._store)
         self._sheets = sheets_of(self._configuration) if self._announcing else None
         drawing = None if self._sheets is None else self._sheets.folder

@@ -17,6 +17,7 @@ from xherald.catalog_store.records import Drop, DropState, Sighting
 from xherald.catalog_store.store import Store
 from xherald.detector.config import Configuration
 from xherald.photons.artefacts import sha256_of
+from xherald.detector.guarding import guarded
 from xherald.photons.errors import DropError, UnclaimedFileError, UnreadableFileError, XheraldError
 from xherald.plugins import DropSource, Listing, Options
 from xherald.plugins.files import read_header
@@ -108,7 +109,8 @@ class Intake:
             The source cannot be looked into.
         StoreUnavailableError
         """
-        listed = list(self.source.poll(options or self.options))
+        with guarded(self.configuration.host, "drop_sources", self.source, f"looking at {self.name}"):
+            listed = list(self.source.poll(options or self.options))
         with self._taking:
             return self._take(listed)
 
@@ -158,7 +160,8 @@ class Intake:
             return
         try:
             with_them = [beside[place] for place in with_it if place in beside]
-            path = self.files.fetched(self.source, self.options, one, drop.id, with_them)
+            with guarded(self.configuration.host, "drop_sources", self.source, f"fetching {one.url}"):
+                path = self.files.fetched(self.source, self.options, one, drop.id, with_them)
             found = self._examined(one, path)
         except DropError as fault:
             if fault.passing:

@@ -43,6 +43,8 @@ class Metrics:
         self._memory = Gauge("xherald_resident_bytes", "Resident memory of the daemon and its workers", **add)
         self._drift_p = Gauge("xherald_drift_p_value", "Chance of what the drift watch found", ["group"], **add)
         self._drift_alarm = Gauge("xherald_drift_alarm", "Groups of detections that give drift alarm", **add)
+        self._broke = Counter("xherald_plugin_failures", "Plugins that broke in use", ["kind", "plugin"], **add)
+        self._broken: dict[tuple[str, str], int] = {}
         self._drifting: tuple[str, ...] = ()
         self._beat = time.monotonic()
         self._trouble: str | None = None
@@ -72,6 +74,11 @@ class Metrics:
         """Something went wrong."""
         self._errors.labels(kind).inc()
 
+    def broke(self, kind: str, plugin: str, times: int = 1) -> None:
+        """A plugin broke in use, here or in a worker."""
+        self._broke.labels(kind, plugin).inc(times)
+        self._broken[kind, plugin] = self._broken.get((kind, plugin), 0) + times
+
     def notice(self, what: str) -> None:
         """A notice of new data was read."""
         self._notices.labels(what).inc()
@@ -98,9 +105,10 @@ class Metrics:
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the daemon is well, and why not; drift is told, and no trouble of the daemon's own."""
         silent = time.monotonic() - self._beat
+        plugins = [{"kind": kind, "name": name, "times": times} for (kind, name), times in self._broken.items()]
         trouble = f"its loop has stood still for {silent:.0f} s" if silent > STALE_S else self._trouble
         told = {"well": trouble is None, "trouble": trouble, "seconds_since_beat": round(silent, 1)}
-        return trouble is None, told | {"drift": list(self._drifting)}
+        return trouble is None, told | {"drift": list(self._drifting), "plugins": plugins}
 
 
 class Served:

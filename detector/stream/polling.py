@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from xherald.photons.errors import ConfigError, DropError, StoreUnavailableError, XheraldError
+from xherald.detector.guarding import guarded
+from xherald.photons.errors import ConfigError, DropError, PluginDefectError, StoreUnavailableError, XheraldError
 
 from .intake import Intake, Looked
 from .work import Fault
@@ -111,7 +112,7 @@ class Polling:
         self._watchers = [
             threading.Thread(target=self._watch, args=(name, folder), name=f"xherald-watch-{name}", daemon=True)
             for name, place in self._places.items()
-            if (folder := place.intake.source.watched(place.intake.options)) is not None
+            if (folder := _watched(place.intake, log)) is not None
         ]
         for one in self._watchers:
             one.start()
@@ -213,6 +214,16 @@ class Polling:
 def _pause(place: _Place) -> float:
     """How long what waits is left alone, s."""
     return min(max(place.intake.settings.settle_s / 2, LEAST_PAUSE_S), LONGEST_PAUSE_S)
+
+
+def _watched(intake: Intake, log: Log) -> Path | None:
+    """The folder that a source says can be watched; None where it breaks, for the schedule is the truth."""
+    try:
+        with guarded(intake.configuration.host, "drop_sources", intake.source, f"asked what of {intake.name} to watch"):
+            return intake.source.watched(intake.options)
+    except PluginDefectError as fault:
+        log.error("source broke", source=intake.name, reason=str(fault))
+        return None
 
 
 def trigger_of(name: str, settings: SourceSettings) -> Any:

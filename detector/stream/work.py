@@ -7,13 +7,14 @@ now) and from a defect of ours or of a plugin's.
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xherald.photons.errors import ArtefactError, ConfigError, PluginError, XheraldError
+from xherald.photons.errors import ArtefactError, ConfigError, PluginDefectError, PluginError, XheraldError
 
 if TYPE_CHECKING:
     from xherald.detector.config import Configuration
@@ -65,6 +66,7 @@ class Answer:
     trace : str — of a defect
     resident_gib : float — memory of the worker afterwards
     draws : bool — whether its worker goes on, drawing plot sheets, and says `Drawn` when it takes another file
+    broken : tuple of (str, str, int) — kind and name of each plugin that broke at it, and how often
     """
 
     drop_id: int
@@ -74,6 +76,7 @@ class Answer:
     trace: str = ""
     resident_gib: float = 0.0
     draws: bool = False
+    broken: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,13 @@ def carry(task: Task, configuration: Configuration, keep: Callable[[Scan], None]
     configuration : Configuration
     keep : callable — given the scan, if its sources are kept and some are candidates
     """
+    before = Counter(configuration.host.broken)
+    answer = _carried(task, configuration, keep)
+    broken = configuration.host.broken - before
+    return replace(answer, broken=tuple((kind, name, times) for (kind, name), times in broken.items()))
+
+
+def _carried(task: Task, configuration: Configuration, keep: Callable[[Scan], None]) -> Answer:
     from xherald.detector.scan import scan_file
 
     from .records import result_of
@@ -112,6 +122,8 @@ def carry(task: Task, configuration: Configuration, keep: Callable[[Scan], None]
     except (ArtefactError, ConfigError, PluginError) as fault:
         # Of the installation, not of the file: no file is set aside for a calibration that is not there.
         return Answer(task.drop_id, None, Fault.PASSING, str(fault))
+    except PluginDefectError as fault:
+        return Answer(task.drop_id, None, Fault.DEFECT, f"{task.path}: {fault}", traceback.format_exc())
     except XheraldError as fault:
         if not task.path.exists():
             return Answer(task.drop_id, None, Fault.PASSING, f"{task.path}: is gone, or its disk is")
