@@ -21,6 +21,7 @@ __all__ = [
     "abandon",
     "claim",
     "counts",
+    "first_of",
     "known",
     "listed",
     "locked",
@@ -79,10 +80,17 @@ def settle(connection: Connection, drop_id: int, sha256: str, now: datetime) -> 
         if drop.sha256 == sha256:
             return drop
         raise _refusal(drop, "cannot become stable with other content")
-    same = select(drops.c.id).where(drops.c.sha256 == sha256, drops.c.state != DropState.DUPLICATE)
-    first = connection.execute(same).scalar()
+    first = first_of(connection, sha256)
     state = DropState.STABLE if first is None else DropState.DUPLICATE
-    return _set(connection, drop_id, now, state=state, sha256=sha256, superseded_by=first)
+    return _set(connection, drop_id, now, state=state, sha256=sha256, superseded_by=None if first is None else first.id)
+
+
+def first_of(connection: Connection, sha256: str) -> Drop | None:
+    """The drop that this content was taken as first; None if it is new."""
+    row = connection.execute(
+        select(drops).where(drops.c.sha256 == sha256, drops.c.state != DropState.DUPLICATE)
+    ).first()
+    return None if row is None else _drop(row)
 
 
 def claim(

@@ -180,6 +180,11 @@ class Store:
             lambda connection: [drops.settle(connection, one, sha256, when) for one, sha256 in contents.items()]
         )
 
+    def first_of(self, sha256: str) -> Drop | None:
+        """The drop that content of this SHA-256 was taken as first; None if it is new."""
+        with self._database.read() as connection:
+            return drops.first_of(connection, sha256)
+
     def claim(
         self,
         worker: str,

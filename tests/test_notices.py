@@ -310,6 +310,18 @@ def test_what_is_no_notice_for_us_is_counted_and_passed_over(here: Here) -> None
     assert [one["facility"] for one in here.log.of("notice of others")] == ["NuSTAR"]
 
 
+def test_what_a_second_notice_tells_of_is_judged_with_what_came_before(here: Here) -> None:
+    here.start()
+    page = here.drop("07", "a")
+    here.say(here.notice(page))
+    until(lambda: here.done("a"))
+    (here.folder / "obs" / "07" / "a" / "event_cl" / "a_gti.csv").write_text("obsreg_id,start,stop\nplain,0,1e9\n")
+    here.say(here.notice(page))
+    until(lambda: len(here.store.drops()) == 2 and here.acknowledged() == 2)
+    until(lambda: {one.state for one in here.store.drops()} == {DropState.PROCESSED, DropState.SUPERSEDED})
+    assert {Path(one.url).name for one in here.store.drops()} == {"a.csv"}
+
+
 def test_a_page_elsewhere_has_all_of_the_source_looked_at(here: Here) -> None:
     here.start()
     until(lambda: "/obs/19/" in Archive.asked)

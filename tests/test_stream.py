@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import resource
 import sqlite3
 import threading
@@ -285,11 +286,22 @@ def test_a_file_goes_on_without_what_does_not_come(given_folder: Callable[..., G
     time.sleep(0.35)
     here.intake.look()
     assert here.states() == {event.name: DropState.STABLE}
-    late = _written(here.folder / "ep01234567890wxt12.cat", b"late")
+    # It comes after all: the file is another drop with it than without, and what came is none.
+    late = here.folder / "ep01234567890wxt12.cat"
+    _written(late, b"late").touch()
     here.intake.look()
-    time.sleep(0.35)
+    time.sleep(0.15)
     here.intake.look()
-    assert f"belongs to {event.name}" in here.reason(late.name)
+    first, second = sorted(here.store.drops(), key=lambda one: one.id)
+    assert (first.url, first.state, second.state) == (second.url, DropState.STABLE, DropState.STABLE)
+    assert second.url == str(event)
+    assert first.sha256 != second.sha256
+    # A copy elsewhere that nothing came with is no news.
+    (here.folder / "copy").mkdir()
+    _written(here.folder / "copy" / event.name, event.read_bytes())
+    time.sleep(0.12)
+    here.new_intake(once=True).look()
+    assert sorted(one.state for one in here.store.drops()) == [DropState.DUPLICATE, DropState.STABLE, DropState.STABLE]
 
 
 def test_a_clock_that_is_set_back_or_ahead_holds_nothing_up(given_folder: Callable[..., Given]) -> None:
@@ -494,6 +506,49 @@ def test_a_new_processing_version_supersedes(given_folder: Callable[..., Given])
         ("XH-7_v1", "initial"),
         ("XH-7_v1", "update"),
     ]
+
+
+def test_a_file_is_judged_again_with_what_came_late(
+    running: Callable[..., tuple[Given, Daemon]], demo_files: list[Path]
+) -> None:
+    good_times = demo_files[2].with_name("eventfiles_table_gti.csv").read_bytes()
+    here, _ = running(settle_s=0.1, companions_wait_s=3600)
+    drop_file(here.folder, "7", burst=True)
+    drop_file(here.folder, "8", burst=True)
+    until(lambda: done(here, "7", "8"))
+    _written(here.folder / "7_gti.csv", good_times)
+    until(lambda: len(here.store.drops()) == 3 and done(here, "7", "8"))
+
+    def told() -> list[tuple[str, str]]:
+        lines = [json.loads(one) for one in (here.folder.parent / "alerts.jsonl").read_text().splitlines()]
+        return [(one["candidate_id"], one["alert_type"]) for one in lines]
+
+    until(lambda: len(told()) == 3)
+    assert sorted(told()) == [("XH-7", "initial"), ("XH-7", "update"), ("XH-8", "initial")]
+    assert told()[-1] == ("XH-7", "update")
+    assert [one.state for one in here.store.drops() if one.url.endswith("7_gti.csv")] == []
+    assert [one.what for one in here.store.check() if not one.passing] == []
+
+
+def test_what_came_while_no_daemon_ran_is_taken_up_once(
+    given_folder: Callable[..., Given], demo_files: list[Path]
+) -> None:
+    here = given_folder()
+    drop_file(here.folder, "7", burst=True)
+    here.daemon().once()
+    good_times = demo_files[2].with_name("eventfiles_table_gti.csv").read_bytes()
+    _written(here.folder / "7_gti.csv", good_times)
+    assert [here.daemon().once().processed for _ in range(3)] == [1, 0, 0]
+    states = sorted((one.id, one.state) for one in here.store.drops())
+    assert [state for _, state in states] == [DropState.SUPERSEDED, DropState.ALERTED]
+    # Both together from the beginning are one drop, judged once.
+    _written(here.folder / "9_gti.csv", good_times)
+    drop_file(here.folder, "9", burst=True)
+    assert [here.daemon().once().processed for _ in range(2)] == [1, 0]
+    # Copied anew they are the same, with what belongs to them.
+    for name in ("7", "9"):
+        os.utime(here.folder / f"{name}.csv", (1.71e9, 1.71e9))
+    assert here.daemon().once().processed == 0
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ not is done by the next.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,8 @@ from typing import Final
 from xherald.catalog_store.records import Drop, DropState, Sighting
 from xherald.catalog_store.store import Store
 from xherald.detector.config import Configuration
-from xherald.photons.artefacts import sha256_of
 from xherald.detector.guarding import guarded
+from xherald.photons.artefacts import sha256_of
 from xherald.photons.errors import DropError, UnclaimedFileError, UnreadableFileError, XheraldError
 from xherald.plugins import DropSource, Listing, Options
 from xherald.plugins.files import read_header
@@ -88,6 +89,7 @@ class Intake:
     _examinations: dict[int, Examined] = field(default_factory=dict, init=False)
     _whole: list[tuple[Listing, Drop, str]] = field(default_factory=list, init=False)
     _settled: float = field(default=0.0, init=False)
+    _strangers: set[int] = field(default_factory=set, init=False)
     _taking: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +123,9 @@ class Intake:
         beside = {_place(one): one for one in listed}
         fresh = [one for one in listed if _key(one) not in self._done]
         owners = self._owners(fresh, listed)
+        if self._reopened(fresh, owners, listed):
+            fresh = [one for one in listed if _key(one) not in self._done]
+            owners = self._owners(fresh, listed)
         mine = {name for names in owners.values() for name in names}
         for first in range(0, len(fresh), SEEN_AT_ONCE):
             some: list[Listing] = []
@@ -131,7 +136,7 @@ class Intake:
                     told.waiting += 1
                 else:
                     some.append(one)
-            sightings = [Sighting(self.name, one.url, one.size, one.mtime, one.mark) for one in some]
+            sightings = [self._sighting(one, owners.get(_place(one), ())) for one in some]
             for one, drop in zip(some, self.store.see(sightings) if sightings else (), strict=True):
                 if self.stopped():
                     break
@@ -170,13 +175,13 @@ class Intake:
             return
         reason = found.fault or found.other
         if reason is None:
-            self._whole.append((one, drop, sha256_of(path)))
+            self._whole.append((one, drop, self._content(one, path, with_it)))
             if len(self._whole) >= SETTLED_AT_ONCE or time.monotonic() - self._settled > SETTLED_EVERY_S:
                 self._settle(told)
             return
         patience = self.settings.incomplete_wait_s if found.fault else self.settings.companions_wait_s
         if self.once or self._steadiness.waited(one.url) >= patience:
-            self._quarantine(one, drop, self._why(one, reason, beside.values()), told)
+            self._quarantine(one, drop, reason, told)
         else:
             told.waiting += 1
 
@@ -238,13 +243,39 @@ class Intake:
         told.quarantined += 1
         self._forget(one)
 
-    def _why(self, one: Listing, reason: str, listed: Iterable[Listing]) -> str:
-        """The reason, and whose companion it is if it came after its file was taken."""
-        beside = [other for other in listed if other.folder == one.folder and other.url != one.url]
-        owner = next(
-            (name for name, theirs in self._owners(beside, [*beside, one]).items() if _place(one) in theirs), None
-        )
-        return reason if owner is None else f"belongs to {owner[1]}, which went on without it; release that one"
+    def _reopened(
+        self, fresh: Iterable[Listing], owners: Mapping[tuple[str, str], object], listed: Sequence[Listing]
+    ) -> bool:
+        """Whether something came after the file that it belongs to was done with; that file is then looked at anew."""
+        asked = [one for one in fresh if _place(one) not in owners and _key(one) not in self._strangers]
+        if not self._done or not (asked := [one for one in asked if self._may_belong(one)]):
+            return False
+        folders, wanted = {one.folder for one in asked}, {_place(one) for one in asked}
+        done = [one for one in listed if one.folder in folders and _key(one) in self._done]
+        owned = self._owners(done, listed)
+        late = [one for one in done if wanted.intersection(owned.get(_place(one), ()))]
+        self._done.difference_update(map(_key, late))
+        self._strangers.update(map(_key, asked))
+        return bool(late)
+
+    def _may_belong(self, one: Listing) -> bool:
+        """Whether a file can be one that belongs to another: here it stands and holds no events, elsewhere any can."""
+        return not self._is_local or (self._stands(one) and self._examined(one, Path(one.url)).other is not None)
+
+    def _sighting(self, one: Listing, companions: Iterable[tuple[str, str]]) -> Sighting:
+        """A file with what belongs to it is another drop than without, at the same place."""
+        return Sighting(self.name, one.url, one.size, one.mtime, one.mark + _company(companions))
+
+    def _content(self, one: Listing, path: Path, companions: Collection[tuple[str, str]]) -> str:
+        """SHA-256 of a file; of what belongs to it, too, where this very file was taken without that before."""
+        own = sha256_of(path)
+        beside = [path.with_name(name) for name in sorted(name for _, name in companions)]
+        first = self.store.first_of(own) if beside else None
+        if first is None or (first.source, first.url) != (self.name, one.url):
+            return own
+        if first.mark.endswith(_company(companions)):
+            return own  # it was touched, no more
+        return hashlib.sha256(" ".join([own, *map(sha256_of, beside)]).encode()).hexdigest()
 
     def _owners(
         self, some: Iterable[Listing], listed: Iterable[Listing]
@@ -283,6 +314,12 @@ def _key(one: Listing) -> int:
 
 def _look(one: Listing) -> tuple[int, float, str]:
     return one.size, one.mtime, one.mark
+
+
+def _company(companions: Iterable[tuple[str, str]]) -> str:
+    """What the mark of a file ends in that has come with others; empty without."""
+    names = sorted(name for _, name in companions)
+    return f" with {hashlib.sha256(' '.join(names).encode()).hexdigest()[:12]}" if names else ""
 
 
 def _place(one: Listing) -> tuple[str, str]:
