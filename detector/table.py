@@ -78,17 +78,21 @@ def _worth(rows: Sequence[SourceRow], per_1000: float) -> str:
     flagged = sum(row["kind"] != "steady" and not row["candidate"] for row in rows)
     expected = tested * per_1000 / 1e3
     return (
-        f"{candidates} candidate{'' if candidates == 1 else 's'} at {per_1000:g} expected false "
-        f"alarm{'' if per_1000 == 1 else 's'} per 1,000 sources"
+        f"{_many(candidates, 'candidate')} at {_many(per_1000, 'expected false alarm')} per 1,000 sources"
         + (f", {flagged} more with a flag that rejects" if flagged else "")
-        + f"; {tested:,} source{'' if tested == 1 else 's'} tested: {expected:.2g} false alarms expected."
+        + f"; {_many(tested, 'source')} tested: {expected:.2g} false alarms expected."
     )
+
+
+def _many(number: float, what: str) -> str:
+    return f"{number:,g} {what}{'' if number == 1 else 's'}"
 
 
 def _print_summary(console: Console, rows: Sequence[SourceRow], shown: int) -> None:
     kinds = [row["kind"] for row in rows]
     steady = kinds.count("steady")
-    counted = f"{len(rows)} sources: {kinds.count('flare')} flares, {kinds.count('dip')} dips, {steady} steady"
+    flares, dips = (_many(kinds.count(kind), kind) for kind in ("flare", "dip"))
+    counted = f"{_many(len(rows), 'source')}: {flares}, {dips}, {steady} steady"
     hidden = len(rows) - shown
     console.print(counted + (f" ({hidden} not shown; --all shows them)" if hidden else "") + ".")
 

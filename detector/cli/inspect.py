@@ -65,9 +65,24 @@ def _lines(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [", ".join(f"{key} {_lines(one)[0]}" for key, one in value.items())]
     if isinstance(value, list) and value and isinstance(value[0], dict | str):
-        return [line for one in value for line in _lines(one)]
+        return [line for one in _alike(value) for line in _lines(one)]
     if isinstance(value, list):
         return [" – ".join(_lines(one)[0] for one in value)]
     if isinstance(value, float):
         return [f"{value:.10g}"]
     return [str(value)]
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """Entries that differ in nothing but their names put together: an instrument may have dozens of detectors."""
+    groups: dict[str, list[Any]] = {}
+    for one in values:
+        rest = {key: told for key, told in one.items() if key != "name"} if isinstance(one, dict) else one
+        groups.setdefault(json.dumps(rest), []).append(one)
+    out: list[Any] = []
+    for group in groups.values():
+        one = group[0]
+        if isinstance(one, dict) and len(group) > 1:
+            one = {**one, "name": f"{one['name']} to {group[-1]['name']} ({len(group)})"}
+        out.append(one)
+    return out
