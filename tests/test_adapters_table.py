@@ -15,7 +15,6 @@ from reading import batch, read
 
 from xherald.adapters.table import TableAdapter, TableOptions
 from xherald.photons.errors import FileError, GtiError, UnreadableFileError
-from xherald.plugins import ReadLimits
 
 
 def photons(sources: int = 20, mean: int = 30, seed: int = 5) -> pa.Table:
@@ -185,10 +184,3 @@ def test_nine_thousand_sources(tmp_path: Path) -> None:
     read_back = batch(path)
     assert len(read_back) == 9000
     assert len(read_back.time) == read_back.offsets[-1] > 800_000
-
-
-def test_limit_on_rows(tmp_path: Path) -> None:
-    path = tmp_path / "many.parquet"
-    pq.write_table(photons(), path)
-    with pytest.raises(FileError, match="max_events = 100"):
-        read(path, ReadLimits(max_events=100))

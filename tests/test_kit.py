@@ -17,6 +17,7 @@ from broken_plugins import ALSO, BROKEN, GOOD, SOUND, ids
 from xherald.adapters.ragged import write_batch
 from xherald.photons.errors import ConformanceError
 from xherald.plugins import Plugin, PluginHost
+from xherald.plugins.representations import EtdtCube
 from xherald.plugins.testing import RULES, common, embedders, extractors, refusals, representations, scorers, vetoes
 from xherald.plugins.testing import check as check_any
 
@@ -40,7 +41,10 @@ MORE: Mapping[str, tuple[dict[str, Any], ...]] = {
     "etdt_cube": ({"options": {"normalise": True}},),
     "livetime_map": tuple({"options": {"normalise": how, "align": True}} for how in ("minmax", "unit")),
     "livetime_cube": tuple({"options": {"normalise": how, "align": True}} for how in ("minmax", "unit")),
-    "pca": ({"options": {"components": 7, "solver": "published", "standardise": True}},),
+    "pca": tuple(
+        {"representation": EtdtCube(), "options": {"components": 7, "solver": solver, "standardise": True}}
+        for solver in ("sparse", "published")
+    ),
     "autoencoder": ({"options": {"standardise": True}},),
 }
 """What else than its defaults a plugin is tried with."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import string
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -141,17 +140,9 @@ def rejections(subjects: Subjects) -> dict[str, list[int]]:
     return {name: found for name, found in raised(subjects).items() if name in REJECTING}
 
 
-def test_every_veto_is_registered_and_says_what_it_needs() -> None:
+def test_every_veto_is_registered() -> None:
     assert {name for name, veto in HOST.vetoes.items() if veto.rejects} == REJECTING
     assert {name for name, veto in HOST.vetoes.items() if not veto.rejects} == TELLING
-    sky = Sky(1)
-    sky.background(2_000)
-    subjects = judged(sky.observation(), [(0, 0), (60, 60)])
-    for name, veto in HOST.vetoes.items():
-        numbers = veto.flags(subjects, veto.options_model()).numbers
-        asked = {part for _, part, _, _ in string.Formatter().parse(veto.reason) if part}
-        assert asked <= set(numbers), name
-        assert all(option.description for option in veto.options_model.model_fields.values()), name
 
 
 @given(st.integers(0, 200), st.floats(1e-3, 150.0))
