@@ -19,6 +19,7 @@ from xherald.detector.stream.intake import Looked
 from xherald.detector.stream.metrics import Metrics, Served
 from xherald.detector.stream.polling import Polling, look_at
 from xherald.detector.stream.settings import SourceSettings
+from xherald.detector.stream.work import Answer as Answered
 from xherald.detector.stream.work import Fault, Task, carry
 from xherald.photons.statistics import assess
 from xherald.plugins import PluginHost
@@ -291,3 +292,23 @@ def test_wrong_use_is_exit_code_two(xherald: Run, words: tuple[str, ...], said: 
     answer = xherald("plugins", *words)
     assert answer.exit_code == 2
     assert said in answer.stderr
+
+
+class OneAnswer:
+    """A pool whose worker says once what broke at a file that nobody has in hand any more."""
+
+    idle, size, in_hand = 0, 1, ()
+
+    def answers(self, timeout: float, also: Any = ()) -> list[Any]:
+        return [Answered(7, broken=(("vetoes", "hot_pixel", 2), ("adapters", "odd", 1)))]
+
+
+def test_what_broke_in_a_worker_is_counted_in_the_daemon(store: Any, tmp_path: Path) -> None:
+    from xherald.detector.stream.crew import Crew
+
+    configuration, metrics = load_configuration(None, {}), Metrics()
+    files = intake(tmp_path, store, configuration).files
+    crew = Crew("me", store, configuration, OneAnswer(), files, metrics, Silence())  # type: ignore[arg-type]
+    crew.step(0.0)
+    _, told = metrics.health()
+    assert {(one["name"], one["times"]) for one in told["plugins"]} == {("hot_pixel", 2), ("odd", 1)}
