@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from xherald.photons.errors import StoreError
 
@@ -216,7 +216,8 @@ def _drop(row: Row[Any]) -> Drop:
 
 
 def _set(connection: Connection, drop_id: int, now: datetime, **values: Any) -> Drop:
-    connection.execute(update(drops).where(drops.c.id == drop_id).values(changed=now, **values))
+    this = update(drops).where(drops.c.id == bindparam("this"))
+    connection.execute(this, {"this": drop_id, "changed": now, **values})
     return _drop(connection.execute(select(drops).where(drops.c.id == drop_id)).one())
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
 from xherald.photons.errors import StoreError
 
@@ -139,7 +139,7 @@ def _finish(memory: _Memory, ending: Ending) -> Finished:
     by = next((one.drop_id for one in earlier if one is not None), None) if all(outdated) else None
     state = DropState.PROCESSED if by is None else DropState.SUPERSEDED
     values = {"state": state, "superseded_by": by, "reason": None, "not_before": None, "changed": now, **UNCLAIMED}
-    connection.execute(update(drops).where(drops.c.id == drop_id).values(**values))
+    connection.execute(update(drops).where(drops.c.id == bindparam("this")), {"this": drop_id, **values})
     return Finished(True, replace(drop, **values), superseded, len(verdict.alerts))
 
 
@@ -249,7 +249,7 @@ def _keep(
             "current": later is None,
             "superseded_by": None if later is None else later.id,
         }
-        [observation_id] = connection.execute(insert(observations).values(**row).returning(observations.c.id)).one()
+        [observation_id] = connection.execute(insert(observations).returning(observations.c.id), row).one()
         if other is not None and later is None:
             connection.execute(
                 update(observations).where(observations.c.id == other.id).values(superseded_by=observation_id)
