@@ -48,6 +48,7 @@ class ProcessedFile:
     Parameters
     ----------
     drop_id : int
+    source : str — the drop source's name
     url : str
     size, mtime — as they were when it was taken, see `records.Sighting`
     mission, instrument : str — of its first observation
@@ -55,6 +56,7 @@ class ProcessedFile:
     """
 
     drop_id: int
+    source: str
     url: str
     size: int
     mtime: float
@@ -112,6 +114,7 @@ def processed_files(connection: Connection, limit: int) -> list[ProcessedFile]:
     query = (
         select(
             drops.c.id,
+            drops.c.source,
             drops.c.url,
             drops.c.size,
             drops.c.mtime,
@@ -125,7 +128,7 @@ def processed_files(connection: Connection, limit: int) -> list[ProcessedFile]:
         .order_by(drops.c.id.desc())
         .limit(limit)
     )
-    return [ProcessedFile(*row[:6], int(row[6])) for row in connection.execute(query)]
+    return [ProcessedFile(*row[:7], int(row[7])) for row in connection.execute(query)]
 
 
 def vetted(connection: Connection, limit: int) -> list[VettedCandidate]:
@@ -141,6 +144,7 @@ def vetted(connection: Connection, limit: int) -> list[VettedCandidate]:
             observations.c.obs_id,
             detections.c.detection_id,
             drops.c.id.label("drop_id"),
+            drops.c.source,
             drops.c.url,
             drops.c.size,
             drops.c.mtime,
@@ -171,7 +175,16 @@ def vetted(connection: Connection, limit: int) -> list[VettedCandidate]:
             row.instrument,
             row.obs_id,
             row.detection_id,
-            ProcessedFile(row.drop_id, row.url, row.size, row.mtime, row.mission, row.instrument, row.detections),
+            ProcessedFile(
+                row.drop_id,
+                row.source,
+                row.url,
+                row.size,
+                row.mtime,
+                row.mission,
+                row.instrument,
+                row.detections,
+            ),
         )
         for row in connection.execute(query)
     ]

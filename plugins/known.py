@@ -34,8 +34,9 @@ class Known:
     names, kinds : ndarray, shape (n,), str
         obsreg_id; class where it is known, else flare, dip, other or "".
     rows : mapping of str to ndarray
-        Rows of the bona-fide "flare"s and "dip"s, of both together ("transient"), and of the "ordinary" sources.
-        Transients that are listed as neither, such as XRT 200515, brightened: they count as flares.
+        Rows of the bona-fide "flare"s and "dip"s, of both together ("transient"), of those whose class is known
+        ("classed"; all of them where none is), and of the "ordinary" sources. Transients that are listed as neither,
+        such as XRT 200515, brightened: they count as flares.
     """
 
     names: NDArray[np.str_]
@@ -52,6 +53,8 @@ def known_of(reference: Reference) -> Known:
     direction = np.select([listed == "dip", listed != ""], ["dip", "flare"], "ordinary")
     rows = {name: np.flatnonzero(direction == name) for name in ("flare", "dip", "ordinary")}
     rows["transient"] = np.concatenate([rows["flare"], rows["dip"]])
+    classed = rows["transient"][classes[rows["transient"]] != ""]
+    rows["classed"] = classed if classed.size else rows["transient"]
     return Known(names, np.where(classes == "", listed, classes), rows)
 
 

@@ -10,13 +10,14 @@ import click
 
 from .group import configuration, run_options
 from .progress import stages
+from .stores import opened, store_option
 
 __all__ = ["command"]
 
 
 @click.group("calibration")
 def command() -> None:
-    """Build and show calibrations: combined scores, null sources, references.
+    """Build, show and choose calibrations: combined scores, null sources, references.
 
     A calibration is a folder of JSON, npz and Parquet, of which nothing can execute. The shipped one serves every
     mission that xherald reads; `detection.calibration` in the configuration names another.
@@ -25,6 +26,8 @@ def command() -> None:
     Examples:
       xherald calibration show
       xherald calibration build --out calibrations/mine --seed 7
+      xherald calibration list
+      xherald calibration activate rebuilt-3
     """  # noqa: D301
 
 
@@ -95,6 +98,58 @@ def show(folder: Path | None, as_json: bool) -> None:
 
     where = folder or configuration().settings.detection.calibration or SHIPPED
     _tell(where, dict(load_calibration(where).about), as_json)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every figure of old and new.")
+@store_option
+@run_options
+def listing(as_json: bool, url: str | None) -> None:
+    """List what the nightly job rebuilt for a store, how it was judged, and what is in use.
+
+    \b
+    Exit codes:
+      0  it was listed
+      1  the store cannot be used
+      2  wrong options or configuration
+    """  # noqa: D301
+    from xherald.detector.stream.versions import CONFIGURED, in_use, told
+
+    settings = configuration()
+    with opened(url or settings.settings.store.url) as store:
+        state = told(store)
+        serving = in_use(settings, store) is not settings
+    used = state["in_use"] if serving else CONFIGURED
+    if as_json:
+        click.echo(json.dumps({**state, "in_use": used}))
+        return
+    click.echo(f"{'*' if used == CONFIGURED else ' '} {CONFIGURED}")
+    for one in state["versions"]:
+        mark = "*" if one["name"] == used else " "
+        verdict = "no worse" if one["activated"] else "worse"
+        click.echo(f"{mark} {one['name']}  {one['created_utc']}  of {one['rebuilt_from']}  {verdict}: {one['reason']}")
+
+
+@command.command("activate")
+@click.argument("name", metavar="NAME")
+@store_option
+@run_options
+def activating(name: str, url: str | None) -> None:
+    """Let NAME serve a store: a version of `xherald calibration list`, or "configured".
+
+    A daemon at work takes it up when the files in hand are finished.
+
+    \b
+    Exit codes:
+      0  it serves
+      1  the store cannot be used
+      2  there is no such version
+    """  # noqa: D301
+    from xherald.detector.stream.versions import activate
+
+    with opened(url or configuration().settings.store.url) as store:
+        activate(store, name)
+        click.echo(f"{name} is in use on {store.name}")
 
 
 def _tell(folder: Path, about: dict[str, Any], as_json: bool) -> None:

@@ -18,17 +18,23 @@ __all__ = ["command"]
 
 
 @click.command("nightly")
+@click.option(
+    "--rebuild/--no-rebuild", default=None, help="Rebuild the references, too; as stream.rebuild if not given."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
 @run_options
-def command(as_json: bool, url: str | None) -> None:
+def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
     """Look back on the last day, and say whether stated false-alarm rates have drifted.
 
-    The daemon does this every night (stream.nightly). An alarm is kept in the store and shown by `xherald status`.
+    The daemon does this every night (stream.nightly). An alarm is kept in the store and shown by `xherald status`. A
+    rebuild makes new references of simulated sources and of the stream's own, judges them beside those in use, and
+    takes them into use if no figure is worse; `xherald calibration list` shows what came of it.
 
     \b
     Examples:
       xherald nightly
+      xherald nightly --rebuild
       xherald nightly --json | jq .drift.alarm
 
     \b
@@ -42,7 +48,7 @@ def command(as_json: bool, url: str | None) -> None:
 
     settings = configuration()
     with opened(url or settings.settings.store.url) as store, stages(shown=not as_json) as stage:
-        night = run_night(store, settings, stage=stage)
+        night = run_night(store, settings, rebuilding=rebuild, stage=stage)
         if night is None:
             raise StoreError(f"{store.name}: the nightly job is being done already; wait for it to end")
     if as_json:
@@ -62,3 +68,7 @@ def _tell(night: Night) -> None:
         click.echo("no detection was judged by it")
     if drift.left_out:
         click.echo(f"{drift.left_out:,} detections left out, which another calibration judged")
+    if (rebuilt := night.rebuilt) is not None:
+        what = "nothing rebuilt" if rebuilt.name is None else rebuilt.name
+        state = "" if rebuilt.name is None else " is in use" if rebuilt.activated else " is not taken into use"
+        click.echo(f"{what}{state}: {rebuilt.reason} ({rebuilt.seconds:.0f} s)")

@@ -5,15 +5,15 @@ Each kind has seeds of its own, below `FIRST_EVALUATION_SEED`; what an evaluatio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xherald.detector.reference.bona_fide import BonaFide, kind_of
 from xherald.detector.reference.build import build_reference
-from xherald.detector.reference.population import population_of
+from xherald.detector.reference.population import population_of, source_name
 from xherald.photons import EventBatch
 from xherald.photons.statistics import DIP, FLARE, STEADY, Timing, TimingSettings, assess
 from xherald.plugins.reference import Reference
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST_EVALUATION_SEED",
+    "RealSources",
     "Scored",
     "SimulatedSources",
     "learn_reference",
@@ -107,6 +108,23 @@ class Scored:
         return cls(columns, *rest)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RealSources:
+    """Sources of a stream that join the simulated ones of a reference, n of one instrument and band.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    kinds : tuple of str
+        "flare" or "dip" of those that persons took for real; "" of ordinary ones.
+    origin : list of dict — files that they came from, in JSON's own types
+    """
+
+    batch: EventBatch
+    kinds: tuple[str, ...]
+    origin: list[dict[str, Any]]
+
+
 def simulate_sources(telescope: str, n: int, seed: int, variable_fraction: float, workers: int = 1) -> SimulatedSources:
     """Sources of a telescope with their truth; see `simulation.population.simulate_population`."""
     from xherald.simulation.population import simulate_population
@@ -131,12 +149,28 @@ def learn_reference(
     cases: tuple[Case, ...],
     configuration: Configuration,
     stage: Stage,
+    *,
+    real: RealSources | None = None,
+    number: str = "1",
 ) -> Reference:
-    """A reference of all bona-fide transients among simulated sources, and of some of the ordinary ones."""
+    """A reference of all bona-fide transients among simulated sources, and of some of the ordinary ones.
+
+    Parameters
+    ----------
+    sources : SimulatedSources
+    ordinary : int — of the simulated ones
+    name, number : str — of the reference, and its version
+    cases : tuple of Case
+    configuration : Configuration
+    stage : callable — told what is being done
+    real : RealSources, optional
+        Sources that join them; no class is known of these.
+    """
     from xherald.simulation.population_files import listed_as
 
     rest = np.flatnonzero(~sources.bona_fide & (sources.direction == STEADY))[:ordinary]
     kept = sources.select(sources.bona_fide | np.isin(np.arange(len(sources)), rest))
+    kept = kept if real is None else _named_simulated(kept)
     names, classes = kept.names.tolist(), kept.classes.tolist()
     words = np.where(kept.direction == DIP, "dip", "flare").tolist()
     kinds = {
@@ -144,10 +178,23 @@ def learn_reference(
         for source, kind, word, known in zip(names, classes, words, kept.bona_fide.tolist(), strict=True)
         if known
     }
-    listed = BonaFide(kinds, (), "truth of the simulation")
+    batch, origin = kept.batch, [{"simulated": name}]
+    if real is not None:
+        batch, origin = EventBatch.concatenate([batch, real.batch]), [*origin, *real.origin]
+        own = (source_name(one) for one in real.batch.identities)
+        kinds |= {source: kind for source, kind in zip(own, real.kinds, strict=True) if kind}
+    listed = BonaFide(kinds, (), "truth of the simulation" if real is None else "simulation, and persons' word")
     settings = configuration.settings.reference.association
-    population = population_of(kept.batch, listed, dict(zip(names, classes, strict=True)), [{"simulated": name}])
-    return build_reference(name, "1", population, cases, settings, exact_below=len(kept) + 1, stage=stage)
+    population = population_of(batch, listed, dict(zip(names, classes, strict=True)), origin)
+    return build_reference(name, number, population, cases, settings, exact_below=len(batch) + 1, stage=stage)
+
+
+def _named_simulated(sources: SimulatedSources) -> SimulatedSources:
+    """The same sources under names that no real one bears, so that who reads "like simulated-…" knows."""
+    names = [f"simulated-{name}" for name in sources.names.tolist()]
+    who = zip(sources.batch.identities, names, strict=True)
+    identities = tuple(replace(one, obs_id="", detection_id=name) for one, name in who)
+    return replace(sources, batch=replace(sources.batch, identities=identities), names=np.array(names))
 
 
 def score_sources(sources: SimulatedSources, reference: Reference | None, configuration: Configuration) -> Scored:

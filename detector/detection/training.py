@@ -22,7 +22,14 @@ from xherald.photons.statistics.null import NullTables
 from xherald.plugins.reference import Reference
 
 from .calibration import ANY, Calibration, Either, Group, Odds
-from .samples import FIRST_EVALUATION_SEED, Scored, learn_reference, score_sources, simulate_sources
+from .samples import (
+    FIRST_EVALUATION_SEED,
+    Scored,
+    SimulatedSources,
+    learn_reference,
+    score_sources,
+    simulate_sources,
+)
 from .scoring import COVARIATES, DIRECTIONS
 from .trees import Trees, fit_trees
 
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from xherald.detector.config import Configuration
     from xherald.detector.scan import Stage
 
-__all__ = ["SERVES", "Sizes", "build_calibration"]
+__all__ = ["SERVES", "Sizes", "build_calibration", "curves_of", "either_of", "null_group", "scored_at_once"]
 
 F64 = NDArray[np.float64]
 
@@ -153,13 +160,13 @@ def build_calibration(
     nulls = Scored.joined([one.nulls for one in learned.values()])
     draft = Calibration(name, {}, trees, class_trees, classes, {}, {}, _odds_of({}, nulls.counts), {})
     curves = {
-        "with": _curves(draft.scores(nulls.columns, len(nulls)), nulls.counts),
-        "without": _curves(draft.scores(_bare(nulls.columns), len(nulls)), nulls.counts),
+        "with": curves_of(draft.scores(nulls.columns, len(nulls)), nulls.counts),
+        "without": curves_of(draft.scores(_bare(nulls.columns), len(nulls)), nulls.counts),
     }
     draft = replace(draft, curves=curves)
-    groups = {one: _group(draft, one, SERVES[one], learned[one].nulls, sizes.kept, seed) for one in telescopes}
-    groups[ANY] = _group(draft, ANY, (), replace(nulls, columns=_bare(nulls.columns)), 2 * sizes.kept, seed)
-    draft = replace(draft, either=_either(groups.values()))
+    groups = {one: null_group(draft, one, SERVES[one], learned[one].nulls, sizes.kept, seed) for one in telescopes}
+    groups[ANY] = null_group(draft, ANY, (), replace(nulls, columns=_bare(nulls.columns)), 2 * sizes.kept, seed)
+    draft = replace(draft, either=either_of(groups.values()))
     ranks = draft.ranks(draft.scores(held_out.columns, len(held_out)), held_out.counts, groups[telescopes[0]])
     own = {name: (ranks[name], held_out.direction == code) for name, code in DIRECTIONS.items()}
     about = {
@@ -194,18 +201,24 @@ def _learn(telescope: str, configuration: Configuration, seed: int, sizes: Sizes
 
     def scored(n: int, which: int, variable_fraction: float) -> Scored:
         sources = simulate_sources(telescope, n, seed + which, variable_fraction)
-        parts = []
-        for first in range(0, n, AT_ONCE):
-            chosen = np.zeros(n, dtype=np.bool_)
-            chosen[first : first + AT_ONCE] = True
-            if variable_fraction == 0:
-                chosen &= sources.steady
-            told(f"scoring {chosen.sum():,} sources")
-            parts.append(score_sources(sources.select(chosen), reference, configuration))
-        return Scored.joined(parts)
+        kept = sources.select(sources.steady) if variable_fraction == 0 else sources
+        return scored_at_once(kept, reference, configuration, told)
 
     learning = Scored.joined([scored(sizes.learning, 1, 0.6), scored(sizes.null, 2, 0.0)])
     return _Learned(reference, learning, scored(sizes.learning, 3, 0.6), scored(sizes.calibrating, 4, 0.0))
+
+
+def scored_at_once(
+    sources: SimulatedSources, reference: Reference, configuration: Configuration, stage: Stage
+) -> Scored:
+    """What the scorers say of simulated sources, `AT_ONCE` at a time."""
+    parts = []
+    for first in range(0, len(sources), AT_ONCE):
+        chosen = np.zeros(len(sources), dtype=np.bool_)
+        chosen[first : first + AT_ONCE] = True
+        stage(f"scoring {chosen.sum():,} sources")
+        parts.append(score_sources(sources.select(chosen), reference, configuration))
+    return Scored.joined(parts)
 
 
 def _bare(columns: Mapping[str, F64]) -> dict[str, F64]:
@@ -248,7 +261,7 @@ def _class_trees(sample: Scored) -> tuple[dict[str, tuple[str, ...]], dict[str, 
     return names, trees
 
 
-def _curves(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTables:
+def curves_of(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTables:
     """Pooled distribution of null scores by number of photons."""
     place = np.log10(np.maximum(counts, 1))
     table = np.zeros((len(scores), len(KNOTS), len(PROBABILITY)))
@@ -264,7 +277,7 @@ def _curves(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTables:
     return NullTables(tuple(scores), np.array(KNOTS), PROBABILITY, table, slope, np.zeros(0), nothing, nothing)
 
 
-def _group(draft: Calibration, name: str, serves: tuple[str, ...], nulls: Scored, kept: int, seed: int) -> Group:
+def null_group(draft: Calibration, name: str, serves: tuple[str, ...], nulls: Scored, kept: int, seed: int) -> Group:
     """Null sources of a group, ranked; as many of them as are kept, drawn at random."""
     group = Group(name, serves, {}, np.zeros((0, len(COVARIATES)), dtype=np.float32))
     ranks = draft.ranks(draft.scores(nulls.columns, len(nulls)), nulls.counts, group)
@@ -275,7 +288,7 @@ def _group(draft: Calibration, name: str, serves: tuple[str, ...], nulls: Scored
     return replace(group, z={one: z[rows].astype(np.float32) for one, z in ranks.items()}, covariates=covariates)
 
 
-def _either(groups: Iterable[Group]) -> dict[str, Either]:
+def either_of(groups: Iterable[Group]) -> dict[str, Either]:
     """How the higher of two ranks is distributed over null sources, as far out as `TAIL_SOURCES` of them reach."""
     higher: dict[str, list[F64]] = {}
     for group in groups:

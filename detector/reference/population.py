@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from xherald.detector.scan import Stage, photons_of
-from xherald.photons import EventBatch
+from xherald.photons import EventBatch, Identity
 from xherald.photons.artefacts import sha256_of
 from xherald.photons.errors import FileError, ReferenceDataError, UnclaimedFileError, XheraldError
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from xherald.detector.config import Configuration
 
-__all__ = ["EVENTS_TABLE", "ReferencePopulation", "population_of", "read_population", "source_table"]
+__all__ = ["EVENTS_TABLE", "ReferencePopulation", "population_of", "read_population", "source_name", "source_table"]
 
 EVENTS_TABLE: Final = "eventfiles_table.csv"
 BONA_FIDE_LIST: Final = "bonafide_transients.json"
@@ -139,7 +139,7 @@ def population_of(
     ReferenceDataError
         Two sources bear one name, photons are of several instruments or bands, or `BonaFide.among` refuses the list.
     """
-    names = [_name(one.obs_id, one.detection_id) for one in batch.identities]
+    names = [source_name(one) for one in batch.identities]
     order = sorted(range(len(names)), key=names.__getitem__)
     ordered = tuple(names[i] for i in order)
     if twice := [a for a, b in pairwise(ordered) if a == b]:
@@ -151,8 +151,9 @@ def population_of(
     return ReferencePopulation(ordered, batch, tuple(classes.get(name, "") for name in ordered), known, origin, notes)
 
 
-def _name(obs_id: str, detection_id: str) -> str:
+def source_name(one: Identity) -> str:
     """As the published tables name a source, ``obsid_region``; tables bring such names as they are."""
+    obs_id, detection_id = one.obs_id, one.detection_id
     return detection_id if not obs_id or detection_id.startswith(f"{obs_id}_") else f"{obs_id}_{detection_id}"
 
 

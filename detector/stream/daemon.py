@@ -35,6 +35,7 @@ from .polling import Polling, look_at, trigger_of
 from .pool import Pool, resident_gib
 from .sending import Sender, send_pass
 from .sheets import Sheets, sheets_of
+from .versions import in_use
 from .work import Answer, Fault, Task
 
 __all__ = ["Daemon", "Summary", "opened_sources", "with_stream"]
@@ -202,7 +203,8 @@ class Daemon:
                 crew.step(BEAT_S, also=[self._wake.reader])
                 self._wake.clear()
                 self._beat(crew)
-                nights.step()
+                if nights.step():
+                    self._reloading.set()
                 if abs(step := time.time() - time.monotonic() - clock) > CLOCK_STEP_S:
                     clock += step
                     self._log.warning("the clock was set", seconds=round(step, 1))
@@ -270,9 +272,10 @@ class Daemon:
         files = Files(spool_of(self._configuration.settings.stream.spool, self._store), sources)
         self._configuration.host.listen(self.metrics.broke)
         files.tidy(self._store)
+        used = in_use(self._configuration, self._store)
         self._sheets = sheets_of(self._configuration) if self._announcing else None
         drawing = None if self._sheets is None else self._sheets.folder
-        return Pool(self._configuration, self._configuration.settings.stream, self._work, drawing), files, sources
+        return Pool(used, self._configuration.settings.stream, self._work, drawing), files, sources
 
     def _crew(self, worker: str, pool: Pool, files: Files, sender: Sender | None) -> Crew:
         def finished(done: Finished) -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from xherald.photons.errors import ConfigError, StoreError, StoreUnavailableErro
 
 from .drift import DRIFT, Drift, check_drift
 from .pool import FOR_THE_DAEMON
+from .versions import configured, in_use, name_in_use
 
 if TYPE_CHECKING:
     from xherald.catalog_store.store import Store
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from .logs import Log
     from .metrics import Metrics
+    from .rebuilding import Rebuilt
 
 __all__ = ["NIGHTLY", "Night", "Nights", "run_night", "trigger_of_nights"]
 
@@ -38,6 +41,8 @@ NIGHTLY: Final = "nightly"
 """Name of the stream's state that says whose turn it is, and how the last one went."""
 
 NICENESS: Final = 19
+
+ASKED_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +52,27 @@ class Night:
     Parameters
     ----------
     drift : Drift
+    rebuilt : Rebuilt or None — None where no rebuild was asked for
     seconds : float
     """
 
     drift: Drift
+    rebuilt: Rebuilt | None
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
         """In JSON's own types."""
-        return {"drift": self.drift.as_dict(), "seconds": self.seconds}
+        rebuilt = None if self.rebuilt is None else self.rebuilt.as_dict()
+        return {"drift": self.drift.as_dict(), "rebuilt": rebuilt, "seconds": self.seconds}
 
 
 def run_night(
-    store: Store, configuration: Configuration, *, due: datetime | None = None, stage: Stage = lambda _: None
+    store: Store,
+    configuration: Configuration,
+    *,
+    due: datetime | None = None,
+    rebuilding: bool | None = None,
+    stage: Stage = lambda _: None,
 ) -> Night | None:
     """Do the nightly job, if nobody else does it.
 
@@ -69,6 +82,8 @@ def run_night(
     configuration : Configuration
     due : datetime, optional
         The time of the schedule that it is done for, which is done for once; None does it in any case.
+    rebuilding : bool, optional
+        Whether the reference is rebuilt; as ``stream.rebuild`` says if not given.
     stage : callable, optional
         Told what is being done.
 
@@ -82,20 +97,25 @@ def run_night(
     XheraldError
         Something went wrong, which is kept as a state of the stream, too.
     """
+    from .rebuilding import rebuild
+
     begun = datetime.now(UTC)
     if not _take_turn(store, due, begun, configuration.settings.stream.nightly_longest_s):
         return None
     fault = "ended without a word"
     try:
         stage("drift watch")
-        drift = check_drift(store, configuration)
+        used = in_use(configuration, store)
+        drift = check_drift(store, used)
+        wanted = configuration.settings.stream.rebuild if rebuilding is None else rebuilding
+        rebuilt = rebuild(store, used, configured(configuration), stage) if wanted else None
         fault = ""
     except XheraldError as error:
         fault = str(error)
         raise
     finally:
         _end_turn(store, fault)
-    return Night(drift, round((datetime.now(UTC) - begun).total_seconds(), 1))
+    return Night(drift, rebuilt, round((datetime.now(UTC) - begun).total_seconds(), 1))
 
 
 def trigger_of_nights(cron: str) -> Any:
@@ -138,9 +158,14 @@ class Nights:
     _next: datetime | None = field(default=None, init=False)
     _process: BaseProcess | None = field(default=None, init=False)
     _started: datetime = field(default=datetime.min, init=False)
+    _calibration: str | None = field(default=None, init=False)
+    _asked: float = field(default=0.0, init=False)
+    _is_replaced: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.lay_anew()
+        self._calibration = name_in_use(self.store)
+        self._asked = time.monotonic()
         self._with_store(self._tell_metrics)
 
     @property
@@ -154,8 +179,26 @@ class Nights:
         now = datetime.now(UTC)
         self._next = None if cron is None else trigger_of_nights(cron).get_next_fire_time(None, now)
 
-    def step(self) -> None:
-        """Start the job if it is time; hear of its end. Never raises what is the job's fault."""
+    def step(self) -> bool:
+        """Start the job if it is time; hear of its end. Never raises what is the job's fault.
+
+        Returns
+        -------
+        bool
+            Whether another calibration came into use on the store, here or elsewhere.
+        """
+        self._step()
+        if time.monotonic() - self._asked >= ASKED_EVERY_S and not self.at_work:
+            self._asked = time.monotonic()
+            self._with_store(self._ask)
+        return self._is_replaced
+
+    def _ask(self) -> None:
+        if (name := name_in_use(self.store)) != self._calibration:
+            self._is_replaced = True
+            self.log.info("another calibration is in use", name=name or "as configured")
+
+    def _step(self) -> None:
         if self._process is not None:
             self._look_after(self._process)
             return

@@ -86,6 +86,12 @@ class StreamSettings(BaseModel):
     nightly_longest_s : float — s that it may take; then it is ended
     drift_days : float — days up to now whose detections the drift watch looks at
     drift_level : float — chance of a drift alarm for nothing, over all instruments
+    rebuild : bool — whether the nightly job rebuilds the references, and takes them into use if they are no worse
+    rebuild_sources : int — real sources of each instrument that join the simulated ones
+    rebuild_files : int — files, the latest ones, that they are sought in
+    rebuild_nulls : int — null sources simulated of each telescope, to calibrate what is rebuilt
+    rebuild_judged : int — simulated sources that old and new are judged on
+    calibrations : Path or None — where what is rebuilt is kept; None for the user's data folder
     metrics_port : int — port on localhost of /metrics and /health; 0 for none
     log : {"pretty", "json"}
     """
@@ -112,6 +118,12 @@ class StreamSettings(BaseModel):
     nightly_longest_s: float = Field(default=14_400.0, gt=0)
     drift_days: float = Field(default=1.0, gt=0)
     drift_level: float = Field(default=1e-3, gt=0, lt=1)
+    rebuild: bool = False
+    rebuild_sources: int = Field(default=2000, ge=1)
+    rebuild_files: int = Field(default=500, ge=1)
+    rebuild_nulls: int = Field(default=16_000, ge=100)
+    rebuild_judged: int = Field(default=24_000, ge=100)
+    calibrations: Path | None = None
     metrics_port: int = Field(default=9464, ge=0, le=65535)
     log: Literal["pretty", "json"] = "pretty"
 

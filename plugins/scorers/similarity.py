@@ -85,12 +85,12 @@ class SimilarityScorer(Scorer):
 
 
 def _votes(reference: Reference, features: Mapping[str, F32], voters: int) -> dict[str, F64]:
-    """Shares of the classes among the nearest transients, each weighted with its inverse distance."""
+    """Shares of the classes among the nearest transients of a known class, each weighted with its inverse distance."""
     known = known_of(reference)
-    classes = np.unique(known.kinds[known.rows["transient"]])
+    classes = np.unique(known.kinds[known.rows["classed"]])
     shares = np.zeros((next(iter(features.values())).shape[0], len(classes)))
     for case, own in features.items():
-        found, distances = nearest_known(reference, case, "transient", own, voters)
+        found, distances = nearest_known(reference, case, "classed", own, voters)
         weights = 1.0 / distances
         weights /= weights.sum(axis=1, keepdims=True)
         for number, name in enumerate(classes):

@@ -1,0 +1,127 @@
+"""Calibrations that were rebuilt for a store: which is in use, which there are, and how each was judged.
+
+The artefacts lie in a folder; which of them is in use, with the figures of old and new, stands in the stream's state,
+so that every daemon of a store goes by the same one. A calibration that the configuration names anew goes before what
+was rebuilt of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from xherald.photons.errors import ConfigError
+
+if TYPE_CHECKING:
+    from xherald.catalog_store.records import Json
+    from xherald.catalog_store.store import Store
+    from xherald.detector.config import Configuration
+
+__all__ = [
+    "CALIBRATIONS",
+    "CONFIGURED",
+    "activate",
+    "folder_of",
+    "in_use",
+    "name_in_use",
+    "next_number",
+    "noted",
+    "told",
+]
+
+CALIBRATIONS: Final = "calibrations"
+"""Name of the stream's state."""
+
+CONFIGURED: Final = "configured"
+"""What stands for the calibration that the configuration names, or the shipped one."""
+
+REFUSED_KEPT: Final = 3
+"""Versions that were not activated are kept so many nights; their figures are kept for good."""
+
+
+def told(store: Store) -> dict[str, Any]:
+    """What is known: ``in_use`` (a name, or None), and ``versions``, the earliest first."""
+    return dict(store.stream_state(CALIBRATIONS) or {"in_use": None, "versions": []})
+
+
+def name_in_use(store: Store) -> str | None:
+    """The rebuilt calibration in use; None for the configured one."""
+    name: str | None = told(store)["in_use"]
+    return name
+
+
+def in_use(configuration: Configuration, store: Store) -> Configuration:
+    """The configuration with the calibration that is in use on a store."""
+    state = told(store)
+    entry = next((one for one in state["versions"] if one["name"] == state["in_use"]), None)
+    if entry is None or entry["configured"] != configured(configuration) or not Path(entry["folder"]).is_dir():
+        return configuration
+    settings = configuration.settings
+    detection = settings.detection.model_copy(update={"calibration": Path(entry["folder"])})
+    return replace(configuration, settings=settings.model_copy(update={"detection": detection}))
+
+
+def configured(configuration: Configuration) -> str:
+    """What the configuration names as calibration."""
+    return str(configuration.settings.detection.calibration or "")
+
+
+def folder_of(configuration: Configuration, store: Store) -> Path:
+    """Where calibrations are kept that are rebuilt for a store."""
+    folder = configuration.settings.stream.calibrations
+    if folder is not None:
+        return folder.absolute()
+    from platformdirs import user_data_path
+
+    mark = hashlib.sha256(store.name.encode()).hexdigest()[:12]
+    return user_data_path("xherald") / "calibrations" / mark
+
+
+def next_number(store: Store, folder: Path) -> int:
+    """Number of the next version."""
+    names = [one["name"] for one in told(store)["versions"]] + [path.name for path in folder.glob("rebuilt-*")]
+    return max((int(name.rpartition("-")[2]) for name in names if name.rpartition("-")[2].isdigit()), default=0) + 1
+
+
+def noted(store: Store, entry: Mapping[str, Any]) -> None:
+    """Keep a version with how it was judged; it comes into use if it says that it was activated.
+
+    Of versions that were refused, but the latest few, the folders are removed.
+    """
+
+    def change(state: Json | None) -> Json:
+        known = state or {"in_use": None, "versions": []}
+        in_use = entry["name"] if entry["activated"] else known["in_use"]
+        return {"in_use": in_use, "versions": [*known["versions"], dict(entry)]}
+
+    store.change_stream_state(CALIBRATIONS, change)
+    refused = [one for one in told(store)["versions"] if not one["activated"]]
+    for one in refused[:-REFUSED_KEPT]:
+        shutil.rmtree(one["folder"], ignore_errors=True)
+
+
+def activate(store: Store, name: str) -> None:
+    """Let a version serve, or the configured calibration (`CONFIGURED`).
+
+    Raises
+    ------
+    ConfigError
+        There is none of that name, or its folder is gone.
+    """
+    versions = told(store)["versions"]
+    entry = next((one for one in versions if one["name"] == name), None)
+    if name != CONFIGURED and entry is None:
+        known = ", ".join([CONFIGURED, *(one["name"] for one in versions)])
+        raise ConfigError(f"no calibration {name!r} was rebuilt for {store.name}; there are: {known}")
+    if entry is not None and not Path(entry["folder"]).is_dir():
+        raise ConfigError(f"calibration {name}: its folder {entry['folder']} is gone; bring it back, or name another")
+
+    def change(state: Json | None) -> Json:
+        known = state or {"versions": []}
+        return {**known, "in_use": None if entry is None else name}
+
+    store.change_stream_state(CALIBRATIONS, change)
