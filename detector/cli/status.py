@@ -65,6 +65,9 @@ def command(as_json: bool, url: str | None) -> None:
     click.echo(f"sent    {told['sent_last_day']} in the last day")
     if told["nightly"] is not None and told["nightly"]["fault"]:
         click.echo(f"nightly job failed at {told['nightly']['ended']}: {told['nightly']['fault']}")
+    if told["nightly"] is not None and (rebuilt := told["nightly"].get("rebuilt")) is not None:
+        state = "in use" if rebuilt["activated"] else "not taken into use"
+        click.echo(f"rebuilt {rebuilt['name'] or 'nothing'}, {state}: {rebuilt['reason']}")
     if told["drift"] is not None:
         for alarm in Drift.from_dict(told["drift"]).alarms:
             click.echo(f"DRIFT   {alarm.words}")

@@ -35,7 +35,7 @@ from .polling import Polling, look_at, trigger_of
 from .pool import Pool, resident_gib
 from .sending import Sender, send_pass
 from .sheets import Sheets, sheets_of
-from .versions import in_use
+from .versions import serving
 from .work import Answer, Fault, Task
 
 __all__ = ["Daemon", "Summary", "opened_sources", "with_stream"]
@@ -272,7 +272,7 @@ class Daemon:
         files = Files(spool_of(self._configuration.settings.stream.spool, self._store), sources)
         self._configuration.host.listen(self.metrics.broke)
         files.tidy(self._store)
-        used = in_use(self._configuration, self._store)
+        used = serving(self._configuration, self._store, self._log)
         self._sheets = sheets_of(self._configuration) if self._announcing else None
         drawing = None if self._sheets is None else self._sheets.folder
         return Pool(used, self._configuration.settings.stream, self._work, drawing), files, sources

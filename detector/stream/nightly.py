@@ -102,19 +102,20 @@ def run_night(
     begun = datetime.now(UTC)
     if not _take_turn(store, due, begun, configuration.settings.stream.nightly_longest_s):
         return None
-    fault = "ended without a word"
+    fault, came = "ended without a word", None
     try:
         stage("drift watch")
         used = in_use(configuration, store)
         drift = check_drift(store, used)
         wanted = configuration.settings.stream.rebuild if rebuilding is None else rebuilding
         rebuilt = rebuild(store, used, configured(configuration), stage) if wanted else None
+        came = None if rebuilt is None else {name: getattr(rebuilt, name) for name in ("name", "activated", "reason")}
         fault = ""
     except XheraldError as error:
         fault = str(error)
         raise
     finally:
-        _end_turn(store, fault)
+        _end_turn(store, fault, came)
     return Night(drift, rebuilt, round((datetime.now(UTC) - begun).total_seconds(), 1))
 
 
@@ -164,9 +165,8 @@ class Nights:
 
     def __post_init__(self) -> None:
         self.lay_anew()
-        self._calibration = name_in_use(self.store)
         self._asked = time.monotonic()
-        self._with_store(self._tell_metrics)
+        self._with_store(self._begin)
 
     @property
     def at_work(self) -> bool:
@@ -192,6 +192,10 @@ class Nights:
             self._asked = time.monotonic()
             self._with_store(self._ask)
         return self._is_replaced
+
+    def _begin(self) -> None:
+        self._calibration = name_in_use(self.store)
+        self._tell_metrics()
 
     def _ask(self) -> None:
         if (name := name_in_use(self.store)) != self._calibration:
@@ -222,6 +226,10 @@ class Nights:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_DAEMON)
         try:
             process.start()
+        except OSError as fault:  # no memory or no process to be had: another night
+            self.metrics.error("nightly")
+            self.log.error("nightly job failed", reason=f"its process cannot be started: {fault.strerror or fault}")
+            return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._process, self._started = process, datetime.now(UTC)
@@ -265,6 +273,8 @@ class Nights:
         if last.get("fault"):
             self.metrics.error("nightly")
             self.log.error("nightly job failed", reason=last["fault"])
+        if last.get("rebuilt"):
+            self.log.info("references rebuilt", **last["rebuilt"])
         drift = self._tell_metrics()
         if drift is None:
             return
@@ -311,6 +321,7 @@ def _take_turn(store: Store, due: datetime | None, now: datetime, longest_s: flo
             "due": last.get("due") if due is None else due.isoformat(),
             "ended": None,
             "fault": None,
+            "rebuilt": None,
         }
 
     return store.change_stream_state(NIGHTLY, change) is not None
@@ -331,11 +342,11 @@ def _is_over(last: Json, now: datetime) -> bool:
     return False
 
 
-def _end_turn(store: Store, fault: str) -> None:
+def _end_turn(store: Store, fault: str, rebuilt: Json | None = None) -> None:
     ended = datetime.now(UTC).isoformat(timespec="seconds")
 
     def change(state: Json | None) -> Json | None:
-        return None if state is None else {**state, "ended": ended, "fault": fault or None}
+        return None if state is None else {**state, "ended": ended, "fault": fault or None, "rebuilt": rebuilt}
 
     store.change_stream_state(NIGHTLY, change)
 

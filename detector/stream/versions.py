@@ -14,12 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from xherald.photons.errors import ConfigError
+from xherald.photons.errors import ConfigError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from xherald.catalog_store.records import Json
     from xherald.catalog_store.store import Store
     from xherald.detector.config import Configuration
+
+    from .logs import Log
 
 __all__ = [
     "CALIBRATIONS",
@@ -30,6 +32,7 @@ __all__ = [
     "name_in_use",
     "next_number",
     "noted",
+    "serving",
     "told",
 ]
 
@@ -63,6 +66,15 @@ def in_use(configuration: Configuration, store: Store) -> Configuration:
     settings = configuration.settings
     detection = settings.detection.model_copy(update={"calibration": Path(entry["folder"])})
     return replace(configuration, settings=settings.model_copy(update={"detection": detection}))
+
+
+def serving(configuration: Configuration, store: Store, log: Log) -> Configuration:
+    """As `in_use`; the configuration as it is where the store does not answer, which is put right when it does."""
+    try:
+        return in_use(configuration, store)
+    except StoreUnavailableError as fault:
+        log.warning("the calibration in use is not known", reason=str(fault))
+        return configuration
 
 
 def configured(configuration: Configuration) -> str:
