@@ -83,11 +83,9 @@ def settled(store: Store, files: int) -> bool:
 def killed_at_random(daemons: Daemons, files: int, kills: int, seed: int) -> dict[str, Any]:
     """Kill a daemon again and again while files arrive; what the store and the sink hold when a last one is done."""
     random = np.random.default_rng(seed)
-    arriving = iter(range(files))
     for kill in range(kills):
-        for number in (next(arriving, None) for _ in range(-(-files // kills))):
-            if number is not None:
-                drop_file(daemons.folder, f"{number:04d}", burst=number % 3 == 0)
+        for number in range(kill * files // kills, (kill + 1) * files // kills):  # so that there is work in every life
+            drop_file(daemons.folder, f"{number:04d}", burst=number % 3 == 0)
         one = daemons.start()
         if kill % 2:  # in the middle of its work, not while it gets ready for it
             assert one.stdout is not None
