@@ -599,7 +599,7 @@ class Store:
             return self._database.write(step)
 
     def prune(self, older_than: datetime) -> Pruned:
-        """Remove detections of older observations that are no candidates, payloads of older alerts, and old sightings.
+        """Remove maps of older observations and their detections that are no candidates, old payloads, old sightings.
 
         Drops, candidates, vettings and the fact that an alert was sent are kept.
         """

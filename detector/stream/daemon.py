@@ -268,9 +268,9 @@ class Daemon:
                 continue
 
     def _begin(self) -> tuple[Pool, Files, Mapping[str, tuple[DropSource, Options]]]:
+        self._configuration.host.listen(self.metrics.broke)
         sources = opened_sources(self._configuration)
         files = Files(spool_of(self._configuration.settings.stream.spool, self._store), sources)
-        self._configuration.host.listen(self.metrics.broke)
         files.tidy(self._store)
         used = serving(self._configuration, self._store, self._log)
         self._sheets = sheets_of(self._configuration) if self._announcing else None
