@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import time_machine
 from answers import Answer
 from hypothesis import given
 from hypothesis import strategies as st
 from store_rows import NOW, claimed, detection, observation
-from stream_road import configured
+from stream_road import configured, light
 
 from xherald.catalog_store.looking_back import JudgedBy
 from xherald.catalog_store.records import Run
@@ -25,7 +27,8 @@ from xherald.detector.detection.detect import judge
 from xherald.detector.detection.samples import simulate_sources
 from xherald.detector.stream.daemon import Daemon
 from xherald.detector.stream.drift import ACCURACY, ALL, LEAST, TAIL, Drift, drift_of
-from xherald.detector.stream.nightly import NIGHTLY, run_night, trigger_of_nights
+from xherald.detector.stream.metrics import Metrics
+from xherald.detector.stream.nightly import NIGHTLY, Nights, run_night, trigger_of_nights
 from xherald.photons import EventBatch
 from xherald.photons.errors import ConfigError
 from xherald.photons.statistics import assess
@@ -242,11 +245,6 @@ class Remembering:
 
 
 def test_the_daemon_does_it_in_the_night_and_tells_of_drift(tmp_path: Path, drifted: str) -> None:
-    import threading
-
-    import time_machine
-    from stream_road import light
-
     (tmp_path / "drop").mkdir()
     night = datetime.now(UTC) + timedelta(seconds=6)
     cron = f"{night.minute + (night.second > 0)} * * * *" if night.minute < 59 else "0 * * * *"
@@ -274,6 +272,40 @@ def test_the_daemon_does_it_in_the_night_and_tells_of_drift(tmp_path: Path, drif
         state = store.stream_state(NIGHTLY)
         assert state is not None
         assert state["due"].endswith(":00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"XHERALD_DETECTION__CALIBRATION": "/nowhere"}, "no such folder"),
+        ({"XHERALD_STREAM__NIGHTLY_LONGEST_S": "0.01"}, "took longer than stream.nightly_longest_s = 0.01"),
+        ({}, "ended with the daemon"),
+    ],
+)
+def test_a_night_that_goes_wrong_is_survived_and_told(tmp_path: Path, changes: dict[str, str], expected: str) -> None:
+    log, metrics = Remembering(), Metrics()
+    start = datetime.now(UTC).replace(second=59, microsecond=0)
+    configuration = load_configuration(None, {"XHERALD_STREAM__NIGHTLY": "'* * * * *'", **changes})
+    with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store, time_machine.travel(start, tick=True):
+        nights = Nights(configuration, store, metrics, log)
+        assert not nights.at_work
+
+        def begun() -> bool:
+            nights.step()
+            return nights.at_work
+
+        def over() -> bool:
+            nights.step()
+            return not nights.at_work
+
+        wait_for(begun)
+        if changes:
+            wait_for(over)
+        nights.end()
+        assert not nights.at_work
+        assert expected in f"{log.said} {store.stream_state(NIGHTLY)}"
+        assert (metrics.registry.get_sample_value("xherald_errors_total", {"kind": "nightly"}) or 0) == 1
+        assert metrics.health()[0]
 
 
 def wait_for(come: Callable[[], bool], seconds: float = 90.0) -> None:

@@ -244,7 +244,8 @@ class Nights:
         self._process = None
         if process.exitcode:
             self._failed(f"its process ended with {process.exitcode}")
-        self._with_store(self._tell)
+        else:
+            self._with_store(self._tell)
 
     def _kill(self, process: BaseProcess, why: str) -> None:
         process.kill()
@@ -253,11 +254,15 @@ class Nights:
         self._failed(why)
 
     def _failed(self, why: str) -> None:
+        """Log that the process did not end by itself, and give its turn back, if it had taken one."""
+
         def note() -> None:
             last = self.store.stream_state(NIGHTLY) or {}
-            if not last.get("ended"):
+            if last and not last.get("ended") and _is_over(last, datetime.now(UTC)):
                 _end_turn(self.store, why)
 
+        self.metrics.error("nightly")
+        self.log.error("nightly job failed", reason=why)
         self._with_store(note)
 
     def _with_store(self, work: Callable[[], object]) -> None:
