@@ -113,18 +113,17 @@ def listing(as_json: bool, url: str | None) -> None:
       1  the store cannot be used
       2  wrong options or configuration
     """  # noqa: D301
-    from xherald.detector.stream.versions import CONFIGURED, in_use, told
+    from xherald.detector.stream.versions import CONFIGURED, in_use, name_in_use, told
 
     settings = configuration()
     with opened(url or settings.settings.store.url) as store:
-        state = told(store)
-        serving = in_use(settings, store) is not settings
-    used = state["in_use"] if serving else CONFIGURED
+        versions = told(store)
+        used = name_in_use(store) if in_use(settings, store) is not settings else CONFIGURED
     if as_json:
-        click.echo(json.dumps({**state, "in_use": used}))
+        click.echo(json.dumps({"in_use": used, "versions": versions}))
         return
     click.echo(f"{'*' if used == CONFIGURED else ' '} {CONFIGURED}")
-    for one in state["versions"]:
+    for one in versions:
         mark = "*" if one["name"] == used else " "
         verdict = "no worse" if one["activated"] else "worse"
         click.echo(f"{mark} {one['name']}  {one['created_utc']}  of {one['rebuilt_from']}  {verdict}: {one['reason']}")

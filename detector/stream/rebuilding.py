@@ -72,7 +72,7 @@ def rebuild(store: Store, used: Configuration, configured: str, stage: Stage = l
     digest = _digest(material)
     if not material.sources:
         return Rebuilt(None, False, _nothing(material), _since(begun))
-    if any(one["digest"] == digest and one["configured"] == configured for one in told(store)["versions"]):
+    if any(one["digest"] == digest and one["configured"] == configured for one in told(store)):
         reason = "its sources would be those of an earlier version: nothing is new"
         return Rebuilt(None, False, reason, _since(begun))
     folder = folder_of(used, store)

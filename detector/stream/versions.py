@@ -37,7 +37,10 @@ __all__ = [
 ]
 
 CALIBRATIONS: Final = "calibrations"
-"""Name of the stream's state."""
+"""Name of the stream's state that holds every version and how it was judged."""
+
+IN_USE: Final = "calibration_in_use"
+"""Name of that which says where the one in use lies: a few words, for daemons ask every few seconds."""
 
 CONFIGURED: Final = "configured"
 """What stands for the calibration that the configuration names, or the shipped one."""
@@ -46,25 +49,26 @@ REFUSED_KEPT: Final = 3
 """Versions that were not activated are kept so many nights; their figures are kept for good."""
 
 
-def told(store: Store) -> dict[str, Any]:
-    """What is known: ``in_use`` (a name, or None), and ``versions``, the earliest first."""
-    return dict(store.stream_state(CALIBRATIONS) or {"in_use": None, "versions": []})
+def told(store: Store) -> list[dict[str, Any]]:
+    """All versions, the earliest first, as they were `noted`."""
+    return list((store.stream_state(CALIBRATIONS) or {"versions": []})["versions"])
 
 
 def name_in_use(store: Store) -> str | None:
     """The rebuilt calibration in use; None for the configured one."""
-    name: str | None = told(store)["in_use"]
-    return name
+    state = store.stream_state(IN_USE)
+    return None if state is None else state["name"]
 
 
 def in_use(configuration: Configuration, store: Store) -> Configuration:
     """The configuration with the calibration that is in use on a store."""
-    state = told(store)
-    entry = next((one for one in state["versions"] if one["name"] == state["in_use"]), None)
-    if entry is None or entry["configured"] != configured(configuration) or not Path(entry["folder"]).is_dir():
+    state = store.stream_state(IN_USE)
+    if state is None or state["name"] is None or state["configured"] != configured(configuration):
+        return configuration
+    if not Path(state["folder"]).is_dir():
         return configuration
     settings = configuration.settings
-    detection = settings.detection.model_copy(update={"calibration": Path(entry["folder"])})
+    detection = settings.detection.model_copy(update={"calibration": Path(state["folder"])})
     return replace(configuration, settings=settings.model_copy(update={"detection": detection}))
 
 
@@ -95,7 +99,7 @@ def folder_of(configuration: Configuration, store: Store) -> Path:
 
 def next_number(store: Store, folder: Path) -> int:
     """Number of the next version."""
-    names = [one["name"] for one in told(store)["versions"]] + [path.name for path in folder.glob("rebuilt-*")]
+    names = [one["name"] for one in told(store)] + [path.name for path in folder.glob("rebuilt-*")]
     return max((int(name.rpartition("-")[2]) for name in names if name.rpartition("-")[2].isdigit()), default=0) + 1
 
 
@@ -106,12 +110,12 @@ def noted(store: Store, entry: Mapping[str, Any]) -> None:
     """
 
     def change(state: Json | None) -> Json:
-        known = state or {"in_use": None, "versions": []}
-        in_use = entry["name"] if entry["activated"] else known["in_use"]
-        return {"in_use": in_use, "versions": [*known["versions"], dict(entry)]}
+        return {"versions": [*(state or {"versions": []})["versions"], dict(entry)]}
 
     store.change_stream_state(CALIBRATIONS, change)
-    refused = [one for one in told(store)["versions"] if not one["activated"]]
+    if entry["activated"]:
+        _serve(store, entry)
+    refused = [one for one in told(store) if not one["activated"] and one["name"] != name_in_use(store)]
     for one in refused[:-REFUSED_KEPT]:
         shutil.rmtree(one["folder"], ignore_errors=True)
 
@@ -124,16 +128,17 @@ def activate(store: Store, name: str) -> None:
     ConfigError
         There is none of that name, or its folder is gone.
     """
-    versions = told(store)["versions"]
+    versions = told(store)
     entry = next((one for one in versions if one["name"] == name), None)
     if name != CONFIGURED and entry is None:
         known = ", ".join([CONFIGURED, *(one["name"] for one in versions)])
         raise ConfigError(f"no calibration {name!r} was rebuilt for {store.name}; there are: {known}")
     if entry is not None and not Path(entry["folder"]).is_dir():
         raise ConfigError(f"calibration {name}: its folder {entry['folder']} is gone; bring it back, or name another")
+    _serve(store, entry)
 
-    def change(state: Json | None) -> Json:
-        known = state or {"versions": []}
-        return {**known, "in_use": None if entry is None else name}
 
-    store.change_stream_state(CALIBRATIONS, change)
+def _serve(store: Store, entry: Mapping[str, Any] | None) -> None:
+    """Write down which version is in use; None for the configured calibration."""
+    facts = {name: None if entry is None else entry[name] for name in ("name", "folder", "configured")}
+    store.set_stream_state({IN_USE: facts})
