@@ -222,7 +222,8 @@ def _watched(group: str, parts: Iterable[tuple[str, F64]], known: Mapping[str, F
     expected = _Expected(tuple(known[of] for of in numbers), tuple(number / n for number in numbers.values()))
     tail = float(expected.at(np.array([TAIL]))[0])
     ratio = (n - watched) / (n * tail)
-    error = float(np.sqrt((n - watched) * watched / n)) / (n * tail)
+    # Where all or none lie there, the error is that of one.
+    error = float(np.sqrt(max((n - watched) * watched / n, 1.0))) / (n * tail)
     counted = GroupDrift(group, n, watched, round(ratio, 4), round(error, 4))
     if watched < LEAST:
         return counted
