@@ -328,6 +328,7 @@ def test_a_page_elsewhere_has_all_of_the_source_looked_at(here: Here) -> None:
     drop_file(here.folder / "obs" / "03", "plain")
     here.say(here.notice("https://mirror.example.org/obs/03/"))
     until(lambda: here.done("plain") and here.acknowledged() == 1)
+    assert len(here.store.drops()) == 1
 
 
 def test_a_notice_counts_as_read_only_when_its_files_are_in_the_store(here: Here) -> None:
