@@ -302,10 +302,6 @@ class PluginHost:
                 return
         self.failures.append(PluginFailure(plugin.name, package, f"broke when {when}: {reason}", kind=kind))
 
-    def package_of(self, kind: str, name: str) -> str:
-        """The package that a registered plugin came from."""
-        return self._plugins[kind][name][1]
-
     def adapter_for(self, path: Path, header: Mapping[str, object]) -> InstrumentAdapter:
         """The one adapter that claims a file.
 

@@ -20,9 +20,10 @@ from xherald.detector.detection.calibration import load_calibration
 from xherald.detector.detection.detect import calibration_of
 from xherald.detector.evaluation.comparing import Figure
 from xherald.detector.stream.daemon import Daemon
+from xherald.detector.stream.logs import SilentLog
 from xherald.detector.stream.material import gather
-from xherald.detector.stream.versions import CONFIGURED, activate, in_use, name_in_use, noted
-from xherald.photons.errors import ConfigError
+from xherald.detector.stream.versions import CONFIGURED, activate, in_use, name_in_use, noted, serving
+from xherald.photons.errors import ArtefactError, ConfigError
 
 NULLS = 1500
 JUDGED = 2400
@@ -156,7 +157,9 @@ def test_a_calibration_that_is_configured_anew_goes_first(tmp_path: Path, enviro
         other = load_configuration(None, environment | {"XHERALD_DETECTION__CALIBRATION": str(tmp_path)})
         assert in_use(other, store) is other
         (tmp_path / "one").rmdir()
-        assert in_use(mine, store) is mine
+        with pytest.raises(ArtefactError, match=r"rebuilt-1 is in use .* and is gone; bring it back"):
+            in_use(mine, store)
+        assert serving(mine, store, SilentLog()) is mine
         with pytest.raises(ConfigError, match="is gone; bring it back"):
             activate(store, "rebuilt-1")
         with pytest.raises(ConfigError, match="there are: configured, rebuilt-1"):

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from xherald.photons.errors import ConfigError, StoreUnavailableError
+from xherald.photons.errors import ArtefactError, ConfigError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from xherald.catalog_store.records import Json
@@ -61,23 +61,35 @@ def name_in_use(store: Store) -> str | None:
 
 
 def in_use(configuration: Configuration, store: Store) -> Configuration:
-    """The configuration with the calibration that is in use on a store."""
+    """The configuration with the calibration that is in use on a store.
+
+    Raises
+    ------
+    ArtefactError
+        It is not where it should be.
+    """
     state = store.stream_state(IN_USE)
     if state is None or state["name"] is None or state["configured"] != configured(configuration):
         return configuration
     if not Path(state["folder"]).is_dir():
-        return configuration
+        raise ArtefactError(
+            f"{state['folder']}: calibration {state['name']} is in use on {store.name} and is gone; bring it back, or "
+            "run `xherald calibration activate configured`"
+        )
     settings = configuration.settings
     detection = settings.detection.model_copy(update={"calibration": Path(state["folder"])})
     return replace(configuration, settings=settings.model_copy(update={"detection": detection}))
 
 
 def serving(configuration: Configuration, store: Store, log: Log) -> Configuration:
-    """As `in_use`; the configuration as it is where the store does not answer, which is put right when it does."""
+    """As `in_use`; the configuration as it is, with a word in the log, where the store or the calibration is gone.
+
+    Files go on meanwhile: each of their rows says which calibration it was judged by.
+    """
     try:
         return in_use(configuration, store)
-    except StoreUnavailableError as fault:
-        log.warning("the calibration in use is not known", reason=str(fault))
+    except (StoreUnavailableError, ArtefactError) as fault:
+        log.warning("the configured calibration is used", reason=str(fault))
         return configuration
 
 
