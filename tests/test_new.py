@@ -17,6 +17,7 @@ from conftest import ROOT
 from separate import Separate, mypy_on
 
 from xherald.detector.cli.new import KINDS as WORDS
+from xherald.detector.cli.plugins import KINDS as LISTED
 from xherald.detector.new_package import KINDS
 from xherald.plugins import host
 from xherald.plugins.versions import CONTRACT_VERSION
@@ -52,6 +53,7 @@ def separate(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 def test_every_kind_of_plugin_has_a_template() -> None:
     assert tuple(KINDS) == WORDS
     assert {one.registered for one in KINDS.values()} == set(host.KINDS)
+    assert tuple(host.KINDS) == LISTED
 
 
 def test_it_tells_what_it_wrote(xherald: Callable[..., Answer], tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+# As in `xherald.plugins.host.KINDS`, which help does without.
 KINDS = (
     "adapters",
     "representations",
