@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from xherald.photons.errors import StoreError
 
@@ -25,6 +25,7 @@ __all__ = [
     "known",
     "listed",
     "locked",
+    "merely_seen",
     "oldest_waiting",
     "places",
     "postpone",
@@ -33,6 +34,7 @@ __all__ = [
     "renew",
     "see",
     "settle",
+    "withdraw",
 ]
 
 DONE: Final = frozenset({DropState.PROCESSED, DropState.ALERTED, DropState.SUPERSEDED})
@@ -83,6 +85,17 @@ def settle(connection: Connection, drop_id: int, sha256: str, now: datetime) -> 
     first = first_of(connection, sha256)
     state = DropState.STABLE if first is None else DropState.DUPLICATE
     return _set(connection, drop_id, now, state=state, sha256=sha256, superseded_by=None if first is None else first.id)
+
+
+def merely_seen(connection: Connection, source: str, urls: Collection[str]) -> list[int]:
+    """Numbers of those drops at these places of a source that are only seen."""
+    _, growing = _of_urls(connection, urls)
+    return [number for (theirs, _), number in growing.items() if theirs == source]
+
+
+def withdraw(connection: Connection, numbers: Collection[int]) -> None:
+    """Forget drops that turned out to be none; those that went further in the meantime stay."""
+    connection.execute(delete(drops).where(drops.c.id.in_(numbers), drops.c.state == DropState.SEEN))
 
 
 def first_of(connection: Connection, sha256: str) -> Drop | None:

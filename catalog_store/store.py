@@ -157,6 +157,13 @@ class Store:
             found |= self._database.write(lambda connection: drops.see(connection, missing, when))
         return [found[one] for one in sightings]
 
+    def withdraw(self, source: str, urls: Collection[str]) -> None:
+        """Forget what was seen at these places of a source and turned out to be no drop; what went further stays."""
+        with self._database.read() as connection:
+            numbers = drops.merely_seen(connection, source, urls)
+        if numbers:
+            self._database.write(lambda connection: drops.withdraw(connection, numbers))
+
     def settle(self, drop_id: int, sha256: str, now: datetime | None = None) -> Drop:
         """Take a drop as whole, of this content: it is stable, or a duplicate of one that has the same content.
 

@@ -611,11 +611,13 @@ def test_an_address_that_is_a_secret_is_told_by_where_it_is(tmp_path: Path) -> N
 
 
 def test_settings_in_the_document_are_settings() -> None:
-    first, second = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "alerts.md").read_text(), re.DOTALL)
+    first, *others = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "alerts.md").read_text(), re.DOTALL)
     sinks = open_sinks(AlertSettings.model_validate(marked_yaml.parse(first)[0]["alerts"]), HOST)
     assert {one.plugin.name for one in sinks.values()} == {"jsonl", "webhook", "mail"}
-    (gcn,) = open_sinks(AlertSettings.model_validate({"sinks": marked_yaml.parse(second)[0]}), HOST).values()
-    assert gcn.settings.far_hz_below == 1e-7
+    kafka = {name: one for text in others for name, one in marked_yaml.parse(text)[0].items()}
+    opened = open_sinks(AlertSettings.model_validate({"sinks": kafka}), HOST)
+    assert {name: one.plugin.name for name, one in opened.items()} == {"gcn": "kafka", "hopskotch": "kafka"}
+    assert opened["gcn"].settings.far_hz_below == 1e-7
 
 
 def test_the_sink_in_the_document_is_one(tmp_path: Path) -> None:

@@ -87,6 +87,16 @@ def test_a_file_that_grows_is_steady_from_its_last_change(store: Store) -> None:
     assert store.see([sighting("a", size=20)], NOW + 2 * MINUTE) == [grown]
 
 
+def test_what_was_only_seen_can_be_withdrawn(store: Store) -> None:
+    seen, taken = store.see([sighting("a"), sighting("b")], NOW)
+    store.settle(taken.id, content("b"), NOW)
+    store.withdraw("elsewhere", {seen.url})
+    assert {one.id for one in store.drops()} == {seen.id, taken.id}
+    store.withdraw("local", {seen.url, taken.url, "/drop/never"})
+    assert [one.id for one in store.drops()] == [taken.id]
+    assert grave(store) == []
+
+
 def test_a_file_that_changes_after_it_was_taken_is_a_new_drop(store: Store) -> None:
     (drop,) = claimed(store, "a")
     (later,) = store.see([sighting("a", size=101)], NOW)

@@ -188,7 +188,8 @@ class Given:
         return Intake(name, source, options, self.store, files, self.configuration, stream, once)
 
     def states(self) -> dict[str, DropState]:
-        return {Path(one.url).name: one.state for one in self.store.drops()}
+        """Of the newest drop at each place."""
+        return {Path(one.url).name: one.state for one in sorted(self.store.drops(), key=lambda drop: drop.id)}
 
     def reason(self, name: str) -> str:
         return next(str(one.reason) for one in self.store.drops() if Path(one.url).name == name)
@@ -528,6 +529,22 @@ def test_a_file_is_judged_again_with_what_came_late(
     assert told()[-1] == ("XH-7", "update")
     assert [one.state for one in here.store.drops() if one.url.endswith("7_gti.csv")] == []
     assert [one.what for one in here.store.check() if not one.passing] == []
+
+
+def test_what_was_seen_half_copied_and_belongs_to_another_is_no_drop(
+    given_folder: Callable[..., Given], demo_files: list[Path]
+) -> None:
+    here = given_folder(companions_wait_s=3600)
+    drop_file(here.folder, "7")
+    time.sleep(0.12)
+    assert here.intake.look().stable == 1
+    _written(here.folder / "7_gti.csv", b"")
+    here.intake.look()
+    assert here.states() == {"7.csv": DropState.STABLE, "7_gti.csv": DropState.SEEN}
+    _written(here.folder / "7_gti.csv", demo_files[2].with_name("eventfiles_table_gti.csv").read_bytes())
+    looks = []
+    until(lambda: looks.append(here.intake.look()) or looks[-1].stable == 1)
+    assert [(Path(one.url).name, one.state) for one in here.store.drops()] == [("7.csv", DropState.STABLE)] * 2
 
 
 def test_what_came_while_no_daemon_ran_is_taken_up_once(

@@ -128,11 +128,17 @@ class Intake:
             owners = self._owners(fresh, listed)
         mine = {name for names in owners.values() for name in names}
         for first in range(0, len(fresh), SEEN_AT_ONCE):
+            part = fresh[first : first + SEEN_AT_ONCE]
+            # While it was copied, nobody could tell that it belongs to another, so it may have been seen as a drop.
+            if theirs := [one for one in part if _place(one) in mine]:
+                self.store.withdraw(self.name, {one.url for one in theirs})
+            for one in theirs:
+                self._forget(one)
             some: list[Listing] = []
-            for one in fresh[first : first + SEEN_AT_ONCE]:
+            for one in part:
                 if _place(one) in mine:
-                    self._forget(one)
-                elif self._held_back(one):
+                    continue
+                if self._held_back(one):
                     told.waiting += 1
                 else:
                     some.append(one)
