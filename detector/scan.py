@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xherald.detector.detection.result import Detections
     from xherald.photons.statistics.result import Timing
 
-__all__ = ["Photons", "Scan", "open_file", "photons_of", "scan_file"]
+__all__ = ["Photons", "Scan", "open_file", "photons_of", "scan_file", "scans_of"]
 
 Stage = Callable[[str], None]
 
@@ -50,6 +50,13 @@ class Photons:
     batch: EventBatch
     notes: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None
+
+    @property
+    def likeness(self) -> object:
+        """Equal for files of one instrument and band, which can be judged together; None where a file has several."""
+        instruments = {(one.mission, one.instrument) for one in self.batch.identities}
+        bands = {tuple(band) for band in self.batch.band.tolist()}
+        return (*instruments, *bands) if len(instruments) == len(bands) == 1 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,14 +88,38 @@ def scan_file(
     FileError, PhotonError
         With the reason why the file cannot be used.
     """
+    (scan,) = scans_of([photons_of(path, configuration, sources, stage)], configuration, stage)
+    return scan
+
+
+def scans_of(files: Sequence[Photons], configuration: Configuration, stage: Stage = lambda _: None) -> list[Scan]:
+    """Test and judge the sources of some files together, which is quicker, and comes to the same as each alone.
+
+    Parameters
+    ----------
+    files : sequence of Photons
+        At least one; all of one instrument and band (`Photons.likeness`).
+    configuration, stage
+        See `scan_file`.
+
+    Returns
+    -------
+    list of Scan
+        One a file.
+    """
     from xherald.detector.detection.detect import detect
     from xherald.photons.statistics import assess
 
-    photons = photons_of(path, configuration, sources, stage)
-    stage(f"testing {len(photons.batch)} sources")
-    timing = assess(photons.batch, configuration.settings.timing)
-    stage(f"judging {len(photons.batch)} sources")
-    return Scan(photons, timing, detect(photons, timing, configuration))
+    batch = files[0].batch if len(files) == 1 else EventBatch.concatenate([one.batch for one in files])
+    stage(f"testing {len(batch)} sources")
+    timing = assess(batch, configuration.settings.timing)
+    stage(f"judging {len(batch)} sources")
+    scans: list[Scan] = []
+    stop = 0
+    for photons, told in zip(files, detect(files, batch, timing, configuration), strict=True):
+        first, stop = stop, stop + len(photons.batch)
+        scans.append(Scan(photons, timing.part(first, stop), told))
+    return scans
 
 
 def photons_of(

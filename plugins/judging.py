@@ -32,7 +32,7 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subjects:
-    """Detections under judgement, n sources of one file.
+    """Detections under judgement, n sources: of one file for vetoes, of any number of files for scorers.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Subjects:
     features : mapping of str to ndarray, shape (n, d)
         Of each of the reference's cases, by name; empty without a reference.
     observation : Observation or None
-        None where the photons came in a table.
+        None where the photons came in a table, and for scorers, which see photons and nothing else of a file.
     apertures : tuple of Aperture
         One a source, in the batch's order; empty for a table.
     rows : ndarray, shape (photons,), or None

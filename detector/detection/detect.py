@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +12,12 @@ from xherald.photons import EventBatch
 from xherald.photons.statistics import STEADY, Timing
 from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins import PluginHost
+from xherald.plugins.judging import Subjects
 from xherald.plugins.reference import Reference
 
 from .calibration import ANY, Calibration, Group, calibration_at
 from .neighbours import neighbours_of
-from .result import Detections
+from .result import Detections, VetoFlags
 from .scoring import DIRECTIONS, in_direction, score_columns, subjects_of
 from .vetting import rejected, vet
 
@@ -30,27 +31,36 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
-def detect(photons: Photons, timing: Timing, configuration: Configuration) -> Detections:
-    """Judge the sources of a file.
+def detect(
+    files: Sequence[Photons], batch: EventBatch, timing: Timing, configuration: Configuration
+) -> list[Detections]:
+    """Judge the sources of some files together, each file as if it were alone.
 
     Parameters
     ----------
-    photons : Photons
+    files : sequence of Photons
+        All of one instrument and band.
+    batch : EventBatch
+        All their sources, in the order of the files.
     timing : Timing
+        Of the batch.
     configuration : Configuration
+
+    Returns
+    -------
+    list of Detections
+        One a file.
 
     Raises
     ------
     ArtefactError
         The calibration cannot be used.
     """
-    return judge(photons.batch, timing, configuration, photons)
+    return _judged(batch, timing, configuration, [(one.batch, one) for one in files])
 
 
-def judge(
-    batch: EventBatch, timing: Timing, configuration: Configuration, photons: Photons | None = None
-) -> Detections:
-    """Judge the sources of a batch.
+def judge(batch: EventBatch, timing: Timing, configuration: Configuration) -> Detections:
+    """Judge the sources of a batch that comes from no file, so that no veto sees pixels.
 
     Parameters
     ----------
@@ -58,16 +68,25 @@ def judge(
         Of one instrument; sources of several together are judged by their timing alone.
     timing : Timing
     configuration : Configuration
-    photons : Photons, optional
-        The file that they came from, without which no veto sees pixels.
     """
+    (told,) = _judged(batch, timing, configuration, [(batch, None)])
+    return told
+
+
+def _judged(
+    batch: EventBatch,
+    timing: Timing,
+    configuration: Configuration,
+    parts: Sequence[tuple[EventBatch, Photons | None]],
+) -> list[Detections]:
+    """Judge a batch that consists of parts: what goes source by source for all at once, the rest part by part."""
     calibration = calibration_of(configuration)
     settings = configuration.settings.detection
     group = _group_for(calibration, batch)
     reference = _reference_for(calibration, group, batch, configuration.host)
     if reference is None:
         group = calibration.groups[ANY]
-    subjects = subjects_of(batch, timing, reference, configuration.host, photons)
+    subjects = subjects_of(batch, timing, reference, configuration.host)
     columns = score_columns(subjects, configuration.host, settings.scorers)
     scores = calibration.scores(columns, len(batch))
     ranks = calibration.ranks(scores, batch.counts, group)
@@ -77,29 +96,62 @@ def judge(
     # A source that was found because it burst is as significant as that was at most.
     best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, batch.selection_p)) for p in (best, probability))
     classes, class_probabilities = calibration.class_probabilities(columns, direction)
-    options = {
-        name: configuration.host.options_for(veto, settings.vetoes.get(name, {}), f"detection.vetoes.{name}")
-        for name, veto in configuration.host.vetoes.items()
-    }
-    vetoes = vet(subjects, configuration.host.vetoes, options, configuration.host)
+    score = _of_direction(scores, direction)
+    p_astro = _astrophysical(calibration, direction, best, batch.counts, settings.varying_per_1000)
+    neighbours = neighbours_of(subjects, direction, configuration.host)
     with np.errstate(invalid="ignore"):
         significant = probability <= settings.false_alarms_per_1000 / 1000.0
-    return Detections(
-        subjects=subjects,
-        columns=columns,
-        score=_of_direction(scores, direction),
-        chances=chances,
-        false_alarm_probability=probability,
-        far_hz=probability * _sources_per_second(batch, settings.sources_per_day),
-        p_astro=_astrophysical(calibration, direction, best, batch.counts, settings.varying_per_1000),
-        classes=classes,
-        class_probabilities=class_probabilities,
-        neighbours=neighbours_of(subjects, direction, configuration.host),
-        vetoes=vetoes,
-        significant=significant,
-        candidate=significant & ~rejected(vetoes, len(batch)),
-        calibration=f"{calibration.name}@{calibration.about['created_utc']} {group.name}",
+    told: list[Detections] = []
+    stop = 0
+    for own, photons in parts:
+        first, stop = stop, stop + len(own)
+        some = slice(first, stop)
+        theirs = _part_of(subjects, first, stop, own, photons)
+        vetoes = _vetoes_on(theirs, configuration)
+        told.append(
+            Detections(
+                subjects=theirs,
+                columns={name: column[some] for name, column in columns.items()},
+                score=score[some],
+                chances={name: chance[some] for name, chance in chances.items()},
+                false_alarm_probability=probability[some],
+                far_hz=probability[some] * _sources_per_second(own, settings.sources_per_day),
+                p_astro=p_astro[some],
+                classes=classes,
+                class_probabilities=class_probabilities[some],
+                neighbours=None if neighbours is None else neighbours.part(first, stop),
+                vetoes=vetoes,
+                significant=significant[some],
+                candidate=significant[some] & ~rejected(vetoes, len(own)),
+                calibration=f"{calibration.name}@{calibration.about['created_utc']} {group.name}",
+            )
+        )
+    return told
+
+
+def _part_of(subjects: Subjects, first: int, stop: int, batch: EventBatch, photons: Photons | None) -> Subjects:
+    """The subjects of one file, with all that the file tells of them."""
+    features = subjects.features
+    return Subjects(
+        batch=batch,
+        timing=subjects.timing.part(first, stop),
+        direction=subjects.direction[first:stop],
+        intervals=subjects.intervals.part(first, stop),
+        reference=subjects.reference,
+        features=None if features is None else {name: values[first:stop] for name, values in features.items()},
+        observation=None if photons is None else photons.observation,
+        apertures=() if photons is None else photons.apertures,
+        rows=None if photons is None else photons.rows,
     )
+
+
+def _vetoes_on(subjects: Subjects, configuration: Configuration) -> tuple[VetoFlags, ...]:
+    host, settings = configuration.host, configuration.settings.detection
+    options = {
+        name: host.options_for(veto, settings.vetoes.get(name, {}), f"detection.vetoes.{name}")
+        for name, veto in host.vetoes.items()
+    }
+    return vet(subjects, host.vetoes, options, host)
 
 
 def calibration_of(configuration: Configuration) -> Calibration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,11 @@ class Neighbours:
     distances: F64
     typical: F64
     places: F64
+
+    def part(self, first: int, stop: int) -> Neighbours:
+        """Those of the sources from `first` to before `stop`."""
+        arrays = ("names", "kinds", "distances", "typical", "places")
+        return replace(self, **{name: getattr(self, name)[first:stop] for name in arrays})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

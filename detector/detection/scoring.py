@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from xherald.photons.statistics import DIP, FLARE, STEADY, Intervals, Timing
 from xherald.plugins import PluginHost, Subjects
 from xherald.plugins.reference import Reference
 
-if TYPE_CHECKING:
-    from xherald.detector.scan import Photons
-
 __all__ = ["COVARIATES", "covariates_of", "gap_fraction", "pointed", "score_columns", "subjects_of"]
 
 F32 = NDArray[np.float32]
@@ -29,14 +26,8 @@ COVARIATES = ("log10_counts", "background_share", "gap_fraction", "log10_livetim
 """What null sources are matched in, besides the instrument."""
 
 
-def subjects_of(
-    batch: EventBatch,
-    timing: Timing,
-    reference: Reference | None,
-    host: PluginHost,
-    photons: Photons | None = None,
-) -> Subjects:
-    """Sources as scorers and vetoes get them, in the direction that the timing tests favour.
+def subjects_of(batch: EventBatch, timing: Timing, reference: Reference | None, host: PluginHost) -> Subjects:
+    """Sources as scorers get them, in the direction that the timing tests favour.
 
     Parameters
     ----------
@@ -45,8 +36,6 @@ def subjects_of(
     reference : Reference, optional
         Of the sources' own instrument.
     host : PluginHost
-    photons : Photons, optional
-        The file that they came from.
     """
     direction, intervals = pointed(timing)
     return Subjects(
@@ -56,9 +45,6 @@ def subjects_of(
         intervals=intervals,
         reference=reference,
         features=None if reference is None else _features(batch, timing, reference, host),
-        observation=None if photons is None else photons.observation,
-        apertures=() if photons is None else photons.apertures,
-        rows=None if photons is None else photons.rows,
     )
 
 
@@ -156,13 +142,14 @@ def covariates_of(batch: EventBatch) -> dict[str, F64]:
 
 def gap_fraction(batch: EventBatch) -> F64:
     """Part of the time from the first good moment to the last that is not good, shape (n,)."""
-    first, stop = batch.gti_offsets[:-1], batch.gti_offsets[1:]
-    total = np.concatenate([[0.0], np.cumsum(np.diff(batch.gti, axis=1).ravel())])
-    has = stop > first
-    span = np.ones(len(batch))
-    span[has] = batch.gti[stop[has] - 1, 1] - batch.gti[first[has], 0]
-    good = np.where(has, total[stop] - total[first], 1.0)
-    return np.clip(1.0 - good / np.maximum(span, np.finfo(float).tiny), 0.0, 1.0)
+    if not len(batch):
+        return np.empty(0)
+    # A sum of its own, not a difference of running sums, gives a source the same number whatever batch it is in.
+    first, last = batch.gti_offsets[:-1], batch.gti_offsets[1:] - 1
+    good = np.add.reduceat(np.diff(batch.gti, axis=1).ravel(), first)
+    span = batch.gti[last, 1] - batch.gti[first, 0]
+    gaps: F64 = np.clip(1.0 - good / np.maximum(span, np.finfo(float).tiny), 0.0, 1.0)
+    return gaps
 
 
 def in_direction(subjects: Subjects, direction: NDArray[np.int8]) -> Subjects:

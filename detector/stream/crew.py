@@ -7,6 +7,7 @@ stands in a file's way and may pass is held too, with its claim.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,10 @@ MOST_AHEAD: Final = 16
 QUICK_S: Final = 0.5
 """Files a worker claimed ahead at most, where those claimed before were gone in less than this, s. At first there is
 one: a claim is an attempt, and a daemon that is killed again and again is to cost few files one."""
+
+MOST_TOGETHER: Final = 16
+SMALL_BYTES: Final = 2**20
+"""Files that a worker is given together at most, and bytes in all; a larger file goes alone."""
 
 HELD_A_WORKER: Final = 4
 """Files a worker that may be held back by something passing, before no more are claimed."""
@@ -150,20 +155,34 @@ class Crew:
             self._hand[drop.id] = _InHand(drop)
 
     def _give(self, moment: float) -> None:
-        for drop_id, one in list(self._hand.items()):
-            if self.pool.idle <= 0:
-                return
-            if drop_id in self._given or one.ready_at > moment:
-                continue
+        """Hand out what waits to the workers that are free."""
+        waiting = deque(one for key, one in self._hand.items() if key not in self._given and one.ready_at <= moment)
+        while waiting and self.pool.idle > 0:
+            if tasks := self._handful(waiting):
+                self.pool.give(*tasks)
+
+    def _handful(self, waiting: deque[_InHand]) -> list[Task]:
+        """A worker's share of what waits, taken off it: a large file, or some small ones, which go quicker together."""
+        share = min(-(-len(waiting) // self.pool.size), MOST_TOGETHER)
+        tasks: list[Task] = []
+        size = 0
+        while waiting and len(tasks) < share:
+            drop = waiting[0].drop
+            # What took a worker with it before is not put together with others.
+            if tasks and (drop.attempts > 1 or size + drop.size > SMALL_BYTES):
+                break
+            waiting.popleft()
+            self._given.add(drop.id)
             try:
-                path = self.files.of(one.drop)
+                tasks.append(Task(drop.id, self.files.of(drop), drop.source))
             except DropError as fault:
                 kind = Fault.PASSING if fault.passing else Fault.FILE
-                self._answers.append(Answer(drop_id, None, kind, str(fault)))
-                self._given.add(drop_id)
+                self._answers.append(Answer(drop.id, None, kind, str(fault)))
                 continue
-            self._given.add(drop_id)
-            self.pool.give(Task(drop_id, path, one.drop.source))
+            size += drop.size
+            if drop.attempts > 1:
+                break
+        return tasks
 
     def _renew(self, moment: float) -> None:
         if self._hand and moment - self._renewed > LEASE.total_seconds() / 3:

@@ -1,8 +1,9 @@
-"""Worker processes on the road: each has one file in hand, none takes the others or the daemon with it.
+"""Worker processes on the road: each has one file or some small ones in hand, none takes the daemon with it.
 
 Workers are started anew (not forked), so that they hold none of the daemon's threads, locks and connections. One that
 has done its share or grown too large is replaced when its file is done; one that grows far too large, or takes far too
-long, is ended at once, and so is what it had in hand: an attempt is lost, not the file.
+long, is ended at once, and so is what it had in hand: an attempt is lost, not the file. Where it had several, nobody
+knows which of them it was, so each goes to a worker again, alone, and no attempt is lost yet.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -33,17 +34,18 @@ PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 FAR_TOO_LARGE: Final = 1.5
 LOOKED_EVERY_S: Final = 0.5
 END_S: Final = 5.0
+READY: Final = "ready"
 FOR_THE_DAEMON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A process, the line to it, what it has in hand, and whether it has told what came of that and only draws."""
+    """A process, the line to it, what it has in hand, and whether it has told what came of it and only draws."""
 
     process: BaseProcess
     line: Connection
     ready: bool = False
-    task: Task | None = None
+    tasks: tuple[Task, ...] = ()
     since: float = 0.0
     done: int = 0
     leaving: bool = False
@@ -59,7 +61,8 @@ class Pool:
     configuration : Configuration
     settings : StreamSettings
     work : callable, optional
-        What is done with a task, given the configuration too; a function of a module, for it is named to the worker.
+        What is done with a task in place of the road, given the configuration too; a function of a module, for it is
+        named to the worker.
     sheets : Path, optional
         Folder for plot sheets of candidates, which are drawn if it is given.
     """
@@ -72,6 +75,7 @@ class Pool:
     _looked: float = field(default=0.0, init=False)
     _failures: int = field(default=0, init=False)
     _undrawn: list[str] = field(default_factory=list, init=False)
+    _alone: deque[Task] = field(default_factory=deque, init=False)
 
     def start(self) -> None:
         """Start as many workers as are wanted."""
@@ -85,8 +89,8 @@ class Pool:
 
     @property
     def idle(self) -> int:
-        """Workers that are ready for a file."""
-        return sum(one.ready and one.task is None and not one.leaving for one in self._workers)
+        """Workers that are ready for a file, and that none waits for."""
+        return max(len(self._free()) - len(self._alone), 0)
 
     @property
     def failures(self) -> int:
@@ -96,19 +100,20 @@ class Pool:
     @property
     def in_hand(self) -> tuple[Task, ...]:
         """Files that are being worked on."""
-        return tuple(one.task for one in self._workers if one.task is not None)
+        return (*(task for one in self._workers for task in one.tasks), *self._alone)
 
     @property
     def processes(self) -> tuple[int, ...]:
         """Process ids of the workers."""
         return tuple(one.process.pid for one in self._workers if one.process.pid is not None)
 
-    def give(self, task: Task) -> None:
-        """Hand a file to an idle worker."""
-        worker = next(one for one in self._workers if one.ready and one.task is None and not one.leaving)
-        worker.task, worker.since = task, time.monotonic()
+    def give(self, *tasks: Task) -> None:
+        """Hand a file, or some small ones, to an idle worker."""
+        worker = self._free()[0]
+        worker.tasks, worker.since = tasks, time.monotonic()
+        worker.done += len(tasks)
         try:
-            worker.line.send(task)
+            worker.line.send(tasks)
         except OSError:
             return  # it just died; its end is noticed where answers are
 
@@ -120,6 +125,8 @@ class Pool:
         timeout : float
         also : iterable of Connection — what else ends the waiting
         """
+        while self._alone and self._free():
+            self.give(self._alone.popleft())
         lines: list[Any] = [one.line for one in self._workers]
         ready = set(wait([*lines, *also], timeout))
         found: list[Answer] = []
@@ -139,11 +146,14 @@ class Pool:
         for worker in self._workers:
             worker.line.close()
         for worker in self._workers:
-            worker.process.join(END_S if worker.task is None else 0.0)
+            worker.process.join(0.0 if worker.tasks else END_S)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
         self._workers.clear()
+
+    def _free(self) -> list[_Worker]:
+        return [one for one in self._workers if one.ready and not one.tasks and not one.leaving]
 
     def _hired(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
@@ -168,19 +178,21 @@ class Pool:
             said = worker.line.recv()
         except (EOFError, OSError):
             return self._lost(worker, "its worker ended without a word (killed, or out of memory)")
-        if isinstance(said, Answer) and said.draws:
-            worker.answered = True
-            return [said]
-        if isinstance(said, Drawn):
-            self._undrawn += said.reasons
-        elif not isinstance(said, Answer):
+        if said == READY:
             worker.ready, self._failures = True, 0
             return []
-        worker.task, worker.answered = None, False
-        worker.done += 1
-        if worker.done >= self.settings.files_per_worker or said.resident_gib > self.settings.worker_gib:
+        found: list[Answer] = []
+        if isinstance(said, Drawn):
+            self._undrawn += said.reasons
+            worker.tasks, held = (), said.resident_gib
+        else:
+            found, held = said, said[-1].resident_gib
+            drawn = {one.drop_id for one in found if one.draws}
+            worker.tasks = tuple(one for one in worker.tasks if one.drop_id in drawn)
+        worker.answered = bool(worker.tasks)
+        if not worker.tasks and (worker.done >= self.settings.files_per_worker or held > self.settings.worker_gib):
             self._dismiss(worker)
-        return [said] if isinstance(said, Answer) else []
+        return found
 
     def _watched(self) -> list[Answer]:
         """End workers that grow or last beyond all bounds."""
@@ -190,7 +202,7 @@ class Pool:
         self._looked = moment
         found: list[Answer] = []
         for worker in list(self._workers):
-            if worker.task is None or worker.process.pid is None:
+            if not worker.tasks or worker.process.pid is None:
                 continue
             held = resident_gib(worker.process.pid)
             if held > FAR_TOO_LARGE * self.settings.worker_gib:
@@ -200,8 +212,8 @@ class Pool:
         return found
 
     def _lost(self, worker: _Worker, why: str) -> list[Answer]:
-        """Replace a worker that is gone or has to go; its file's attempt is lost."""
-        task = worker.task
+        """Replace a worker that is gone or has to go; its file's attempt is lost, of several none's."""
+        tasks = worker.tasks
         if not worker.ready:
             self._failures += 1
         self._workers.remove(worker)
@@ -211,10 +223,13 @@ class Pool:
         if self._failures:
             time.sleep(min(0.1 * 2**self._failures, 10.0))  # it dies at its start: not in circles at full speed
         self._workers.append(self._hired())
-        if task is not None and worker.answered:
-            self._undrawn.append(f"{task.path}: {why}")
+        if worker.answered:
+            self._undrawn += [f"{task.path}: {why}" for task in tasks]
             return []
-        return [] if task is None else [Answer(task.drop_id, None, Fault.DEFECT, f"{task.path}: {why}")]
+        if len(tasks) > 1:
+            self._alone += tasks
+            return []
+        return [Answer(task.drop_id, None, Fault.DEFECT, f"{task.path}: {why}") for task in tasks]
 
     def _dismiss(self, worker: _Worker) -> None:
         self._workers.remove(worker)
@@ -253,25 +268,44 @@ def _serve(
     from xherald.detector.config import Configuration
 
     from .sheets import draw_sheets
-    from .work import carry, configured_for, warm_up
+    from .work import configured_for, warm_up
 
     configuration = Configuration(settings)
     own = configured_for(configuration, sources)
     if work is None:
         warm_up(configuration)
-    scans: list[Scan] = []
-    do = work or partial(carry, keep=scans.append)
     try:
-        line.send("ready")
+        line.send(READY)
         while True:
-            task = line.recv()
-            answer = do(task, own.get(task.source, configuration))
-            draws = sheets is not None and bool(scans)
-            line.send(replace(answer, draws=draws, resident_gib=resident_gib(os.getpid())))
+            scans: list[Scan] = []
+            tasks: tuple[Task, ...] = line.recv()
+            answers = _worked(tasks, own, configuration, work, scans.append)
+            drawn = {scan.photons.path for scan in scans} if sheets is not None else set()
+            held = resident_gib(os.getpid())
+            paths = {task.drop_id: task.path for task in tasks}
+            line.send([replace(one, draws=paths[one.drop_id] in drawn, resident_gib=held) for one in answers])
             if sheets is not None and scans:
-                # Nobody waits for it: what came of the file is told.
-                reasons = draw_sheets(scans[0], sheets)
+                # Nobody waits for it: what came of the files is told.
+                reasons = [reason for scan in scans for reason in draw_sheets(scan, sheets)]
                 line.send(Drawn(tuple(reasons), resident_gib(os.getpid())))
-            scans.clear()
     except (EOFError, OSError):
         return
+
+
+def _worked(
+    tasks: Sequence[Task],
+    own: Mapping[str, Configuration],
+    configuration: Configuration,
+    work: Callable[[Task, Any], Answer] | None,
+    keep: Callable[[Scan], None],
+) -> list[Answer]:
+    """What comes of some files, those of one source together, for they are of one configuration."""
+    from .work import carry_together
+
+    if work is not None:
+        return [work(task, own.get(task.source, configuration)) for task in tasks]
+    answers: list[Answer] = []
+    for source in dict.fromkeys(task.source for task in tasks):
+        theirs = [task for task in tasks if task.source == source]
+        answers += carry_together(theirs, own.get(source, configuration), keep)
+    return answers

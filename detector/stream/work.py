@@ -1,4 +1,7 @@
-"""One file down the road, in a worker: what comes of it, or why nothing does: `carry`, `Task`, `Answer`.
+"""Files down the road, in a worker: what comes of each, or why nothing does: `carry`, `carry_together`.
+
+A small file costs many small steps, whatever it holds, so small ones of one instrument are judged together. None may
+cost another anything: what goes wrong with several is done again with each alone.
 
 A fault of the file (`XheraldError`) is told apart from one that may pass (no memory, no space, a file that is gone for
 now) and from a defect of ours or of a plugin's.
@@ -8,21 +11,24 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xherald.photons.errors import ArtefactError, ConfigError, PluginDefectError, PluginError, XheraldError
 
 if TYPE_CHECKING:
     from xherald.detector.config import Configuration
-    from xherald.detector.scan import Scan
+    from xherald.detector.scan import Photons, Scan
+    from xherald.plugins import PluginHost
 
     from .records import Result
 
-__all__ = ["Answer", "Drawn", "Fault", "Task", "carry", "configured_for", "warm_up"]
+__all__ = ["Answer", "Drawn", "Fault", "Task", "carry", "carry_together", "configured_for", "warm_up"]
+
+T = TypeVar("T")
 
 
 class Fault(StrEnum):
@@ -102,36 +108,101 @@ def carry(task: Task, configuration: Configuration, keep: Callable[[Scan], None]
     configuration : Configuration
     keep : callable — given the scan, if its sources are kept and some are candidates
     """
-    before = Counter(configuration.host.broken)
-    answer = _carried(task, configuration, keep)
-    broken = configuration.host.broken - before
-    return replace(answer, broken=tuple((kind, name, times) for (kind, name), times in broken.items()))
+    (answer,) = carry_together([task], configuration, keep)
+    return answer
 
 
-def _carried(task: Task, configuration: Configuration, keep: Callable[[Scan], None]) -> Answer:
-    from xherald.detector.scan import scan_file
+def carry_together(
+    tasks: Sequence[Task], configuration: Configuration, keep: Callable[[Scan], None] = lambda _: None
+) -> list[Answer]:
+    """Scan files, those of one instrument together; what comes of each is what would come of it alone.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    configuration : Configuration
+    keep : callable — as for `carry`
+
+    Returns
+    -------
+    list of Answer
+        In the order of the tasks.
+    """
+    from xherald.detector.scan import photons_of, scans_of
 
     from .records import result_of
 
+    files = [_File(task, configuration.host) for task in tasks]
+    alike: dict[object, list[tuple[_File, Photons]]] = {}
+    for number, file in enumerate(files):
+        photons = file.go(lambda path=file.task.path: photons_of(path, configuration))  # type: ignore[misc]
+        if photons is not None:
+            alike.setdefault(photons.likeness or number, []).append((file, photons))
+    for group in alike.values():
+        together = _scanned_together([photons for _, photons in group], configuration)
+        for place, (file, photons) in enumerate(group):
+            scan = together[place] if together else file.go(lambda own=photons: scans_of([own], configuration)[0])  # type: ignore[misc]
+            result = None if scan is None else file.go(lambda own=scan: result_of(own, configuration))  # type: ignore[misc]
+            if scan is not None and result is not None:
+                file.answer = Answer(file.task.drop_id, result)
+                if result.candidates:
+                    keep(scan)
+    return [file.told() for file in files]
+
+
+def _scanned_together(files: Sequence[Photons], configuration: Configuration) -> list[Scan]:
+    """Scans of several files; none where anything went wrong, for then it is to cost the file that it is of alone."""
+    from xherald.detector.scan import scans_of
+
+    if len(files) < 2:
+        return []
+    before = Counter(configuration.host.broken)
     try:
-        scan = scan_file(task.path, configuration)
-        result = result_of(scan, configuration)
-        if result.candidates:
-            keep(scan)
-        return Answer(task.drop_id, result)
-    except (ArtefactError, ConfigError, PluginError) as fault:
-        # Of the installation, not of the file: no file is set aside for a calibration that is not there.
-        return Answer(task.drop_id, None, Fault.PASSING, str(fault))
-    except PluginDefectError as fault:
-        return Answer(task.drop_id, None, Fault.DEFECT, f"{task.path}: {fault}", traceback.format_exc())
-    except XheraldError as fault:
-        if not task.path.exists():
-            return Answer(task.drop_id, None, Fault.PASSING, f"{task.path}: is gone, or its disk is")
-        return Answer(task.drop_id, None, Fault.FILE, str(fault))
-    except (MemoryError, OSError) as fault:
-        return Answer(task.drop_id, None, Fault.PASSING, _one_line(task, fault))
-    except Exception as fault:
-        return Answer(task.drop_id, None, Fault.DEFECT, _one_line(task, fault), traceback.format_exc())
+        scans = scans_of(files, configuration)
+    except Exception:  # whatever it is, it comes again where that file is scanned by itself, and is told there
+        return []
+    return scans if configuration.host.broken == before else []
+
+
+@dataclass(slots=True)
+class _File:
+    """A file on the road, which plugins broke at it, and what came of it."""
+
+    task: Task
+    host: PluginHost
+    broken: Counter[tuple[str, str]] = field(default_factory=Counter)
+    answer: Answer | None = None
+
+    def go(self, stretch: Callable[[], T]) -> T | None:
+        """Go a stretch of the road; None, and an answer, where the road ends there."""
+        before = Counter(self.host.broken)
+        try:
+            return stretch()
+        except (ArtefactError, ConfigError, PluginError) as fault:
+            # Of the installation, not of the file: no file is set aside for a calibration that is not there.
+            self._ends(Fault.PASSING, str(fault))
+        except PluginDefectError as fault:
+            self._ends(Fault.DEFECT, f"{self.task.path}: {fault}", traceback.format_exc())
+        except XheraldError as fault:
+            if self.task.path.exists():
+                self._ends(Fault.FILE, str(fault))
+            else:
+                self._ends(Fault.PASSING, f"{self.task.path}: is gone, or its disk is")
+        except (MemoryError, OSError) as fault:
+            self._ends(Fault.PASSING, _one_line(self.task, fault))
+        except Exception as fault:
+            self._ends(Fault.DEFECT, _one_line(self.task, fault), traceback.format_exc())
+        finally:
+            self.broken += self.host.broken - before
+        return None
+
+    def told(self) -> Answer:
+        """What came of it."""
+        assert self.answer is not None
+        return replace(self.answer, broken=tuple((kind, name, times) for (kind, name), times in self.broken.items()))
+
+    def _ends(self, fault: Fault, reason: str, trace: str = "") -> None:
+        self.answer = Answer(self.task.drop_id, None, fault, reason, trace)
 
 
 def configured_for(

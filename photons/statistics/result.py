@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ class Intervals:
     counts: F64
     expected: F64
 
+    def part(self, first: int, stop: int) -> Intervals:
+        """Those of the sources from `first` to before `stop`."""
+        return Intervals(**{name: getattr(self, name)[first:stop] for name in self.__slots__})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TestColumns:
@@ -57,6 +61,11 @@ class TestColumns:
     p: F64
     intervals: Intervals
 
+    def part(self, first: int, stop: int) -> TestColumns:
+        """The test on the sources from `first` to before `stop`."""
+        some, intervals = slice(first, stop), self.intervals.part(first, stop)
+        return replace(self, statistic=self.statistic[some], p=self.p[some], intervals=intervals)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hardness:
@@ -68,6 +77,10 @@ class Hardness:
     value: F64
     low: F64
     high: F64
+
+    def part(self, first: int, stop: int) -> Hardness:
+        """Those of the sources from `first` to before `stop`."""
+        return Hardness(self.value[first:stop], self.low[first:stop], self.high[first:stop])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,3 +117,24 @@ class Timing:
     block_edges: F64
     block_rates: F64
     block_offsets: NDArray[np.int64]
+
+    def part(self, first: int, stop: int) -> Timing:
+        """The verdict on the sources from `first` to before `stop`, as it is had from a batch of these alone."""
+        if (first, stop) == (0, len(self.p_value)):
+            return self
+        some = slice(first, stop)
+        edges = slice(self.block_offsets[first], self.block_offsets[stop])
+        return Timing(
+            tests=tuple(test.part(first, stop) for test in self.tests),
+            p_value=self.p_value[some],
+            kind=self.kind[some],
+            best=self.best[some],
+            intervals=self.intervals.part(first, stop),
+            peak=self.peak.part(first, stop),
+            variability_index=self.variability_index[some],
+            log10_odds=self.log10_odds[some],
+            hardness=self.hardness.part(first, stop),
+            block_edges=self.block_edges[edges],
+            block_rates=self.block_rates[edges],
+            block_offsets=self.block_offsets[first : stop + 1] - self.block_offsets[first],
+        )
