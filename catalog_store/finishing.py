@@ -120,7 +120,7 @@ def _finish(memory: _Memory, ending: Ending) -> Finished:
         raise StoreError(f"drop {drop_id} ({drop.url}): is {drop.state.value}; only a claimed drop can be finished")
     _require_told_apart(records)
     run_id = memory.run_id(ending.run)
-    earlier = [_earlier(connection, one) for one in records]
+    earlier = [_earlier(connection, one, drop_id) for one in records]
     replaced = [one for one in earlier if one is not None and not one.is_later]
     outdated = tuple(one is not None and one.is_later for one in earlier)
     before = questions.of_observations(connection, [one.id for one in replaced]) if replaced else []
@@ -191,7 +191,8 @@ def _require_told_apart(records: Sequence[ObservationRecord]) -> None:
         raise StoreError(f"{named[0][0]} {named[0][2]}: occurs twice in one drop; tell the parts apart")
 
 
-def _earlier(connection: Connection, record: ObservationRecord) -> _Earlier | None:
+def _earlier(connection: Connection, record: ObservationRecord, drop_id: int) -> _Earlier | None:
+    """What stands of the same observation; of equal versions the drop that was seen last is the later one."""
     if not record.obs_id:
         return None
     same = [observations.c[name] == getattr(record, name) for name in IDENTITY]
@@ -199,7 +200,8 @@ def _earlier(connection: Connection, record: ObservationRecord) -> _Earlier | No
     row = connection.execute(query.where(*same, observations.c.current).with_for_update()).one_or_none()
     if row is None:
         return None
-    is_later = version_key(row.processing_version) > version_key(record.processing_version)
+    theirs, ours = version_key(row.processing_version), version_key(record.processing_version)
+    is_later = theirs > ours or (theirs == ours and row.drop_id > drop_id)
     return _Earlier(row.id, row.drop_id, is_later)
 
 

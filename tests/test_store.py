@@ -303,6 +303,16 @@ def test_an_earlier_processing_that_comes_later_does_not_stand(store: Store) -> 
     assert grave(store) == []
 
 
+def test_of_equal_versions_the_one_seen_last_stands_whichever_is_done_first(store: Store) -> None:
+    first, second = claimed(store, "without", "with")
+    store.finish(second.id, RUN, [observation("1", "10")], one_candidate("c"), NOW)
+    done = store.finish(first.id, RUN, [observation("1", "10")], one_candidate("late"), NOW)
+    assert (done.drop.state, done.drop.superseded_by) == (DropState.SUPERSEDED, second.id)
+    assert store.drop(second.id).state is DropState.PROCESSED
+    assert [one.id for one in store.candidates()] == ["c"]
+    assert grave(store) == []
+
+
 def test_parts_and_instruments_of_one_observation_stand_side_by_side(store: Store) -> None:
     drops = claimed(store, "r1", "r2", "none", "nothing")
     for drop, (obs_id, part) in zip(drops, [("1", "r1"), ("1", "r2"), ("", ""), ("", "")], strict=True):

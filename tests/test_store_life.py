@@ -189,7 +189,8 @@ class LifeOfDrops(RuleBasedStateMachine):
             assert work()
             self.finished += 1
             other = self.standing.get(obs_id)
-            later = other is not None and int(OBSERVATIONS[self.content[other]][1]) > int(version)
+            # Of equal versions the drop that was seen last stands.
+            later = other is not None and (int(OBSERVATIONS[self.content[other]][1]), other) > (int(version), drop)
             self.state[drop] = DropState.SUPERSEDED if later else DropState.PROCESSED
             if not later:
                 self.standing[obs_id] = drop
