@@ -49,8 +49,8 @@ class SourceRow(TypedDict):
     pos_err_arcsec: float | None
     off_axis_arcmin: float | None
     counts: int
-    background_counts: float
-    background_error: float
+    background_counts: float | None
+    background_error: float | None
     livetime_s: float
     candidate: bool
     candidate_id: str | None
@@ -218,7 +218,7 @@ def value_at(row: SourceRow, path: str) -> Any:
 def _columns(scan: Scan) -> dict[str, list[Any]]:
     batch, timing, detections = scan.photons.batch, scan.timing, scan.detections
     n, identities, subjects = len(batch), batch.identities, detections.subjects
-    background = np.diff(batch.background_offsets)
+    around = np.where(batch.area_ratio > 0, np.diff(batch.background_offsets), np.nan)
     kind = np.where(detections.significant, subjects.direction, STEADY)
     return {
         "file": [str(scan.photons.path)] * n,
@@ -231,8 +231,8 @@ def _columns(scan: Scan) -> dict[str, list[Any]]:
         "pos_err_arcsec": [one.pos_err_arcsec for one in identities],
         "off_axis_arcmin": [one.off_axis_arcmin for one in identities],
         "counts": batch.counts.tolist(),
-        "background_counts": batch.background_counts.tolist(),
-        "background_error": (np.sqrt(background + 0.5) * batch.area_ratio).tolist(),
+        "background_counts": known(around * batch.area_ratio),
+        "background_error": known(np.sqrt(around + 0.5) * batch.area_ratio),
         "livetime_s": batch.livetime.tolist(),
         **_verdict(detections),
         "kind": [KINDS[code] for code in kind.tolist()],

@@ -113,7 +113,8 @@ def _counts(row: SourceRow) -> str:
 
 
 def _background(row: SourceRow) -> str:
-    return f"{row['background_counts']:.1f}±{row['background_error']:.1f}" if row["background_error"] else UNKNOWN
+    counts, error = row["background_counts"], row["background_error"]
+    return UNKNOWN if counts is None or error is None else f"{counts:.1f}±{error:.1f}"
 
 
 def _p_value(row: SourceRow) -> str:

@@ -227,7 +227,10 @@ class Observation:
     def require_good_times(self) -> None:
         """Refuse to go on without good-time intervals, on which every livetime rests."""
         if not any(len(one.gti) for one in self.detectors):
-            raise GtiError("no good-time intervals: livetime is unknown, so nothing can be tested for variability")
+            raise GtiError(
+                "no good-time intervals: livetime is unknown, so nothing can be tested for variability; the file has "
+                "no table of a name that its adapter knows (`GtiLayout`), or none with rows"
+            )
 
     def require_projection(self) -> SkyProjection:
         """The sky projection, or the reason why there is none as an error."""

@@ -54,17 +54,21 @@ class Instrument:
     band_open : bool — whether the ends of the band are left out
     hardness_split : float — keV
     gti : tuple of GtiLayout — in order of preference
-    frame_default : float — s
+    frame_default : float — s; of an instrument without frames, how sharply it tells times
     frame_keywords : tuple of (str, float) — keyword and what makes seconds of its value
     timed_by_frame : bool
         Whether TIME is a property of the frame, so that TIMEPIXR says where in it; False where times are randomised.
-    detector_column : str or None — None for an instrument of one detector
+    detector_column : str or None
+        None for an instrument of one detector, and where several share good times and livetime: the background of a
+        source is taken from the detectors that its aperture touches alone.
     detector_modulo : int or None
     detector_name : str — "{n}" standing for the number
     rules : tuple of Rule — the standard filter, in order
     time, x, y : str — columns
     position_null : float or None — value of X or Y without a position, where TNULL does not say
-    live_keywords : tuple of (str, str) — a detector's livetime and good time
+    live_keywords : tuple of (str, str)
+        Names of the keywords that hold a detector's livetime and good time, "{n}" standing for its number; DTCOR, DEADC
+        and LIVETIME over ONTIME are looked at without.
     mode_keywords : tuple of str
     no_image : tuple of NoImage
     point_spread : PointSpread or None — None for an instrument without an image
@@ -103,7 +107,7 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class MissionTable:
-    """A mission: its value of TELESCOP, upper case, and its instruments."""
+    """A mission: its value of TELESCOP, in upper or lower case, and its instruments."""
 
     telescop: str
     instruments: tuple[Instrument, ...]
@@ -142,8 +146,9 @@ class FitsAdapter(InstrumentAdapter):
 
     def claims(self, path: Path, header: Mapping[str, object]) -> bool:
         """By TELESCOP and INSTRUME."""
-        known = {name for one in self.mission.instruments for name in one.instrume}
-        return text(header, "TELESCOP").upper() == self.mission.telescop and text(header, "INSTRUME").upper() in known
+        known = {name.upper() for one in self.mission.instruments for name in one.instrume}
+        is_ours = text(header, "TELESCOP").upper() == self.mission.telescop.upper()
+        return is_ours and text(header, "INSTRUME").upper() in known
 
     def read(self, path: Path, options: Options, limits: ReadLimits) -> Observation:
         """Read headers and good times; the photons when they are asked for."""
@@ -188,7 +193,7 @@ class FitsAdapter(InstrumentAdapter):
         """The row of the table that describes this file."""
         found = text(file.events.header.over(file.primary.header), "INSTRUME").upper()
         for instrument in self.mission.instruments:
-            if found in instrument.instrume:
+            if found in {name.upper() for name in instrument.instrume}:
                 return instrument
         raise UnreadableFileError(file.path, f"INSTRUME = {found!r} is no instrument of {self.mission.telescop}")
 

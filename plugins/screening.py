@@ -101,7 +101,7 @@ class Energy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinearEnergy:
-    """``(value + offset) × kev_per_unit``.
+    """``(value + offset) × kev_per_unit``; the offset is in the column's units, so 0.04 PI + 1.6 keV has 40.
 
     Parameters
     ----------

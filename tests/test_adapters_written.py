@@ -30,6 +30,7 @@ from writers import (
 from xherald.adapters.einstein_probe import EinsteinProbeAdapter
 from xherald.adapters.xmm import XmmAdapter
 from xherald.photons.errors import FileError, UnreadableFileError
+from xherald.plugins import FitsAdapter, GtiLayout, Instrument, LinearEnergy, MissionTable
 
 # Writer, file name, detectors, centre, spread (arcmin), shift to the middle of the frame (s), position and energy step.
 MISSIONS: dict[
@@ -383,3 +384,24 @@ def test_hrc_belongs_to_no_adapter(tmp_path: Path) -> None:
     path = write_chandra(tmp_path / "hrcf12345N001_evt2.fits", some_photons(10), header={"INSTRUME": "HRC"})
     with pytest.raises(FileError, match="CHANDRA / HRC is none of"):
         observe(path)
+
+
+@pytest.mark.parametrize("written", ["NuSTAR", "NUSTAR"])
+def test_a_mission_is_claimed_however_its_name_is_written(written: str) -> None:
+    fpma = Instrument(
+        instrume=("FPMA",),
+        energies=(LinearEnergy("PI", 0.04, offset=40),),
+        band=(3.0, 79.0),
+        hardness_split=10.0,
+        gti=(GtiLayout("GTI"),),
+        frame_default=2e-6,
+    )
+
+    class NustarAdapter(FitsAdapter):
+        name = "nustar"
+        mission = MissionTable(written, (fpma,))
+
+    adapter = NustarAdapter()
+    assert adapter.claims(Path("a.evt"), {"TELESCOP": "NuSTAR", "INSTRUME": "fpma"})
+    assert not adapter.claims(Path("b.evt"), {"TELESCOP": "NuSTAR", "INSTRUME": "FPMB"})
+    assert not adapter.claims(Path("c.evt"), {"TELESCOP": "SWIFT", "INSTRUME": "FPMA"})

@@ -66,6 +66,13 @@ def test_rows_tell_all_that_is_promised(rows: list[SourceRow]) -> None:
     assert interval["counts"] > 5 * interval["expected"]
     assert flare["background_counts"] == pytest.approx(0.05 * 50, abs=1)
     assert flare["background_error"] == pytest.approx(0.05 * (flare["background_counts"] / 0.05 + 0.5) ** 0.5)
+    # Where there is no region to take it from, the background is unknown, not zero.
+    assert [(row["background_counts"] is None, row["background_error"] is None) for row in rows] == [
+        (False, False),
+        (False, False),
+        (True, True),
+        (False, False),
+    ]
     inside = flare["hardness"]["inside"]
     assert inside is not None
     assert inside["low"] < inside["value"] < inside["high"]

@@ -145,7 +145,7 @@ class Evidence(TypedDict):
     band_kev: list[float]
     livetime_s: float
     counts: int
-    background_counts: float
+    background_counts: float | None
     interval: Interval | None
     counts_inside: Value68 | None
     expected: Value68 | None
@@ -248,7 +248,7 @@ def _columns(detections: Detections, index: I64) -> dict[str, list[Any]]:
         "band_kev": batch.band.tolist(),
         "livetime_s": batch.livetime.tolist(),
         "counts": batch.counts.tolist(),
-        "background_counts": batch.background_counts.tolist(),
+        "background_counts": known(np.where(batch.area_ratio > 0, batch.background_counts, np.nan)),
         "interval": intervals_told(batch, found),
         **_counted(batch, found),
         **_shaped(batch, found, peak, direction, _blocks(detections, index)),

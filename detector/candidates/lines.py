@@ -79,7 +79,9 @@ def _how_much(evidence: Evidence) -> list[Line]:
         seconds = peak["interval"]["livetime_s"] or peak["interval"]["duration_s"]
         lines.append(Line(f"peak, {length(seconds)}", measured(peak["rate"], "ct/s")))
     total = f"{evidence['counts']:,} in {evidence['livetime_s']:,.0f} s"
-    return [*lines, Line("whole exposure", f"{total}, background {evidence['background_counts']:.1f}")]
+    background = evidence["background_counts"]
+    around = "background unknown" if background is None else f"background {background:.1f}"
+    return [*lines, Line("whole exposure", f"{total}, {around}")]
 
 
 def _spectrum(evidence: Evidence) -> list[Line]:

@@ -145,7 +145,7 @@ def _draw_times(figure: SubFigure, detections: Detections, index: int, evidence:
         curve, energies = column
         at, tops = draw_light_curve(
             curve, source, axis, span, blocks, colour=colour, label=_interval_label(evidence),
-            background=evidence["background_counts"],
+            background=evidence["background_counts"] or 0.0,
         )  # fmt: skip
         _draw_energies(energies, source, axis, span, colour)
         for place in (curve, energies):

@@ -78,7 +78,7 @@ def _nulls(case: AdapterCase) -> None:
         column = one.sky_columns[0]
         assert column.dtype is not None
         if column.dtype.kind != "f" and column.null is None:
-            raise Skipped(f"column {column.name} states no null")
+            raise Skipped(f"column {column.name} states no null; set TNULL in a test file to have it checked")
         null = np.nan if column.dtype.kind == "f" else column.null
 
         def changed(stored: NDArray[Any]) -> NDArray[Any]:
