@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -135,18 +136,19 @@ def carry_together(
     files = [_File(task, configuration.host) for task in tasks]
     alike: dict[object, list[tuple[_File, Photons]]] = {}
     for number, file in enumerate(files):
-        photons = file.go(lambda path=file.task.path: photons_of(path, configuration))  # type: ignore[misc]
+        photons = file.go(partial(photons_of, file.task.path, configuration))
         if photons is not None:
             alike.setdefault(photons.likeness or number, []).append((file, photons))
     for group in alike.values():
         together = _scanned_together([photons for _, photons in group], configuration)
         for place, (file, photons) in enumerate(group):
-            scan = together[place] if together else file.go(lambda own=photons: scans_of([own], configuration)[0])  # type: ignore[misc]
-            result = None if scan is None else file.go(lambda own=scan: result_of(own, configuration))  # type: ignore[misc]
-            if scan is not None and result is not None:
-                file.answer = Answer(file.task.drop_id, result)
-                if result.candidates:
-                    keep(scan)
+            own = together[place : place + 1] or file.go(partial(scans_of, [photons], configuration)) or []
+            for scan in own:  # one, unless the road ended
+                result = file.go(partial(result_of, scan, configuration))
+                if result is not None:
+                    file.answer = Answer(file.task.drop_id, result)
+                    if result.candidates:
+                        keep(scan)
     return [file.told() for file in files]
 
 
