@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from xherald.photons import EventBatch, Observation
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from xherald.detector.config import Configuration
 
 __all__ = ["describe", "describe_observation", "describe_table"]
+
+NO_POINTING: Final = "none stated: off-axis angles are unknown, and point spreads are taken to be those on the axis"
 
 
 def describe(path: Path, configuration: Configuration) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def describe_observation(observation: Observation) -> dict[str, Any]:
         "exposure_s": observation.exposure,
         "frame_time_s": observation.frame_time,
         "pointing": {"ra": pointing[0], "dec": pointing[1]} if pointing else None,
+        "pointing_fault": None if pointing or observation.projection is None else NO_POINTING,
         "wcs": _projection(observation),
         "wcs_fault": observation.projection_fault or None,
         "point_spread": observation.point_spread.source if observation.point_spread else None,

@@ -9,6 +9,7 @@ import pytest
 from fields import CHANDRA, XMM, Layout, PointSource, arcsec_from_middle, simulated_field
 from scipy.stats import binom, poisson
 
+from xherald.detector.inspection import describe_observation
 from xherald.photons import Aperture, Detector, Observation
 from xherald.photons.errors import FileError, GtiError
 from xherald.photons.finding import FindingSettings, find_sources
@@ -110,6 +111,8 @@ def test_ids_follow_significance_and_a_second_run_agrees() -> None:
 def test_an_unknown_axis_is_flagged() -> None:
     observation = replace(simulated_field(2, 8_000, [PointSource(10.0, 0.0, 100)]), pointing=None)
     assert "off_axis_unknown" in find_sources(observation)[0].flags
+    assert "off-axis angles are unknown" in describe_observation(observation)["pointing_fault"]
+    assert describe_observation(replace(observation, pointing=(83.8, -5.4)))["pointing_fault"] is None
 
 
 def test_what_finding_needs_is_named() -> None:
