@@ -1,4 +1,4 @@
-"""The road, for one file: header, adapter, photons, sources, extraction (`photons_of`), timing (`scan_file`)."""
+"""The road: header, adapter, photons, sources, extraction (`photons_of`), then timing and verdict (`scans_of`)."""
 
 from __future__ import annotations
 
@@ -114,12 +114,8 @@ def scans_of(files: Sequence[Photons], configuration: Configuration, stage: Stag
     stage(f"testing {len(batch)} sources")
     timing = assess(batch, configuration.settings.timing)
     stage(f"judging {len(batch)} sources")
-    scans: list[Scan] = []
-    stop = 0
-    for photons, told in zip(files, detect(files, batch, timing, configuration), strict=True):
-        first, stop = stop, stop + len(photons.batch)
-        scans.append(Scan(photons, timing.part(first, stop), told))
-    return scans
+    told = detect(files, batch, timing, configuration)
+    return [Scan(photons, one.subjects.timing, one) for photons, one in zip(files, told, strict=True)]
 
 
 def photons_of(

@@ -48,7 +48,6 @@ class _Worker:
     tasks: tuple[Task, ...] = ()
     since: float = 0.0
     done: int = 0
-    leaving: bool = False
     answered: bool = False
 
 
@@ -153,7 +152,7 @@ class Pool:
         self._workers.clear()
 
     def _free(self) -> list[_Worker]:
-        return [one for one in self._workers if one.ready and not one.tasks and not one.leaving]
+        return [one for one in self._workers if one.ready and not one.tasks]
 
     def _hired(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
