@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := build/demo
-ROOMS := photons encoders plugins adapters catalog_store simulation detector
+PACKAGES := photons encoders plugins adapters catalog_store simulation detector evaluation daemon cli
 
 .PHONY: setup demo test lint types docs bench prove lock clean
 
@@ -37,9 +37,9 @@ lint: $(READY) types
 # not show: a farm of links does.
 types: $(READY)
 	@mkdir -p build/types/xherald
-	@for room in $(ROOMS); do ln -sfn ../../../$$room build/types/xherald/$$room; done
+	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/xherald/$$package; done
 	MYPYPATH=build/types:examples/xherald-nicer/src:examples/xherald-wavelet/src \
-		$(BIN)/mypy $(foreach room,$(ROOMS),-p xherald.$(room)) -p xherald_nicer -p xherald_wavelet
+		$(BIN)/mypy $(foreach package,$(PACKAGES),-p xherald.$(package)) -p xherald_nicer -p xherald_wavelet
 
 # The site, into build/site; the tests build it as strictly.
 docs: $(READY)

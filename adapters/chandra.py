@@ -15,25 +15,22 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PixelLayout, PointSpread, Polygon
-from xherald.photons.apertures import centroid_error_arcsec
-from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import (
+from xherald.adapters import (
     FitsAdapter,
     FitsFile,
     GtiLayout,
     Hdu,
     Instrument,
-    InstrumentAdapter,
     LinearEnergy,
     MissionTable,
     NoImage,
-    Options,
-    ReadLimits,
     Rule,
-    hookimpl,
     open_fits,
 )
+from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PixelLayout, PointSpread, Polygon
+from xherald.photons.apertures import centroid_error_arcsec
+from xherald.photons.errors import UnreadableFileError
+from xherald.plugins import InstrumentAdapter, Options, ReadLimits, hookimpl
 
 __all__ = ["ChandraAdapter", "ChandraOptions", "register_adapters"]
 

@@ -13,28 +13,24 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
-from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import (
+from xherald.adapters import (
     ChannelEnergy,
     Energy,
     FitsAdapter,
     FitsFile,
     GtiLayout,
     Instrument,
-    InstrumentAdapter,
     LinearEnergy,
     MissionTable,
     NoImage,
-    Options,
-    ReadLimits,
     Rule,
-    hookimpl,
     open_fits,
 )
-from xherald.plugins.headers import text
-
-from .sourcelists import ListLayout, apertures_of_list
+from xherald.adapters.reading.headers import text
+from xherald.adapters.reading.source_list_files import ListLayout, apertures_of_list
+from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
+from xherald.photons.errors import UnreadableFileError
+from xherald.plugins import InstrumentAdapter, Options, ReadLimits, hookimpl
 
 __all__ = ["EinsteinProbeAdapter", "EinsteinProbeOptions", "register_adapters"]
 

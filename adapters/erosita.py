@@ -10,20 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from xherald.adapters import FitsAdapter, FitsFile, GtiLayout, Hdu, Instrument, LinearEnergy, MissionTable, Rule
+from xherald.adapters.reading.headers import text
 from xherald.photons import PixelLayout, PointSpread
-from xherald.plugins import (
-    FitsAdapter,
-    FitsFile,
-    GtiLayout,
-    Hdu,
-    Instrument,
-    InstrumentAdapter,
-    LinearEnergy,
-    MissionTable,
-    Rule,
-    hookimpl,
-)
-from xherald.plugins.headers import text
+from xherald.plugins import InstrumentAdapter, hookimpl
 
 __all__ = ["ErositaAdapter", "register_adapters"]
 

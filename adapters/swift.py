@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from xherald.adapters import FitsAdapter, FitsFile, GtiLayout, Instrument, LinearEnergy, MissionTable, NoImage, Rule
+from xherald.adapters.reading.headers import text
 from xherald.photons import PixelLayout, PointSpread
-from xherald.plugins import (
-    FitsAdapter,
-    FitsFile,
-    GtiLayout,
-    Instrument,
-    InstrumentAdapter,
-    LinearEnergy,
-    MissionTable,
-    NoImage,
-    Rule,
-    hookimpl,
-)
-from xherald.plugins.headers import text
+from xherald.plugins import InstrumentAdapter, hookimpl
 
 __all__ = ["SwiftAdapter", "register_adapters"]
 

@@ -12,25 +12,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
-from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import (
+from xherald.adapters import (
     FitsAdapter,
     FitsFile,
     GtiLayout,
     Hdu,
     Instrument,
-    InstrumentAdapter,
     LinearEnergy,
     MissionTable,
     NoImage,
     Rule,
-    hookimpl,
 )
-from xherald.plugins.goodtimes import matching_tables
-from xherald.plugins.headers import text
-
-from .sourcelists import ListLayout, apertures_of_list
+from xherald.adapters.reading.gti_tables import matching_tables
+from xherald.adapters.reading.headers import text
+from xherald.adapters.reading.source_list_files import ListLayout, apertures_of_list
+from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
+from xherald.photons.errors import UnreadableFileError
+from xherald.plugins import InstrumentAdapter, hookimpl
 
 __all__ = ["XmmAdapter", "register_adapters"]
 

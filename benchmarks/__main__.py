@@ -33,7 +33,7 @@ FIELD = CHANDRA / "acisf29128N001_evt2.fits.gz"
 POPULATION = 20_000
 XHERALD = Path(sys.executable).with_name("xherald")
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "helpers")]
 
 
 def seconds(work: Callable[[], object], repeats: int = 15) -> float:
@@ -60,8 +60,8 @@ def bench_reading() -> dict[str, float]:
     """Reading, screening and extraction of a whole field against astropy reading the same columns."""
     from astropy.io import fits
 
-    from xherald.detector.config import load_configuration
-    from xherald.detector.scan import open_file
+    from xherald.detector.configuration.configuration import load_configuration
+    from xherald.detector.extraction.extracted_sources import open_file
     from xherald.photons.apertures import aperture_at
     from xherald.photons.extraction import extract
 
@@ -141,7 +141,7 @@ def bench_blocks() -> dict[str, float]:
 
 def bench_memory() -> dict[str, float]:
     """Peak resident memory and wall time of scanning a Chandra-like file of ten million events."""
-    from writers import write_chandra_large
+    from event_files import write_chandra_large
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "acisf99999N001_evt2.fits"
@@ -156,12 +156,13 @@ def bench_population() -> dict[str, float]:
 
     Memory is the writing process' peak and twice the largest worker's, more than there was at any time.
     """
-    from xherald.adapters.ragged import read_batch
+    from xherald.adapters.photon_lists import read_batch
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "population.parquet"
         script = (
-            "import json, resource, sys; from pathlib import Path; from xherald.simulation.population import *;"
+            "import json, resource, sys; from pathlib import Path; "
+            "from xherald.simulation.population.population import *;"
             "facts = write_population(Path(sys.argv[1]), int(sys.argv[2]), seed=1, workers=2);"
             "peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)];"
             "print(json.dumps([facts['photons'], peaks[0] + 2 * peaks[1]]))"

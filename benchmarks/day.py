@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from xherald.catalog_store.store import open_store
-from xherald.detector.config import load_configuration
-from xherald.detector.stream.daemon import Daemon, with_stream
-from xherald.detector.stream.settings import SourceSettings
+from xherald.catalog_store.ledger.store import open_store
+from xherald.daemon.daemon import Daemon, with_stream
+from xherald.detector.configuration.configuration import load_configuration
+from xherald.detector.configuration.stream_settings import SourceSettings
 from xherald.simulation.drop import simulate_drop
 
 __all__ = ["bench_day"]

@@ -13,9 +13,9 @@ ROUNDS = 7
 
 def bench_detection() -> dict[str, float]:
     """A thousand simulated Chandra sources, one in ten of which varies; and sources one by one, as lists bring them."""
-    from xherald.detector.config import load_configuration
-    from xherald.detector.detection.detect import judge
-    from xherald.detector.detection.samples import simulate_sources
+    from xherald.detector.calibration.simulated_samples import simulate_sources
+    from xherald.detector.configuration.configuration import load_configuration
+    from xherald.detector.scoring.detect import score_batch
     from xherald.photons import EventBatch
     from xherald.photons.statistics import assess
 
@@ -29,7 +29,7 @@ def bench_detection() -> dict[str, float]:
             begin = time.perf_counter()
             timing = assess(one, configuration.settings.timing)
             tested = time.perf_counter()
-            judge(one, timing, configuration)
+            score_batch(one, timing, configuration)
             timing_s += tested - begin
             judging_s += time.perf_counter() - tested
         return timing_s, judging_s

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.plugins.placement import place_among
+from xherald.plugins.embedding import place_among
 from xherald.plugins.reference import NeighbourIndex
 
 __all__ = ["bench_embedding", "bench_neighbours"]
@@ -36,8 +36,8 @@ READY = """
 import json, sys, time
 start = time.perf_counter()
 from pathlib import Path
-from xherald.catalog_store.neighbours import load_index
-from xherald.photons.artefacts import load_arrays
+from xherald.catalog_store.references.neighbour_index import load_index
+from xherald.photons.artefact_folders import load_arrays
 folder = Path(sys.argv[1])
 features = load_arrays(folder / "features.npz", "features")["features"]
 index = load_index(folder, features)
@@ -54,8 +54,8 @@ def bench_embedding(sources: int = WHOLE) -> dict[str, float]:
     from sklearn.cluster import DBSCAN
     from sklearn.manifold import trustworthiness
 
-    from xherald.plugins.embedders.fast import FastTSNE, FastTSNEOptions
-    from xherald.plugins.embedders.published import PublishedTSNE, PublishedTSNEOptions
+    from xherald.plugins.embedders.fast_tsne import FastTSNE, FastTSNEOptions
+    from xherald.plugins.embedders.published_tsne import PublishedTSNE, PublishedTSNEOptions
 
     features = _features(sources)
     part = np.random.default_rng(0).choice(sources, min(SUBSAMPLE, sources), replace=False)
@@ -85,8 +85,13 @@ def bench_neighbours(sources: int = WHOLE) -> dict[str, float]:
 
     Building includes what pynndescent compiles in every process; `ready_first_time_s` has our kernels compiled anew.
     """
-    from xherald.catalog_store.neighbours import CatalogueIndex, ExactIndex, build_index, save_index
-    from xherald.photons.artefacts import save_arrays
+    from xherald.catalog_store.references.neighbour_index import (
+        CatalogueIndex,
+        ExactIndex,
+        build_index,
+        save_index,
+    )
+    from xherald.photons.artefact_folders import save_arrays
 
     features = _features(sources + QUERIES).astype(np.float32)
     features, queries = features[:sources], features[sources:]
@@ -118,7 +123,7 @@ def _features(sources: int) -> NDArray[np.float64]:
     from xherald.plugins import Sample
     from xherald.plugins.extractors import PcaExtractor
     from xherald.plugins.representations import EtMap
-    from xherald.simulation.population import simulate_population
+    from xherald.simulation.population.population import simulate_population
 
     batch = simulate_population(sources, seed=5, workers=2).batch
     options = EtMap.options_model()

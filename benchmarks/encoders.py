@@ -23,7 +23,7 @@ def bench_encoders() -> dict[str, float]:
 
     The largest difference between the two's features is given beside the speeds, over the largest feature.
     """
-    from xherald.simulation.population import simulate_population
+    from xherald.simulation.population.population import simulate_population
 
     batch = simulate_population(SOURCES, seed=8, workers=2).batch
     maps = EtMap().transform(batch, EtMap.options_model(normalise=True))

@@ -52,7 +52,7 @@ def peak_bytes(*, reset: bool = False) -> int:
 
 def population(count: int, seed: int) -> EventBatch:
     """Sources of the simulator's Chandra population, repeated where more than 20,000 are asked for."""
-    from xherald.simulation.population import simulate_population
+    from xherald.simulation.population.population import simulate_population
 
     batch = simulate_population(min(count, SOURCES), seed=seed, workers=2).batch
     return batch if count <= SOURCES else batch.select(np.arange(count) % SOURCES)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from xherald.catalog_store.records import (
+from xherald.catalog_store.ledger.records import (
     AlertRecord,
     AlertType,
     CandidateRecord,
     DetectionRecord,
+    DropOutcome,
     ObservationRecord,
     Run,
     Sighting,
-    Verdict,
 )
-from xherald.catalog_store.store import Store, open_store
+from xherald.catalog_store.ledger.store import Store, open_store
 
 __all__ = ["bench_store"]
 
@@ -118,7 +118,7 @@ def _ingest(
     (drop,) = store.see([Sighting("bench", f"/drop/{number}", number)], now)
     store.settle(drop.id, hashlib.sha256(str(number).encode()).hexdigest(), now)
     (drop,) = store.claim("bench", now=now)
-    store.finish(drop.id, RUN, [exposure], Verdict(chosen, alerts), now)
+    store.finish(drop.id, RUN, [exposure], DropOutcome(chosen, alerts), now)
     for out in store.due("bench", now=now):
         store.mark_sent(out.id, out.sink, None, now)
     return time.perf_counter() - began

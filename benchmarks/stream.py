@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from xherald.catalog_store.records import DropState
-from xherald.catalog_store.store import Store, open_store
-from xherald.detector.config import load_configuration
-from xherald.detector.scan import open_file
-from xherald.detector.stream.daemon import Daemon
+from xherald.catalog_store.ledger.records import DropState
+from xherald.catalog_store.ledger.store import Store, open_store
+from xherald.daemon.daemon import Daemon
+from xherald.detector.configuration.configuration import load_configuration
+from xherald.detector.extraction.extracted_sources import open_file
 
 __all__ = ["bench_stream"]
 

@@ -1,1 +1,1 @@
-"""The road and its composition: configuration, scan, output, plots and the command line. Arithmetic lives below."""
+"""From an event file to candidates: configuration, extraction, scoring, calibration, references, results."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.artefacts import open_artefact
+from xherald.photons.artefact_folders import open_artefact
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.photons.threads import in_threads
 

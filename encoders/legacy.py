@@ -15,17 +15,7 @@ from numpy.typing import NDArray
 from xherald.photons.errors import ArtefactError
 
 from .bytecode import is_identity
-from .network import (
-    MOST_WEIGHTS,
-    Activation,
-    BatchNormalization,
-    Conv2D,
-    Dense,
-    Flatten,
-    Layer,
-    Shape,
-    finite_number,
-)
+from .network import MOST_WEIGHTS, Activation, BatchNormalization, Conv2D, Dense, Flatten, Layer, Shape, finite_number
 
 if TYPE_CHECKING:
     import h5py

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.artefacts import load_arrays, load_json, new_artefact, save_arrays, save_json
+from xherald.photons.artefact_folders import load_arrays, load_json, new_artefact, save_arrays, save_json
 from xherald.photons.errors import ArtefactError
 
 __all__ = [

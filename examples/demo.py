@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from xherald.catalog_store.records import DropState
-from xherald.catalog_store.store import Store, open_store
-from xherald.detector.candidates.words import far_told, one_in
+from xherald.catalog_store.ledger.records import DropState
+from xherald.catalog_store.ledger.store import Store, open_store
+from xherald.detector.candidates.formatting import format_rate, one_in
 from xherald.simulation.drop import simulate_drop
 from xherald.simulation.writers import Written
 from xherald.simulation.writers.truth import read_truth
@@ -109,7 +109,7 @@ def tell(alerts: Path, known: int, written: list[Written]) -> list[dict[str, Any
         among = "" if chance is None else f", {one_in(chance / 1000)} sources by chance"
         place = "" if facts["ra"] is None else f"{facts['ra']:.4f} {facts['dec']:+.4f}"
         what = f"{facts['kind']:<5} {facts['mission']:<8} {facts['obs_id']:<12} {place:<18}"
-        say(f"{clock()}  ALERT    {what} {far_told(facts['far_hz'])}{among}")
+        say(f"{clock()}  ALERT    {what} {format_rate(facts['far_hz'])}{among}")
         say(f"{'':19}in truth {truth['said']}")
     return new
 

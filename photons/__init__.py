@@ -4,7 +4,7 @@ from .batch import EventBatch
 from .errors import XheraldError
 from .events import Background, EventList, Identity
 from .gti import Exposure
-from .observation import ChipLayout, Detector, FieldEvents, Observation, PixelLayout, Screening
+from .observation import ChipLayout, DetectorUnit, FieldEvents, Observation, PixelLayout, Screening
 from .pointspread import PointSpread
 from .projection import SkyProjection
 from .regions import Annulus, Aperture, Ellipse, Polygon
@@ -15,7 +15,7 @@ __all__ = [
     "Aperture",
     "Background",
     "ChipLayout",
-    "Detector",
+    "DetectorUnit",
     "Ellipse",
     "EventBatch",
     "EventList",

@@ -21,7 +21,7 @@ from .errors import FileError, PhotonError
 from .events import Identity
 from .footprint import Footprint, field_footprint
 from .gti import Exposure, combine_exposures, gti_contains
-from .observation import Detector, Observation
+from .observation import DetectorUnit, Observation
 from .projection import separation_deg
 from .regions import Aperture
 
@@ -75,7 +75,7 @@ class _Shares:
     (times good time) of the background region over the source's, `area_ratio` its inverse, 0 where it is not used.
     """
 
-    detectors: tuple[Detector, ...]
+    detectors: tuple[DetectorUnit, ...]
     kept: NDArray[np.bool_]
     weights: F64
     area_ratio: F64
@@ -216,7 +216,7 @@ def _share(
     return _Shares(detectors, kept, weights, ratio, times, seen, overlaps)
 
 
-def _detectors_with_sky(observation: Observation) -> tuple[tuple[Detector, ...], Footprint | None]:
+def _detectors_with_sky(observation: Observation) -> tuple[tuple[DetectorUnit, ...], Footprint | None]:
     """Detectors whose footprint is known; all with good times, and None, where too few photons tell any footprint."""
     footprint = field_footprint(observation)
     if footprint.numbers:
@@ -294,7 +294,7 @@ def _batch(
     return batch, rows.astype(np.int64)
 
 
-def _detector_columns(numbers: NDArray[np.int16], detectors: Sequence[Detector]) -> NDArray[np.int16]:
+def _detector_columns(numbers: NDArray[np.int16], detectors: Sequence[DetectorUnit]) -> NDArray[np.int16]:
     """Index in `detectors` of each photon's detector; -1 for those that are not among them."""
     lookup = np.full(1 << 16, -1, dtype=np.int16)
     for i, one in enumerate(detectors):

@@ -60,7 +60,7 @@ class Footprint:
     Parameters
     ----------
     numbers : tuple of int
-        `Detector.number` of each hull.
+        `DetectorUnit.number` of each hull.
     hulls : tuple of Hull
     good_time : tuple of float
         Good time of each of those detectors, s.

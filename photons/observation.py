@@ -20,7 +20,7 @@ from .projection import SkyProjection
 from .regions import Ellipse
 from .times import TimeReference
 
-__all__ = ["ChipLayout", "Detector", "FieldEvents", "Observation", "PixelLayout", "Screening"]
+__all__ = ["ChipLayout", "DetectorUnit", "FieldEvents", "Observation", "PixelLayout", "Screening"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class PixelLayout:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Detector:
+class DetectorUnit:
     """A CCD, CMOS or telescope module with good times of its own.
 
     Parameters
@@ -113,7 +113,7 @@ class FieldEvents:
     time : ndarray, shape (n,), float64 — mission seconds, TIMEZERO applied, middle of the frame
     x, y : ndarray, shape (n,), float32 — sky pixels of the observation's projection (float64 where pixels are finer)
     energy : ndarray, shape (n,), float32 — keV
-    detector : ndarray, shape (n,), int16 — `Detector.number`
+    detector : ndarray, shape (n,), int16 — `DetectorUnit.number`
     row : ndarray, shape (n,), int32 — row in the file, so that any other column can be read later
     screening : Screening
     """
@@ -149,7 +149,7 @@ class Observation:
     frame_time : float — s, 0 where arrival times are continuous
     band : (float, float) — keV, what `events` holds
     hardness_split : float — keV, between the soft and the hard band
-    detectors : tuple of Detector
+    detectors : tuple of DetectorUnit
     exposure : float or None — s, as the header states it (it can be wrong: livetimes come from the good times)
     pointing : (float, float) or None — ICRS deg, the optical axis
     projection : SkyProjection or None — None where the file has no sky image
@@ -184,7 +184,7 @@ class Observation:
     frame_time: float
     band: tuple[float, float]
     hardness_split: float
-    detectors: tuple[Detector, ...]
+    detectors: tuple[DetectorUnit, ...]
     exposure: float | None
     pointing: tuple[float, float] | None
     projection: SkyProjection | None
@@ -215,7 +215,7 @@ class Observation:
         """Other columns of the file for the photons of `events`, in their order."""
         return tuple(column[self.events.row] for column in self.load_columns(*names))
 
-    def detector(self, number: int) -> Detector:
+    def detector(self, number: int) -> DetectorUnit:
         """The detector of that number."""
         for one in self.detectors:
             if one.number == number:

@@ -15,45 +15,28 @@ from .contract import (
     Sample,
     Values,
 )
+from .contract_version import CONTRACT_VERSION
 from .drops import DropSource, Listing, SourceOptions
-from .field_of_view import FieldOfView
-from .files import FitsFile, Hdu, Keywords, open_fits, read_header
-from .goodtimes import GtiLayout
 from .hookspecs import hookimpl
 from .host import PluginFailure, PluginHost, PluginRecord
-from .judging import Flags, Scorer, Subjects, Veto
-from .mission import FitsAdapter, Instrument, MissionTable, NoImage, PhotonColumns
-from .screening import ChannelEnergy, Energy, LinearEnergy, Rule
-from .versions import CONTRACT_VERSION
+from .scoring import DetectionBatch, Flags, Scorer, Veto
 
 __all__ = [
     "CONTRACT_VERSION",
     "Advance",
     "Alert",
     "AlertSink",
-    "ChannelEnergy",
+    "DetectionBatch",
     "DropSource",
     "Embedder",
-    "Energy",
     "Facts",
     "FeatureExtractor",
     "Features",
-    "FieldOfView",
-    "FitsAdapter",
-    "FitsFile",
     "FittedExtractor",
     "Flags",
-    "GtiLayout",
-    "Hdu",
-    "Instrument",
     "InstrumentAdapter",
-    "Keywords",
-    "LinearEnergy",
     "Listing",
-    "MissionTable",
-    "NoImage",
     "Options",
-    "PhotonColumns",
     "Plugin",
     "PluginFailure",
     "PluginHost",
@@ -61,14 +44,10 @@ __all__ = [
     "ReadLimits",
     "Receipt",
     "Representation",
-    "Rule",
     "Sample",
     "Scorer",
     "SourceOptions",
-    "Subjects",
     "Values",
     "Veto",
     "hookimpl",
-    "open_fits",
-    "read_header",
 ]

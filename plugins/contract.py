@@ -231,6 +231,6 @@ class Embedder(Plugin):
         -------
         ndarray, shape (n, 2)
         """
-        from .placement import place_among
+        from .embedding import place_among
 
         return place_among(distances, positions)

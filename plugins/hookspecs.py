@@ -9,7 +9,7 @@ import pluggy
 from .alerts import AlertSink
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Representation
 from .drops import DropSource
-from .judging import Scorer, Veto
+from .scoring import Scorer, Veto
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 

@@ -21,9 +21,9 @@ from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
 from . import hookspecs
 from .alerts import AlertSink
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Options, Plugin, Representation
+from .contract_version import CONTRACT_ATTRIBUTE, CONTRACT_VERSION, agreement
 from .drops import DropSource
-from .judging import Scorer, Veto
-from .versions import CONTRACT_ATTRIBUTE, CONTRACT_VERSION, agreement
+from .scoring import Scorer, Veto
 
 __all__ = ["KINDS", "PluginFailure", "PluginHost", "PluginRecord"]
 

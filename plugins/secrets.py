@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from xherald.photons.errors import ConfigError
 
-__all__ = ["BLOT", "blotted", "read_secret"]
+__all__ = ["BLOT", "read_secret", "redact"]
 
 BLOT = "•••"
 
@@ -55,7 +55,7 @@ def read_secret(what: str, variable: str | None, file: Path | None) -> str | Non
     return value
 
 
-def blotted(text: str, secrets: Iterable[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """A text in one line, with secrets, plain or as addresses write them, blotted out."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         for form in {secret, quote(secret), quote(secret, safe="")}:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .field import FieldRequest, simulate_field
     from .gallery import show_class
     from .injection import Injection, inject
-    from .population import Population, simulate_population, write_population
+    from .population.population import Population, simulate_population, write_population
     from .writers import read_truth, write_exposure
 
 __all__ = [
@@ -38,7 +38,7 @@ _HOMES = {
     "field": ("FieldRequest", "simulate_field"),
     "gallery": ("show_class",),
     "injection": ("Injection", "inject"),
-    "population": ("Population", "simulate_population", "write_population"),
+    "population.population": ("Population", "simulate_population", "write_population"),
     "writers": ("read_truth", "write_exposure"),
 }
 

@@ -20,7 +20,7 @@ from .exposure import Observing
 from .focal_plane import arcmin2
 from .frames import Framed, Hits, framed, read_out
 from .light_curve import LightCurve
-from .seeds import stream
+from .random_streams import stream
 from .telescope import Telescope
 
 __all__ = ["ORIGINS", "background_rate", "even_hits", "record_background", "vignetted"]

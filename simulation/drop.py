@@ -11,8 +11,8 @@ from typing import Final
 
 from .exposure import SimulatedExposure
 from .field import FieldRequest, simulate_field, telescopes_named
-from .output import writing
-from .seeds import stream
+from .random_streams import stream
+from .write_errors import writing
 from .writers import Written, write_exposure
 
 __all__ = ["drop_request", "simulate_drop"]

@@ -16,14 +16,14 @@ from xherald.photons import Exposure
 from xherald.photons.errors import ConfigError, PhotonError
 from xherald.photons.gti import gti_union
 
-from .artefacts import ARTEFACTS, add_artefacts
+from .artefact_models import ARTEFACTS, add_artefacts
 from .classes import CLASSES, class_named
-from .detection import record
 from .exposure import Observing, Recorded, SimulatedExposure
 from .model import PlacedSource, SourceModel
 from .observing import PATTERNS, observe
-from .places import edge_place, place_on_chips
-from .seeds import stream
+from .random_streams import stream
+from .response import record
+from .source_positions import edge_place, place_on_chips
 from .telescope import Telescope
 from .telescopes import TELESCOPES
 

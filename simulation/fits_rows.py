@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.adapters.reading.fits_files import Hdu
 from xherald.photons.errors import UnreadableFileError
-from xherald.plugins.files import Hdu
 
 __all__ = ["insert_rows", "packed", "unpacked"]
 

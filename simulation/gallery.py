@@ -14,9 +14,9 @@ from .classes import CLASSES, class_named
 from .energies import EDGES_KEV, MIDDLE_KEV, draw_energies
 from .field import telescope_named
 from .model import Component, SourceModel
-from .output import writing
-from .seeds import stream
+from .random_streams import stream
 from .telescope import Telescope
+from .write_errors import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

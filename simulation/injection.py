@@ -14,22 +14,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons import Detector, Exposure, Observation
+from xherald.adapters import FitsAdapter, read_header
+from xherald.photons import DetectorUnit, Exposure, Observation
 from xherald.photons.apertures import off_axis_arcmin
 from xherald.photons.errors import ConfigError, FileError, ProjectionError, UnreadableFileError
 from xherald.photons.footprint import field_footprint
 from xherald.photons.gti import gti_contains
-from xherald.plugins import FitsAdapter, PluginHost, ReadLimits, read_header
+from xherald.plugins import PluginHost, ReadLimits
+from xherald.simulation.writers.truth import TRUTH_VERSION, truth_path, write_truth
 
 from .classes import CLASSES, class_named
 from .energies import MIDDLE_KEV, draw_energies
 from .fits_rows import insert_rows, packed, unpacked
 from .injection_rows import RowMaker
 from .model import SourceModel
-from .output import is_compressed, writing
-from .seeds import stream
+from .random_streams import stream
 from .telescopes import telescope_of
-from .writers.truth import TRUTH_VERSION, truth_path, write_truth
+from .write_errors import is_compressed, writing
 
 __all__ = ["Injection", "inject"]
 
@@ -300,7 +301,7 @@ def _detectors(observation: Observation, photons: _Photons, rng: np.random.Gener
 
 def _in_good_time(observation: Observation, photons: _Photons) -> NDArray[np.bool_]:
     good = np.zeros(len(photons.time), dtype=np.bool_)
-    detectors: tuple[Detector, ...] = observation.detectors
+    detectors: tuple[DetectorUnit, ...] = observation.detectors
     for one in detectors:
         own = photons.detector == one.number
         good[own] = gti_contains(one.gti, photons.time[own])

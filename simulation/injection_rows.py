@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.adapters import PhotonColumns
+from xherald.adapters.reading.fits_files import Column
 from xherald.photons import FieldEvents, Observation
 from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import PhotonColumns
-from xherald.plugins.files import Column
 
 __all__ = ["RowMaker"]
 

@@ -142,6 +142,6 @@ class Telescope:
 
     def scatter(self, off_axis_arcmin: ArrayLike, energy_kev: F64, rng: np.random.Generator) -> tuple[F64, F64]:
         """How far from its place each photon falls, arcsec in focal u and v."""
-        from .spread import scatter
+        from .mirror_spread import scatter
 
         return scatter(self, off_axis_arcmin, energy_kev, rng)

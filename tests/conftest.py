@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from answers import Answer
+from cli_result import CliResult
 from click.testing import CliRunner
 from hypothesis import settings
 
@@ -43,15 +43,15 @@ def data() -> Path:
 
 
 @pytest.fixture
-def xherald() -> Callable[..., Answer]:
+def xherald() -> Callable[..., CliResult]:
     """Call the command line inside this process: ``xherald("scan", path, "--json")``."""
-    from xherald.detector.cli import main
+    from xherald.cli import main
 
-    def call(*words: object, environment: dict[str, str] | None = None) -> Answer:
+    def call(*words: object, environment: dict[str, str] | None = None) -> CliResult:
         result = CliRunner().invoke(main, [str(word) for word in words], env=environment or {})
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Answer(result.exit_code, result.stdout, result.stderr)
+        return CliResult(result.exit_code, result.stdout, result.stderr)
 
     return call
 
@@ -59,7 +59,7 @@ def xherald() -> Callable[..., Answer]:
 @pytest.fixture(scope="session")
 def demo_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Files with known transients in them: Chandra, Swift-XRT and a table of photons, in that order."""
-    from demo import chandra_file, photon_table, swift_file
+    from demo_files import chandra_file, photon_table, swift_file
 
     folder = tmp_path_factory.mktemp("demo")
     return [make(folder) for make in (chandra_file, swift_file, photon_table)]
@@ -68,7 +68,7 @@ def demo_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def exposures() -> dict[str, SimulatedExposure]:
     """An exposure of every telescope, its events made by hand."""
-    from hand_made import NAMES, exposure_of
+    from handmade_exposures import NAMES, exposure_of
 
     return {name: exposure_of(name) for name in NAMES}
 

@@ -13,21 +13,28 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xherald.detector.detection.vetting import RaisedFlag, told
-from xherald.detector.json_columns import Interval, Value68, intervals_told, known, utc_dates, values_told
-from xherald.detector.version import code_version
+from xherald.detector.results.json_columns import (
+    Interval,
+    Value68,
+    intervals_to_json,
+    nan_to_none,
+    utc_dates,
+    values_to_json,
+)
+from xherald.detector.results.version import code_version
+from xherald.detector.scoring.veto_flags import RaisedFlag, flag_rows
 from xherald.photons.statistics.result import DIP, FLARE, STEADY, Intervals
 from xherald.photons.times import SECONDS_A_DAY
 
-from .measures import excess, hardness_change, poisson_interval, rate_ratio
-from .names import candidate_id
+from .candidate_id import candidate_id
+from .evidence_measures import excess, hardness_change, poisson_interval, rate_ratio
 
 if TYPE_CHECKING:
-    from xherald.detector.detection.result import Detections
+    from xherald.detector.scoring.detections import Detections
     from xherald.photons import EventBatch
     from xherald.photons.statistics.clock import NullClock
 
-    from .history import History
+    from .position_history import History
 
 __all__ = [
     "KINDS",
@@ -36,14 +43,14 @@ __all__ = [
     "FalseAlarm",
     "HardnessChange",
     "Kind",
-    "Likeness",
     "Peak",
     "Place",
     "Position",
+    "SimilarTransient",
     "Versions",
-    "classes_told",
+    "classes_to_json",
     "evidence_of",
-    "likenesses",
+    "similar_transients",
 ]
 
 F64 = NDArray[np.float64]
@@ -99,7 +106,7 @@ class FalseAlarm(TypedDict):
     per_day: float | None
 
 
-class Likeness(TypedDict):
+class SimilarTransient(TypedDict):
     """A bona-fide transient that it is like: its name, its kind, and how far away it is in feature space."""
 
     name: str
@@ -161,7 +168,7 @@ class Evidence(TypedDict):
     p_astro: float | None
     score: float | None
     class_probabilities: dict[str, float]
-    similar_to: list[Likeness]
+    similar_to: list[SimilarTransient]
     place: Place | None
     history: History | None
     flags: list[str]
@@ -193,7 +200,7 @@ def evidence_of(detections: Detections, which: ArrayLike) -> list[Evidence]:
     return rows
 
 
-def likenesses(detections: Detections, index: I64) -> list[list[Likeness]]:
+def similar_transients(detections: Detections, index: I64) -> list[list[SimilarTransient]]:
     """The nearest bona-fide transients of some sources, nearest first; empty without a reference."""
     near = detections.neighbours
     if near is None:
@@ -211,7 +218,7 @@ def likenesses(detections: Detections, index: I64) -> list[list[Likeness]]:
     ]
 
 
-def classes_told(detections: Detections, index: I64) -> list[dict[str, float]]:
+def classes_to_json(detections: Detections, index: I64) -> list[dict[str, float]]:
     """Class probabilities of some sources, the likeliest first; empty where a source was not tested."""
     probabilities = detections.class_probabilities[index]
     order = np.argsort(-probabilities, axis=1, kind="stable")
@@ -223,11 +230,11 @@ def classes_told(detections: Detections, index: I64) -> list[dict[str, float]]:
 
 
 def _columns(detections: Detections, index: I64) -> dict[str, list[Any]]:
-    subjects = detections.subjects
-    batch, timing = subjects.batch.select(index), subjects.timing
+    detection_batch = detections.detection_batch
+    batch, timing = detection_batch.batch.select(index), detection_batch.timing
     identities = batch.identities
-    found, peak = _chosen(subjects.intervals, index), _chosen(timing.peak, index)
-    direction = subjects.direction[index]
+    found, peak = _chosen(detection_batch.intervals, index), _chosen(timing.peak, index)
+    direction = detection_batch.direction[index]
     indices = timing.variability_index[index].tolist()
     return {
         "candidate_id": [
@@ -248,22 +255,22 @@ def _columns(detections: Detections, index: I64) -> dict[str, list[Any]]:
         "band_kev": batch.band.tolist(),
         "livetime_s": batch.livetime.tolist(),
         "counts": batch.counts.tolist(),
-        "background_counts": known(np.where(batch.area_ratio > 0, batch.background_counts, np.nan)),
-        "interval": intervals_told(batch, found),
+        "background_counts": nan_to_none(np.where(batch.area_ratio > 0, batch.background_counts, np.nan)),
+        "interval": intervals_to_json(batch, found),
         **_counted(batch, found),
         **_shaped(batch, found, peak, direction, _blocks(detections, index)),
         "hardness": _hardness(batch, found),
         "variability_index": [value if value >= 0 else None for value in indices],
-        "log10_odds": known(timing.log10_odds[index]),
+        "log10_odds": nan_to_none(timing.log10_odds[index]),
         "false_alarm": _false_alarms(detections.false_alarm_probability[index], detections.far_hz[index]),
-        "p_astro": known(detections.p_astro[index]),
-        "score": known(detections.score[index]),
-        "class_probabilities": classes_told(detections, index),
-        "similar_to": likenesses(detections, index),
+        "p_astro": nan_to_none(detections.p_astro[index]),
+        "score": nan_to_none(detections.score[index]),
+        "class_probabilities": classes_to_json(detections, index),
+        "similar_to": similar_transients(detections, index),
         "place": _places(detections, index),
         "history": [None] * len(index),
         "flags": [list(one.flags) for one in identities],
-        "vetoes": [told(detections.vetoes, one) for one in index.tolist()],
+        "vetoes": [flag_rows(detections.vetoes, one) for one in index.tolist()],
         "versions": _versions(detections, len(index)),
     }
 
@@ -287,11 +294,11 @@ def _counted(batch: EventBatch, found: Intervals) -> dict[str, list[Value68 | No
     few, many = poisson_interval(outside)
     expected = outside * scale, few * scale, many * scale
     return {
-        "counts_inside": values_told(found.counts, *poisson_interval(found.counts)),
-        "expected": values_told(*expected),
-        "background_inside": values_told(*_background_inside(batch, found)),
-        "fluence_counts": values_told(*excess(found.counts, *expected)),
-        "contrast": values_told(*rate_ratio(found.counts, outside, scale)),
+        "counts_inside": values_to_json(found.counts, *poisson_interval(found.counts)),
+        "expected": values_to_json(*expected),
+        "background_inside": values_to_json(*_background_inside(batch, found)),
+        "fluence_counts": values_to_json(*excess(found.counts, *expected)),
+        "contrast": values_to_json(*rate_ratio(found.counts, outside, scale)),
     }
 
 
@@ -318,7 +325,7 @@ def _background_inside(batch: EventBatch, found: Intervals) -> tuple[F64, F64, F
 
 def _blocks(detections: Detections, index: I64) -> tuple[F64, I64]:
     """Edges of the Bayesian blocks of some sources, mission seconds, flat, and where each source's begin."""
-    timing = detections.subjects.timing
+    timing = detections.detection_batch.timing
     lengths = np.diff(timing.block_offsets)[index]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.arange(offsets[-1]) + np.repeat(timing.block_offsets[index] - offsets[:-1], lengths)
@@ -364,7 +371,7 @@ def _durations(
     scale = np.divide(seconds, width, out=batch.livetime[there].copy(), where=width > 0)
     # Nothing shorter than a frame is known to be shorter.
     upper = np.maximum(high[there] * scale, batch.frame_time[there])
-    lengths = values_told(seconds, low[there] * scale, np.maximum(upper, seconds))
+    lengths = values_to_json(seconds, low[there] * scale, np.maximum(upper, seconds))
     chosen = batch.select(there)
     dates = [utc_dates(chosen, one) for one, _ in times]
     for place, (row, length) in enumerate(zip(there.tolist(), lengths, strict=True)):
@@ -395,10 +402,10 @@ def _peaks(batch: EventBatch, found: Intervals, peak: Intervals, flares: NDArray
     best = Intervals(*(np.where(block, getattr(peak, part), getattr(found, part)) for part in parts))
     low, high = poisson_interval(best.counts)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rates = values_told(
+        rates = values_to_json(
             *(np.where(best.livetime > 0, part / best.livetime, np.nan) for part in (best.counts, low, high))
         )
-    told_of = zip(rates, intervals_told(batch, best), block.tolist(), flares.tolist(), strict=True)
+    told_of = zip(rates, intervals_to_json(batch, best), block.tolist(), flares.tolist(), strict=True)
     return [
         {"rate": rate, "interval": when, "over": "brightest Bayesian block" if blocked else "interval"}
         if flare and rate is not None and when is not None
@@ -430,7 +437,9 @@ def _hardness(batch: EventBatch, found: Intervals) -> list[HardnessChange]:
         columns.append((value, low, high))
     inside, outside = columns
     *change, sigma = hardness_change(inside, outside)
-    rows = zip(values_told(*inside), values_told(*outside), values_told(*change), known(sigma), strict=True)
+    rows = zip(
+        values_to_json(*inside), values_to_json(*outside), values_to_json(*change), nan_to_none(sigma), strict=True
+    )
     return [{"inside": a, "outside": b, "change": c, "sigma": d} for a, b, c, d in rows]
 
 
@@ -454,7 +463,7 @@ def _false_alarms(probability: F64, far_hz: F64) -> list[FalseAlarm]:
         columns = (probability, 1e3 * probability, 1.0 / probability, far_hz, far_hz * SECONDS_A_DAY)
     rows: list[Any] = [
         dict(zip(FalseAlarm.__annotations__, values, strict=True))
-        for values in zip(*(known(column) for column in columns), strict=True)
+        for values in zip(*(nan_to_none(column) for column in columns), strict=True)
     ]
     return rows
 
@@ -463,7 +472,7 @@ def _places(detections: Detections, index: I64) -> list[Place | None]:
     near = detections.neighbours
     if near is None:
         return [None] * len(index)
-    columns = zip(near.places[index].tolist(), known(near.typical[index]), strict=True)
+    columns = zip(near.places[index].tolist(), nan_to_none(near.typical[index]), strict=True)
     return [
         {"reference": near.reference, "case": near.case, "x": x, "y": y, "ordinary_distance": ordinary}
         if np.isfinite(x) and np.isfinite(y)
@@ -473,7 +482,7 @@ def _places(detections: Detections, index: I64) -> list[Place | None]:
 
 
 def _versions(detections: Detections, n: int) -> Sequence[Versions]:
-    near, reference = detections.neighbours, detections.subjects.reference
+    near, reference = detections.neighbours, detections.detection_batch.reference
     held = near.reference if near else f"{reference.name}@{reference.version}" if reference else None
     code = code_version()
     return [{"xherald": code, "calibration": detections.calibration, "reference": held} for _ in range(n)]

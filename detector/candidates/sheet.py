@@ -13,27 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.detector.drawing import (
-    INK,
-    MARK,
-    PHOTONS,
-    GoodTimeAxis,
-    close_up,
-    draw_light_curve,
-    label_good_time,
-    mark_times,
-)
 from xherald.photons import EventList
 
-from .lines import Line, lines_of
+from .drawing import INK, MARK, PHOTONS, GoodTimeAxis, close_up, draw_light_curve, label_good_time, mark_times
+from .evidence_lines import Line, lines_of
+from .formatting import format_false_alarms, format_name, headline, length, percent, warnings
 from .sheet_panels import Image, draw_growth, draw_hardness, draw_image, draw_map
-from .words import false_alarms_told, headline, length, name_told, percent, warnings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from xherald.detector.detection.result import Detections
+    from xherald.detector.scoring.detections import Detections
 
     from .evidence import Evidence
 
@@ -101,10 +92,10 @@ def _draw_headline(figure: Figure, evidence: Evidence) -> float:
 
     mark = {"boxstyle": "round,pad=0.35", "fc": MARK[evidence["kind"]], "ec": "none"}
     write(0.17, headline(evidence), 14, x=0.018, weight="bold", bbox=mark)
-    write(0.62, false_alarms_told(evidence), 14, weight="bold")
+    write(0.62, format_false_alarms(evidence), 14, weight="bold")
     chance = evidence["p_astro"]
     sure = "" if chance is None else f"   ·   probability that it is real {percent(chance)}"
-    write(0.97, f"{name_told(evidence)}   ·   {_where(evidence)}{sure}", 10.5)
+    write(0.97, f"{format_name(evidence)}   ·   {_where(evidence)}{sure}", 10.5)
     write(0.17, evidence["candidate_id"], 13, x=0.988, ha="right", family="monospace")
     told = [line for one in warnings(evidence) for line in wrap(f"⚑ {one}", WARNING_WIDTH, subsequent_indent="   ")]
     if len(told) > MOST_WARNINGS:
@@ -130,7 +121,7 @@ def _where(evidence: Evidence) -> str:
 
 def _draw_times(figure: SubFigure, detections: Detections, index: int, evidence: Evidence) -> None:
     """Light curve over the energies of its photons, whole and, where the interval is short, close up."""
-    source, timing = detections.subjects.batch[index], detections.subjects.timing
+    source, timing = detections.detection_batch.batch[index], detections.detection_batch.timing
     axis = GoodTimeAxis.of(source.exposure.gti)
     interval = evidence["interval"]
     span = (interval["start_s"], interval["stop_s"]) if interval else None
@@ -210,19 +201,19 @@ def _draw_energies(
 
 def _draw_below(figure: SubFigure, detections: Detections, index: int, evidence: Evidence) -> None:
     """Hardness; images where there is an observation with a sky, else how counts grew; the map where there is one."""
-    subjects = detections.subjects
-    observation, reference, place = subjects.observation, subjects.reference, evidence["place"]
-    seen = observation is not None and observation.projection is not None and bool(subjects.apertures)
+    detection_batch = detections.detection_batch
+    observation, reference, place = detection_batch.observation, detection_batch.reference, evidence["place"]
+    seen = observation is not None and observation.projection is not None and bool(detection_batch.apertures)
     mapped = reference is not None and place is not None and place["case"] in reference.cases
     widths = [0.7, *((1.0, 1.0) if seen else (1.5,)), *((1.15,) if mapped else ())]
     places = list(figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0])
     draw_hardness(places.pop(0), evidence)
     if seen and observation is not None:
-        image = Image.of(observation, subjects.apertures[index], evidence["interval"])
+        image = Image.of(observation, detection_batch.apertures[index], evidence["interval"])
         draw_image(places.pop(0), image, evidence, inside=True)
         draw_image(places.pop(0), image, evidence, inside=False)
     else:
-        draw_growth(places.pop(0), subjects.batch[index], evidence)
+        draw_growth(places.pop(0), detection_batch.batch[index], evidence)
     if mapped and reference is not None and place is not None:
         draw_map(places.pop(0), reference, place, evidence["similar_to"])
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.detector.drawing import BLOCKS, INK, MARK, PHOTONS, draw_outline
 from xherald.plugins.reference import BONA_FIDE_KINDS
 
-from .words import UNKNOWN, length
+from .drawing import BLOCKS, INK, MARK, PHOTONS, draw_outline
+from .formatting import UNKNOWN, length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from xherald.detector.json_columns import Interval, Value68
+    from xherald.detector.results.json_columns import Interval, Value68
     from xherald.photons import Aperture, EventList, Observation, SkyProjection
     from xherald.plugins.reference import Reference
 
-    from .evidence import Evidence, Likeness, Place
+    from .evidence import Evidence, Place, SimilarTransient
 
 __all__ = ["Image", "draw_growth", "draw_hardness", "draw_image", "draw_map"]
 
@@ -164,7 +164,7 @@ def draw_image(place: Axes, image: Image, evidence: Evidence, *, inside: bool) -
             edge.set_linewidth(2.2)
 
 
-def draw_map(place: Axes, reference: Reference, where: Place, similar: Sequence[Likeness]) -> None:
+def draw_map(place: Axes, reference: Reference, where: Place, similar: Sequence[SimilarTransient]) -> None:
     """The reference's map with known transients by kind, the nearest of them ringed, and the source as a cross."""
     from matplotlib.patheffects import withStroke
 

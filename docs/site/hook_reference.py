@@ -35,7 +35,7 @@ MISSION_TABLE: Final = (
     photons.ChipLayout,
     photons.PixelLayout,
 )
-"""What an adapter written as a table is made of (`plugins/mission.py`)."""
+"""What an adapter written as a table is made of (`adapters/reading/mission_table.py`)."""
 
 OPENING: Final = """\
 # Hooks
@@ -167,10 +167,11 @@ def _options(model: type[Options]) -> Iterator[str]:
     written = dict(_parameters(model))
     for name, field in model.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        told = "*must be given*" if default is PydanticUndefined else f"`{default!r}`"
+        shown = "*must be given*" if default is PydanticUndefined else f"`{default!r}`"
         kind, meaning = written.get(name, ("", ""))
         meaning = field.description or meaning
-        yield f"| `{name}` | {_cell(kind or f'`{_told_type(field.annotation)}`')} | {_cell(told)} | {_cell(meaning)} |"
+        typed = kind or f"`{_option_type(field.annotation)}`"
+        yield f"| `{name}` | {_cell(typed)} | {_cell(shown)} | {_cell(meaning)} |"
 
 
 def _parameters(one: type) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -184,19 +185,19 @@ def _parameters(one: type) -> Iterator[tuple[str, tuple[str, str]]]:
             yield name, (_plain(kind), _plain(" ".join([beside, *text.split()]).strip()))
 
 
-def _told_type(annotation: Any) -> str:
+def _option_type(annotation: Any) -> str:
     """A type in short, constraints left out."""
     if get_origin(annotation) is Annotated:
-        return _told_type(get_args(annotation)[0])
+        return _option_type(get_args(annotation)[0])
     arguments = get_args(annotation)
     if get_origin(annotation) in (Union, UnionType):
-        return " | ".join(_told_type(one) for one in arguments)
+        return " | ".join(_option_type(one) for one in arguments)
     if get_origin(annotation) is Literal:
         return " | ".join(repr(one) for one in arguments)
     name = getattr(annotation, "__name__", str(annotation))
     if annotation is NoneType or annotation is Ellipsis:
         return "None" if annotation is NoneType else "..."
-    return f"{name}[{', '.join(_told_type(one) for one in arguments)}]" if arguments else name
+    return f"{name}[{', '.join(_option_type(one) for one in arguments)}]" if arguments else name
 
 
 def _cell(text: str) -> str:

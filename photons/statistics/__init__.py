@@ -1,9 +1,9 @@
 """Statistics on photon lists: does a source vary beyond what chance allows, when, and how sure is that."""
 
+from .assess import TESTS, TimingSettings, assess, raw_statistics
 from .blocks import bayesian_blocks
-from .null import MIN_PHOTONS, NullTables, load_null_tables
+from .null_distributions import MIN_PHOTONS, NullTables, load_null_tables
 from .result import DIP, FLARE, STEADY, Hardness, Intervals, TestColumns, Timing
-from .suite import TESTS, TimingSettings, assess, raw_statistics
 
 __all__ = [
     "DIP",

@@ -158,7 +158,7 @@ def penalty_for(counts: ArrayLike, p0: float) -> F64:
     counts : array_like, shape (n,)
     p0 : float
     """
-    from .null import load_null_tables
+    from .null_distributions import load_null_tables
 
     penalty: F64 = load_null_tables().quantile("bayesian_blocks", np.asarray(counts, dtype=np.int64), p0)
     return penalty

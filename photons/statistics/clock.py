@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..batch import EventBatch
+from xherald.photons.batch import EventBatch
+
 from .blocks import coarse_blocks, penalty_for
 
 __all__ = ["NullClock", "null_clock"]

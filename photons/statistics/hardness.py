@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..threads import in_threads
+from xherald.photons.threads import in_threads
+
 from .result import Hardness
 
 __all__ = ["hardness_change", "hardness_posterior"]

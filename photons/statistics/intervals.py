@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..batch import EventBatch
+from xherald.photons.batch import EventBatch
+
 from .clock import NullClock, livetime_of
 from .hardness import hardness_posterior
 from .result import Hardness, Intervals

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import PhotonError
+from xherald.photons.errors import PhotonError
 
 __all__ = ["Counted", "rate_ratio", "same_rate_chance", "source_interval", "source_quantile", "upper_limit"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..contract import Embedder
-from ..hookspecs import hookimpl
-from .fast import FastTSNE
-from .published import PublishedTSNE
+from xherald.plugins.contract import Embedder
+from xherald.plugins.hookspecs import hookimpl
+
+from .fast_tsne import FastTSNE
+from .published_tsne import PublishedTSNE
 from .umap import UMAPEmbedder
 
 __all__ = ["register_embedders"]

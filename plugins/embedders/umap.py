@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..contract import Advance, Embedder, Features, Options
-from .mappable import require_mappable
+from xherald.plugins.contract import Advance, Embedder, Features, Options
+
+from .embedder_checks import require_mappable
 
 __all__ = ["UMAPEmbedder", "UMAPOptions"]
 
@@ -50,7 +51,7 @@ class UMAPEmbedder(Embedder):
 
     def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2): see `Embedder.fit`."""
-        from .nearest import EXACT_UP_TO
+        from .exact_neighbours import EXACT_UP_TO
 
         assert isinstance(options, UMAPOptions)
         # Four sources are the fewest whose graph has the two eigenvectors that the map starts from.
@@ -73,7 +74,7 @@ class UMAPEmbedder(Embedder):
 
 def _neighbours(features: Features, k: int) -> tuple[NDArray[np.int64], F32]:
     """Neighbours as umap-learn wants them: each source's first is itself."""
-    from .nearest import nearest_others
+    from .exact_neighbours import nearest_others
 
     rows, distances = nearest_others(features, k - 1)
     own = np.arange(len(features), dtype=np.int64)[:, None]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..contract import FeatureExtractor
-from ..hookspecs import hookimpl
+from xherald.plugins.contract import FeatureExtractor
+from xherald.plugins.hookspecs import hookimpl
+
 from .autoencoder import AutoencoderExtractor
 from .pca import PcaExtractor
 from .timing import TimingExtractor

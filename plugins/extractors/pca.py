@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xherald.photons.artefacts import load_arrays, save_arrays, save_json
+from xherald.photons.artefact_folders import load_arrays, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
+from xherald.plugins.contract import Advance, FeatureExtractor, Features, FittedExtractor, Options, Sample, Values
 
-from ..contract import Advance, FeatureExtractor, Features, FittedExtractor, Options, Sample, Values
-from .checks import load_facts, require_finite, values_of
+from .extractor_checks import load_facts, require_finite, values_of
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA

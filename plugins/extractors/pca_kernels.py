@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xherald.photons.threads import in_threads
 
 if TYPE_CHECKING:
-    from ..contract import Values
+    from xherald.plugins.contract import Values
 
 __all__ = ["projected"]
 

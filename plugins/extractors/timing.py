@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from xherald.photons.artefacts import load_arrays, save_arrays, save_json
+from xherald.photons.artefact_folders import load_arrays, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
+from xherald.plugins.contract import F32, Advance, FeatureExtractor, FittedExtractor, Options, Sample
 
-from ..contract import F32, Advance, FeatureExtractor, FittedExtractor, Options, Sample
-from .checks import load_facts, require_finite
+from .extractor_checks import load_facts, require_finite
 from .timing_names import NAMES
 
 __all__ = ["FittedTiming", "TimingExtractor", "TimingOptions"]

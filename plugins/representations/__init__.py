@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..contract import Representation
-from ..hookspecs import hookimpl
-from .livetime import LivetimeCube, LivetimeMap
-from .published import EtdtCube, EtMap
+from xherald.plugins.contract import Representation
+from xherald.plugins.hookspecs import hookimpl
+
+from .livetime_map import LivetimeCube, LivetimeMap
+from .published_maps import EtdtCube, EtMap
 
 __all__ = ["EtMap", "EtdtCube", "LivetimeCube", "LivetimeMap", "register_representations"]
 

@@ -12,8 +12,8 @@ from xherald.photons import EventBatch
 from xherald.photons.statistics.clock import livetime_of
 from xherald.photons.threads import in_threads
 
-from .livetime import LivetimeCubeOptions, LivetimeMapOptions, LivetimeOptions
-from .rows import COUNTS, MINMAX, NONE, SQRT, UNIT, finish_dense, finish_runs, joined_rows
+from .binning import COUNTS, MINMAX, NONE, SQRT, UNIT, finish_dense, finish_runs, joined_rows
+from .livetime_map import LivetimeCubeOptions, LivetimeMapOptions, LivetimeOptions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

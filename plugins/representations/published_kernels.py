@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xherald.photons import EventBatch
 from xherald.photons.threads import in_threads
 
-from .rows import COUNTS, MINMAX, NONE, finish_dense, finish_runs, joined_rows, unit_bin
+from .binning import COUNTS, MINMAX, NONE, finish_dense, finish_runs, joined_rows, unit_bin
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..hookspecs import hookimpl
-from ..judging import Scorer
-from .significance import SignificanceScorer
-from .similarity import SimilarityScorer
+from xherald.plugins.hookspecs import hookimpl
+from xherald.plugins.scoring import Scorer
+
+from .significance_scorer import SignificanceScorer
+from .similarity_scorer import SimilarityScorer
 
 __all__ = ["SignificanceScorer", "SimilarityScorer", "register_scorers"]
 

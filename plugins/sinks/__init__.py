@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..alerts import AlertSink
-from ..hookspecs import hookimpl
-from .kafka import KafkaSink
-from .lines import JsonLinesSink
-from .mail import MailSink
-from .output import StandardOutputSink
-from .packets import VOEventSink
-from .webhook import WebhookSink
+from xherald.plugins.alerts import AlertSink
+from xherald.plugins.hookspecs import hookimpl
+
+from .jsonl_sink import JsonLinesSink
+from .kafka_sink import KafkaSink
+from .mail_sink import MailSink
+from .stdout_sink import StandardOutputSink
+from .voevent_sink import VOEventSink
+from .webhook_sink import WebhookSink
 
 __all__ = [
     "JsonLinesSink",

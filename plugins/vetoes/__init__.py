@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..hookspecs import hookimpl
-from ..judging import Veto
-from .coverage import ChipEdge, Truncated
-from .neighbours import BrightNeighbour, LobsterArm, ReadoutStreak
-from .pixels import Afterglow, CosmicRayTrack, HotPixel
-from .shape import Extended, PileUp
-from .surroundings import BackgroundFlare
+from xherald.plugins.hookspecs import hookimpl
+from xherald.plugins.scoring import Veto
+
+from .background_flare import BackgroundFlare
+from .coverage_vetoes import ChipEdge, Truncated
+from .neighbour_vetoes import BrightNeighbour, LobsterArm, ReadoutStreak
+from .pixel_vetoes import Afterglow, CosmicRayTrack, HotPixel
+from .shape_flags import Extended, PileUp
 
 __all__ = ["register_vetoes"]
 

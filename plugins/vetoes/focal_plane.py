@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import Observation
-
-from ..judging import Subjects
+from xherald.plugins.scoring import DetectionBatch
 
 __all__ = ["FocalPlane", "Places", "focal_plane", "places_of", "point_spread_of"]
 
@@ -85,24 +84,24 @@ class Places:
     offset: F64
 
 
-def places_of(subjects: Subjects) -> Places | None:
+def places_of(detection_batch: DetectionBatch) -> Places | None:
     """Photons of the batch on the sky; None where that is not known."""
-    observation, rows = subjects.observation, subjects.rows
+    observation, rows = detection_batch.observation, detection_batch.rows
     if observation is None or rows is None or not len(rows) or observation.projection is None:
         return None
     scale, events = observation.projection.pixel_arcsec, observation.events
-    sky = np.array([(one.ra, one.dec) for one in subjects.apertures], dtype=np.float64)
+    sky = np.array([(one.ra, one.dec) for one in detection_batch.apertures], dtype=np.float64)
     centre = np.column_stack(observation.projection.to_pixel(*sky.T)) * scale
     offset = np.column_stack([events.x[rows], events.y[rows]]) * scale
-    offset -= np.repeat(centre, subjects.batch.counts, axis=0)
-    radius = np.sqrt(np.array([one.region.area for one in subjects.apertures]) / np.pi)
+    offset -= np.repeat(centre, detection_batch.batch.counts, axis=0)
+    radius = np.sqrt(np.array([one.region.area for one in detection_batch.apertures]) / np.pi)
     return Places(centre, radius, offset.astype(np.float64, copy=False))
 
 
-def focal_plane(subjects: Subjects) -> FocalPlane | None:
+def focal_plane(detection_batch: DetectionBatch) -> FocalPlane | None:
     """Photons of the batch on their detectors; None where pixels, sky or point spread are not known."""
-    observation, rows = subjects.observation, subjects.rows
-    places = places_of(subjects)
+    observation, rows = detection_batch.observation, detection_batch.rows
+    places = places_of(detection_batch)
     if places is None or observation is None or rows is None or observation.point_spread is None:
         return None
     pixels, projection = observation.event_pixels, observation.projection
@@ -111,11 +110,11 @@ def focal_plane(subjects: Subjects) -> FocalPlane | None:
     numbers, axes, extent = _detector_axes(observation, pixels, projection.pixel_arcsec)
     if not len(numbers):
         return None
-    source = np.repeat(np.arange(len(subjects)), subjects.batch.counts)
+    source = np.repeat(np.arange(len(detection_batch)), detection_batch.batch.counts)
     lookup = np.full(1 << 16, -1, dtype=np.int64)
     lookup[numbers] = np.arange(len(numbers))
     detector = lookup[observation.events.detector[rows]]
-    core, slope = point_spread_of(subjects)
+    core, slope = point_spread_of(detection_batch)
     return FocalPlane(
         pixel=pixels[rows].astype(np.int64),
         detector=detector,
@@ -127,20 +126,20 @@ def focal_plane(subjects: Subjects) -> FocalPlane | None:
         radius=places.radius,
         core=core,
         slope=slope,
-        home=_home(source, detector, len(subjects), len(numbers)),
+        home=_home(source, detector, len(detection_batch), len(numbers)),
         pixel_arcsec=float(np.sqrt(abs(np.linalg.det(axes))).mean()),
     )
 
 
-def point_spread_of(subjects: Subjects) -> tuple[F64, F64]:
+def point_spread_of(detection_batch: DetectionBatch) -> tuple[F64, F64]:
     """King core, arcsec, and slope of the point spread at each source, shape (n,) each.
 
     On axis where the off-axis angle is not known. The observation has to have a point spread.
     """
-    assert subjects.observation is not None
-    spread = subjects.observation.point_spread
+    assert detection_batch.observation is not None
+    spread = detection_batch.observation.point_spread
     assert spread is not None
-    angle = np.array([one.off_axis_arcmin or 0.0 for one in subjects.batch.identities])
+    angle = np.array([one.off_axis_arcmin or 0.0 for one in detection_batch.batch.identities])
     # A tenth of an arcmin changes no table by a per cent, and few distinct angles have to be looked up.
     grid, which = np.unique(np.round(angle, 1), return_inverse=True)
     table = np.array([spread.king(float(one)) for one in grid]).reshape(-1, 2)

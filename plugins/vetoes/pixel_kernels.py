@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .chance import binomial_at_least
+from .count_probability import binomial_at_least
 
 __all__ = ["busiest_pixels", "pixel_share", "tracks"]
 

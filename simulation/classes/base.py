@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from xherald.photons.errors import ConfigError
-
-from ..light_curve import LightCurve
-from ..model import Direction, SourceModel
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Direction, SourceModel
 
 __all__ = ["Request", "SourceClass", "total_light_curve"]
 

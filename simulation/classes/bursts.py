@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from ..light_curve import LightCurve
-from ..model import Component, SourceModel
-from ..spectra import absorbed_power_law, black_body, disk_black_body
-from ..templates import spike_and_tail
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Component, SourceModel
+from xherald.simulation.spectra import absorbed_power_law, black_body, disk_black_body
+from xherald.simulation.templates import spike_and_tail
+
 from .base import Request, SourceClass
 from .events import evolving, middle_90, place
 

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..light_curve import LightCurve
-from ..model import Component, SourceModel
-from ..spectra import absorbed_power_law, absorption, disk_black_body
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Component, SourceModel
+from xherald.simulation.spectra import absorbed_power_law, absorption, disk_black_body
+
 from .base import Request, SourceClass
 from .events import Placed, place
 

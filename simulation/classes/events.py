@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.errors import ConfigError
-
-from ..light_curve import LightCurve
-from ..model import Component
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Component
 
 __all__ = ["Placed", "evolving", "middle_90", "place"]
 

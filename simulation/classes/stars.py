@@ -7,9 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from ..light_curve import LightCurve
-from ..model import Component, SourceModel
-from ..spectra import thermal_plasma
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Component, SourceModel
+from xherald.simulation.spectra import thermal_plasma
+
 from .base import Request, SourceClass
 from .events import evolving, place
 

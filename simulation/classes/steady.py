@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..light_curve import LightCurve
-from ..model import Component, SourceModel
-from ..red_noise import bending_power_law, lognormal, red_noise
-from ..spectra import absorbed_power_law, black_body, thermal_plasma
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Component, SourceModel
+from xherald.simulation.red_noise import bending_power_law, lognormal, red_noise
+from xherald.simulation.spectra import absorbed_power_law, black_body, thermal_plasma
+
 from .base import Request, SourceClass
 
 __all__ = ["AGN", "CONSTANT", "SUPERSOFT", "noisy_light_curve"]

@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from ..light_curve import LightCurve
-from ..model import Component, SourceModel
-from ..spectra import absorbed_power_law
-from ..templates import TEMPLATES
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Component, SourceModel
+from xherald.simulation.spectra import absorbed_power_law
+from xherald.simulation.templates import TEMPLATES
+
 from .base import Request, SourceClass
 from .events import evolving, middle_90, place
 

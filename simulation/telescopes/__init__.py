@@ -12,8 +12,8 @@ from typing import Final
 
 from xherald.photons import Observation
 from xherald.photons.errors import ConfigError
+from xherald.simulation.telescope import Telescope
 
-from ..telescope import Telescope
 from .chandra import ACIS_I, ACIS_S
 from .einstein_probe import FXT, WXT
 from .erosita import POINTED, SURVEY

@@ -6,8 +6,8 @@ import numpy as np
 
 from xherald.adapters.einstein_probe import EinsteinProbeAdapter
 from xherald.photons import SkyProjection
+from xherald.simulation.telescope import Chip, Telescope
 
-from ..telescope import Chip, Telescope
 from .tables import SKY_SOURCE, flat_background, log_table, proton_background, sky_background
 
 __all__ = ["FXT", "WXT"]

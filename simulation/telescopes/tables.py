@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..energies import MIDDLE_KEV, WIDTH_KEV
-from ..spectra import absorbed_power_law, thermal_plasma
+from xherald.simulation.energies import MIDDLE_KEV, WIDTH_KEV
+from xherald.simulation.spectra import absorbed_power_law, thermal_plasma
 
 __all__ = ["SKY_SOURCE", "flat_background", "log_table", "proton_background", "sky_background"]
 

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Final
 
 from xherald.photons.errors import ConfigError
+from xherald.simulation.exposure import SimulatedExposure
+from xherald.simulation.telescope import Telescope
+from xherald.simulation.write_errors import writing
 
-from ..exposure import SimulatedExposure
-from ..output import writing
-from ..telescope import Telescope
 from .chandra import ChandraWriter
 from .chandra_catalogue import write_catalogue_source
 from .einstein_probe import FxtWriter, WxtWriter
 from .erosita import ErositaWriter
-from .fits_files import write_file
-from .mission import MissionWriter
-from .sources import listed_sources
+from .fits_blocks import write_file
+from .mission_writer import MissionWriter
+from .pipeline_sources import listed_sources
 from .swift import SwiftWriter
 from .truth import read_truth, truth_of, truth_path, write_truth
-from .written import Written
+from .written_files import Written
 from .xmm import XmmWriter
 
 __all__ = ["WRITERS", "Written", "read_truth", "truth_path", "write_catalogue_source", "write_exposure"]

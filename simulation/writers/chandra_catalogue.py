@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from xherald.photons import SkyProjection
 from xherald.photons.errors import ConfigError
 from xherald.photons.projection import separation_deg
+from xherald.simulation.exposure import SimulatedExposure
+from xherald.simulation.model import PlacedSource
+from xherald.simulation.random_streams import stream
+from xherald.simulation.write_errors import writing
 
-from ..exposure import SimulatedExposure
-from ..model import PlacedSource
-from ..output import writing
-from ..seeds import stream
 from .chandra import CLOCK, ChandraWriter, event_columns, events_table, focal_pixels, gti_tables, primary_header
-from .facts import Facts
-from .fits_files import Changes, Column, table, write_file
+from .exposure_facts import Facts
+from .fits_blocks import Changes, Column, table, write_file
 from .truth import truth_of, truth_path, write_truth
-from .written import Written
+from .written_files import Written
 
 __all__ = ["write_catalogue_source"]
 

@@ -15,12 +15,12 @@ from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 
 from xherald.photons import SkyProjection
+from xherald.simulation.exposure import Recorded, SimulatedExposure
+from xherald.simulation.random_streams import stream
 
-from ..exposure import Recorded, SimulatedExposure
-from ..seeds import stream
-from .facts import Clock, Facts
-from .fits_files import Changes, Column, gti_table, sky_keywords, table, write_file
-from .mission import Layout, ListedSource, MissionWriter, any_of, grid_positions
+from .exposure_facts import Clock, Facts
+from .fits_blocks import Changes, Column, gti_table, sky_keywords, table, write_file
+from .mission_writer import Layout, ListedSource, MissionWriter, any_of, grid_positions
 from .swift import GRADES
 
 __all__ = ["CLOCK", "FxtWriter", "WxtWriter", "ebounds", "fxt_columns", "gti_tables", "source_list", "wxt_columns"]

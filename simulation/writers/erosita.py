@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
 from xherald.photons.gti import Gti
+from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
+from xherald.simulation.random_streams import stream
 
-from ..exposure import Fault, Recorded, SimulatedExposure
-from ..seeds import stream
-from .facts import Clock, Facts
-from .fits_files import Changes, Column, gti_table, sky_keywords, table
-from .mission import Layout, MissionWriter, ev_on_grid
+from .exposure_facts import Clock, Facts
+from .fits_blocks import Changes, Column, gti_table, sky_keywords, table
+from .mission_writer import Layout, MissionWriter, ev_on_grid
 
 __all__ = ["CLOCK", "ErositaWriter", "event_columns", "events_table", "gti_tables"]
 

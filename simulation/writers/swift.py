@@ -10,12 +10,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
+from xherald.simulation.exposure import Recorded, SimulatedExposure
+from xherald.simulation.random_streams import stream
 
-from ..exposure import Recorded, SimulatedExposure
-from ..seeds import stream
-from .facts import Clock, Facts
-from .fits_files import Changes, Column, axis_keywords, gti_table, sky_keywords, table
-from .mission import Layout, MissionWriter, any_of, grid_positions
+from .exposure_facts import Clock, Facts
+from .fits_blocks import Changes, Column, axis_keywords, gti_table, sky_keywords, table
+from .mission_writer import Layout, MissionWriter, any_of, grid_positions
 
 __all__ = ["CLOCK", "SwiftWriter", "event_columns", "events_table", "gti_tables"]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from xherald.photons.errors import UnreadableFileError
 from xherald.photons.gti import gti_total
+from xherald.simulation.exposure import SimulatedExposure
 
-from ..exposure import SimulatedExposure
-from .facts import Clock, Facts
+from .exposure_facts import Clock, Facts
 
 __all__ = ["TRUTH_VERSION", "read_truth", "truth_of", "truth_path", "write_truth"]
 

@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from xherald.photons import SkyProjection
 from xherald.photons.gti import Gti
+from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
+from xherald.simulation.random_streams import stream
 
-from ..exposure import Fault, Recorded, SimulatedExposure
-from ..seeds import stream
-from .facts import Clock, Facts
-from .fits_files import Changes, Column, axis_keywords, gti_table, sky_keywords, table, write_file
-from .mission import Layout, ListedSource, MissionWriter, any_of, grid_positions
+from .exposure_facts import Clock, Facts
+from .fits_blocks import Changes, Column, axis_keywords, gti_table, sky_keywords, table, write_file
+from .mission_writer import Layout, ListedSource, MissionWriter, any_of, grid_positions
 
 __all__ = ["CLOCK", "XmmWriter", "event_columns", "events_table", "gti_tables", "source_list"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from conftest import BURST, BURST_SECONDS, CLEAN, DEAD_SECONDS, GAP, SECONDS, START, times, write_nicer
 
+from xherald.adapters.testing import check_adapter
 from xherald.photons import Observation
 from xherald.photons.errors import FileError, UnreadableFileError
 from xherald.plugins import PluginHost, ReadLimits
-from xherald.plugins.testing import check_adapter
 from xherald_nicer import NicerAdapter
 
 

@@ -13,20 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from xherald.photons import Detector
+from xherald.adapters import FieldOfView, FitsAdapter, FitsFile, GtiLayout, Instrument, LinearEnergy, MissionTable, Rule
+from xherald.photons import DetectorUnit
 from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import (
-    FieldOfView,
-    FitsAdapter,
-    FitsFile,
-    GtiLayout,
-    Instrument,
-    InstrumentAdapter,
-    LinearEnergy,
-    MissionTable,
-    Rule,
-    hookimpl,
-)
+from xherald.plugins import InstrumentAdapter, hookimpl
 
 __all__ = [
     "XHERALD_CONTRACT",
@@ -69,7 +59,7 @@ class NicerAdapter(FitsAdapter):
     name = "nicer"
     mission = MissionTable("NICER", (XTI,))
 
-    def detectors(self, file: FitsFile, instrument: Instrument, timezero: float) -> tuple[Detector, ...]:
+    def detectors(self, file: FitsFile, instrument: Instrument, timezero: float) -> tuple[DetectorUnit, ...]:
         """Detectors, the dead time of each one's read-out unit taken off its livetime."""
         found = super().detectors(file, instrument, timezero)
         if "DEADTIME" not in file.events.columns:
@@ -81,7 +71,7 @@ class NicerAdapter(FitsAdapter):
         return tuple(_less_dead_time(file, one, float(unit[one.number // FPMS_PER_MPU])) for one in found)
 
 
-def _less_dead_time(file: FitsFile, detector: Detector, dead_s: float) -> Detector:
+def _less_dead_time(file: FitsFile, detector: DetectorUnit, dead_s: float) -> DetectorUnit:
     """A detector whose read-out unit was busy for some seconds of the good time."""
     good_s = detector.good_time
     if good_s == 0:

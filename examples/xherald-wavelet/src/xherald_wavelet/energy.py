@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xherald.photons.artefacts import load_arrays, load_json, save_arrays, save_json
+from xherald.photons.artefact_folders import load_arrays, load_json, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.plugins import Advance, FeatureExtractor, FittedExtractor, Options, Sample
 

@@ -1,0 +1,208 @@
+"""`docs/evaluation.md` from a report: what was done in words that stay, what was measured in tables that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from benchmarks.evaluation_goals import goal_table, goals
+from xherald.evaluation.labels import (
+    METHODS,
+    SAMPLES,
+    Table,
+    efficiency_table,
+    ordered,
+    percent,
+    range_words,
+    rows_where,
+)
+
+__all__ = ["PREFACE", "markdown"]
+
+PREFACE: Final = """\
+# Evaluation
+
+Written by `xherald evaluate`; not by hand. The same seed gives the same numbers.
+
+```
+xherald evaluate --quick
+xherald evaluate --seed 1 --data ../shared/data --out evaluation
+```
+
+## What is measured
+
+Sources with known truth are judged by the detector and, one and all, by every baseline. Two samples:
+
+- **Grid**: steady sources of 10 to 500 photons (log-uniform) in the simulator's exposures, gaps, frames and backgrounds
+  of Chandra ACIS-I, XMM MOS1, Swift XRT, eROSITA (pointed) and Einstein Probe WXT, into which events are put. Flares:
+  Gaussian, exponential decay, power-law decay, flat, double; T90 log-uniform from three frames (at least 10 s) to half
+  of the livetime; 5 to 90 % of the net counts, log-uniform; spectrum that of the source, harder or softer. Dips: flat,
+  V-shaped, absorbed (soft photons go first); 1/64 to 1/2 of the livetime, log-uniform; 40 to 100 % deep. The middle of
+  an event is uniform over the livetime. Many of these events cannot be seen by anybody: what timing can do at most is
+  worked out beside the rest, as the likelihood ratio averaged over the very priors that the events were drawn from.
+- **Classes**: the simulator's populations of the same telescopes, half of the sources variable, 10 to 500 photons, with
+  seeds that no training has seen. Pulsators and active nuclei count as neither steady nor transient.
+
+A method's threshold is its own: in each bin of counts (10, 20, 50, 100, 200, 500) at most the stated part of the
+sample's steady sources lies above it. Errors are Wilson's, 68 %; differences are paired (McNemar). "5 σ" are events
+expected to stand out of the counts by that much.
+
+Baselines: Poisson scan, deficit scan, longest gap, Bayesian Blocks, Kolmogorov–Smirnov, Gregory–Loredo, the averaged
+likelihood ratio by itself, the halves-and-quarters test of Yang et al. 2019 (MNRAS 487, 4721) without its factor of
+five, and the published features (Dillmann et al. 2025: 2D-PCA, 3D-PCA) with the distance to the nearest bona-fide
+transient and with the ratio of the distances to the fifth nearest ordinary source and transient.
+"""
+
+PENDING: Final = "\nNo run has been released yet.\n"
+
+
+def markdown(report: Mapping[str, Any] | None) -> str:
+    """A report as a document; without one, what will be measured.
+
+    Parameters
+    ----------
+    report : mapping or None
+        As `run.evaluate` makes it.
+    """
+    if report is None:
+        return PREFACE + PENDING
+    parts = [PREFACE, _run(report), _titled("## Goals", goal_table(goals(report)))]
+    for name, sample in report["samples"].items():
+        parts += [f"## {SAMPLES.get(name, name)}", _counted(sample["sources"])]
+        for direction, plural in (("flare", "Flares"), ("dip", "Dips")):
+            for rate, words in ((0.01, "1 %"), (0.001, "0.1 %")):
+                title = f"### {plural} found at {words} false positives, per cent"
+                parts.append(_titled(title, efficiency_table(sample, direction, rate)))
+            title = f"### {plural} expected at 5 σ, found at 1 % false positives, per cent"
+            parts.append(_titled(title, efficiency_table(sample, direction, 0.01, "5 sigma")))
+            parts.append(
+                _titled(f"### {plural} by what they are, 1 % false positives, per cent", _by(sample, direction))
+            )
+        parts.append(_titled("### Stated false-alarm probability against measured", _false_alarms(sample)))
+    parts += ["## Classes of recovered transients", *(_confusion(table) for table in report["confusion"])]
+    parts += [_titled("## False discoveries along a stream", _stream(report["stream"])), _real(report["real"])]
+    if report["vetoes"] is not None:
+        parts.append(_titled("## Vetoes on simulated fields", _vetoes(report["vetoes"]["rows"])))
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _run(report: Mapping[str, Any]) -> str:
+    sizes = ", ".join(f"{key} {value:,}" for key, value in report["sizes"].items())
+    seconds = ", ".join(f"{key} {value:.0f} s" for key, value in report["seconds"].items())
+    versions = ", ".join(f"{key} {value}" for key, value in report["versions"].items())
+    return (
+        f"## This run\n\nDetector: {report['detector']}. Seed {report['seed']}, {report['created_utc']}.\n"
+        f"Sizes: {sizes}.\nTook: {seconds}.\nVersions: {versions}."
+    )
+
+
+def _counted(sources: Mapping[str, int]) -> str:
+    return "Sources: " + ", ".join(f"{number:,} {kind}" for kind, number in sources.items()) + "."
+
+
+def _titled(title: str, table: Table) -> str:
+    return f"{title}\n\n{_table(table)}"
+
+
+def _table(table: Table) -> str:
+    heads, rows = table
+    if not rows:
+        return "Nothing to tell."
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _by(sample: Mapping[str, Any], direction: str) -> Table:
+    rows = rows_where(sample["by"], direction=direction)
+    methods = ordered(row["method"] for row in rows)
+    groups: list[tuple[str, Any]] = []
+    for row in rows:
+        if (row["by"], row["value"]) not in groups:
+            groups.append((row["by"], row["value"]))
+    out = []
+    for by, value in groups:
+        own = {row["method"]: row for row in rows_where(rows, by=by, value=value)}
+        name = f"{_part(value[0])} to {_part(value[1])} of livetime" if by == "duration" else str(value)
+        out.append([name, f"{next(iter(own.values()))['events']:,}", *(percent(own[one]) for one in methods)])
+    return ["events", "number", *(METHODS.get(one, one) for one in methods)], out
+
+
+def _part(value: float) -> str:
+    return "0" if value == 0 else "1" if value == 1 else f"1/{1 / value:.0f}"
+
+
+def _false_alarms(sample: Mapping[str, Any]) -> Table:
+    rows = []
+    for row in sample["false_alarms"]:
+        value = row["value"]
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            value = f"{value[0]:g} to {value[1]:g}" if value[1] is not None else f"{value[0]:g} and more"
+        ratio = f"{row['ratio']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+        holds = ("yes" if row["holds"] else "no") if row["tells"] else "too few"
+        rows.append(
+            [row["by"], str(value), f"{row['nominal']:g}", f"{row['expected']:.1f}", str(row["found"]), ratio, holds]
+        )
+    return ["by", "range", "stated", "expected", "found", "measured / stated (68 %)", "within 20 %"], rows
+
+
+def _confusion(table: Mapping[str, Any]) -> str:
+    accuracy = "cannot be told" if table["accuracy"] is None else f"{100 * table['accuracy']:.1f} % right"
+    words = f"### {range_words(table['counts'])} counts: {table['recovered']:,} recovered, {accuracy}"
+    rows = [
+        [name, *(str(number) for number in row)] for name, row in zip(table["classes"], table["table"], strict=True)
+    ]
+    return _titled(words, (["is", *(f"said: {answer}" for answer in table["answers"])], rows))
+
+
+def _stream(streams: Iterable[Mapping[str, Any]]) -> Table:
+    heads = ["control", "sources × replays", "level", "false fraction", "worst along", "without control", "power"]
+    names = {"lord": "LORD++", "saffron": "SAFFRON"}
+    return heads, [
+        [
+            names.get(one["method"], one["method"]),
+            f"{one['sources']:,} × {one['replays']}",
+            f"{one['level']:.2f}",
+            f"{one['false_fraction']:.3f}" + ("" if one["error"] is None else f" ± {one['error']:.3f}"),
+            f"{one['worst']:.3f}",
+            f"{one['false_fraction_without_control']:.3f}",
+            f"{one['power']:.3f}",
+        ]
+        for one in streams
+    ]
+
+
+def _vetoes(counts: Iterable[Mapping[str, Any]]) -> Table:
+    heads = ["what", "kind", "counted", "of", "part (95 %)"]
+    return heads, [
+        [
+            f"{one['group'].replace('_', ' ')}, {one['what']}",
+            one["kind"] or "all",
+            f"{one['counted']:,}",
+            f"{one['trials']:,}",
+            f"{100 * one['part']:.2f} % ({100 * one['low']:.2f}–{100 * one['high']:.2f})",
+        ]
+        for one in counts
+        if not one["telescope"]
+    ]
+
+
+def _real(real: Mapping[str, Any]) -> str:
+    parts = ["## Real quiet files"]
+    if real["skipped"]:
+        parts.append("Skipped: " + "; ".join(f"{one['file']} ({one['reason']})" for one in real["skipped"]) + ".")
+    rows = []
+    for file in real["files"]:
+        own = rows_where(real["injections"], file=file["file"])
+        rows.append(
+            [
+                file["file"],
+                str(file["tested"]),
+                f"{file['found']} ({file['expected']:.2f} expected)",
+                str(len(own)),
+                str(sum(one["placed"] for one in own)),
+                str(sum(one["recovered"] for one in own)),
+            ]
+        )
+    heads = ["file", "sources", f"at or below {real['threshold']:g}", "injections", "with a source", "recovered"]
+    parts.append(_table((heads, rows)))
+    return "\n\n".join(parts)

@@ -1,0 +1,205 @@
+"""What a detector is to reach, held against what was measured.
+
+Goals are those on sources that training never saw; differences are paired, on the same sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from xherald.evaluation.labels import Table
+from xherald.evaluation.method_scores import DETECTOR, ORACLE
+
+__all__ = ["SIMPLE", "goal_table", "goals"]
+
+SIMPLE: Final = {
+    "flare": ("flare_scan", "bayesian_blocks", "ks", "gregory_loredo", "halves_quarters"),
+    "dip": ("dip_scan", "longest_gap", "bayesian_blocks", "ks", "gregory_loredo", "halves_quarters"),
+}
+"""Tests that are neither averaged nor learned, by direction."""
+
+ABOVE_SCAN, ABOVE_SCAN_FAINT, BELOW_LIMIT = 0.03, 0.07, 0.01
+DIPS, ABOVE_DIP_TESTS = 0.52, 0.06
+CLASSES, FALSE_FRACTION = 0.85, 0.10
+LEAST_ALLOWED: Final = 3.0
+"""Steady sources of a bin that may lie above its threshold, for that to be more than the luck of one of them."""
+
+WHOLE: Final = [10, 501]
+
+
+def goals(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of goal (words), sample, measured, error, wanted (words) and reached (None where it cannot be told).
+
+    Parameters
+    ----------
+    report : mapping
+        As `run.evaluate` makes it.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, sample in report["samples"].items():
+        rows += _flares(name, sample["efficiencies"])
+        rows += _dips(name, sample["efficiencies"])
+        rows.append(_false_alarms(name, sample["false_alarms"]))
+    for table in report["confusion"]:
+        if table["counts"][0] == 50:
+            reached = None if table["accuracy"] is None else table["accuracy"] >= CLASSES
+            error = 0.5 * (table["high"] - table["low"])
+            rows.append(
+                _row("class right, above 50 counts", "classes", table["accuracy"], error, f"≥ {CLASSES}", reached)
+            )
+    for stream in report["stream"]:
+        rows.append(
+            _row(
+                f"false discoveries along a stream, {stream['method']}",
+                "grid",
+                stream["false_fraction"],
+                stream["error"],
+                f"≤ {FALSE_FRACTION:.2f}",
+                stream["false_fraction"] <= FALSE_FRACTION,
+            )
+        )
+    if report["vetoes"] is not None:
+        rows += _vetoes(report["vetoes"]["rows"])
+    return rows
+
+
+def _vetoes(counts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    from xherald.evaluation.veto_trials import GOALS
+
+    rows = []
+    for count in counts:
+        if count["kind"] or count["telescope"]:
+            continue
+        what, goal = GOALS[count["group"]]
+        most = what == "flagged"
+        reached = count["part"] <= goal if most else count["part"] >= goal
+        words = f"{count['group'].replace('_', ' ')}: {what} ({count['counted']:,} of {count['trials']:,})"
+        error = 0.25 * (count["high"] - count["low"])  # limits are of 95 %
+        rows.append(_row(words, "fields", count["part"], error, f"{'≤' if most else '≥'} {goal:g}", reached))
+    return rows
+
+
+def _flares(name: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    out = []
+    for counts, least, words in ((WHOLE, ABOVE_SCAN, "10–500 counts"), ([10, 50], ABOVE_SCAN_FAINT, "below 50 counts")):
+        scan = _find(rows, "flare", 0.01, counts, "flare_scan")
+        above = -scan["difference"]
+        out.append(
+            _row(
+                f"flares at 1 % false, {words}: above the scan",
+                name,
+                above,
+                scan["difference_error"],
+                f"≥ {least:.2f}",
+                above >= least,
+            )
+        )
+    limit = _find(rows, "flare", 0.01, WHOLE, ORACLE)
+    if limit:
+        out.append(
+            _row(
+                "flares at 1 % false, 10–500 counts: below the limit of timing",
+                name,
+                limit["difference"],
+                limit["difference_error"],
+                f"≤ {BELOW_LIMIT:.2f}",
+                limit["difference"] <= BELOW_LIMIT,
+            )
+        )
+    bins = [
+        row
+        for row in rows
+        if row["direction"] == "flare" and row["rate"] == 0.001 and row["group"] == "all"
+        if row["method"] not in (DETECTOR, ORACLE, "flare_averaged")
+        and row["counts"] not in (WHOLE, [10, 50], [50, 501])
+        if row["events"]
+    ]
+    if bins:
+        closest = max(bins, key=lambda row: row["difference"])
+        where = f"{closest['method']}, {closest['counts'][0]}–{closest['counts'][1] - 1}"
+        out.append(
+            _row(
+                f"flares at 0.1 % false: above every baseline in every bin (closest: {where})",
+                name,
+                -closest["difference"],
+                closest["difference_error"],
+                "> 0",
+                closest["difference"] < 0 if min(row["steady"] for row in bins) * 0.001 >= LEAST_ALLOWED else None,
+            )
+        )
+    return out
+
+
+def _dips(name: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    own = _find(rows, "dip", 0.01, WHOLE, DETECTOR)
+    simple = [_find(rows, "dip", 0.01, WHOLE, method) for method in SIMPLE["dip"]]
+    best = max((row for row in simple if row), key=lambda row: row["efficiency"] or 0.0)
+    above = -best["difference"]
+    reached = None if own["efficiency"] is None else own["efficiency"] >= DIPS
+    return [
+        _row(
+            "dips at 1 % false, 10–500 counts",
+            name,
+            own["efficiency"],
+            0.5 * (own["high"] - own["low"]),
+            f"≥ {DIPS}",
+            reached,
+        ),
+        _row(
+            f"dips at 1 % false: above the best simple test ({best['method']})",
+            name,
+            above,
+            best["difference_error"],
+            f"≥ {ABOVE_DIP_TESTS:.2f}",
+            above >= ABOVE_DIP_TESTS,
+        ),
+    ]
+
+
+def _false_alarms(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    telling = [row for row in rows if row["tells"]]
+    holding = sum(row["holds"] for row in telling)
+    part = holding / len(telling) if telling else None
+    words = f"stated false-alarm rate within ±20 % ({holding} of {len(telling)} bins)"
+    return _row(words, name, part, None, "all", None if part is None else part == 1.0)
+
+
+def _find(
+    rows: Sequence[Mapping[str, Any]], direction: str, rate: float, counts: Sequence[int], method: str
+) -> Mapping[str, Any]:
+    """The row of a method; empty if there is none."""
+    for row in rows:
+        same = (row["direction"], row["rate"], row["group"], row["method"]) == (direction, rate, "all", method)
+        if same and list(row["counts"]) == list(counts):
+            return row
+    return {}
+
+
+def _row(
+    goal: str, sample: str, measured: float | None, error: float | None, wanted: str, reached: bool | None
+) -> dict[str, Any]:
+    return {
+        "goal": goal,
+        "sample": sample,
+        "measured": measured,
+        "error": error,
+        "wanted": wanted,
+        "reached": None if reached is None else bool(reached),
+    }
+
+
+def goal_table(goals: Iterable[Mapping[str, Any]]) -> Table:
+    """Goals and what was measured."""
+
+    def number(row: Mapping[str, Any]) -> str:
+        if row["measured"] is None:
+            return "–"
+        error = "" if row["error"] is None else f" ± {row['error']:.3f}"
+        return f"{row['measured']:.3f}{error}"
+
+    answer = {True: "yes", False: "no", None: "not told"}
+    return (
+        ["goal", "sample", "measured", "wanted", "reached"],
+        [[row["goal"], row["sample"], number(row), row["wanted"], answer[row["reached"]]] for row in goals],
+    )

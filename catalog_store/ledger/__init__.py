@@ -1,0 +1,1 @@
+"""The database of drops, detections, candidates and alerts."""

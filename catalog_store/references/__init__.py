@@ -1,0 +1,1 @@
+"""Reference catalogues on disk, their neighbour index and their export."""

@@ -1,0 +1,238 @@
+"""`xherald alert`: try sinks, look at what was announced, send it again or take it back."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .group import FILE_FAILED, configuration, run_options
+from .store_options import opened, store_option
+
+if TYPE_CHECKING:
+    from xherald.catalog_store.ledger.records import StoredAlert
+    from xherald.catalog_store.ledger.store import Store
+    from xherald.daemon.alerts.dispatch import Outcome
+    from xherald.plugins.alerts import AlertTense
+
+__all__ = ["command"]
+
+STATES = ("pending", "sent", "failed", "digested", "withdrawn")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+
+
+@click.group("alert")
+def command() -> None:
+    """Look after alerts; their sinks are in the settings, under `alerts`.
+
+    \b
+    Examples:
+      xherald alert test team --config duty.yaml
+      xherald alert list --state failed
+      xherald alert replay XH-CHANDRA-ACIS-29128-110-7446eb-F-initial-1f0c2ab9
+      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel"
+
+    \b
+    Exit codes:
+      0  it was done
+      1  an alert could not be sent, or there is none of that id
+      2  wrong options or configuration; nothing was done
+    """  # noqa: D301
+
+
+@command.command("test")
+@click.argument("name", metavar="SINK")
+@json_option
+@run_options
+def test(name: str, as_json: bool) -> None:
+    """Send SINK an alert of nothing, in tense test, at once; nothing is written down.
+
+    \b
+    Example:
+      xherald alert test team --config duty.yaml
+    """  # noqa: D301
+    from datetime import UTC, datetime
+
+    from xherald.daemon.alerts.payload import trial_alert
+    from xherald.daemon.alerts.sinks import deliver, named, open_sinks
+
+    setup = configuration()
+    sink = named(open_sinks(setup.settings.alerts, setup.host), name)
+    alert = trial_alert(datetime.now(UTC))
+    receipt = deliver(sink, alert, setup.host)
+    if as_json:
+        click.echo(json.dumps({"sink": name, "id": alert.id, **receipt.as_json()}))
+    else:
+        click.echo(f"{name} took {alert.id}: {'; '.join(filter(None, [receipt.where, receipt.note]))}", err=True)
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Those of a state only.")
+@click.option("--candidate", "candidate_id", metavar="ID", help="Those of a candidate only.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="The latest N.")
+@json_option
+@store_option
+@run_options
+def listed(state: str | None, candidate_id: str | None, limit: int, as_json: bool, url: str | None) -> None:
+    """List alerts in the order in which they came, one line for each sink.
+
+    \b
+    Examples:
+      xherald alert list --state pending
+      xherald alert list --candidate XH-CHANDRA-ACIS-29128-110-7446eb-F --json
+    """  # noqa: D301
+    from xherald.catalog_store.ledger.records import AlertState
+
+    with opened(url) as store:
+        found = store.alerts(candidate_id=candidate_id, state=None if state is None else AlertState(state), limit=limit)
+    for one in found:
+        click.echo(json.dumps(_told(one), allow_nan=False) if as_json else _line(one))
+    if not found and not as_json:
+        click.echo("no alert")
+
+
+@command.command("replay")
+@click.argument("alert_id", metavar="ID")
+@click.option("--sink", metavar="SINK", help="To this sink only.")
+@json_option
+@store_option
+@run_options
+def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> None:
+    """Put alert ID back into the outbox, under its id, for all of its sinks or one; no budget holds it back.
+
+    The daemon sends it, or `xherald alert send`. A sink that can look at what it has takes it no second time.
+
+    \b
+    Example:
+      xherald alert replay XH-CHANDRA-ACIS-29128-110-7446eb-F-initial-1f0c2ab9 --sink team
+    """  # noqa: D301
+    with opened(url) as store:
+        number = store.requeue(alert_id, sink)
+    if as_json:
+        click.echo(json.dumps({"id": alert_id, "requeued": number}))
+    else:
+        click.echo(f"{alert_id}: to be sent again to {number} sink{'' if number == 1 else 's'}")
+
+
+@command.command("retract")
+@click.argument("name", metavar="ID")
+@click.option("--reason", required=True, help="Why, in one line; sinks are told.")
+@click.option("--who", metavar="NAME", help="Who says so; your user name if not given.")
+@json_option
+@store_option
+@run_options
+def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | None) -> None:
+    """Reject a candidate for good, ID being its own or that of an alert, and tell the sinks that heard of it.
+
+    The daemon sends the retractions, or `xherald alert send`. What nobody heard of yet is not announced any more.
+
+    \b
+    Example:
+      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --who "Ann"
+    """  # noqa: D301
+    from xherald.photons.errors import ConfigError
+
+    if not reason.strip():
+        raise ConfigError("a retraction needs a reason: --reason")
+    with opened(url) as store:
+        candidate_id = _candidate_of(store, name)
+        number = _retract(store, candidate_id, " ".join(reason.split()), who or getpass.getuser())
+    if as_json:
+        click.echo(json.dumps({"candidate_id": candidate_id, "retractions": number}))
+    else:
+        click.echo(f"{candidate_id} is retracted; {number} sink{'' if number == 1 else 's'} to be told")
+
+
+@command.command("send")
+@click.option("--sink", "sinks", metavar="SINK", multiple=True, help="To this sink only; may be given more than once.")
+@json_option
+@store_option
+@run_options
+def send(sinks: tuple[str, ...], as_json: bool, url: str | None) -> None:
+    """Send what is due, once, and exit; the exit code is 1 if a sink did not take an alert.
+
+    \b
+    Examples:
+      xherald alert send --config duty.yaml
+      xherald alert send --sink team --json
+    """  # noqa: D301
+    from xherald.daemon.alerts.dispatch import Dispatcher
+
+    setup = configuration()
+    with opened(url) as store:
+        dispatcher = Dispatcher(store, setup.settings.alerts, setup.host, f"{socket.gethostname()}-{os.getpid()}")
+        outcomes = dispatcher.send_due(sinks or None)
+        unserved = dispatcher.unserved()
+    for one in outcomes:
+        click.echo(json.dumps(asdict(one)) if as_json else _outcome_line(one))
+    for name, number in unserved.items():
+        click.echo(f"xherald: {number} alerts wait for sink {name}, which the settings do not name", err=True)
+    if not outcomes and not as_json:
+        click.echo("nothing is due")
+    if any(one.what in ("deferred", "failed") for one in outcomes):
+        raise click.exceptions.Exit(FILE_FAILED)
+
+
+def _candidate_of(store: Store, name: str) -> str:
+    of_that_id = store.alerts(alert_id=name, limit=1)
+    return of_that_id[0].candidate_id if of_that_id else name
+
+
+def _retract(store: Store, candidate_id: str, reason: str, who: str) -> int:
+    """Reject a candidate; answers how many sinks will be told."""
+    from datetime import UTC, datetime
+
+    from xherald.catalog_store.ledger.records import AlertState, AlertType, VettingDecision
+    from xherald.daemon.alerts.payload import retractions
+
+    known = store.candidate(candidate_id)
+    evidence = {**known.candidate.evidence, "candidate_id": candidate_id}
+    tense: AlertTense = next(
+        (one.payload["alert_tense"] for one in known.alerts if "alert_tense" in one.payload), "current"
+    )
+    # One person's one reason is one retraction, however often it is said.
+    records = retractions(
+        evidence, [one.sink for one in known.alerts], f"{who}: {reason}", reason, datetime.now(UTC), tense
+    )
+    store.record_vetting(candidate_id, who, VettingDecision.REJECTED, reason, records)
+    return sum(
+        one.alert_type is AlertType.RETRACTION and one.state is AlertState.PENDING
+        for one in store.alerts(candidate_id=candidate_id)
+    )
+
+
+def _told(one: StoredAlert) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "candidate_id": one.candidate_id,
+        "sink": one.sink,
+        "alert_type": one.alert_type.value,
+        "state": one.state.value,
+        "attempts": one.attempts,
+        "created": one.created.isoformat(),
+        "next_attempt": one.next_attempt.isoformat() if one.state.value == "pending" else None,
+        "settled": one.settled and one.settled.isoformat(),
+        "error": one.error,
+        "receipt": one.receipt and dict(one.receipt),
+        "payload": dict(one.payload),
+    }
+
+
+def _line(one: StoredAlert) -> str:
+    tries = (
+        "" if one.state.value != "pending" or not one.attempts else f"  next try {one.next_attempt:%Y-%m-%d %H:%M:%S}"
+    )
+    error = f"  {one.error}" if one.error and one.state.value in ("pending", "failed") else ""
+    return (
+        f"{one.created:%Y-%m-%d %H:%M}  {one.id}  {one.alert_type.value} to {one.sink}  {one.state.value}{tries}{error}"
+    )
+
+
+def _outcome_line(one: Outcome) -> str:
+    return f"{one.what:<9} {one.alert_id} to {one.sink}" + (f": {one.reason}" if one.reason else "")

@@ -1,0 +1,166 @@
+"""`xherald calibration`: build the calibrated detector anew, say what one is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .group import configuration, run_options
+from .progress import stages
+from .store_options import opened, store_option
+
+__all__ = ["command"]
+
+
+@click.group("calibration")
+def command() -> None:
+    """Build, show and choose calibrations: combined scores, null sources, references.
+
+    A calibration is a folder of JSON, npz and Parquet, of which nothing can execute. The shipped one serves every
+    mission that xherald reads; `detection.calibration` in the configuration names another.
+
+    \b
+    Examples:
+      xherald calibration show
+      xherald calibration build --out calibrations/mine --seed 7
+      xherald calibration list
+      xherald calibration activate rebuilt-3
+    """  # noqa: D301
+
+
+@command.command("build")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder to make; must not exist.",
+)
+@click.option("--seed", type=int, default=500, show_default=True, help="First of the five seeds that it takes.")
+@click.option("--telescope", "telescopes", multiple=True, metavar="NAME", help="Only this one; may be given again.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0.05, max=20),
+    default=1.0,
+    show_default=True,
+    help="Sources simulated, as a part of what the shipped one was made with.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
+@run_options
+def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_json: bool) -> None:
+    """Simulate references, injections and null sources, and learn from them.
+
+    With all telescopes this takes about twenty minutes on two cores.
+
+    \b
+    Exit codes:
+      0  it was built
+      1  it could not be written
+      2  wrong options or configuration; nothing was done
+    """  # noqa: D301
+    from xherald.detector.calibration.build_calibration import SERVES, Sizes, build_calibration
+    from xherald.detector.calibration.calibration import load_calibration, save_calibration
+    from xherald.photons.errors import ArtefactError
+
+    if out.exists():
+        raise ArtefactError(f"{out}: exists already, and an artefact never changes; choose another name or remove it")
+    with stages(shown=not as_json) as stage:
+        calibration, references = build_calibration(
+            out.name,
+            configuration(),
+            seed=seed,
+            sizes=Sizes().scaled(scale),
+            telescopes=telescopes or tuple(SERVES),
+            stage=stage,
+        )
+        stage("writing")
+        save_calibration(out, calibration, references)
+    _tell(out, dict(load_calibration(out).about), as_json)
+
+
+@command.command("show")
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
+@run_options
+def show(folder: Path | None, as_json: bool) -> None:
+    """Say what a calibration is; without FOLDER the one that a scan would use.
+
+    \b
+    Exit codes:
+      0  it was shown
+      1  it cannot be used
+      2  wrong options or configuration
+    """  # noqa: D301
+    from xherald.detector.calibration.calibration import SHIPPED, load_calibration
+
+    where = folder or configuration().settings.detection.calibration or SHIPPED
+    _tell(where, dict(load_calibration(where).about), as_json)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every figure of old and new.")
+@store_option
+@run_options
+def listing(as_json: bool, url: str | None) -> None:
+    """List what the nightly job rebuilt for a store, how it was judged, and what is in use.
+
+    \b
+    Exit codes:
+      0  it was listed
+      1  the store cannot be used
+      2  wrong options or configuration
+    """  # noqa: D301
+    from xherald.daemon.nightly.calibration_versions import CONFIGURED, calibrations_to_json, in_use, name_in_use
+
+    settings = configuration()
+    with opened(url or settings.settings.store.url) as store:
+        versions = calibrations_to_json(store)
+        used = name_in_use(store) if in_use(settings, store) is not settings else CONFIGURED
+    if as_json:
+        click.echo(json.dumps({"in_use": used, "versions": versions}))
+        return
+    click.echo(f"{'*' if used == CONFIGURED else ' '} {CONFIGURED}")
+    for one in versions:
+        mark = "*" if one["name"] == used else " "
+        verdict = "no worse" if one["activated"] else "worse"
+        click.echo(f"{mark} {one['name']}  {one['created_utc']}  of {one['rebuilt_from']}  {verdict}: {one['reason']}")
+
+
+@command.command("activate")
+@click.argument("name", metavar="NAME")
+@store_option
+@run_options
+def activating(name: str, url: str | None) -> None:
+    """Let NAME serve a store: a version of `xherald calibration list`, or "configured".
+
+    A daemon at work takes it up when the files in hand are finished.
+
+    \b
+    Exit codes:
+      0  it serves
+      1  the store cannot be used
+      2  there is no such version
+    """  # noqa: D301
+    from xherald.daemon.nightly.calibration_versions import activate
+
+    with opened(url or configuration().settings.store.url) as store:
+        activate(store, name)
+        click.echo(f"{name} is in use on {store.name}")
+
+
+def _tell(folder: Path, about: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), **about}))
+        return
+    click.echo(f"{folder}, built {about['created_utc']} with seed {about['seed']}")
+    for name, group in about["groups"].items():
+        click.echo(f"  {name:<16} {', '.join(group['serves']) or 'every other instrument, by timing alone'}")
+    for direction, found in about["measured"].items():
+        click.echo(
+            f"  {found['injections']:,} {direction}s held out: {found['recovered_at_0.01']:.1%} recovered at 1 % false "
+            f"alarms, {found['recovered_at_0.001']:.1%} at 0.1 % (window scan alone {found['test_at_0.01']:.1%}, "
+            f"{found['test_at_0.001']:.1%})"
+        )

@@ -1,0 +1,222 @@
+"""`xherald encoder`: train autoencoders, import legacy ones, say what an encoder is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .group import configuration, run_options
+
+__all__ = ["command"]
+
+
+class Shape(click.ParamType[tuple[int, ...]]):
+    """Whole numbers, as in 24,16,16."""
+
+    name = "N,N,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            sizes = tuple(int(word) for word in str(value).split(","))
+        except ValueError:
+            sizes = ()
+        if not sizes or min(sizes) < 1:
+            self.fail(f"{value!r} is no shape, as 24,16,16 is", param, ctx)
+        return sizes
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
+out_option = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder to make; must not exist.",
+)
+
+
+@click.group("encoder")
+def command() -> None:
+    """Train, import and show autoencoders' encoders.
+
+    An encoder is a folder of JSON and npz, of which nothing can execute; it runs without TensorFlow.
+
+    \b
+    Examples:
+      xherald encoder train --representation et_map --simulate 60000 --out encoders/mine
+      xherald encoder import encoder_et.h5 --out encoders/published
+      xherald encoder show et_map_12
+    """  # noqa: D301
+
+
+@command.command("train")
+@click.option(
+    "--representation", default="et_map", show_default=True, metavar="NAME", help="et_map, etdt_cube or a plugin's."
+)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Photon lists to train on: a simulated population, a table, an event file.",
+)
+@click.option("--simulate", type=click.IntRange(min=1), metavar="N", help="Simulate so many sources to train on.")
+@click.option("--mission", default="chandra", show_default=True, help="Mission or telescope to simulate.")
+@click.option("--latent", type=click.IntRange(min=1), default=12, show_default=True, help="Features.")
+@click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True, help="At most.")
+@click.option(
+    "--patience", type=click.IntRange(min=1), default=5, show_default=True, help="Epochs without a gain to stop after."
+)
+@click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Sources a step.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the simulation and the training."
+)
+@click.option("--half", is_flag=True, help="Round weights to 16 bits, which halves the artefact.")
+@out_option
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Learning curves, PNG or PDF."
+)
+@json_option
+@run_options
+def train(
+    representation: str,
+    source: Path | None,
+    simulate: int | None,
+    mission: str,
+    latent: int,
+    epochs: int,
+    patience: int,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+    half: bool,
+    out: Path,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Train an autoencoder on a population and keep its encoder.
+
+    Needs TensorFlow: pip install 'xherald[train]'. One seed gives the same weights on one machine.
+
+    \b
+    Examples:
+      xherald encoder train --representation et_map --simulate 60000 --seed 7 --out encoders/mine --plot curves.png
+      xherald encoder train --representation etdt_cube --from population.parquet --latent 24 --out encoders/cube
+
+    \b
+    Exit codes:
+      0  it is trained and written
+      1  it cannot be trained of these sources, or not be written; nothing was written
+      2  wrong options or configuration, or no TensorFlow; nothing was done
+    """  # noqa: D301
+    from xherald.detector.references.encoder_training import Origin, train_encoder
+    from xherald.encoders.training import TrainingSettings
+
+    if (source is None) == (simulate is None):
+        raise click.UsageError("say what to train on: --from FILE or --simulate N")
+    settings = TrainingSettings(
+        latent=latent,
+        epochs=epochs,
+        patience=patience,
+        batch=batch,
+        learning_rate=learning_rate,
+        seed=seed,
+        half=half,
+    )
+    origin = Origin(source, simulate or 0, mission, seed)
+    with _progress(simulate or 0) as (simulated, advance):
+        facts = train_encoder(
+            out,
+            representation,
+            origin,
+            settings,
+            configuration(),
+            plot=plot,
+            simulated=simulated,
+            advance=advance,
+        )
+    told = facts["training"]
+    _answer(
+        facts,
+        as_json,
+        f"{out}: {facts['latent']} features, best of {len(told['losses'])} epochs is {told['best_epoch']}, "
+        f"validation loss {told['best_validation_loss']:.5f} (mean array {told['mean_array_validation_loss']:.5f})",
+    )
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@out_option
+@click.option(
+    "--shape",
+    type=Shape(),
+    help="Of a source's array, where the file says only how many values there are: 24,16,16 for published cubes.",
+)
+@json_option
+@run_options
+def import_(file: Path, out: Path, shape: tuple[int, ...] | None, as_json: bool) -> None:
+    """Import a legacy Keras 2 HDF5 encoder; nothing in it is executed.
+
+    \b
+    Example:
+      xherald encoder import encoder_et.h5 --out encoders/published
+
+    \b
+    Exit codes:
+      0  it is imported
+      1  it is no such file, or holds what cannot be imported; nothing was written
+      2  wrong options, or no h5py; nothing was done
+    """  # noqa: D301
+    from xherald.encoders.keras_import import import_encoder
+
+    facts = import_encoder(file, out, shape)
+    _answer({"encoder": str(out), **facts}, as_json, f"{out}: {facts['latent']} features of {tuple(facts['shape'])}")
+
+
+@command.command("show")
+@click.argument("encoder")
+@json_option
+@run_options
+def show(encoder: str, as_json: bool) -> None:
+    """Show what the manifest of an encoder says: one that comes with xherald, by name, or a folder.
+
+    \b
+    Example:
+      xherald encoder show et_map_12 --json
+    """  # noqa: D301
+    from xherald.encoders.inference import Encoder, encoder_folder
+
+    facts = dict(Encoder.load(encoder_folder(encoder)).about)
+    _answer(facts, as_json, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+
+
+def _answer(facts: dict[str, Any], as_json: bool, line: str) -> None:
+    click.echo(json.dumps(facts, allow_nan=False) if as_json else line)
+
+
+@contextmanager
+def _progress(sources: int) -> Iterator[tuple[Callable[[int], None], Callable[[int, int, str], None]]]:
+    """Show progress on standard error where that is a terminal; gives what is told of sources, and of batches."""
+    if not sys.stderr.isatty():
+        yield (lambda _: None), (lambda _done, _most, _line: None)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        simulating = bar.add_task("simulating", total=sources, visible=sources > 0)
+        training = bar.add_task("training", total=None, visible=False)
+
+        def advance(done: int, most: int, line: str) -> None:
+            bar.update(training, completed=done, total=most, description=line, visible=True)
+
+        yield (lambda done: bar.advance(simulating, done)), advance

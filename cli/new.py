@@ -1,0 +1,62 @@
+"""`xherald new`: a package to write a plugin in."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from .group import configuration, run_options
+
+__all__ = ["command"]
+
+# As in `xherald.detector.plugin_support.new_package.KINDS`, which help does without.
+KINDS = ("adapter", "representation", "extractor", "embedder", "scorer", "veto", "sink", "drop-source")
+
+
+@click.command("new")
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to; must not exist, or be empty. xherald-NAME here if not given.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object that tells what was written.")
+@run_options
+def command(kind: str, name: str, folder: Path | None, as_json: bool) -> None:
+    """Write a small package with a plugin of KIND, called NAME, that works before it is edited.
+
+    KIND is adapter, representation, extractor, embedder, scorer, veto, sink or drop-source. The package has an entry
+    point, a typed module, tests that run the conformance kit, and a README.
+
+    \b
+    Examples:
+      xherald new adapter nicer --out xherald-nicer
+      xherald new veto soft-flares --json
+    """  # noqa: D301
+    from xherald.detector.plugin_support.new_package import write_package
+
+    made = write_package(kind, name, folder, configuration().host)
+    if as_json:
+        told = {
+            "kind": made.kind,
+            "name": made.name,
+            "distribution": made.distribution,
+            "module": made.module,
+            "folder": str(made.folder),
+            "files": [str(path) for path in made.files],
+        }
+        click.echo(json.dumps(told))
+    elif sys.stdout.isatty():
+        where = shlex.quote(str(made.folder))
+        click.echo(f"Wrote {len(made.files)} files in {made.folder}. Next:")
+        click.echo(f"  pip install -e {where}'[test]'")
+        click.echo(f"  pytest {where}")
+        click.echo(f"  xherald plugins             # lists {made.name} among the loaded ones")
+        click.echo(f"  $EDITOR {shlex.quote(str(made.folder / 'src' / made.module / '__init__.py'))}")

@@ -1,0 +1,135 @@
+"""`xherald scan`: event files in, candidates out, and every source that was tested."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .file_arguments import each_file, files_argument
+from .group import FILE_FAILED, configuration, report, run_options
+
+if TYPE_CHECKING:
+    from xherald.detector.progress import Stage
+    from xherald.detector.results.rows import SourceRow
+
+__all__ = ["command"]
+
+
+@click.command("scan")
+@files_argument
+@click.option(
+    "--sources",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="LIST",
+    help="Take sources from this list (FITS, VOTable, CSV, ECSV, DS9 regions) instead of looking for them.",
+)
+@click.option(
+    "--out",
+    "outputs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write every source: .jsonl, .csv, .fits, .vot or .xml. May be given several times.",
+)
+@click.option(
+    "--plot",
+    "plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw the plot sheet (PNG) of each candidate.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a source instead of the table.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Longest table; writers.rows if not given.")
+@click.option("--all", "everything", is_flag=True, help="Show and draw every source, steady ones too.")
+@run_options
+def command(
+    files: tuple[Path, ...],
+    sources: Path | None,
+    outputs: tuple[Path, ...],
+    plots: Path | None,
+    as_json: bool,
+    quiet: bool,
+    limit: int | None,
+    everything: bool,
+) -> None:
+    """Test every source of event files for a flare or a dip, and say how often chance does that.
+
+    Sources come from --sources, else from what belongs to the file (region, source list), else from detection on the
+    image and on time slices. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
+
+    \b
+    Examples:
+      xherald scan acisf29128N001_evt2.fits.gz
+      xherald scan drop/*.evt.gz --out sources.jsonl --out sources.fits --plot plots
+      xherald scan --json eventfiles_table.csv | jq 'select(.candidate)'
+
+    \b
+    Exit codes:
+      0  every file was done
+      1  some file could not be used; the others were done
+      2  wrong options or configuration; nothing was done
+    """  # noqa: D301
+    from xherald.detector.results import writers
+    from xherald.detector.results.rows import significance, source_rows
+    from xherald.detector.scan import scan_file
+
+    settings = configuration()
+    writers.require_writable(outputs)
+    rows: list[SourceRow] = []
+    drawn = 0
+
+    def work(path: Path) -> None:
+        nonlocal drawn
+        scan = scan_file(path, settings, sources, lambda what: stage(f"{path.name}: {what}"))
+        found = source_rows(scan)
+        if plots is not None:
+            from xherald.detector.candidates.scan_plots import draw_scan
+
+            stage(f"{path.name}: drawing")
+            drawn += draw_scan(scan, found, plots, None if everything else settings.settings.output.plots)
+        found.sort(key=significance)
+        rows.extend(found)
+        for note in () if quiet else scan.photons.notes:
+            report(f"{path}: {note}")
+        for row in found if as_json else ():
+            click.echo(json.dumps(row, allow_nan=False))
+
+    with _progress(len(files), shown=not (quiet or as_json)) as (stage, advance):
+        failed = each_file(files, work, advance)
+
+    for target in outputs:
+        writers.write(rows, target)
+    if not quiet and not as_json:
+        from .scan_table import print_table
+
+        most = None if everything else limit or settings.settings.output.rows
+        print_table(rows, most, settings.settings.detection.false_alarms_per_1000)
+        wrote = [str(target) for target in outputs] + ([f"{drawn} plots in {plots}"] if plots is not None else [])
+        if wrote:
+            click.echo(f"Wrote {', '.join(wrote)}.")
+    if failed:
+        raise click.exceptions.Exit(FILE_FAILED)
+
+
+@contextmanager
+def _progress(files: int, *, shown: bool) -> Iterator[tuple[Stage, Callable[[], None]]]:
+    """Show progress on standard error where that is a terminal; gives what says the stage and what ends a file."""
+    if not (shown and sys.stderr.isatty()):
+        yield lambda _: None, lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(
+        SpinnerColumn(), *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
+    ) as bar:
+        task = bar.add_task("", total=files)
+        yield lambda what: bar.update(task, description=what), lambda: bar.advance(task)

@@ -1,0 +1,307 @@
+"""`xherald simulate`: photons with known truth, as tables, native event files, drops or pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .group import run_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xherald.simulation.writers import Written
+
+__all__ = ["command"]
+
+SEED = 1
+
+
+class Position(click.ParamType[tuple[float, float]]):
+    """RA,DEC in degrees."""
+
+    name = "RA,DEC"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        words = str(value).split(",")
+        try:
+            ra, dec = (float(word) for word in words)
+        except ValueError:
+            self.fail(f"{value!r} is not RA,DEC in degrees, as in 83.82,-5.39", param, ctx)
+        if not (0 <= ra < 360 and -90 <= dec <= 90):
+            self.fail(f"{value!r} is not on the sky: RA is 0 to 360, Dec −90 to 90 degrees", param, ctx)
+        return ra, dec
+
+
+def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Same seed, same bytes."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes; they change no photon."
+)
+
+
+@click.group("simulate")
+def command() -> None:
+    """Make photons with known truth.
+
+    Populations of per-source photon lists, native event files of every mission, whole archive drops, and a picture of
+    each class of source. What can be simulated: `xherald simulate list`.
+
+    \b
+    Examples:
+      xherald simulate population 100000 --mission chandra --seed 7 --out population.parquet
+      xherald simulate field --mission xmm --transients stellar_flare,eclipse --out .
+      xherald simulate drop drop/ --missions all --files 20
+      xherald simulate show magnetar_burst
+    """  # noqa: D301
+
+
+@command.command("population")
+@click.argument("number", type=click.IntRange(min=1), metavar="N")
+@click.option("--mission", default="chandra", show_default=True, help="Mission or telescope; see `list`.")
+@seed_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Parquet: photons, good times and truth.",
+)
+@click.option(
+    "--published",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the published form: eventfiles_table.csv, properties_table.csv, bonafide_transients.json.",
+)
+@click.option(
+    "--variable", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Part of the sources that vary."
+)
+@workers_option
+@json_option
+@run_options
+def population(
+    number: int,
+    mission: str,
+    seed: int,
+    out: Path | None,
+    published: Path | None,
+    variable: float,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Simulate N per-source photon lists with their good times, backgrounds and truth.
+
+    Counts, exposures and spectra are distributed as those of the Chandra Source Catalog.
+
+    \b
+    Examples:
+      xherald simulate population 100000 --seed 7 --workers 2 --out population.parquet
+      xherald simulate population 2000 --published tables/
+    """  # noqa: D301
+    from xherald.simulation.field import telescope_named
+    from xherald.simulation.population.population import write_population
+
+    if out is None and published is None:
+        raise click.UsageError("say where to: --out FILE.parquet, --published DIR or both")
+    telescope = telescope_named(mission).name
+    with _progress(number) as advance:
+        facts = write_population(
+            out,
+            number,
+            telescope=telescope,
+            seed=seed,
+            workers=workers,
+            variable_fraction=variable,
+            published=published,
+            advance=advance,
+        )
+    _answer(facts, as_json)
+
+
+@command.command("field")
+@click.option("--mission", required=True, help="Mission or telescope; see `list`.")
+@click.option("--sources", type=click.IntRange(min=0), default=10, show_default=True, help="Steady sources.")
+@click.option(
+    "--transients", default="", callback=_words, metavar="CLASS,…", help="Further sources, one a class named."
+)
+@click.option("--artefacts", default="", callback=_words, metavar="KIND,…", help="Artefacts; see `list`.")
+@click.option("--counts", type=click.FloatRange(min=0, min_open=True), help="Expected counts of each transient.")
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Good time, s.")
+@click.option("--pattern", help="Observing pattern; the telescope's usual one if not given.")
+@click.option("--at", "place", type=Position(), help="Pointing, degrees.")
+@click.option("--obs-id", help="As the mission writes them.")
+@seed_option
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="Where to; here."
+)
+@json_option
+@run_options
+def field(
+    mission: str,
+    sources: int,
+    transients: tuple[str, ...],
+    artefacts: tuple[str, ...],
+    counts: float | None,
+    duration: float | None,
+    pattern: str | None,
+    place: tuple[float, float] | None,
+    obs_id: str | None,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Simulate one exposure and write it as the mission would.
+
+    The event file is named as the mission names it; its source list, where the mission ships one, and a truth file lie
+    beside it.
+
+    \b
+    Examples:
+      xherald simulate field --mission xmm --transients stellar_flare --pattern proton_flares
+      xherald simulate field --mission chandra-acis-s --transients magnetar_burst --counts 60 --artefacts afterglow
+    """  # noqa: D301
+    from xherald.simulation.field import FieldRequest, simulate_field
+    from xherald.simulation.writers import write_exposure
+
+    request = FieldRequest(
+        telescope=mission,
+        sources=sources,
+        transients=transients,
+        artefacts=artefacts,
+        duration=duration,
+        ra=place[0] if place else None,
+        dec=place[1] if place else None,
+        pattern=pattern,
+        counts=counts,
+    )
+    exposure = simulate_field(request, seed=seed, obs_id=obs_id)
+    _say(write_exposure(exposure, out), as_json)
+
+
+@command.command("drop")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--missions", default="all", show_default=True, callback=_words, help="Missions or telescopes.")
+@click.option("--files", type=click.IntRange(min=1), help="How many; one of each telescope if not given.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="R", help="Files a minute; at once if not."
+)
+@seed_option
+@json_option
+@run_options
+def drop(
+    folder: Path, missions: tuple[str, ...], files: int | None, rate: float | None, seed: int, as_json: bool
+) -> None:
+    """Simulate an archive drop: native event files of many missions, one after another.
+
+    Each file appears in DIR whole, after its companions and its truth file. Prints the event files.
+
+    \b
+    Examples:
+      xherald simulate drop drop/ --missions all
+      xherald simulate drop drop/ --missions chandra,ep --files 100 --rate 6
+    """  # noqa: D301
+    from xherald.simulation.drop import simulate_drop
+
+    for written in simulate_drop(folder, missions=missions, files=files, seed=seed, rate_per_minute=rate):
+        _say(written, as_json)
+
+
+@command.command("show")
+@click.argument("kind", metavar="CLASS")
+@click.option("--mission", default="chandra", show_default=True, help="Mission or telescope; see `list`.")
+@click.option("--counts", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Expected counts.")
+@click.option("--duration", type=click.FloatRange(min=10), default=30_000.0, show_default=True, metavar="S", help="s.")
+@seed_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="PNG or PDF; <class>.png if not given.",
+)
+@run_options
+def show(kind: str, mission: str, counts: float, duration: float, seed: int, out: Path | None) -> None:
+    """Draw one source of a class: its light curve, its photons and its energy–time map.
+
+    \b
+    Example:
+      xherald simulate show magnetar_burst --counts 200 --out burst.png
+    """  # noqa: D301
+    from xherald.simulation.classes import class_named
+    from xherald.simulation.gallery import show_class
+
+    target = out or Path(f"{class_named(kind).name}.png")
+    show_class(kind, target, telescope=mission, counts=counts, duration=duration, seed=seed)
+    click.echo(str(target))
+
+
+@command.command("list")
+@json_option
+@run_options
+def listing(as_json: bool) -> None:
+    """List source classes, telescopes, observing patterns and artefacts."""
+    from xherald.simulation.artefact_models import ARTEFACTS
+    from xherald.simulation.classes import CLASSES
+    from xherald.simulation.field import COMPOSED_ARTEFACTS
+    from xherald.simulation.observing import PATTERNS
+    from xherald.simulation.telescopes import TELESCOPES
+
+    facts: dict[str, dict[str, str]] = {
+        "classes": {name: one.summary for name, one in CLASSES.items()},
+        "telescopes": {name: f"mission {one.mission}, pattern {one.pattern}" for name, one in TELESCOPES.items()},
+        "patterns": dict(PATTERNS),
+        "artefacts": {name: one.summary for name, one in ARTEFACTS.items()} | dict(COMPOSED_ARTEFACTS),
+    }
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    for heading, names in facts.items():
+        click.echo(heading)
+        width = max(len(name) for name in names)
+        for name, summary in names.items():
+            click.echo(f"  {name:{width}}  {summary}")
+
+
+def _say(written: Written, as_json: bool) -> None:
+    """One line a file: its path, or everything as JSON."""
+    if not as_json:
+        click.echo(str(written.events))
+        return
+    from xherald.simulation.writers.truth import read_truth
+
+    paths = {"file": str(written.events), "companions": [str(path) for path in written.companions]}
+    click.echo(json.dumps(paths | {"truth": read_truth(written.truth)}, allow_nan=False))
+
+
+def _answer(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, allow_nan=False))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' ')}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show progress on standard error where that is a terminal; gives what counts sources done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sources", total=total)
+        yield lambda done: bar.advance(task, done)

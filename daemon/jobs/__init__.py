@@ -1,0 +1,1 @@
+"""Processing of complete files by worker processes, and what is stored of each."""

@@ -1,0 +1,1 @@
+"""From scores to false-alarm probabilities: the calibration, how it is built, and the shipped one."""

@@ -1,0 +1,367 @@
+"""The calibrated detector as an artefact: combined scores, null sources, classes, and the references they rest on.
+
+    calibration/<name>/manifest.json     seeds, sizes, versions, inputs, groups, what was measured, hashes of the rest
+                       arrays.npz        trees, null curves, odds of injections
+                       groups/<group>/   nulls.npz and references/<name>/1/, one group an instrument
+
+A group serves the instruments that its manifest names; sources of any other are judged by their timing alone, against
+the null sources of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.catalog_store.references.reference_store import ReferenceStore, instrument_key
+from xherald.detector.scoring.boosted_trees import Trees
+from xherald.detector.scoring.score_columns import COVARIATES, DIRECTIONS
+from xherald.photons.artefact_folders import load_arrays, new_artefact, open_artefact, save_arrays
+from xherald.photons.errors import ArtefactError, PluginError
+from xherald.photons.statistics.null_distributions import NullTables
+from xherald.plugins import PluginHost
+from xherald.plugins.reference import Reference
+
+from .null_matching import MatchedNulls, matched_probability
+
+__all__ = [
+    "ANY",
+    "Calibration",
+    "Group",
+    "Odds",
+    "TwoSidedCalibration",
+    "calibration_at",
+    "load_calibration",
+    "save_calibration",
+]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+KIND: Final = "calibration"
+FORMAT: Final = 1
+SHIPPED: Final = Path(__file__).with_name("shipped") / "standard"
+
+ANY: Final = "any"
+"""The group of sources whose instrument has none: null sources of all, no reference."""
+
+LN10: Final = float(np.log(10.0))
+
+SURE: Final = 3.0
+"""−log10 p of the primary test from which on the combined score goes on rising with it: trees, having met few null
+sources beyond, tell no more apart there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Odds:
+    """How much likelier a z is among injections than among null sources, by number of photons.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (b + 1,) — edges of bins in photons
+    z : ndarray, shape (k,) — knots, ascending
+    log_ratio : ndarray, shape (2, b, k) — ln of the ratio of densities, rising with z; by direction
+    """
+
+    counts: F64
+    z: F64
+    log_ratio: F64
+
+    def at(self, direction: int, z: F64, counts: I64) -> F64:
+        """Ln of the ratio for each source; beyond the last knot it rises as fast as null sources become rare."""
+        row = np.clip(np.searchsorted(self.counts, counts, side="right") - 1, 0, len(self.counts) - 2)
+        place = np.interp(z, self.z, np.arange(len(self.z)))
+        low = np.minimum(place.astype(np.int64), len(self.z) - 2)
+        part = place - low
+        table = self.log_ratio[direction]
+        inside = table[row, low] * (1 - part) + table[row, low + 1] * part
+        log_ratio: F64 = inside + np.maximum(z - self.z[-1], 0.0)
+        return log_ratio
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoSidedCalibration:
+    """Rank of the higher of a source's two ranks, so that one chance covers both directions.
+
+    The two are not independent, tests for any change being heard in both, so their trials cannot just be multiplied.
+
+    Parameters
+    ----------
+    z : ndarray, shape (k,) — higher of the two, ascending
+    rank : ndarray, shape (k,) — −ln of the part of all null sources that have it or more
+    """
+
+    z: F64
+    rank: F64
+
+    def at(self, ranks: Mapping[str, NDArray[np.floating]]) -> F64:
+        """Rank of each source in either direction; it goes on as exp(−z) beyond the last knot."""
+        higher: F64 = np.fmax.reduce(list(ranks.values())).astype(np.float64)
+        rank: F64 = np.interp(higher, self.z, self.rank) + np.maximum(higher - self.z[-1], 0.0)
+        return rank
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """What serves some instruments; m null sources.
+
+    Parameters
+    ----------
+    name : str
+    serves : tuple of str — keys as of `instrument_key`; empty for `ANY`
+    z : mapping of str to ndarray, shape (m,), float32 — ranks of the null sources (`Calibration.ranks`), by direction
+    covariates : ndarray, shape (m, 4), float32 — theirs, see `scoring.COVARIATES`
+    references : ReferenceStore or None
+    """
+
+    name: str
+    serves: tuple[str, ...]
+    z: Mapping[str, F32]
+    covariates: F32
+    references: ReferenceStore | None = None
+
+    @property
+    def kind(self) -> str:
+        """Whether its sources are scored "with" or "without" a reference."""
+        return "with" if self.serves else "without"
+
+    @cached_property
+    def nulls(self) -> dict[str, MatchedNulls]:
+        """The null sources as they are matched in each direction."""
+        return {name: MatchedNulls.of(z, self.covariates) for name, z in self.z.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A calibrated detector.
+
+    Parameters
+    ----------
+    name : str
+    about : mapping — the manifest's facts
+    trees : mapping of str to Trees — combined score of each direction
+    class_trees : mapping of str to Trees — classes of each direction
+    classes : mapping of str to tuple of str — names of these, in order
+    curves : mapping of str to NullTables
+        "with" and "without" a reference: pooled distribution of null scores by number of photons, one test a direction.
+    either : mapping of str to TwoSidedCalibration — "with" and "without" a reference, as the curves
+    odds : Odds
+    groups : mapping of str to Group
+    """
+
+    name: str
+    about: Mapping[str, Any]
+    trees: Mapping[str, Trees]
+    class_trees: Mapping[str, Trees]
+    classes: Mapping[str, tuple[str, ...]]
+    curves: Mapping[str, NullTables]
+    either: Mapping[str, TwoSidedCalibration]
+    odds: Odds
+    groups: Mapping[str, Group]
+
+    @cached_property
+    def _nulls_of_either(self) -> dict[str, MatchedNulls]:
+        return {
+            name: MatchedNulls.of(self.either[group.kind].at(group.z).astype(np.float32), group.covariates)
+            for name, group in self.groups.items()
+        }
+
+    def group_of(self, mission: str, instrument: str) -> Group:
+        """The group that serves an instrument, else that of any."""
+        key = instrument_key(mission, instrument)
+        return next((group for group in self.groups.values() if key in group.serves), self.groups[ANY])
+
+    def scores(self, columns: Mapping[str, F64], n: int) -> dict[str, F64]:
+        """Combined score of each direction, shape (n,); NaN where the primary test was not possible.
+
+        Raises
+        ------
+        PluginError
+            The primary tests' scorer is not in use.
+        """
+        out = {}
+        for name, trees in self.trees.items():
+            column = f"evidence_{name}_averaged"
+            if column not in columns:
+                raise PluginError(f"no scorer gives {column!r}, without which nothing is judged: see `xherald plugins`")
+            evidence = columns[column]
+            score = trees.raw(columns, n)[:, 0] + LN10 * np.maximum(evidence - SURE, 0.0)
+            out[name] = np.where(np.isnan(evidence), np.nan, score)
+        return out
+
+    def ranks(self, scores: Mapping[str, F64], counts: I64, group: Group) -> dict[str, F64]:
+        """−ln of the chance of each score among all null sources of as many photons: the z of `matching`."""
+        curves = self.curves[group.kind]
+        zero = np.zeros(len(counts))
+        return {name: -curves.log_probability(name, score, counts, zero) for name, score in scores.items()}
+
+    def probabilities(
+        self, ranks: Mapping[str, F64], columns: Mapping[str, F64], group: Group
+    ) -> tuple[dict[str, F64], F64]:
+        """Chance that a matched null source comes out so high, in each direction and in either, shape (n,) each."""
+        covariates = np.column_stack([columns[name] for name in COVARIATES])
+        chances = {name: matched_probability(z, covariates, group.nulls[name]) for name, z in ranks.items()}
+        either = matched_probability(self.either[group.kind].at(ranks), covariates, self._nulls_of_either[group.name])
+        return chances, either
+
+    def null_chances(self, group: Group) -> F64:
+        """Chance of each of a group's null sources, held against the group's null sources, shape (m,).
+
+        What the false-alarm probabilities of sources that do not vary are distributed like. Whoever is held against a
+        crowd that it is one of comes out uniform but for ties: low counts, and steady sources with nothing to show.
+        """
+        known = self._chances_of_nulls
+        if group.name not in known:
+            either, covariates = self.either[group.kind].at(group.z), group.covariates.astype(np.float64)
+            known[group.name] = matched_probability(either, covariates, self._nulls_of_either[group.name])
+        return known[group.name]
+
+    @cached_property
+    def _chances_of_nulls(self) -> dict[str, F64]:
+        """By group, those that were asked for: ten thousand sources against ten thousand take seconds."""
+        return {}
+
+    def class_probabilities(
+        self, columns: Mapping[str, F64], directions: NDArray[np.int8]
+    ) -> tuple[tuple[str, ...], F64]:
+        """Names of all classes, and the probability of each given the source's direction; rows NaN without one."""
+        n = len(directions)
+        names = tuple(name for direction in DIRECTIONS for name in self.classes[direction])
+        out = np.full((n, len(names)), np.nan)
+        first = 0
+        for direction, code in DIRECTIONS.items():
+            raw = self.class_trees[direction].raw(columns, n)
+            if raw.shape[1] == 1:
+                raw = np.column_stack([np.zeros(n), raw[:, 0]])
+            share = np.exp(raw - raw.max(axis=1, keepdims=True))
+            share /= share.sum(axis=1, keepdims=True)
+            own = directions == code
+            out[own] = 0.0
+            out[own, first : first + share.shape[1]] = share[own]
+            first += share.shape[1]
+        return names, out
+
+    def reference(self, group: Group, host: PluginHost) -> Reference | None:
+        """The reference of a group; read when it is first asked for."""
+        return None if group.references is None else _reference(group.references.folder, host)
+
+
+@lru_cache(maxsize=16)
+def _reference(folder: Path, host: PluginHost) -> Reference:
+    store = ReferenceStore(folder)
+    entries = store.entries()
+    if not entries:
+        raise ArtefactError(f"{folder}: the calibration's reference is missing; build the calibration anew")
+    return store.load(entries[-1], host.extractors)
+
+
+def save_calibration(folder: Path, calibration: Calibration, references: Mapping[str, Reference]) -> None:
+    """Write a calibration.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist.
+    calibration : Calibration
+    references : mapping of str to Reference — by group
+
+    Raises
+    ------
+    ArtefactError
+        The folder exists or cannot be written.
+    """
+    with new_artefact(folder, KIND) as (part, about):
+        about.update(
+            format=FORMAT,
+            xherald=version("xherald"),
+            **calibration.about,
+            inputs={name: list(trees.inputs) for name, trees in calibration.trees.items()},
+            class_inputs={name: list(trees.inputs) for name, trees in calibration.class_trees.items()},
+            classes={name: list(names) for name, names in calibration.classes.items()},
+            groups={name: {"serves": list(group.serves)} for name, group in calibration.groups.items()},
+        )
+        arrays: dict[str, NDArray[Any]] = {}
+        for direction in DIRECTIONS:
+            arrays.update(calibration.trees[direction].arrays(f"score_{direction}_"))
+            arrays.update(calibration.class_trees[direction].arrays(f"class_{direction}_"))
+        for which, either in calibration.either.items():
+            arrays.update({f"either_{which}_z": either.z, f"either_{which}_rank": either.rank})
+        for which, curves in calibration.curves.items():
+            for name in CURVES:
+                arrays[f"curves_{which}_{name}"] = getattr(curves, name)
+        arrays.update(
+            odds_counts=calibration.odds.counts,
+            odds_z=calibration.odds.z,
+            odds_log=calibration.odds.log_ratio,
+        )
+        save_arrays(part / "arrays.npz", **arrays)
+        for name, group in calibration.groups.items():
+            own = part / "groups" / name
+            own.mkdir(parents=True)
+            save_arrays(own / "nulls.npz", covariates=group.covariates, **{f"z_{d}": group.z[d] for d in DIRECTIONS})
+            if name in references:
+                ReferenceStore(own / "references").save(references[name])
+
+
+EITHER: Final = tuple(f"either_{which}_{part}" for which in ("with", "without") for part in ("z", "rank"))
+
+CURVES: Final = ("photons", "probability", "quantile_table", "slope")
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """Read a calibration, every hash checked.
+
+    Raises
+    ------
+    ArtefactError
+        It is not whole, was changed, or is of another format.
+    """
+    about = open_artefact(folder, KIND).about
+    if about.get("format") != FORMAT:
+        raise ArtefactError(f"{folder}: format {about.get('format')}, this xherald reads {FORMAT}; build it anew")
+    arrays = load_arrays(folder / "arrays.npz", *EITHER, "odds_counts", "odds_z", "odds_log")
+
+    def trees(kind: str, inputs: str) -> dict[str, Trees]:
+        return {d: Trees.of_arrays(tuple(about[inputs][d]), arrays, f"{kind}_{d}_") for d in DIRECTIONS}
+
+    groups = {name: tuple(one["serves"]) for name, one in about["groups"].items()}
+    return Calibration(
+        name=folder.name,
+        about=about,
+        trees=trees("score", "inputs"),
+        class_trees=trees("class", "class_inputs"),
+        classes={name: tuple(names) for name, names in about["classes"].items()},
+        curves={which: _curves(arrays, which) for which in ("with", "without")},
+        either={
+            which: TwoSidedCalibration(arrays[f"either_{which}_z"], arrays[f"either_{which}_rank"])
+            for which in ("with", "without")
+        },
+        odds=Odds(arrays["odds_counts"], arrays["odds_z"], arrays["odds_log"]),
+        groups={name: _group(folder / "groups" / name, name, serves) for name, serves in groups.items()},
+    )
+
+
+def _group(folder: Path, name: str, serves: tuple[str, ...]) -> Group:
+    arrays = load_arrays(folder / "nulls.npz", "covariates", *(f"z_{d}" for d in DIRECTIONS))
+    references = ReferenceStore(folder / "references") if (folder / "references").is_dir() else None
+    return Group(name, serves, {d: arrays[f"z_{d}"] for d in DIRECTIONS}, arrays["covariates"], references)
+
+
+def _curves(arrays: Mapping[str, NDArray[Any]], which: str) -> NullTables:
+    own = {name: arrays[f"curves_{which}_{name}"] for name in CURVES}
+    nothing = np.zeros((0, 0))
+    return NullTables(names=tuple(DIRECTIONS), **own, frames=np.zeros(0), framed_table=nothing, framed_slope=nothing)
+
+
+@lru_cache(maxsize=4)
+def calibration_at(folder: Path = SHIPPED) -> Calibration:
+    """The calibration that a run uses (read once; an artefact never changes)."""
+    return load_calibration(folder)

@@ -1,0 +1,209 @@
+"""Simulated sources that the detector learns from: references, injections, and null sources, for each telescope.
+
+Each kind has seeds of its own, below `FIRST_EVALUATION_SEED`; what an evaluation draws lies above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.references.bona_fide import BonaFide, kind_of
+from xherald.detector.references.build_reference import build_reference
+from xherald.detector.references.reference_population import population_of, source_name
+from xherald.detector.scoring.score_columns import detection_batch_of, score_columns
+from xherald.photons import EventBatch
+from xherald.photons.statistics import DIP, FLARE, STEADY, Timing, TimingSettings, assess
+from xherald.plugins.reference import Reference
+
+if TYPE_CHECKING:
+    from xherald.detector.configuration.configuration import Configuration
+    from xherald.detector.progress import Stage
+    from xherald.detector.references.case_pipeline import Case
+
+__all__ = [
+    "FIRST_EVALUATION_SEED",
+    "RealSources",
+    "Scored",
+    "SimulatedSources",
+    "learn_reference",
+    "score_sources",
+    "simulate_sources",
+]
+
+F64 = NDArray[np.float64]
+
+FIRST_EVALUATION_SEED: Final = 1000
+"""Seeds below are the detector's own."""
+
+STEADY_CLASSES: Final = ("constant", "supersoft")
+"""Classes that do not vary at all. Active galaxies do, slowly: they are neither null sources nor transients."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatedSources:
+    """Photon lists with what is known of them, n sources.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    names, classes : ndarray, shape (n,), str
+    direction : ndarray, shape (n,), int8 — FLARE, DIP, or STEADY
+    steady : ndarray, shape (n,), bool — whether it does not vary at all
+    bona_fide : ndarray, shape (n,), bool
+    """
+
+    batch: EventBatch
+    names: NDArray[np.str_]
+    classes: NDArray[np.str_]
+    direction: NDArray[np.int8]
+    steady: NDArray[np.bool_]
+    bona_fide: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def select(self, chosen: NDArray[np.bool_]) -> SimulatedSources:
+        """Some of the sources."""
+        rows = np.flatnonzero(chosen)
+        rest = (getattr(self, name)[rows] for name in self.__slots__[1:])
+        return SimulatedSources(self.batch.select(rows), *rest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Columns of the scorers and what is known, for learning from.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,)
+    classes, direction, steady : ndarray, shape (n,) — see `SimulatedSources`
+    counts : ndarray, shape (n,), int64
+    """
+
+    columns: dict[str, F64]
+    classes: NDArray[np.str_]
+    direction: NDArray[np.int8]
+    steady: NDArray[np.bool_]
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @classmethod
+    def joined(cls, parts: list[Scored]) -> Scored:
+        """Several samples as one; a column that a sample lacks is NaN there."""
+        names = list(dict.fromkeys(name for part in parts for name in part.columns))
+        columns = {
+            name: np.concatenate(
+                [part.columns[name] if name in part.columns else np.full(len(part.counts), np.nan) for part in parts]
+            )
+            for name in names
+        }
+        rest = (np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__[1:])
+        return cls(columns, *rest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RealSources:
+    """Sources of a stream that join the simulated ones of a reference, n of one instrument and band.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    kinds : tuple of str
+        "flare" or "dip" of those that persons took for real; "" of ordinary ones.
+    origin : list of dict — files that they came from, in JSON's own types
+    """
+
+    batch: EventBatch
+    kinds: tuple[str, ...]
+    origin: list[dict[str, Any]]
+
+
+def simulate_sources(telescope: str, n: int, seed: int, variable_fraction: float, workers: int = 1) -> SimulatedSources:
+    """Sources of a telescope with their truth; see `simulation.population.simulate_population`."""
+    from xherald.simulation.population.population import simulate_population
+
+    made = simulate_population(n, telescope=telescope, seed=seed, variable_fraction=variable_fraction, workers=workers)
+    truth = {name: np.array(made.truth.column(name).to_pylist()) for name in ("obsreg_id", "class", "is_bona_fide")}
+    words = np.array([word or "" for word in made.truth.column("direction").to_pylist()])
+    return SimulatedSources(
+        batch=made.batch,
+        names=truth["obsreg_id"],
+        classes=truth["class"],
+        direction=np.select([words == "flare", words == "dip"], [FLARE, DIP], STEADY).astype(np.int8),
+        steady=np.isin(truth["class"], STEADY_CLASSES),
+        bona_fide=truth["is_bona_fide"].astype(bool),
+    )
+
+
+def learn_reference(
+    sources: SimulatedSources,
+    ordinary: int,
+    name: str,
+    cases: tuple[Case, ...],
+    configuration: Configuration,
+    stage: Stage,
+    *,
+    real: RealSources | None = None,
+    number: str = "1",
+) -> Reference:
+    """A reference of all bona-fide transients among simulated sources, and of some of the ordinary ones.
+
+    Parameters
+    ----------
+    sources : SimulatedSources
+    ordinary : int — of the simulated ones
+    name, number : str — of the reference, and its version
+    cases : tuple of Case
+    configuration : Configuration
+    stage : callable — told what is being done
+    real : RealSources, optional
+        Sources that join them; no class is known of these.
+    """
+    from xherald.simulation.population.population_files import listed_as
+
+    rest = np.flatnonzero(~sources.bona_fide & (sources.direction == STEADY))[:ordinary]
+    kept = sources.select(sources.bona_fide | np.isin(np.arange(len(sources)), rest))
+    kept = kept if real is None else _named_simulated(kept)
+    names, classes = kept.names.tolist(), kept.classes.tolist()
+    words = np.where(kept.direction == DIP, "dip", "flare").tolist()
+    kinds = {
+        source: kind_of(listed_as(kind, word))
+        for source, kind, word, known in zip(names, classes, words, kept.bona_fide.tolist(), strict=True)
+        if known
+    }
+    batch, origin = kept.batch, [{"simulated": name}]
+    if real is not None:
+        batch, origin = EventBatch.concatenate([batch, real.batch]), [*origin, *real.origin]
+        own = (source_name(one) for one in real.batch.identities)
+        kinds |= {source: kind for source, kind in zip(own, real.kinds, strict=True) if kind}
+    listed = BonaFide(kinds, (), "truth of the simulation" if real is None else "simulation, and persons' word")
+    settings = configuration.settings.reference.association
+    population = population_of(batch, listed, dict(zip(names, classes, strict=True)), origin)
+    return build_reference(name, number, population, cases, settings, exact_below=len(batch) + 1, stage=stage)
+
+
+def _named_simulated(sources: SimulatedSources) -> SimulatedSources:
+    """The same sources under names that no real one bears, so that who reads "like simulated-…" knows."""
+    names = [f"simulated-{name}" for name in sources.names.tolist()]
+    who = zip(sources.batch.identities, names, strict=True)
+    identities = tuple(replace(one, obs_id="", detection_id=name) for one, name in who)
+    return replace(sources, batch=replace(sources.batch, identities=identities), names=np.array(names))
+
+
+def score_sources(sources: SimulatedSources, reference: Reference | None, configuration: Configuration) -> Scored:
+    """What the scorers say of simulated sources."""
+    timing: Timing = assess(sources.batch, TimingSettings(threads=configuration.settings.timing.threads))
+    detection_batch = detection_batch_of(sources.batch, timing, reference, configuration.host)
+    return Scored(
+        columns=score_columns(detection_batch, configuration.host),
+        classes=sources.classes,
+        direction=sources.direction,
+        steady=sources.steady,
+        counts=sources.batch.counts,
+    )

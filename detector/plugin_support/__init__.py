@@ -1,0 +1,1 @@
+"""Checking, listing, guarding and creating plugins."""

@@ -1,0 +1,149 @@
+"""From clusters and neighbours to candidates: which sources resemble bona-fide transients.
+
+A cluster is *transient-dominant* when it holds more bona-fide transients than chance would put there. With f the part
+of all sources that are bona-fide transients of a kind, a cluster of n sources of which k are such holds k / (n f) times
+its share (its enrichment), and chance gives k or more with the binomial probability P(K ≥ k | n, f). The cluster is
+dominant in that kind if k, the enrichment, and the probability times the number of looks (clusters × kinds) pass the
+thresholds of `AssociationSettings`. Transients that are neither flares nor dips in the published list are bursts too,
+and count with the flares.
+
+Candidates are the members of transient-dominant clusters, and the nearest neighbours of every bona-fide transient in
+feature space (Dillmann et al. 2025, §4).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.configuration.reference_settings import AssociationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from xherald.plugins.reference import NeighbourIndex
+
+__all__ = ["candidate_table", "cluster_table"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+COUNTED_AS: Final = {"flare": ("flare", "other"), "dip": ("dip",)}
+"""Kinds that a cluster can be dominant in, and the kinds of bona-fide transients that count for each."""
+
+
+def cluster_table(cluster: I64, kinds: Sequence[str], settings: AssociationSettings) -> pa.Table:
+    """One row a cluster, outliers (0) first.
+
+    Parameters
+    ----------
+    cluster : ndarray, shape (n,) — 0 for outliers
+    kinds : sequence of str, length n — kind of bona-fide transient, "" for ordinary sources
+    settings : AssociationSettings
+
+    Returns
+    -------
+    pyarrow.Table
+        cluster; sources, flares, dips, others: numbers in it; enrichment and p_value of the kind in which it stands out
+        most (p_value is the binomial probability times the number of looks, at most 1); dominant: that kind if it
+        passes the thresholds, else "". Outliers are never dominant.
+    """
+    import pyarrow as pa
+    from scipy.stats import binom
+
+    number = int(cluster.max(initial=0)) + 1
+    label = np.array(kinds)
+    sizes = np.bincount(cluster, minlength=number)
+    held = {kind: np.bincount(cluster[label == kind], minlength=number) for kind in ("flare", "dip", "other")}
+    looks = max((number - 1) * len(COUNTED_AS), 1)
+    p, enrichment, dominant = np.ones(number), np.zeros(number), np.full(number, "", dtype="<U5")
+    for kind, counted in COUNTED_AS.items():
+        transients: I64 = sum((held[one] for one in counted), np.zeros(number, dtype=np.int64))
+        part = transients.sum() / len(cluster)
+        chance = np.minimum(binom.sf(transients - 1, sizes, part) * looks, 1.0)
+        times = transients / np.maximum(sizes * part, np.finfo(np.float64).tiny)
+        stands_out = (chance < p) | ((chance == p) & (times > enrichment))
+        passes = (
+            (transients >= settings.least_transients)
+            & (times >= settings.least_enrichment)
+            & (chance <= settings.significance)
+        )
+        p[stands_out], enrichment[stands_out] = chance[stands_out], times[stands_out]
+        dominant[stands_out] = np.where(passes, kind, "")[stands_out]
+    dominant[0] = ""
+    return pa.table(
+        {
+            "cluster": np.arange(number, dtype=np.int64),
+            "sources": sizes,
+            "flares": held["flare"],
+            "dips": held["dip"],
+            "others": held["other"],
+            "enrichment": enrichment,
+            "p_value": p,
+            "dominant": pa.array(dominant.tolist()),
+        }
+    )
+
+
+def candidate_table(
+    names: Sequence[str],
+    kinds: Sequence[str],
+    features: F32,
+    cluster: I64,
+    clusters: pa.Table,
+    index: NeighbourIndex,
+    settings: AssociationSettings,
+) -> pa.Table:
+    """One row a candidate, the nearest to a bona-fide transient first; bona-fide transients are none.
+
+    Parameters
+    ----------
+    names, kinds : sequence of str, length n
+    features : ndarray, shape (n, d)
+    cluster : ndarray, shape (n,)
+    clusters : pyarrow.Table — of `cluster_table`
+    index : NeighbourIndex — of the features
+    settings : AssociationSettings
+
+    Returns
+    -------
+    pyarrow.Table
+        obsreg_id; kind: that of its nearest bona-fide transient, or of its cluster where only that speaks for it;
+        through: "cluster", "neighbour" or "both"; cluster; nearest: obsreg_id of the nearest bona-fide transient;
+        distance: to it in feature space.
+    """
+    import pyarrow as pa
+
+    from xherald.catalog_store.references.neighbour_index import ExactIndex
+
+    label = np.array(kinds)
+    known = np.flatnonzero(label != "")
+    dominant = np.array(clusters.column("dominant").to_pylist())[cluster]
+    in_cluster = (dominant != "") & (label == "")
+    is_neighbour = np.zeros(len(names), dtype=np.bool_)
+    if settings.neighbours:
+        near, _ = index.query(features[known], min(settings.neighbours + 1, len(names)))
+        is_neighbour[near.ravel()] = True
+        is_neighbour[known] = False
+    rows = np.flatnonzero(in_cluster | is_neighbour)
+    nearest, distance = (found[:, 0] for found in ExactIndex(features[known]).query(features[rows], 1))
+    order = np.argsort(distance, kind="stable")
+    rows, nearest, distance = rows[order], nearest[order], distance[order]
+    through = np.where(in_cluster[rows], np.where(is_neighbour[rows], "both", "cluster"), "neighbour")
+    kind = np.where(through == "cluster", dominant[rows], label[known][nearest]) if len(rows) else np.array([], "<U5")
+    name = np.array(names)
+    return pa.table(
+        {
+            "obsreg_id": pa.array(name[rows].tolist(), pa.string()),
+            "kind": pa.array(kind.tolist(), pa.string()),
+            "through": pa.array(through.tolist(), pa.string()),
+            "cluster": cluster[rows],
+            "nearest": pa.array(name[known][nearest].tolist(), pa.string()),
+            "distance": distance,
+        }
+    )

@@ -1,0 +1,222 @@
+"""The batch road of a reference: population ► representation ► features ► map ► clusters ► index ► candidates."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.detector.configuration.reference_settings import AssociationSettings
+from xherald.detector.progress import Stage
+from xherald.photons.errors import ReferenceDataError
+from xherald.plugins import FittedExtractor, Sample
+from xherald.plugins.contract import Features
+from xherald.plugins.reference import Reference, ReferenceCase
+
+from .association import candidate_table, cluster_table
+from .case_pipeline import Case, represent
+from .reference_population import ReferencePopulation, source_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xherald.plugins.cases import Clustering
+
+__all__ = ["Embedded", "build_reference", "clusters_of", "map_case"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+LIBRARIES: Final = ("astropy", "numba", "numpy", "openTSNE", "pynndescent", "scikit-learn", "scipy", "umap-learn")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """A case as far as the published method goes.
+
+    Parameters
+    ----------
+    extractor : FittedExtractor
+    features : ndarray, shape (n, d)
+    embedding : ndarray, shape (n, 2)
+    cluster : ndarray, shape (n,) — 0 for outliers
+    means : ndarray, shape (clusters + 1, *shape), float32, or None
+        See `ReferenceCase`.
+    seconds : dict — that each stage took
+    """
+
+    extractor: FittedExtractor
+    features: Features
+    embedding: F64
+    cluster: I64
+    means: F32 | None
+    seconds: dict[str, float]
+
+
+def build_reference(
+    name: str,
+    number: str,
+    population: ReferencePopulation,
+    cases: Sequence[Case],
+    settings: AssociationSettings,
+    *,
+    exact_below: int,
+    stage: Stage = lambda _: None,
+) -> Reference:
+    """Build a reference.
+
+    Parameters
+    ----------
+    name, number : str
+        What it is to be called, and its version.
+    population : ReferencePopulation
+    cases : sequence of Case
+    settings : AssociationSettings
+    exact_below : int
+        Populations smaller than this are searched exactly, others through an approximate index.
+    stage : callable, optional
+        Told what is being done.
+
+    Raises
+    ------
+    ReferenceDataError
+        The population is too small for a case, or its features are not finite.
+    """
+    who = population.batch.identities[0]
+    stage("measuring sources")
+    return Reference(
+        name=name,
+        version=number,
+        about={
+            "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": _versions(),
+            "mission": who.mission,
+            "instrument": who.instrument,
+            "band_kev": [float(edge) for edge in population.batch.band[0]],
+            "origin": population.origin,
+            "sources": len(population.names),
+            "bona_fide": {kind: population.kinds.count(kind) for kind in ("flare", "dip", "other")},
+            "association": settings.model_dump(mode="json"),
+        },
+        sources=source_table(population),
+        cases={case.name: _build_case(case, population, settings, exact_below, stage) for case in cases},
+    )
+
+
+def _build_case(
+    case: Case, population: ReferencePopulation, settings: AssociationSettings, exact_below: int, stage: Stage
+) -> ReferenceCase:
+    from xherald.catalog_store.references.neighbour_index import build_index
+
+    mapped = map_case(case, population, stage)
+    features = np.ascontiguousarray(mapped.features, dtype=np.float32)
+    stage(f"{case.name}: neighbours")
+    with _timed(mapped.seconds, "index"):
+        index, recall = build_index(features, exact_below=exact_below)
+    clusters = cluster_table(mapped.cluster, population.kinds, settings)
+    candidates = candidate_table(
+        population.names, population.kinds, features, mapped.cluster, clusters, index, settings
+    )
+    return ReferenceCase(
+        name=case.name,
+        settings=case.settings(),
+        extractor=mapped.extractor,
+        features=features,
+        embedding=mapped.embedding,
+        cluster=mapped.cluster,
+        clusters=clusters,
+        candidates=candidates,
+        index=index,
+        measured={
+            "clusters": clusters.num_rows - 1,
+            "outliers": int((mapped.cluster == 0).sum()),
+            "candidates": candidates.num_rows,
+            **recall,
+            "seconds": {key: round(value, 3) for key, value in mapped.seconds.items()},
+        },
+        means=mapped.means,
+    )
+
+
+def map_case(case: Case, population: ReferencePopulation, stage: Stage = lambda _: None) -> Embedded:
+    """Representation, features, map and clusters of a population.
+
+    Raises
+    ------
+    ReferenceDataError
+        The population is too small for the case, or its features are not finite.
+    """
+    seconds: dict[str, float] = {}
+
+    def told(what: str) -> None:
+        stage(f"{case.name}: {what}")
+
+    told("representation")
+    with _timed(seconds, "representation"):
+        sample = represent(population.batch, case)
+    told("features")
+    with _timed(seconds, "features"):
+        extractor, features = case.extractor.fit(sample, case.extractor_options, told)
+    _refuse_broken(features, population.names, case.name)
+    told("map")
+    with _timed(seconds, "embedding"):
+        embedding = case.embedder.fit(features, case.embedder_options, told)
+    told("clusters")
+    with _timed(seconds, "clustering"):
+        cluster = clusters_of(embedding, case.clustering)
+    return Embedded(extractor, features, embedding, cluster, _means(sample, cluster), seconds)
+
+
+def clusters_of(embedding: F64, settings: Clustering) -> I64:
+    """Clusters of a map by DBSCAN, numbered from 1 as they are met; 0 for outliers, as published."""
+    from sklearn.cluster import DBSCAN
+
+    found: I64 = DBSCAN(eps=settings.eps, min_samples=settings.min_samples).fit_predict(embedding).astype(np.int64)
+    return found + 1
+
+
+def _refuse_broken(features: Features, names: Sequence[str], case: str) -> None:
+    broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if broken.size:
+        raise ReferenceDataError(
+            f"case {case}: features of {broken.size:,} sources are not finite, the first of {names[broken[0]]}; "
+            "the extractor or its representation is at fault"
+        )
+
+
+def _means(sample: Sample, cluster: I64) -> F32 | None:
+    """Mean of the representation over every cluster, the outliers first."""
+    if sample.values is None:
+        return None
+    from scipy.sparse import csr_array
+
+    n, number = len(cluster), int(cluster.max(initial=0)) + 1
+    sizes = np.maximum(np.bincount(cluster, minlength=number), 1)
+    weights = csr_array((1.0 / sizes[cluster], (cluster, np.arange(n))), shape=(number, n), dtype=np.float32)
+    flat = sample.values if sample.values.ndim == 2 else sample.values.reshape(n, -1)
+    mean = weights @ flat
+    dense = mean.toarray() if hasattr(mean, "toarray") else mean
+    means: F32 = np.asarray(dense, dtype=np.float32).reshape(number, *sample.shape)
+    return means
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - start
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "xherald": version("xherald")} | {
+        name: version(name) for name in LIBRARIES
+    }

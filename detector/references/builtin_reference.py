@@ -1,0 +1,100 @@
+"""The built-in reference: simulated sources with known truth, made on first use and kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from xherald.catalog_store.references.reference_store import ReferenceEntry, ReferenceStore
+from xherald.detector.configuration.reference_settings import BuiltInSettings, ReferenceSettings
+from xherald.detector.progress import Stage
+
+from .bona_fide import BonaFide, kind_of
+from .build_reference import build_reference
+from .case_pipeline import cases_named
+from .reference_population import ReferencePopulation, population_of
+
+if TYPE_CHECKING:
+    from xherald.detector.configuration.configuration import Configuration
+
+__all__ = ["BUILT_IN", "built_in_reference", "simulated_population", "store_of"]
+
+BUILT_IN: Final = "built-in"
+
+
+def store_of(settings: ReferenceSettings) -> ReferenceStore:
+    """The references of these settings."""
+    if settings.folder is not None:
+        return ReferenceStore(settings.folder)
+    from platformdirs import user_data_path
+
+    return ReferenceStore(user_data_path("xherald") / "references")
+
+
+def built_in_reference(configuration: Configuration, stage: Stage = lambda _: None) -> ReferenceEntry:
+    """The built-in reference as these settings want it: the one that is kept, or a new version made now.
+
+    Raises
+    ------
+    ConfigError
+        The settings name what cannot be simulated, or a case that does not exist.
+    """
+    settings = configuration.settings.reference
+    store = store_of(settings)
+    wanted = _recipe(configuration)
+    for entry in reversed(store.entries()):
+        if entry.name == BUILT_IN and _recipe_of(entry.about) == wanted:
+            return entry
+    population = simulated_population(settings.built_in, stage)
+    cases = cases_named(settings.built_in.cases, configuration)
+    number = store.next_version(BUILT_IN)
+    reference = build_reference(
+        BUILT_IN, number, population, cases, settings.association, exact_below=settings.exact_below, stage=stage
+    )
+    stage("writing")
+    return store.save(reference)
+
+
+def simulated_population(settings: BuiltInSettings, stage: Stage = lambda _: None) -> ReferencePopulation:
+    """Sources of the simulator, in the form that references are built of.
+
+    Raises
+    ------
+    ConfigError
+        The telescope cannot be simulated.
+    """
+    from xherald.simulation.population.population import simulate_population
+    from xherald.simulation.population.population_files import listed_as
+
+    stage(f"simulating {settings.sources:,} sources")
+    population = simulate_population(
+        settings.sources,
+        telescope=settings.telescope,
+        seed=settings.seed,
+        variable_fraction=settings.variable_fraction,
+        workers=2,
+    )
+    columns = ("obsreg_id", "class", "direction", "is_bona_fide")
+    rows = list(zip(*(population.truth.column(name).to_pylist() for name in columns), strict=True))
+    kinds = {name: kind_of(listed_as(kind, direction)) for name, kind, direction, known in rows if known}
+    origin = [{"simulated": settings.model_dump(mode="json")}]
+    return population_of(
+        population.batch, BonaFide(kinds, (), "truth of the simulation"), {row[0]: row[1] for row in rows}, origin
+    )
+
+
+def _recipe(configuration: Configuration) -> dict[str, Any]:
+    """All that a built-in reference depends on, but for the code."""
+    settings = configuration.settings.reference
+    return {
+        "origin": [{"simulated": settings.built_in.model_dump(mode="json")}],
+        "association": settings.association.model_dump(mode="json"),
+        "cases": {case.name: case.settings() for case in cases_named(settings.built_in.cases, configuration)},
+    }
+
+
+def _recipe_of(about: Any) -> dict[str, Any]:
+    return {
+        "origin": about["origin"],
+        "association": about["association"],
+        "cases": {name: case["settings"] for name, case in about["cases"].items()},
+    }

@@ -1,0 +1,391 @@
+"""Pictures of a reference catalogue: its map seen six ways, the variance that features explain, its clusters' means.
+
+Colours are such as the colour-blind tell apart (Okabe and Ito 2008; RdYlBu, YlOrRd, viridis); the rare is drawn last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.catalog_store.references.export import candidate_rows
+from xherald.photons.errors import FileError
+from xherald.plugins.reference import BONA_FIDE_KINDS, Reference, ReferenceCase
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+
+__all__ = ["MOST_CLUSTERS", "clusters_figure", "draw_reference", "map_figure", "scree_figure"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+INK, UNKNOWN, PALE = "#22303c", "#c3c8cd", "#dfe2e5"
+PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#B2A400")
+"""Okabe and Ito's colours without black and yellow, a violet and an olive; neighbours on the list differ most."""
+
+KIND_COLOURS: Final = {"flare": "#D55E00", "dip": "#0072B2", "other": "#8C6BB1"}
+KIND_MARKS: Final = {"flare": "^", "dip": "v", "other": "*"}
+CLASS_MARKS: Final = ("o", "s", "D")
+VARIABLE: Final = 6
+"""Gregory–Loredo index from which a source is variable beyond doubt (Evans et al. 2010, ApJS 189, 37, table 9)."""
+
+MOST_CLASSES: Final = len(PALETTE) * len(CLASS_MARKS)
+MOST_CLUSTERS: Final = 24
+"""Clusters in the gallery, and clusters that are numbered on the map."""
+
+
+def draw_reference(reference: Reference, case_name: str, folder: Path) -> list[Path]:
+    """Draw a case into a folder.
+
+    Parameters
+    ----------
+    reference : Reference
+    case_name : str
+    folder : Path
+        Made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        ``<case>_map.png``; ``<case>_scree.png`` if the extractor knows the variance that its features explain;
+        ``<case>_clusters.png`` if the case has means of its representation.
+
+    Raises
+    ------
+    ConfigError
+        The reference has no such case.
+    FileError
+        A picture cannot be written.
+    ArtefactError
+        A candidate is none of the sources.
+    """
+    case = reference.case(case_name)
+    figures = {
+        "map": map_figure(reference, case),
+        "scree": scree_figure(reference, case),
+        "clusters": clusters_figure(reference, case),
+    }
+    stem = re.sub(r"[^\w.+-]+", "_", case_name)
+    paths = []
+    for name, figure in figures.items():
+        if figure is not None:
+            path = folder / f"{stem}_{name}.png"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                figure.savefig(path, dpi=110)
+            except OSError as fault:
+                raise FileError(path, f"cannot be written: {fault.strerror or fault}") from fault
+            paths.append(path)
+    return paths
+
+
+# --- the map ---------------------------------------------------------------------------------------------------------
+
+
+def map_figure(reference: Reference, case: ReferenceCase) -> Figure:
+    """The map of a case: known transients over candidates; clusters, counts, hardness, variability, and classes if any.
+
+    Parameters
+    ----------
+    reference : Reference
+    case : ReferenceCase
+        One of its.
+    """
+    sources = reference.sources
+    panels: list[tuple[str, Callable[[Axes], None]]] = [
+        ("clusters", lambda place: _draw_clusters(place, case)),
+        ("counts", lambda place: _draw_counts(place, case, _numbers(sources, "counts"))),
+        ("hardness", lambda place: _draw_hardness(place, case, _numbers(sources, "hardness"))),
+        ("variability", lambda place: _draw_variability(place, case, _numbers(sources, "variability_index"))),
+    ]
+    classes = np.array(sources["class"].to_pylist(), dtype=np.str_)
+    if (classes != "").any():
+        panels.append(("class", lambda place: _draw_classes(place, case, classes)))
+    across = (len(panels) + 1) // 2
+    figure = _figure((7.9 + 4.35 * across, 8.0))
+    grid = figure.add_gridspec(2, 2 + across)
+    wide = figure.add_subplot(grid[:, :2], label="transients")
+    _draw_transients(wide, reference, case)
+    wide.set(xlabel="tsne1", ylabel="tsne2")
+    for number, (name, draw) in enumerate(panels):
+        place = figure.add_subplot(grid[number // across, 2 + number % across], label=name)
+        draw(place)
+        place.set(xticks=[], yticks=[])
+    for place in figure.axes:
+        _frame(place, case.embedding)
+    clusters, outliers = int(case.cluster.max(initial=0)), int((case.cluster == 0).sum())
+    facts = f"{clusters:,} clusters, {outliers:,} outliers, {case.candidates.num_rows:,} candidates"
+    _title(figure, reference, case, facts)
+    return figure
+
+
+def _frame(place: Axes, embedding: F64) -> None:
+    """The same square of the map in every panel."""
+    lower, upper = embedding.min(axis=0), embedding.max(axis=0)
+    (x, y), half = 0.5 * (lower + upper), 0.54 * max(float((upper - lower).max()), 1e-9)
+    place.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
+    place.tick_params(colors=INK, labelsize=9)
+    place.spines[:].set_color(INK)
+
+
+def _draw_transients(place: Axes, reference: Reference, case: ReferenceCase) -> None:
+    rows = candidate_rows(reference, case)
+    candidate = np.array(case.candidates["kind"].to_pylist(), dtype=np.str_)
+    known = np.array(reference.sources["bona_fide"].to_pylist(), dtype=np.str_)
+    _scatter(place, case, np.arange(len(reference)), color=UNKNOWN, label=f"sources ({len(reference):,})")
+    size = float(np.clip(4 * _size(len(reference)), 14, 30))
+    for kind in BONA_FIDE_KINDS:
+        chosen = rows[candidate == kind]
+        if len(chosen):
+            _scatter(
+                place, case, chosen, color=KIND_COLOURS[kind], s=size, alpha=0.75,
+                label=f"candidates like {'dips' if kind == 'dip' else kind + 's'} ({len(chosen):,})",
+            )  # fmt: skip
+    for kind in BONA_FIDE_KINDS:
+        chosen = np.flatnonzero(known == kind)
+        if len(chosen):
+            _scatter(
+                place, case, chosen, color=KIND_COLOURS[kind], marker=KIND_MARKS[kind], alpha=1.0,
+                s=130 if kind == "other" else 70, linewidths=0.9, edgecolors="black", zorder=3,
+                label=f"bona-fide {kind}{'' if len(chosen) == 1 else 's'} ({len(chosen):,})",
+            )  # fmt: skip
+    place.set_title("bona-fide transients and candidates", fontsize=11, color=INK)
+    _opaque(place.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor=PALE))
+
+
+def _draw_clusters(place: Axes, case: ReferenceCase) -> None:
+    from matplotlib.patheffects import withStroke
+
+    inside = np.flatnonzero(case.cluster > 0)
+    _scatter(place, case, np.flatnonzero(case.cluster == 0), color=UNKNOWN, label="outliers")
+    colours = np.array(PALETTE)[(case.cluster[inside] - 1) % len(PALETTE)]
+    if len(inside):
+        _scatter(place, case, inside, c=colours, label="clusters")
+    dominant = case.clusters["dominant"].to_pylist()
+    for number in _shown(case):
+        x, y = np.median(case.embedding[case.cluster == number], axis=0).tolist()
+        kind = dominant[number]
+        place.text(
+            x, y, str(number), ha="center", va="center", fontsize=8, color=KIND_COLOURS.get(kind, INK),
+            fontweight="bold" if kind else "normal", path_effects=[withStroke(linewidth=2.2, foreground="white")],
+        )  # fmt: skip
+    clusters = int(case.cluster.max(initial=0))
+    place.set_title(
+        f"clusters ({'some' if clusters > MOST_CLUSTERS else 'all'} numbered, outliers grey)", fontsize=10, color=INK
+    )
+
+
+def _draw_classes(place: Axes, case: ReferenceCase, classes: NDArray[np.str_]) -> None:
+    names, sizes = np.unique(classes[classes != ""], return_counts=True)
+    order = np.argsort(-sizes, kind="stable")
+    shown = names[order][:MOST_CLASSES]
+    _scatter(place, case, np.flatnonzero(~np.isin(classes, shown)), color=UNKNOWN, alpha=0.5)
+    for number, name in enumerate(shown):  # the most frequent first, so that the rare lie on top
+        chosen = np.flatnonzero(classes == name)
+        rarity = float(np.clip(0.3 * len(classes) / len(chosen), 1, 8)) ** 0.8
+        _scatter(
+            place, case, chosen, color=PALETTE[number % len(PALETTE)], label=f"{name} ({len(chosen):,})",
+            marker=CLASS_MARKS[number // len(PALETTE)], s=rarity * _size(len(classes)),
+            alpha=0.5 if rarity == 1 else 0.9,
+        )  # fmt: skip
+    rest = "unknown" if len(names) == len(shown) else f"unknown or of {len(names) - len(shown)} more"
+    place.set_title(f"class ({rest}: grey)", fontsize=10, color=INK)
+    legend = place.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8, frameon=False, handletextpad=0.2)
+    legend.set_in_layout(False)  # the cell beside it is empty
+    _opaque(legend)
+
+
+def _opaque(legend: Legend) -> None:
+    """Marks of the legend as one can see them, however small and pale they are on the map."""
+    from matplotlib.collections import PathCollection
+
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set(alpha=1.0, sizes=np.maximum(handle.get_sizes(), 25))
+
+
+def _draw_counts(place: Axes, case: ReferenceCase, counts: F64) -> None:
+    from matplotlib.colors import LogNorm
+
+    shown = np.maximum(counts, 1)
+    norm = LogNorm(max(float(np.nanmin(shown)), 1), max(float(np.nanmax(shown)), 10))
+    _draw_numbers(place, case, shown, "photons in the aperture (ct)", cmap="viridis", norm=norm)
+    place.set_title("counts", fontsize=10, color=INK)
+
+
+def _draw_hardness(place: Axes, case: ReferenceCase, hardness: F64) -> None:
+    _draw_numbers(place, case, hardness, "(H − S) / (H + S), soft red, hard blue", cmap="RdYlBu", vmin=-1, vmax=1)
+    place.set_title("hardness ratio (unknown: grey)", fontsize=10, color=INK)
+
+
+def _draw_variability(place: Axes, case: ReferenceCase, index: F64) -> None:
+    from matplotlib import colormaps
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    colours = ListedColormap(colormaps["YlOrRd"](np.linspace(0.12, 1, 11)))
+    _draw_numbers(
+        place, case, np.where(index < 0, np.nan, index), "Gregory–Loredo index; 6 and more: variable",
+        cmap=colours, norm=BoundaryNorm(np.arange(-0.5, 11), 11), ticks=range(11), emphasis=index >= VARIABLE,
+    )  # fmt: skip
+    place.set_title("variability index (untested: grey)", fontsize=10, color=INK)
+
+
+def _draw_numbers(
+    place: Axes,
+    case: ReferenceCase,
+    values: F64,
+    label: str,
+    *,
+    ticks: Sequence[int] | None = None,
+    emphasis: NDArray[np.bool_] | None = None,
+    **colours: Any,
+) -> None:
+    """Sources coloured by a number, the largest last; those without one lie below them in grey."""
+    known = np.isfinite(values)
+    _scatter(place, case, np.flatnonzero(~known), color=UNKNOWN, label="unknown")
+    order = np.argsort(values, kind="stable")[: known.sum()]
+    size = _size(len(values)) * (1.0 if emphasis is None else np.where(emphasis[order], 3.0, 1.0))
+    points = _scatter(place, case, order, c=values[order], s=size, label="known", **colours)
+    bar = place.figure.colorbar(points, cax=place.inset_axes((1.025, 0, 0.045, 1)), ticks=ticks)
+    bar.set_label(label, fontsize=8, color=INK)
+    bar.ax.tick_params(colors=INK, labelsize=8)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1.0)
+
+
+def _scatter(place: Axes, case: ReferenceCase, rows: I64, **style: Any) -> PathCollection:
+    """Points of some sources, as large and opaque as their number allows."""
+    total = len(case.embedding)
+    drawn = {"s": _size(total), "alpha": float(np.clip(2.6 * total**-0.15, 0.45, 0.9)), "linewidths": 0} | style
+    return place.scatter(case.embedding[rows, 0], case.embedding[rows, 1], rasterized=True, **drawn)
+
+
+def _size(total: int) -> float:
+    """Area of a point, square points, such that the sum of all grows slowly with their number."""
+    return float(np.clip(16.0 * (300 / max(total, 1)) ** 0.55, 0.6, 20.0))
+
+
+# --- the features ----------------------------------------------------------------------------------------------------
+
+
+def scree_figure(reference: Reference, case: ReferenceCase) -> Figure | None:
+    """Variance that each feature explains, and all up to it; None if the extractor does not know."""
+    ratio = getattr(case.extractor, "explained_variance_ratio", None)
+    if ratio is None:
+        return None
+    ratio = np.asarray(ratio, dtype=np.float64)
+    figure = _figure((9.5, 4.0))
+    each, summed = figure.subplots(1, 2)
+    number = np.arange(1, len(ratio) + 1)
+    each.plot(number, ratio, "o-", color=PALETTE[0], ms=4, lw=1)
+    each.set(yscale="log", ylabel="explained variance ratio")
+    total = np.cumsum(ratio)
+    summed.plot(number, total, "o-", color=PALETTE[5], ms=4, lw=1)
+    summed.axhline(1, color=INK, lw=0.7, ls=":")
+    summed.set(ylim=(0, 1.05), ylabel="cumulative")
+    summed.annotate(f"{total[-1]:.3f}", (number[-1], total[-1]), (0, -14), textcoords="offset points", ha="right")
+    for place in (each, summed):
+        _whole_numbers(place)
+        place.set_xlabel("component")
+        place.grid(color=PALE, lw=0.6)
+    _title(figure, reference, case, f"{len(ratio)} components")
+    return figure
+
+
+def _whole_numbers(place: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    place.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+# --- the clusters ----------------------------------------------------------------------------------------------------
+
+
+def clusters_figure(reference: Reference, case: ReferenceCase) -> Figure | None:
+    """Mean representation of the outliers and of up to `MOST_CLUSTERS` clusters; None if the case has none.
+
+    Axes beyond time and energy are summed over. Clusters that are transient-dominant are framed; where there are too
+    many clusters these are drawn and the largest of the others.
+    """
+    if case.means is None:
+        return None
+    from matplotlib.colors import PowerNorm
+
+    padded = case.means.reshape(*case.means.shape, *(1,) * (3 - case.means.ndim))
+    means = padded.reshape(*padded.shape[:3], -1).sum(axis=-1, dtype=np.float64)
+    numbers = [0, *_shown(case)]
+    across = min(len(numbers), 5)
+    down = -(-len(numbers) // across)
+    figure = _figure((2.35 * across + 0.4, 2.2 * down + 0.75))
+    places = figure.subplots(down, across, squeeze=False).ravel()
+    facts = case.clusters.to_pylist()
+    for place, number in zip(places, numbers, strict=False):
+        place.pcolormesh(means[number].T, cmap="viridis", norm=PowerNorm(0.5, 0, max(float(means[number].max()), 1e-9)))
+        place.set(xticks=[], yticks=[])
+        place.set_title(_cluster_title(facts[number]), fontsize=8, color=INK)
+        kind = facts[number]["dominant"]
+        place.spines[:].set(color=KIND_COLOURS.get(kind, INK), linewidth=3.5 if kind else 0.8)
+    for place in places[len(numbers) :]:
+        place.remove()
+    for place in places[: len(numbers) : across]:
+        place.set_ylabel("log E →", fontsize=9, color=INK)
+    for place in places[max(len(numbers) - across, 0) : len(numbers)]:
+        place.set_xlabel("τ →", fontsize=9, color=INK)
+    shown = f"means of outliers and of {len(numbers) - 1} of {len(facts) - 1} clusters, the largest first"
+    scaled = "each to its own maximum, square-root scale; framed: more known transients than chance gives"
+    _title(figure, reference, case, f"{shown}\n{scaled}")
+    return figure
+
+
+def _cluster_title(facts: dict[str, Any]) -> str:
+    name = f"cluster {facts['cluster']}" if facts["cluster"] else "outliers"
+    known = ", ".join(
+        f"{facts[plural]} {plural if facts[plural] != 1 else plural[:-1]}"
+        for plural in ("flares", "dips", "others")
+        if facts[plural]
+    )
+    return f"{name}: {facts['sources']:,} sources\n{known or 'no transient known'}"
+
+
+# --- what all share --------------------------------------------------------------------------------------------------
+
+
+def _shown(case: ReferenceCase) -> list[int]:
+    """Numbers of the clusters that are worth it, the largest first: the transient-dominant, then the largest."""
+    sizes = np.bincount(case.cluster, minlength=case.clusters.num_rows)[1:]
+    plain = np.array([kind == "" for kind in case.clusters["dominant"].to_pylist()], dtype=bool)[1:]
+    chosen = np.lexsort((-sizes, plain))[:MOST_CLUSTERS]
+    numbers: list[int] = (chosen[np.argsort(-sizes[chosen], kind="stable")] + 1).tolist()
+    return numbers
+
+
+def _numbers(sources: pa.Table, name: str) -> F64:
+    """A column as floats; NaN, which is never drawn as a number, where it is null."""
+    import pyarrow as pa
+
+    values: F64 = sources[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _title(figure: Figure, reference: Reference, case: ReferenceCase, facts: str) -> None:
+    whole = f"{reference.name} {reference.version} · {case.name}\n{len(reference):,} sources, {facts}"
+    figure.suptitle(whole, fontsize=11, color=INK, x=0.01, ha="left")

@@ -1,0 +1,227 @@
+"""The evaluation as a whole: `evaluate` makes samples, judges them by every method, and gives the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .detector_under_test import DetectorUnderTest
+from .samples import TELESCOPES, Kind, Part, parts_of, seed_of
+
+if TYPE_CHECKING:
+    from xherald.detector.configuration.configuration import Configuration
+
+    from .baselines import PublishedReference
+    from .method_scores import Judged
+    from .veto_trials import VetoTrials
+
+__all__ = ["FULL", "QUICK", "SCHEMA", "Sizes", "evaluate"]
+
+SCHEMA: Final = 1
+LIBRARIES: Final = ("astropy", "numba", "numpy", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many sources an evaluation takes.
+
+    Parameters
+    ----------
+    steady, flares, dips : int — of the grid
+    population : int — of the simulator's classes, before the cut in counts
+    reference : int — of the populations that published features are learned from, each; 0 leaves these out
+    injections : int — into each real file
+    stream, replays : int — sources of a replayed stream, and how many streams
+    veto_fields : int — of each telescope, on which vetoes are tried; 0 leaves these out
+    """
+
+    steady: int
+    flares: int
+    dips: int
+    population: int
+    reference: int
+    injections: int
+    stream: int
+    replays: int
+    veto_fields: int = 0
+
+
+FULL: Final = Sizes(
+    steady=50_000,
+    flares=7_500,
+    dips=7_500,
+    population=15_000,
+    reference=4_000,
+    injections=12,
+    stream=100_000,
+    replays=20,
+    veto_fields=8,
+)
+"""Binomial errors of 0.5 points over all counts."""
+
+QUICK: Final = Sizes(
+    steady=1_500, flares=500, dips=500, population=500, reference=500, injections=1, stream=20_000, replays=5
+)
+
+
+def evaluate(
+    detector: DetectorUnderTest,
+    name: str,
+    configuration: Configuration,
+    *,
+    sizes: Sizes = FULL,
+    seed: int = 1,
+    data: Path | None = None,
+    stage: Callable[[str], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Evaluate a detector beside every baseline.
+
+    Parameters
+    ----------
+    detector : DetectorUnderTest
+    name : str — what the detector is called in the report
+    configuration : Configuration
+    sizes : Sizes
+    seed : int
+    data : Path or None
+        Folder of real files (`real_fields.QUIET`); what is not there is skipped and told.
+    stage : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    dict
+        The report, in JSON's own types: schema_version, detector, seed, sizes, versions, seconds, samples (of each:
+        sources by kind, efficiencies, by, roc, false_alarms), confusion, stream, real, vetoes (of `vetoes.veto_trials`;
+        None where they were left out).
+
+    Raises
+    ------
+    ConfigError
+        The seed is out of its range.
+    """
+    from xherald.simulation.random_streams import stream
+
+    from .reliability import confusion
+    from .stream_replay import replay
+
+    seconds: dict[str, float] = {}
+    seed_of(seed, "templates")
+    with _timed(seconds, "references"):
+        references = _references(sizes.reference, seed, configuration, stage)
+    kinds: tuple[tuple[Kind, int], ...] = (("steady", sizes.steady), ("flare", sizes.flares), ("dip", sizes.dips))
+    grid_parts = chain.from_iterable(parts_of("grid", kind, number) for kind, number in kinds)
+    judged: dict[str, Judged] = {}
+    for sample, parts in (("grid", grid_parts), ("classes", parts_of("classes", "mixed", sizes.population))):
+        with _timed(seconds, sample):
+            judged[sample] = _judged(sample, parts, seed, detector, references, configuration, stage)
+    stage("measuring")
+    with _timed(seconds, "measures"):
+        samples = {sample: _measured(one) for sample, one in judged.items()}
+        streams = replay(judged["grid"], sizes.stream, sizes.replays, stream(seed, "evaluation", "stream"))
+        tables = confusion(judged["classes"])
+    with _timed(seconds, "real files"):
+        from .real_fields import evaluate_files
+
+        real = evaluate_files(data, sizes.injections, seed, detector, configuration, stage)
+    with _timed(seconds, "vetoes"):
+        vetoes = _vetoes(sizes.veto_fields, seed, stage)
+    return {
+        "schema_version": SCHEMA,
+        "detector": name,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "sizes": asdict(sizes),
+        "versions": _versions(),
+        "seconds": {what: round(value, 2) for what, value in seconds.items()},
+        "samples": samples,
+        "confusion": tables,
+        "stream": streams,
+        "real": real,
+        "vetoes": vetoes,
+    }
+
+
+def _references(
+    sources: int, seed: int, configuration: Configuration, stage: Callable[[str], object]
+) -> dict[str, PublishedReference]:
+    from xherald.detector.references.case_pipeline import cases_named
+
+    from .baselines import PUBLISHED, published_reference
+
+    if not sources:
+        return {}
+    cases = cases_named(PUBLISHED, configuration)
+    out = {}
+    for telescope in TELESCOPES:
+        stage(f"published features of {telescope}")
+        out[telescope] = published_reference(telescope, sources, seed_of(seed, "reference"), cases)
+    return out
+
+
+def _vetoes(fields: int, seed: int, stage: Callable[[str], object]) -> VetoTrials | None:
+    if not fields:
+        return None
+    from .veto_trials import veto_trials
+
+    stage(f"vetoes on {fields} fields of each telescope")
+    return veto_trials(seed_of(seed, "templates"), workers=os.cpu_count() or 1, fields=fields)
+
+
+def _judged(
+    sample: str,
+    parts: Iterable[Part],
+    seed: int,
+    detector: DetectorUnderTest,
+    references: dict[str, PublishedReference],
+    configuration: Configuration,
+    stage: Callable[[str], object],
+) -> Judged:
+    from .method_scores import judge_parts
+
+    listed = list(parts)
+    total, done = sum(part.size for part in listed), 0
+
+    def advance(sources: int) -> None:
+        nonlocal done
+        done += sources
+        stage(f"{sample}: {done:,} of {total:,} sources")
+
+    stage(f"{sample}: {total:,} sources")
+    return judge_parts(listed, seed, detector, references, configuration.settings.timing, advance)
+
+
+def _measured(judged: Judged) -> dict[str, Any]:
+    from .metrics import efficiencies, efficiencies_by, roc
+    from .reliability import false_alarms
+
+    kinds = sorted({str(kind) for kind in judged.facts["kind"]})
+    return {
+        "sources": {kind: int(judged.of_kind(kind).sum()) for kind in kinds},
+        "efficiencies": efficiencies(judged),
+        "by": efficiencies_by(judged),
+        "roc": roc(judged),
+        "false_alarms": false_alarms(judged),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "xherald": version("xherald")} | {
+        name: version(name) for name in LIBRARIES
+    }
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - start

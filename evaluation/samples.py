@@ -1,0 +1,189 @@
+"""What is evaluated on: samples of sources with known truth, made part by part from streams of their own.
+
+- ``grid``: `grid`, events of explicit priors in steady sources;
+- ``classes``: the simulator's own populations, half of them variable, of seeds that nothing is ever trained on.
+
+Seeds of evaluation begin at `FIRST_SEED`; training keeps below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons import EventBatch
+from xherald.photons.errors import ConfigError
+
+from .event_grid import COUNTS, Events, draw_grid, steady_templates
+
+if TYPE_CHECKING:
+    from .event_grid import Templates
+
+__all__ = ["FIRST_SEED", "TELESCOPES", "Kind", "Part", "Sources", "draw", "parts_of", "seed_of"]
+
+F64 = NDArray[np.float64]
+Kind = Literal["steady", "flare", "dip", "mixed"]
+
+FIRST_SEED: Final = 1_000_000
+"""Evaluation's seeds are this and above."""
+
+TELESCOPES: Final = ("chandra-acis-i", "xmm-mos1", "swift-xrt", "erosita-pointed", "ep-wxt")
+
+PART: Final = 1000
+"""Sources drawn and judged at once; part of what a seed means."""
+
+LENT: Final = 4
+"""Parts that take their exposures from the same steady sources."""
+
+SEEDS: Final = 1_000_000
+"""Seeds of evaluation; further populations of one evaluation lie this many (times those that each takes) apart."""
+
+_SEED_OF: Final[Mapping[str, int]] = {"templates": 0, "classes": 1, "reference": 2}
+
+
+def seed_of(seed: int, what: str, number: int = 0) -> int:
+    """The simulator's seed of one use within an evaluation.
+
+    Parameters
+    ----------
+    seed : int — of the evaluation
+    what : {"templates", "classes", "reference"}
+    number : int — of the population, where an evaluation takes several
+    """
+    if not 0 <= seed < SEEDS:
+        raise ConfigError(f"evaluation: seed {seed}; give one from 0 to {SEEDS - 1}")
+    return FIRST_SEED + len(_SEED_OF) * (seed + SEEDS * number) + _SEED_OF[what]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Sources that are drawn together.
+
+    Parameters
+    ----------
+    sample : {"grid", "classes"}
+    telescope : str
+    kind : {"steady", "flare", "dip", "mixed"} — "mixed" in populations
+    number : int — of its sample, telescope and kind
+    size : int
+    """
+
+    sample: Literal["grid", "classes"]
+    telescope: str
+    kind: Kind
+    number: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """Sources with their truth, n of them.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    kind : ndarray, shape (n,), str — "steady", "flare", "dip", or "other": variable without being either
+    label : ndarray, shape (n,), str — shape of the event; class of the source in populations
+    spectrum : ndarray, shape (n,), str — of the event against that of its source; "" where that is no question
+    duration, strength, sigma : ndarray, shape (n,)
+        See `grid.Events`; NaN where it is not known.
+    events : Events or None — what the oracle is told; None but for the grid
+    """
+
+    batch: EventBatch
+    kind: NDArray[np.str_]
+    label: NDArray[np.str_]
+    spectrum: NDArray[np.str_]
+    duration: F64
+    strength: F64
+    sigma: F64
+    events: Events | None
+
+
+def parts_of(sample: Literal["grid", "classes"], kind: Kind, sources: int) -> Iterator[Part]:
+    """Parts of a sample, its telescopes with equal shares."""
+    each = sources // len(TELESCOPES)
+    for telescope in TELESCOPES:
+        for number, first in enumerate(range(0, each, PART)):
+            yield Part(sample, telescope, kind, number, min(PART, each - first))
+
+
+def draw(part: Part, seed: int) -> Sources:
+    """Draw a part.
+
+    Parameters
+    ----------
+    part : Part
+    seed : int — of the evaluation
+    """
+    return _grid(part, seed) if part.sample == "grid" else _population(part, seed)
+
+
+def _grid(part: Part, seed: int) -> Sources:
+    from xherald.simulation.random_streams import stream
+
+    kind = part.kind
+    if kind == "mixed":
+        raise ConfigError("evaluation: parts of the grid are of one kind: steady, flare or dip")
+    own = seed_of(seed, "templates")
+    rng = stream(own, "evaluation", part.telescope, kind, part.number)
+    batch, events = draw_grid(
+        _templates(part.telescope, seed_of(seed, "templates", part.number // LENT)),
+        part.telescope,
+        kind,
+        part.size,
+        rng,
+        seed=own,
+        label=f"{part.telescope}_{kind}_{part.number}",
+    )
+    return Sources(
+        batch=batch,
+        kind=np.full(part.size, kind),
+        label=events.shape,
+        spectrum=events.spectrum,
+        duration=events.duration,
+        strength=events.strength,
+        sigma=events.sigma,
+        events=events,
+    )
+
+
+@lru_cache(maxsize=len(TELESCOPES))
+def _templates(telescope: str, seed: int) -> Templates:
+    return steady_templates(telescope, seed)
+
+
+def _population(part: Part, seed: int) -> Sources:
+    """A part of a population, sources of `grid.COUNTS` photons only."""
+    from xherald.simulation.population.population import simulate_population
+
+    population = simulate_population(
+        part.size,
+        telescope=part.telescope,
+        seed=seed_of(seed, "classes", part.number),
+        variable_fraction=0.5,
+    )
+    counts = population.batch.counts
+    kept = np.flatnonzero((counts >= COUNTS[0]) & (counts <= COUNTS[1]))
+    truth: dict[str, Any] = {
+        name: np.array(population.truth[name].to_pylist())[kept] for name in ("class", "direction", "event_sigma")
+    }
+    start, stop = (population.truth[name].to_numpy()[kept] for name in ("event_start_s", "event_stop_s"))
+    batch = population.batch.select(kept)
+    steady = np.isin(truth["class"], ("constant", "supersoft"))
+    kind = np.where(truth["direction"] != "", truth["direction"], np.where(steady, "steady", "other"))
+    return Sources(
+        batch=batch,
+        kind=kind,
+        label=truth["class"],
+        spectrum=np.full(len(kept), ""),
+        duration=(stop - start) / batch.livetime,
+        strength=np.full(len(kept), np.nan),
+        sigma=truth["event_sigma"].astype(np.float64),
+        events=None,
+    )

@@ -1,0 +1,339 @@
+"""All timing tests on a batch: `assess`, the road's verdict on whether and when each source varied.
+
+Kernels run on flat arrays, without the interpreter's lock, in as many threads as asked for; what comes after them is
+plain numpy over sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from xherald.photons.batch import EventBatch
+from xherald.photons.threads import in_threads
+
+from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio, energy_bands
+from .blocks import block_edges, critical_penalty, penalty_for
+from .clock import NullClock, null_clock
+from .gregory_loredo import gregory_loredo, variability_index
+from .intervals import interval_columns, interval_hardness, to_mission_time
+from .null_distributions import MIN_PHOTONS, NullTables, load_null_tables
+from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
+from .result import DIP, FLARE, STEADY, Intervals, TestColumns, Timing
+from .scans import WIDEST, deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
+
+__all__ = ["TESTS", "TimingSettings", "assess", "raw_statistics"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+TESTS: tuple[tuple[str, int], ...] = (
+    ("flare_averaged", FLARE),
+    ("flare_scan", FLARE),
+    ("dip_averaged", DIP),
+    ("dip_scan", DIP),
+    ("longest_gap", DIP),
+    ("ks", STEADY),
+    ("kuiper", STEADY),
+    ("bayesian_blocks", STEADY),
+    ("gregory_loredo", STEADY),
+)
+"""Names of the tests and what each looks for, in the order of the kernel's columns."""
+
+BLOCKS = 7
+"""Column of the Bayesian blocks, whose window comes from the blocks themselves."""
+
+LOWEST_PENALTY = 1.5
+"""Bayesian-block penalties below this, or below half of ln(photons), are not told apart: about half of all steady
+sources of any size lie above."""
+
+LEAST_LOG_P = -690.0
+"""ln of the smallest probability that is written down (1e-300); smaller ones are not numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimingSettings:
+    """How sources are tested.
+
+    Parameters
+    ----------
+    significance : float
+        A source is called flare or dip where `p_value` is at most this, else steady.
+    blocks_p0 : float
+        Chance that a steady source's light curve is drawn with more than one Bayesian block.
+    threads : int
+        Threads for the kernels; 0 takes every core.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    significance: float = 1e-3
+    blocks_p0: float = 0.01
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("significance", "blocks_p0"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        if self.threads < 0:
+            raise ValueError(f"threads must be 0 or more, not {self.threads}")
+
+
+@njit(cache=True, nogil=True)
+def _statistics_of(
+    u: F64,
+    energy: NDArray[np.float32],
+    offsets: I64,
+    frame: F64,
+    first: int,
+    stop: int,
+    flares: Family,
+    dips: Family,
+    out: F64,
+    window: F64,
+    extra: F64,
+) -> None:
+    """Fill rows first..stop of `out` (statistics), `window` (start, stop in u) and `extra` (light-curve fractions)."""
+    for s in range(first, stop):
+        x = u[offsets[s] : offsets[s + 1]]
+        n = x.size
+        if n < 1:
+            continue
+        band = energy_bands(energy[offsets[s] : offsets[s + 1]])
+        out[s, 0], window[s, 0, 0], window[s, 0, 1] = averaged_likelihood_ratio(x, band, flares)
+        out[s, 1], i, j = flare_scan(x, frame[s])
+        if i >= 0:
+            window[s, 1, 0], window[s, 1, 1] = x[i], x[j]
+        out[s, 2], window[s, 2, 0], window[s, 2, 1] = averaged_likelihood_ratio(x, band, dips)
+        out[s, 3], i, j, gap, k = deficit_scan(x)
+        window[s, 3, 0] = x[i] if i >= 0 else 0.0
+        window[s, 3, 1] = x[j] if j < n else 1.0
+        out[s, 4] = gap
+        window[s, 4, 0] = x[k] if k >= 0 else 0.0
+        window[s, 4, 1] = x[k + 1] if k + 1 < n else 1.0
+        out[s, 5], out[s, 6], low, high = ordered_distances(x)
+        window[s, 5, 0] = window[s, 6, 0] = min(low, high)
+        window[s, 5, 1] = window[s, 6, 1] = max(low, high)
+        out[s, 7] = critical_penalty(x, max(LOWEST_PENALTY, 0.5 * np.log(n)))
+        out[s, 8], window[s, 8, 0], window[s, 8, 1], extra[s, 0], extra[s, 1] = gregory_loredo(x)
+
+
+def raw_statistics(
+    u: F64, energy: NDArray[np.float32], offsets: I64, frame: F64, threads: int = 0
+) -> tuple[F64, F64, F64]:
+    """Run the kernels.
+
+    Parameters
+    ----------
+    u, energy : ndarray, shape (photons,)
+        Photons on the null clock, flat, and their energies; only the energies' order within a source counts.
+    offsets : ndarray, shape (n + 1,)
+        Where each source begins.
+    frame : ndarray, shape (n,)
+        Frame time in units of u.
+    threads : int
+        0 takes every core.
+
+    Returns
+    -------
+    statistic : ndarray, shape (n, tests) — NaN for sources without photons
+    window : ndarray, shape (n, tests, 2) — where each test points, on the null clock; NaN where nowhere
+    fractions : ndarray, shape (n, 2) — light-curve fractions within 3 and 5 σ
+    """
+    n = len(offsets) - 1
+    statistic = np.full((n, len(TESTS)), np.nan)
+    window = np.full((n, len(TESTS), 2), np.nan)
+    extra = np.full((n, 2), np.nan)
+    in_threads(
+        lambda first, stop: _statistics_of(
+            u, energy, offsets, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
+        ),
+        offsets,
+        threads,
+    )
+    return statistic, window, extra
+
+
+def log_probabilities(statistic: F64, counts: I64, frame: F64, tables: NullTables) -> F64:
+    """Ln p of every test, its own trials included, shape (n, tests); NaN where a source has too few photons."""
+    out = np.full(statistic.shape, np.nan)
+    enough = counts >= MIN_PHOTONS
+    n = counts[enough]
+    for column, (name, _) in enumerate(TESTS):
+        values = statistic[enough, column]
+        if name == "longest_gap":
+            p = longest_gap_probabilities(values, n)
+        elif name == "ks":
+            p = kolmogorov_probability(values, n)
+        elif name == "kuiper":
+            p = kuiper_probability(values, n)
+        else:
+            out[enough, column] = tables.log_probability(name, values, n, frame[enough])
+            continue
+        with np.errstate(divide="ignore"):
+            out[enough, column] = np.log(p)
+    return out
+
+
+def _combined(log_p: F64, counts: I64) -> F64:
+    """Ln p of the smallest of all tests, corrected for having looked at all of them."""
+    smallest = np.where(np.isnan(log_p).all(axis=1), np.nan, np.fmin.reduce(log_p, axis=1))
+    # ks and the longest gap can be exactly 0; -1e4 keeps their logarithm a number.
+    surely = np.maximum(smallest, -1e4)
+    return load_null_tables().log_probability("smallest_p", -surely, counts, np.zeros(len(counts)))
+
+
+def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
+    """Test every source of a batch for a flare and for a dip.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    settings : TimingSettings, optional
+
+    Returns
+    -------
+    Timing
+        One entry a source, in the batch's order. Sources with fewer than `MIN_PHOTONS` photons come out steady with a
+        NaN `p_value`.
+    """
+    settings = settings or TimingSettings()
+    clock = null_clock(batch)
+    counts = np.diff(clock.offsets)
+    energy = _tested(batch.energy, clock)
+    statistic, window, fractions = raw_statistics(clock.u, energy, clock.offsets, clock.frame, settings.threads)
+    edges_u, block_offsets, marked = _blocks(clock, settings)
+    window[:, BLOCKS] = marked[:, 0]
+    log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables())
+    tests = tuple(
+        TestColumns(
+            name,
+            looks_for,
+            statistic[:, column],
+            np.exp(np.maximum(log_p[:, column], LEAST_LOG_P)),
+            interval_columns(batch, clock, window[:, column]),
+        )
+        for column, (name, looks_for) in enumerate(TESTS)
+    )
+    with np.errstate(divide="ignore"):
+        combined = np.maximum(_combined(log_p, counts), np.log(batch.selection_p))
+    best = _best(log_p, window, settings.significance)
+    chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
+    intervals = interval_columns(batch, clock, chosen)
+    log_odds = np.where(counts >= MIN_PHOTONS, statistic[:, 8], np.nan)
+    block_edges, block_rates = _block_rates(batch, clock, edges_u, block_offsets)
+    return Timing(
+        tests=tests,
+        p_value=np.exp(np.maximum(combined, LEAST_LOG_P)),
+        kind=_kind(combined, best, intervals, settings.significance),
+        best=best,
+        intervals=intervals,
+        peak=interval_columns(batch, clock, marked[:, 1]),
+        variability_index=variability_index(log_odds, fractions[:, 0], fractions[:, 1]),
+        log10_odds=log_odds / np.log(10.0),
+        hardness=interval_hardness(batch, intervals, settings.threads),
+        block_edges=block_edges,
+        block_rates=block_rates,
+        block_offsets=block_offsets,
+    )
+
+
+def _tested(energy: NDArray[np.float32], clock: NullClock) -> NDArray[np.float32]:
+    """Energies of the photons that are on the null clock, in its order."""
+    counts = np.diff(clock.offsets)
+    within = np.arange(clock.offsets[-1]) - np.repeat(clock.offsets[:-1], counts)
+    tested: NDArray[np.float32] = energy[np.repeat(clock.first, counts) + within]
+    return tested
+
+
+def _best(log_p: F64, window: F64, significance: float) -> I64:
+    """The test whose interval is shown: the most significant one that looks for a flare or for a dip.
+
+    Tests that look for neither point less sharply; they are heard where they alone are significant. A gap over more
+    than half of the clock points at nothing: it is the rest that flared.
+    """
+    with np.errstate(invalid="ignore"):
+        points = window[..., 1] - window[..., 0] <= WIDEST
+    pointing = np.where(points & ~np.isnan(log_p), log_p, 0.0)
+    looks = np.array([looks_for for _, looks_for in TESTS])
+    sharp = np.where(looks != STEADY, pointing, 1.0)
+    best = np.argmin(sharp, axis=1)
+    others = np.argmin(pointing, axis=1)
+    rows = np.arange(len(log_p))
+    alone = (pointing[rows, best] > np.log(significance)) & (pointing[rows, others] <= np.log(significance))
+    best = np.where(alone, others, best)
+    return np.where(np.isnan(log_p).all(axis=1), -1, best).astype(np.int64)
+
+
+def _kind(combined: F64, best: I64, intervals: Intervals, significance: float) -> NDArray[np.int8]:
+    """Flare where the best interval holds more than expected, dip where less; steady above the threshold."""
+    with np.errstate(invalid="ignore"):
+        varies = (best >= 0) & (combined <= np.log(significance))
+        brighter = intervals.counts > intervals.expected
+    return np.where(varies, np.where(brighter, FLARE, DIP), STEADY).astype(np.int8)
+
+
+@njit(cache=True, nogil=True)
+def _blocks_of(
+    u: F64, offsets: I64, penalties: F64, first: int, stop: int, edges: F64, sizes: I64, marked: F64
+) -> None:
+    """Fill block edges (source s from ``offsets[s] + 2 s`` on), their numbers, the most deviant and brightest block."""
+    for s in range(first, stop):
+        x = u[offsets[s] : offsets[s + 1]]
+        at = offsets[s] + 2 * s
+        found = block_edges(x, 0.0, 1.0, penalties[s]) if x.size > 0 else np.array([0.0, 1.0])
+        sizes[s] = found.size
+        edges[at : at + found.size] = found
+        most, brightest = 0.0, 0.0
+        for b in range(found.size - 1 if found.size > 2 else 0):
+            last = x.size if found[b + 1] >= 1.0 else np.searchsorted(x, found[b + 1])
+            held = last - np.searchsorted(x, found[b])
+            width = found[b + 1] - found[b]
+            gain = log_likelihood_ratio(held, x.size, width)
+            if gain > most:
+                most = gain
+                marked[s, 0, 0], marked[s, 0, 1] = found[b], found[b + 1]
+            if held > brightest * width:
+                brightest = held / width
+                marked[s, 1, 0], marked[s, 1, 1] = found[b], found[b + 1]
+
+
+def _blocks(clock: NullClock, settings: TimingSettings) -> tuple[F64, I64, F64]:
+    """Bayesian-block edges of every source on the null clock; its most deviant and its brightest block, (n, 2, 2)."""
+    n = len(clock.offsets) - 1
+    penalties = penalty_for(np.diff(clock.offsets), settings.blocks_p0)
+    edges = np.full(clock.offsets[-1] + 2 * n, np.nan)
+    sizes = np.zeros(n, dtype=np.int64)
+    marked = np.full((n, 2, 2), np.nan)
+    in_threads(
+        lambda first, stop: _blocks_of(clock.u, clock.offsets, penalties, first, stop, edges, sizes, marked),
+        clock.offsets,
+        settings.threads,
+    )
+    return edges[~np.isnan(edges)], np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), marked
+
+
+def _block_rates(batch: EventBatch, clock: NullClock, edges_u: F64, offsets: I64) -> tuple[F64, F64]:
+    """Mission times of the block edges, and counts a second of livetime in each block."""
+    source = np.repeat(np.arange(len(batch)), np.diff(offsets))
+    time, livetime = to_mission_time(batch, clock, edges_u, source)
+    rates = np.full(len(edges_u), np.nan)
+    if len(edges_u):
+        starts = np.flatnonzero(np.append(np.diff(source) == 0, False))
+        held = _counts_between(clock, edges_u, source, starts)
+        rates[starts] = held / (livetime[starts + 1] - livetime[starts])
+    return time, rates
+
+
+def _counts_between(clock: NullClock, edges_u: F64, source: I64, starts: I64) -> F64:
+    """Photons between consecutive edges of the same source."""
+    # One sorted axis for all sources: the source's number plus u, which lies in [0, 1].
+    axis = np.repeat(np.arange(len(clock.offsets) - 1), np.diff(clock.offsets)) * 2.0 + clock.u
+    at = np.searchsorted(axis, source * 2.0 + edges_u, side="left")
+    last = edges_u >= 1.0
+    at[last] = clock.offsets[source[last] + 1]
+    return (at[starts + 1] - at[starts]).astype(np.float64)

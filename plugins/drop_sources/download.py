@@ -1,0 +1,143 @@
+"""Fetching a file over a line that breaks: gone on with where it stopped, at no more than a given pace, in tries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import unquote
+
+from pydantic import Field
+
+from xherald.photons.errors import DropError
+from xherald.plugins.drops import Listing, SourceOptions
+
+__all__ = ["CHUNK", "Body", "RemoteOptions", "download", "folder_below", "in_tries"]
+
+T = TypeVar("T")
+
+CHUNK: Final = 2**18
+LONGEST_WAIT_S: Final = 60.0
+
+
+class RemoteOptions(SourceOptions):
+    """How a place beyond the network is treated."""
+
+    start: str = Field(
+        default="", pattern=r"^([^/]+/)*$", description="folder below the URL at which a look begins, ending in /"
+    )
+    timeout_s: float = Field(default=60.0, gt=0, description="s without a word after which a connection is given up")
+    tries: int = Field(default=5, ge=1, description="times that a request is made before it counts as failed")
+    first_wait_s: float = Field(default=1.0, ge=0, description="s before the second try; doubled from one to the next")
+    mib_per_s: float | None = Field(default=None, gt=0, description="fastest download, MiB/s; null for no limit")
+    most_gib: float = Field(default=16.0, gt=0, description="largest file fetched, GiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a server sends of a file.
+
+    Parameters
+    ----------
+    start : int — byte at which it begins; 0 where the server knows no ranges, or the content is another by now
+    total : int or None — bytes of the whole file, where it tells
+    mark : str — what tells this content from another
+    chunks : iterator of bytes — raises `DropError` where they break off
+    """
+
+    start: int
+    total: int | None
+    mark: str
+    chunks: Iterator[bytes]
+
+
+def download(
+    listing: Listing, into: Path, options: RemoteOptions, opened: Callable[[int, str], AbstractContextManager[Body]]
+) -> Path:
+    """Fetch a file into a folder; what is there of it is not fetched again.
+
+    Parameters
+    ----------
+    listing : Listing
+    into : Path
+    options : RemoteOptions
+    opened : callable
+        Given the byte to begin at and the mark of what is there, gives the `Body` for as long as it is read, or raises
+        `DropError`.
+
+    Raises
+    ------
+    DropError
+    """
+    target = into / listing.file_name
+    part, mark = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.mark")
+    most = int(options.most_gib * 2**30)
+
+    def once() -> Path:
+        have = part.stat().st_size if part.exists() and mark.exists() else 0
+        with opened(have, mark.read_text(encoding="utf-8") if have else "") as body:
+            if max(listing.size, body.total or 0) > most:
+                raise DropError(f"{listing.url}: is larger than most_gib = {options.most_gib:g}", passing=False)
+            _append(body, part, mark, options.mib_per_s, most, listing.url)
+            size = part.stat().st_size
+            if body.total is not None and size != body.total:
+                raise DropError(f"{listing.url}: broke off after {size:,} of {body.total:,} bytes")
+        part.replace(target)
+        mark.unlink(missing_ok=True)
+        return target
+
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        return in_tries(once, options)
+    except OSError as fault:
+        raise DropError(f"{target}: cannot be written: {fault.strerror or fault}; free some space") from fault
+
+
+def folder_below(root: str, url: str) -> str | None:
+    """Path from a root to a folder below it, as URLs write it, ending in ``/``; None unless it lies below."""
+    root, folder = f"{root.rstrip('/')}/", f"{url.rstrip('/')}/"
+    start = folder.removeprefix(root)
+    if start == folder or not start.isprintable() or set(start) & set(" \\?#"):
+        return None
+    return None if set(unquote(start)[:-1].split("/")) & {"", ".", ".."} else start
+
+
+def in_tries(work: Callable[[], T], options: RemoteOptions) -> T:
+    """Do work that can fail for a while, again after waits that double, each with some chance in it.
+
+    Raises
+    ------
+    DropError
+        The last try's, or the first that says that trying again is no use.
+    """
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+
+    first = options.first_wait_s
+    wait = wait_exponential(multiplier=first, max=LONGEST_WAIT_S) + wait_random(0, first)
+    tries = Retrying(
+        stop=stop_after_attempt(options.tries),
+        wait=wait,
+        retry=retry_if_exception(lambda fault: isinstance(fault, DropError) and fault.passing),
+        reraise=True,
+    )
+    return tries(work)
+
+
+def _append(body: Body, part: Path, mark: Path, mib_per_s: float | None, most: int, url: str) -> None:
+    mark.write_text(body.mark, encoding="utf-8")
+    with part.open("r+b" if body.start else "wb") as file:
+        file.truncate(body.start)
+        file.seek(body.start)
+        began, passed = time.monotonic(), 0
+        for chunk in body.chunks:
+            file.write(chunk)
+            passed += len(chunk)
+            if body.start + passed > most:
+                raise DropError(f"{url}: goes on beyond the largest file that is fetched", passing=False)
+            if mib_per_s is not None:
+                ahead = passed / (mib_per_s * 2**20) - (time.monotonic() - began)
+                if ahead > 0:
+                    time.sleep(ahead)

@@ -1,0 +1,204 @@
+"""An index page of a web server as a drop source: listings as Apache, nginx and Python write them, ranges resumed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urljoin
+
+from pydantic import Field
+
+from xherald.photons.errors import ConfigError, DropError
+from xherald.plugins.contract import Options
+from xherald.plugins.drops import DropSource, Listing
+
+from .download import CHUNK, Body, RemoteOptions, download, folder_below, in_tries
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["WebOptions", "WebSource", "links_of"]
+
+DATES: Final = (
+    (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(?::\d{2})?"), ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")),  # Apache
+    (re.compile(r"\d{2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2}(?::\d{2})?"), ("%d-%b-%Y %H:%M", "%d-%b-%Y %H:%M:%S")),  # nginx
+)
+EXACT_SIZE: Final = re.compile(r"\s(\d+)\s*$")
+MOST_PAGE_BYTES: Final = 64 * 2**20
+FOR_A_WHILE: Final = frozenset({408, 425, 429})
+
+
+class WebOptions(RemoteOptions):
+    """Which pages."""
+
+    url: str = Field(
+        pattern=r"^https?://", description="index page, http or https; what lies below it is looked through"
+    )
+    depth: int = Field(
+        default=3, ge=0, description="how many folders deep it is looked through from where a look begins"
+    )
+
+
+class WebSource(DropSource):
+    """An index page of a web server and the folders below it.
+
+    Links that lead elsewhere, up, or sort the page are not followed. What the page says of a file beside its name tells
+    one content of it from another; a page that says nothing (as Python's own server's) shows no change.
+    """
+
+    name = "http"
+    options_model = WebOptions
+
+    def poll(self, options: Options) -> Iterator[Listing]:
+        """Files that the pages link to."""
+        settings = _of(options)
+        root = settings.url if settings.url.endswith("/") else f"{settings.url}/"
+        with _client(settings) as client:
+            yield from _below(client, root + settings.start, unquote(settings.start), settings.depth, settings)
+
+    def below(self, options: Options, url: str) -> Options | None:
+        """Options that begin at that page, if it lies below the root."""
+        settings = _of(options)
+        start = folder_below(settings.url, url)
+        return None if start is None else settings.model_copy(update={"start": start})
+
+    def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
+        """Fetch it, going on from where an earlier try broke off if the server says that it is still the same."""
+        settings = _of(options)
+        with _client(settings) as client:
+            return download(listing, into, settings, lambda start, mark: _opened(client, listing.url, start, mark))
+
+
+class _Links(HTMLParser):
+    """Links of a page, each with the text that follows it up to the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        target = dict(attrs).get("href") if tag == "a" else None
+        if target:
+            self.found.append((target, ""))
+            self._inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a":
+            self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.found and not self._inside:
+            target, said = self.found[-1]
+            self.found[-1] = target, said + data
+
+
+def links_of(page: str, url: str) -> list[tuple[str, str]]:
+    """Files and folders (with a ``/`` at the end) right below a page, each with what the page says beside its name."""
+    parser = _Links()
+    parser.feed(page)
+    found: dict[str, str] = {}
+    for target, said in parser.found:
+        there = urljoin(url, target.partition("#")[0])
+        if "?" in target or not there.startswith(url):
+            continue
+        name = there.removeprefix(url)
+        if name and "/" not in name.rstrip("/"):
+            found.setdefault(name, " ".join(said.split()))
+    return list(found.items())
+
+
+def _of(options: Options) -> WebOptions:
+    if not isinstance(options, WebOptions):
+        raise ConfigError(f"http: was given {type(options).__name__}, not its own options")
+    return options
+
+
+def _client(settings: WebOptions) -> httpx2.Client:
+    import httpx2
+
+    # What is compressed stays so: the file is wanted as it lies in the archive.
+    return httpx2.Client(
+        timeout=settings.timeout_s, follow_redirects=True, headers={"Accept-Encoding": "identity"}, trust_env=True
+    )
+
+
+def _below(client: httpx2.Client, url: str, above: str, depth: int, settings: WebOptions) -> Iterator[Listing]:
+    page = in_tries(lambda: _page(client, url), settings)
+    for link, said in links_of(page, url):
+        name = f"{above}{unquote(link)}"
+        if link.endswith("/"):
+            if depth and not unquote(link).startswith("."):
+                yield from _below(client, url + link, name, depth - 1, settings)
+        elif settings.wants(name):
+            size = EXACT_SIZE.search(f" {said}")
+            yield Listing(url + link, name, int(size[1]) if size else 0, _date_in(said), said)
+
+
+def _page(client: httpx2.Client, url: str) -> str:
+    with _faults(url), client.stream("GET", url) as answer:
+        _refuse(answer, url)
+        text = bytearray()
+        for chunk in answer.iter_bytes(CHUNK):
+            text += chunk
+            if len(text) > MOST_PAGE_BYTES:
+                raise DropError(f"{url}: is no index page: it goes on beyond 64 MiB", passing=False)
+        return text.decode(answer.encoding or "utf-8", errors="replace")
+
+
+@contextmanager
+def _opened(client: httpx2.Client, url: str, start: int, mark: str) -> Iterator[Body]:
+    headers = {"Range": f"bytes={start}-", "If-Range": mark} if start and mark else {}
+    with ExitStack() as stack:
+        with _faults(url):
+            answer = stack.enter_context(client.stream("GET", url, headers=headers))
+        _refuse(answer, url)
+        begins, total = 0, answer.headers.get("Content-Length")
+        if answer.status_code == 206:
+            said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+            if said is None or int(said[1]) != start:
+                raise DropError(f"{url}: the server answered with another range than it was asked for")
+            begins, total = start, said[2]
+        tag = answer.headers.get("ETag", "")
+        # A weak tag does not promise the same bytes (RFC 9110, 13.1.5).
+        same = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+        yield Body(begins, int(total) if total else None, same, _chunks(answer, url))
+
+
+def _chunks(answer: httpx2.Response, url: str) -> Iterator[bytes]:
+    with _faults(url):
+        yield from answer.iter_raw(CHUNK)
+
+
+@contextmanager
+def _faults(url: str) -> Iterator[None]:
+    import httpx2
+
+    try:
+        yield
+    except httpx2.HTTPError as fault:
+        raise DropError(f"{url}: {type(fault).__name__}: {fault}") from fault
+
+
+def _refuse(answer: httpx2.Response, url: str) -> None:
+    code = answer.status_code
+    if code >= 400:
+        passing = code >= 500 or code in FOR_A_WHILE
+        raise DropError(f"{url}: the server answered {code} {answer.reason_phrase}", passing=passing)
+
+
+def _date_in(said: str) -> float:
+    """Date that a page tells beside a name, taken for UTC; 0 where it tells none."""
+    for pattern, forms in DATES:
+        if found := pattern.search(said):
+            form = forms[found[0].count(":") - 1]
+            try:
+                return datetime.strptime(found[0], form).replace(tzinfo=UTC).timestamp()
+            except ValueError:
+                return 0.0
+    return 0.0

@@ -1,0 +1,205 @@
+"""Exact nearest neighbours in feature space, for maps of large sets and for the catalogue store's index.
+
+Features are laid out in tiles, so that one pass gives the distances to `TILE` sources in vector instructions and single
+precision. That only sifts: whatever could be among the nearest is measured anew in double precision, so that neighbours
+and their order are those of double precision, and sources at one distance come in the order of their rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from xherald.photons.errors import ReferenceDataError
+from xherald.photons.threads import in_threads
+from xherald.plugins.contract import Features
+
+__all__ = ["EXACT_UP_TO", "FEW", "Tiles", "feature_table", "nearest", "nearest_others", "tiles_of"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+TILE: Final = 256
+"""Sources a tile: 24 features of them fill half of a first-level cache."""
+
+AT_ONCE: Final = 256
+"""Queries that a tile is held against before the next is fetched."""
+
+FEW: Final = 32
+"""Queries up to which starting threads would cost more than they save."""
+
+EXACT_UP_TO: Final = 200_000
+"""Sources whose neighbours embedders find exactly unless told otherwise: a minute on two cores, more as the square."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tiles:
+    """Features as they were given and as the search reads them.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d), float32
+    tiles : ndarray, shape (n / TILE rounded up, d, TILE), float32 — the last one filled up with infinity
+    """
+
+    rows: F32
+    tiles: F32
+
+
+def tiles_of(features: Features) -> Tiles:
+    """Lay features out for `nearest`.
+
+    Raises
+    ------
+    ReferenceDataError
+        They are no table of finite numbers.
+    """
+    rows = feature_table(features)
+    n, d = rows.shape
+    padded = np.full((-(-n // TILE) * TILE, d), np.inf, dtype=np.float32)
+    padded[:n] = rows
+    return Tiles(rows, np.ascontiguousarray(padded.reshape(-1, TILE, d).transpose(0, 2, 1)))
+
+
+def nearest(among: Tiles, queries: Features, k: int, own: I64 | None = None, threads: int = 1) -> tuple[I64, F64]:
+    """The k nearest sources of each query.
+
+    Parameters
+    ----------
+    among : Tiles
+    queries : ndarray, shape (m, d), float32
+    k : int
+    own : ndarray, shape (m,), int64, optional
+        Row that each query is itself, which is left out; −1 for none.
+    threads : int
+        0 for as many as there are cores.
+
+    Returns
+    -------
+    rows : ndarray, shape (m, k), int64 — nearest first, those at one distance by row
+    distances : ndarray, shape (m, k), float64 — Euclidean
+
+    Raises
+    ------
+    ReferenceDataError
+        There are fewer than k sources, or queries have other features, or such as are not finite.
+    """
+    queries = feature_table(queries)
+    (n, d), m = among.rows.shape, len(queries)
+    if queries.shape[1] != d:
+        raise ReferenceDataError(f"sources of {queries.shape[1]} features cannot be held against ones of {d}")
+    others = n if own is None else n - 1
+    if not 1 <= k <= others:
+        raise ReferenceDataError(f"{k} neighbours were asked for among {others} sources; ask for 1 to {others}")
+    own = np.full(m, -1, dtype=np.int64) if own is None else np.asarray(own, dtype=np.int64)
+    squares, rows = np.full((m, k), np.inf), np.full((m, k), n, dtype=np.int64)
+    # Rounding of a sum of d squares in single precision, doubled; and what squares below the smallest number lose.
+    margin, floor = 1 + (d + 4) * 2.0**-23, d * float(np.finfo(np.float32).tiny)
+
+    def some(first: int, stop: int) -> None:
+        for start in range(first, stop, AT_ONCE):
+            these = slice(start, min(start + AT_ONCE, stop))
+            _search(among.tiles, among.rows, queries[these], own[these], squares[these], rows[these], margin, floor)
+
+    in_threads(some, np.arange(m + 1), threads if m > FEW else 1)
+    distances: F64 = np.sqrt(squares)
+    return rows, distances
+
+
+def nearest_others(features: Features, k: int, threads: int = 0) -> tuple[I64, F64]:
+    """The k nearest of each source among all others, as `nearest` gives them."""
+    among = tiles_of(features)
+    return nearest(among, among.rows, k, np.arange(len(among.rows), dtype=np.int64), threads)
+
+
+def feature_table(features: Features) -> F32:
+    """Features as kernels read them.
+
+    Raises
+    ------
+    ReferenceDataError
+        They are no table of finite numbers.
+    """
+    rows: F32 = np.ascontiguousarray(features, dtype=np.float32)
+    if rows.ndim != 2 or not rows.shape[1]:
+        raise ReferenceDataError(f"features are to be a table of sources and features, not of shape {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ReferenceDataError(f"features of source {int(np.argmin(np.isfinite(rows).all(axis=1)))} are not finite")
+    return rows
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _squares_in_tile(tile: F32, query: F32, out: F32) -> None:
+    """Squared distances to a tile's sources; the inner loop becomes vector instructions."""
+    for j in range(TILE):
+        out[j] = np.float32(0.0)
+    for c in range(tile.shape[0]):
+        value, column = query[c], tile[c]
+        for j in range(TILE):
+            apart = column[j] - value
+            out[j] += apart * apart
+
+
+@njit(cache=True, nogil=True)
+def _sink(squares: F64, rows: I64, size: int, square: float, row: int) -> None:
+    """Put an entry in the place of a heap's first, which is its farthest, later rows being farther."""
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and (
+            squares[other] > squares[child] or (squares[other] == squares[child] and rows[other] > rows[child])
+        ):
+            child = other
+        if squares[child] < square or (squares[child] == square and rows[child] < row):
+            break
+        squares[i], rows[i] = squares[child], rows[child]
+        i = child
+    squares[i], rows[i] = square, row
+
+
+@njit(cache=True, nogil=True)
+def _sort(squares: F64, rows: I64) -> None:
+    """Turn a heap into a list, nearest first."""
+    for last in range(squares.size - 1, 0, -1):
+        square, row = squares[last], rows[last]
+        squares[last], rows[last] = squares[0], rows[0]
+        _sink(squares, rows, last, square, row)
+
+
+@njit(cache=True, nogil=True)
+def _search(
+    tiles: F32, features: F32, queries: F32, own: I64, squares: F64, rows: I64, margin: float, floor: float
+) -> None:
+    """Fill a heap a query with its nearest, then sort it; heaps start at infinity."""
+    n, d = features.shape
+    rough = np.empty(TILE, dtype=np.float32)
+    bounds = np.full(len(queries), np.inf, dtype=np.float32)
+    for t in range(len(tiles)):
+        start = t * TILE
+        size = min(TILE, n - start)
+        for i in range(len(queries)):
+            _squares_in_tile(tiles[t], queries[i], rough)
+            heap, held, bound = squares[i], rows[i], bounds[i]
+            for j in range(size):
+                if rough[j] <= bound:
+                    row = start + j
+                    if row == own[i]:
+                        continue
+                    square = 0.0
+                    for c in range(d):
+                        apart = np.float64(features[row, c]) - np.float64(queries[i, c])
+                        square += apart * apart
+                    if square < heap[0] or (square == heap[0] and row < held[0]):
+                        _sink(heap, held, heap.size, square, row)
+                        bound = np.float32(heap[0] * margin + floor)
+            bounds[i] = bound
+    for i in range(len(queries)):
+        _sort(squares[i], rows[i])

@@ -1,0 +1,128 @@
+"""Alerts as lines of JSON in a file, each exactly once: the plainest sink, and the one that others are held against."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from xherald.photons.errors import SinkUnavailableError
+from xherald.plugins.alerts import Alert, AlertSink, Receipt
+from xherald.plugins.contract import Options
+
+__all__ = ["JsonLinesOptions", "JsonLinesSink"]
+
+START: Final = b'{"id":'
+"""What every line of ours begins with."""
+
+
+class JsonLinesOptions(Options):
+    """Options of `JsonLinesSink`.
+
+    Parameters
+    ----------
+    path : Path — the file; made if it is not there, its folder is not
+    """
+
+    path: Path
+
+
+class JsonLinesSink(AlertSink):
+    """A file of JSON Lines, one alert a line.
+
+    A line is whole and on the disk before the alert counts as sent. An id that is in the file is not written again,
+    whoever else writes to it meanwhile; a line that a crash left half-written is removed.
+    """
+
+    name = "jsonl"
+    options_model = JsonLinesOptions
+
+    def send(self, alert: Alert, options: Options) -> Receipt:
+        """Append the alert, unless it is there."""
+        assert isinstance(options, JsonLinesOptions)
+        path = options.path.expanduser()
+        line = json.dumps(alert.as_json(), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        try:
+            with _locked(path) as file:
+                if _holds(file, alert.id):
+                    return Receipt(str(path), repeated=True)
+                _append(file, line)
+        except OSError as fault:
+            raise SinkUnavailableError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
+        return Receipt(str(path))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """The file of that name, open and ours alone: whoever rotates logs may have put another in its place meanwhile."""
+    while True:
+        new = not path.exists()
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise SinkUnavailableError(f"{path}: is no plain file; name one")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not path.exists() or not os.path.samestat(os.fstat(file), path.stat()):
+                continue
+            if new:
+                _sync_folder(path.parent)
+            yield file
+            return
+        finally:
+            os.close(file)
+
+
+def _holds(file: int, alert_id: str) -> bool:
+    """Whether a line bears that id; a half-written last line is put in order before."""
+    size = os.fstat(file).st_size
+    if not size:
+        return False
+    with mmap.mmap(file, size, access=mmap.ACCESS_READ) as content:
+        key = START + json.dumps(alert_id).encode() + b","
+        end = content.rfind(b"\n") + 1
+        tail = content[end:]
+        found = content[: len(key)] == key or content.find(b"\n" + key) >= 0
+    if not tail:
+        return found
+    if tail.startswith(START[: len(tail)]) and not _is_json(tail):
+        os.ftruncate(file, end)
+        # The line that bore the id may have been the half of one.
+        return found and _holds(file, alert_id)
+    _append(file, b"\n")
+    return found
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(value, dict)
+
+
+def _append(file: int, line: bytes) -> None:
+    """Put a line at the end, all of it or nothing."""
+    size = os.fstat(file).st_size
+    try:
+        left = memoryview(line)
+        while left:
+            left = left[os.write(file, left) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, size)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

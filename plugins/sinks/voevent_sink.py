@@ -1,0 +1,98 @@
+"""VOEvent packets put into a folder, posted to a broker, or both."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from xherald.photons.errors import SinkUnavailableError
+from xherald.plugins.alerts import Alert, AlertSink, Receipt
+from xherald.plugins.contract import Options
+
+from .http_post import PostOptions, has_address, post, post_secrets
+from .voevent_packet import voevent
+
+__all__ = ["VOEventOptions", "VOEventSink"]
+
+
+class VOEventOptions(PostOptions):
+    """Options of `VOEventSink`: a folder, an address, or both.
+
+    Parameters
+    ----------
+    folder : Path or None — where packets are put, as ID.xml
+    url, url_env, url_file, timeout_s, ca_file
+        See `PostOptions`.
+    stream : str — ``ivo://authority/stream`` that packets are named in
+    title, short_name, contact_name, contact_email : str — of the author
+    """
+
+    folder: Path | None = None
+    stream: str = Field(pattern=r"^ivo://[A-Za-z0-9][A-Za-z0-9.\-_]+/[^#?\s]+$")
+    title: str = ""
+    short_name: str = ""
+    contact_name: str = ""
+    contact_email: str = ""
+
+    @model_validator(mode="after")
+    def _placed(self) -> Self:
+        if self.folder is None and not has_address(self):
+            raise ValueError("name a folder, an address (url, url_env, url_file), or both")
+        return self
+
+
+class VOEventSink(AlertSink):
+    """VOEvent 2.0 packets. In a folder each is there once, whole; a broker knows a repetition by the packet's name."""
+
+    name = "voevent"
+    options_model = VOEventOptions
+
+    def send(self, alert: Alert, options: Options) -> Receipt:
+        """Put the packet into the folder, then post it."""
+        assert isinstance(options, VOEventOptions)
+        author = {
+            "title": options.title,
+            "shortName": options.short_name,
+            "contactName": options.contact_name,
+            "contactEmail": options.contact_email,
+        }
+        packet = voevent(alert, options.stream, {key: value for key, value in author.items() if value})
+        receipts = []
+        if options.folder is not None:
+            receipts.append(_put(packet, options.folder.expanduser(), alert.id))
+        if has_address(options):
+            receipts.append(post(packet, {"Content-Type": "application/xml", "User-Agent": "xherald"}, options))
+        where = ", ".join(one.where for one in receipts)
+        return Receipt(
+            where, all(one.repeated for one in receipts), "; ".join(one.note for one in receipts if one.note)
+        )
+
+    def secrets(self, options: Options) -> Sequence[str]:
+        """The address, where it is a secret."""
+        assert isinstance(options, VOEventOptions)
+        return post_secrets(options)
+
+
+def _put(packet: bytes, folder: Path, alert_id: str) -> Receipt:
+    name = re.sub(r"[^A-Za-z0-9.+_~-]", "_", alert_id).lstrip(".")
+    path = folder / f"{name}.xml"
+    part = folder / f".{name}.{os.getpid()}.part"
+    try:
+        if path.exists():
+            return Receipt(str(path), repeated=True)
+        try:
+            with part.open("wb") as stream:
+                stream.write(packet)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as fault:
+        raise SinkUnavailableError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
+    return Receipt(str(path))

@@ -1,0 +1,154 @@
+"""The veto of background flares: what the whole field does in the same interval is no news of one source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xherald.photons import Exposure, Observation
+from xherald.plugins.contract import Options
+from xherald.plugins.scoring import DetectionBatch, Flags, Veto
+
+from .suspect_photons import ExplainingOptions, Suspects, is_explained, nothing_raised, suspects_of
+
+__all__ = ["BackgroundFlare", "BackgroundFlareOptions"]
+
+F64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+BINS, LEAST_IN_BIN = 64, 10
+"""Bins of livetime whose median is the field's usual level, and the photons that each should hold."""
+
+
+class BackgroundFlareOptions(ExplainingOptions):
+    """What makes a field vary with a source."""
+
+    field_chance: float = Field(
+        default=1e-4, gt=0, lt=1, description="chance that a steady field has so many, or so few, photons at that time"
+    )
+    background_error: float = Field(
+        default=1.5, ge=1, description="how many times the background in the aperture may be what was measured for it"
+    )
+
+
+class BackgroundFlare(Veto):
+    """The field's photons outside all sources rise or fall in the same interval.
+
+    Soft protons light up every source of XMM and eROSITA at the same time; time lost to the read-out dims them all. A
+    flare is explained where a steady source over a background that follows the field could give as many photons, a dip
+    where a source that follows the field itself could give as few.
+    """
+
+    name = "background_flare"
+    reason = (
+        "the field was {field_ratio:.2f} times as bright in the interval ({field_counts:.0f} photons, "
+        "{field_expected:.1f} expected), which explains {explained_counts:.1f} of the {counts:.0f} photons"
+    )
+    options_model: ClassVar[type[Options]] = BackgroundFlareOptions
+
+    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+        """Judge every source."""
+        assert isinstance(options, BackgroundFlareOptions)
+        names = ("field_ratio", "field_counts", "field_expected", "explained_counts", "counts")
+        observation = detection_batch.observation
+        if observation is None or detection_batch.rows is None or not len(detection_batch):
+            return nothing_raised(len(detection_batch), *names)
+        from .count_probability import at_least, at_most
+
+        suspects = suspects_of(detection_batch)
+        field = _field_counts(observation, detection_batch.rows, suspects)
+        counts, steady = suspects.counts, _steady(detection_batch, suspects)
+        explained = _explained(detection_batch, suspects, field.profile, options)
+        dimmed = steady * np.minimum(field.within / np.maximum(field.usual, 1e-12), 1.0)
+        brighter = at_least(field.within, field.expected) <= options.field_chance
+        fainter = at_most(field.within, field.usual) <= options.field_chance
+        found = np.where(suspects.dip, dimmed, explained)
+        raised = ((suspects.flare & brighter) | (suspects.dip & fainter)) & is_explained(
+            detection_batch, suspects, steady, found, options
+        )
+        compared = np.where(suspects.dip, field.usual, field.expected)
+        ratio = field.within / np.maximum(compared, 1e-12)
+        numbers = (ratio, field.within, compared, found, counts)
+        return Flags(raised, dict(zip(names, numbers, strict=True)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Field:
+    """Photons of no source in each interval, shape (n,) each.
+
+    `within` are there, `expected` what the field outside the interval predicts, `usual` what its median level does,
+    `profile` the part of all that came in the interval.
+    """
+
+    within: F64
+    expected: F64
+    usual: F64
+    profile: F64
+
+
+def _steady(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
+    """Photons in the interval as the photons outside and the livetime have it, whatever the background did."""
+    live = _live(detection_batch, suspects)
+    return np.asarray((detection_batch.batch.counts - suspects.counts) * live / (1.0 - live), dtype=np.float64)
+
+
+def _live(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
+    """Part of the livetime in the interval, in [0, 1)."""
+    known, livetime = suspects.flare | suspects.dip, detection_batch.batch.livetime
+    live = np.divide(
+        detection_batch.intervals.livetime, livetime, out=np.zeros(len(livetime)), where=known & (livetime > 0)
+    )
+    return np.clip(live, 0.0, 1.0 - 1e-9)
+
+
+def _explained(
+    detection_batch: DetectionBatch, suspects: Suspects, profile: F64, options: BackgroundFlareOptions
+) -> F64:
+    """Photons in the interval of a steady source over a background of which that part comes in it."""
+    batch = detection_batch.batch
+    total = batch.counts.astype(np.float64)
+    outside = total - suspects.counts
+    measured = batch.area_ratio > 0
+    # Where no background was measured, all that is outside may be background.
+    around = np.where(measured, options.background_error * batch.background_counts * (1.0 - profile), outside)
+    around = np.minimum(around, outside)
+    live = _live(detection_batch, suspects)
+    steady = (outside - around) * live / (1.0 - live)
+    background = around * profile / np.maximum(1.0 - profile, 1e-9)
+    return np.asarray(np.maximum(steady + background, suspects.expected), dtype=np.float64)
+
+
+def _field_counts(observation: Observation, rows: NDArray[np.int64], suspects: Suspects) -> _Field:
+    """What the field outside all sources did in each interval."""
+    events = observation.events
+    free = np.ones(len(events), dtype=np.bool_)
+    free[rows] = False
+    n = len(suspects.start)
+    within, expected, usual, total = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    known = suspects.flare | suspects.dip
+    half = 0.5 * observation.frame_time
+    start, stop = suspects.start[known] - half, suspects.stop[known] + half
+    for detector in observation.detectors:
+        if not len(detector.gti):
+            continue
+        time = events.time[free & (events.detector == detector.number)]
+        exposure = Exposure(detector.gti)
+        share = (exposure.livetime_at(stop) - exposure.livetime_at(start)) / exposure.livetime
+        held = np.searchsorted(time, stop, side="right") - np.searchsorted(time, start, side="left")
+        within[known] += held
+        expected[known] += (len(time) - held) * share / np.maximum(1.0 - share, 1e-9)
+        usual[known] += _usual_count(exposure.livetime_at(time), exposure.livetime) * share
+        total[known] += len(time)
+    return _Field(within, expected, usual, within / np.maximum(total, 1.0))
+
+
+def _usual_count(livetime: F64, total: float) -> float:
+    """Photons in all at the median level, so that a flare elsewhere does not make a dip of the rest."""
+    if len(livetime) < LEAST_IN_BIN * BINS:
+        return float(len(livetime))
+    counts, _ = np.histogram(livetime, bins=BINS, range=(0.0, total))
+    return float(np.median(counts)) * BINS

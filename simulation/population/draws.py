@@ -1,0 +1,295 @@
+"""One chunk of a population: exposures, sources and their photons, from streams named after the chunk.
+
+What is drawn for a source depends on the sources before it in its chunk at most, never on those after it: the first n
+sources of a population are the same however many follow. Models are drawn one by one, for classes differ; all that is a
+matter of photons runs on flat arrays over the chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import poisson, truncnorm
+
+from xherald.photons import EventBatch, Exposure, Identity
+from xherald.photons.errors import PhotonError
+from xherald.photons.gti import combine_exposures
+from xherald.simulation.classes import CLASSES
+from xherald.simulation.exposure import Observing
+from xherald.simulation.model import SourceModel
+from xherald.simulation.observing import observe
+from xherald.simulation.random_streams import stream
+from xherald.simulation.telescope import Telescope
+from xherald.simulation.telescopes import TELESCOPES
+from xherald.simulation.writers import WRITERS
+
+from .curves import Curves, Seen, curves_of, event_sigma, expected_counts, offsets_of
+from .population_kernels import arrival_frames, energies_at
+from .population_settings import (
+    CHUNK,
+    COUNTS,
+    DETECTION_SIGMA,
+    FIRST_OBS_ID,
+    LEAST_COUNTS,
+    OFF_AXIS_ARCMIN,
+    SETTINGS,
+    STEADY,
+    VARIABLE,
+    Request,
+)
+
+__all__ = ["Drawn", "draw_chunk"]
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+ATTEMPTS: Final = 200
+"""Models drawn in a row of which good time sees next to nothing, before that is an error."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A chunk: photons and truth, n sources.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    models : sequence of SourceModel, length n
+    flux : ndarray, shape (n,) — photons cm⁻² s⁻¹ in 0.1–15 keV for a relative flux of 1
+    expected, background : ndarray, shape (n,)
+        Counts expected of the source and of the background in aperture, band and good time.
+    start : ndarray, shape (n,) — mission seconds of time 0 of the models
+    sigma : ndarray, shape (n,) — significance with which the event is expected to stand out; 0 without
+    """
+
+    batch: EventBatch
+    models: Sequence[SourceModel]
+    flux: F64
+    expected: F64
+    background: F64
+    start: F64
+    sigma: F64
+
+
+def draw_chunk(request: Request, chunk: int, n: int = CHUNK) -> Drawn:
+    """Draw the first n sources of a chunk.
+
+    Parameters
+    ----------
+    request : Request
+    chunk : int
+    n : int — at most `CHUNK`
+    """
+    telescope, setting = TELESCOPES[request.telescope], SETTINGS[request.telescope]
+
+    def rng(what: str) -> np.random.Generator:
+        return stream(request.seed, "population", telescope.name, chunk, what)
+
+    seen = _exposures(telescope, request.seed, chunk, n)
+    angle = min(OFF_AXIS_ARCMIN, float(telescope.off_axis_arcmin[-1])) * np.sqrt(rng("place").random(n))
+    models = _models(request, chunk, seen, rng("class").random(n))
+    curves = curves_of(telescope, models, seen, angle)
+    unit = expected_counts(curves, seen)
+    background = unit[curves.background]
+    wanted = _net_counts(background, rng("counts").random(n))
+    flux = wanted / (np.bincount(curves.source, unit, n) - background)
+    scale = flux[curves.source]
+    scale[curves.background] = 1.0
+    number = _at_least(rng("number").random(n), wanted + background, LEAST_COUNTS)
+    photons = _shared_out(unit * scale, curves.source, number, rng("component").random(int(number.sum())))
+    around = np.zeros_like(photons)
+    around[curves.background] = poisson.ppf(rng("around").random(n), background / setting.area_ratio)
+    inside = _photons(telescope, curves, seen, photons, partial(_named, rng, "photon"))
+    outside = _photons(telescope, curves, seen, around, partial(_named, rng, "background"))
+    return Drawn(
+        batch=_batch(telescope, chunk, seen, angle, (number, *inside), (around[curves.background], *outside)),
+        models=models,
+        flux=flux,
+        expected=wanted,
+        background=background,
+        start=seen.start,
+        sigma=event_sigma(curves, seen, models, scale),
+    )
+
+
+def _named(rng: Callable[[str], np.random.Generator], what: str, which: str) -> np.random.Generator:
+    return rng(f"{what} {which}")
+
+
+def _net_counts(background: F64, uniform: F64) -> F64:
+    """Counts expected of sources alone, enough of them to be seen over their background."""
+    median, width, fewest, most = COUNTS
+    return _truncated_log_normal(
+        uniform, median, width, np.maximum(fewest, DETECTION_SIGMA * np.sqrt(background)), most
+    )
+
+
+def _truncated_log_normal(uniform: F64, median: float, width: float, low: float | F64, high: float) -> F64:
+    """Values of a log-normal between two bounds."""
+    a, b = ((np.log(bound) - np.log(median)) / width for bound in (low, high))
+    values: F64 = np.exp(truncnorm.ppf(uniform, a, b, loc=np.log(median), scale=width))
+    return values
+
+
+def _at_least(uniform: F64, mean: F64, least: int) -> I64:
+    """Poisson numbers, given that they are not below the least."""
+    below = poisson.cdf(least - 1, mean)
+    # A sum that rounds to 1 would mean infinitely many.
+    part = np.minimum(below + uniform * (1.0 - below), np.nextafter(1.0, 0.0))
+    number: I64 = np.maximum(poisson.ppf(part, mean), least).astype(np.int64)
+    return number
+
+
+def _exposures(telescope: Telescope, seed: int, chunk: int, n: int) -> Seen:
+    """Exposures as `observing` makes them; each source on a chip of its own choice."""
+    setting = SETTINGS[telescope.name]
+    first = chunk * CHUNK // setting.sources
+    made: list[tuple[Observing, Exposure]] = []
+    for number in range(first, first - (-n // setting.sources)):
+        rng = stream(seed, "population", telescope.name, "exposure", number)
+        duration = float(_truncated_log_normal(rng.random(1), *setting.exposure_s)[0])
+        observing = observe(telescope, telescope.pattern, ra=0.0, dec=0.0, duration=duration, rng=rng)
+        made += [(observing, one) for one in _good_times(telescope, observing, setting.sources, rng)]
+    made = made[:n]
+    start = np.array([observing.start for observing, _ in made])
+    good = [one for _, one in made]
+    counts = np.array([len(one.gti) for one in good])
+    gti = np.concatenate([one.gti for one in good]) - np.repeat(start, counts)[:, None]
+    return Seen(
+        start=start,
+        duration=np.array([observing.duration for observing, _ in made]),
+        good=good,
+        gti=np.rint(gti / telescope.frame_time) * telescope.frame_time,
+        fraction=np.concatenate([one.fraction for one in good]),
+        offsets=offsets_of(counts),
+    )
+
+
+def _good_times(telescope: Telescope, observing: Observing, n: int, rng: np.random.Generator) -> list[Exposure]:
+    """Good times of each source: those of its chip, or of all modules together where each sees it."""
+    if len(telescope.modules) > 1:
+        sets = list(observing.gti.values())
+        return [combine_exposures(sets, [1.0] * len(sets))] * n
+    of_chip = {number: Exposure(gti) for number, gti in observing.gti.items()}
+    return [of_chip[int(number)] for number in rng.choice(list(of_chip), n)]
+
+
+def _models(request: Request, chunk: int, seen: Seen, uniform: F64) -> list[SourceModel]:
+    """A class for each source, and a model of it."""
+    part = request.variable_fraction
+    names = [*VARIABLE, *STEADY]
+    reached = np.cumsum([*(part * p for p in VARIABLE.values()), *((1.0 - part) * p for p in STEADY.values())])
+    kinds = np.minimum(np.searchsorted(reached, uniform, side="right"), len(names) - 1)
+    return [
+        _model(names[kind], seen, i, stream(request.seed, "population", request.telescope, chunk, "source", i))
+        for i, kind in enumerate(kinds.tolist())
+    ]
+
+
+def _model(kind: str, seen: Seen, source: int, rng: np.random.Generator) -> SourceModel:
+    """A model; an event lies about a moment of good time, for one in a gap would never have been known.
+
+    Moments are even in good time, and events lie as long before as after them on average; else they are drawn as
+    `SourceClass.draw` does. Models of which good time holds less than a thousandth of its share are drawn anew.
+    """
+    one, duration = CLASSES[kind], float(seen.duration[source])
+    if one.lengths is None:
+        return one.draw(rng, duration)
+    good = seen.of(source)
+    longest = min(one.lengths[1], 0.5 * duration)
+    shortest = min(one.lengths[0], longest)
+    for _ in range(ATTEMPTS):
+        length = shortest * (longest / shortest) ** rng.random()
+        moment = float(good.time_at([rng.random() * good.livetime])[0])
+        start = min(max(moment - rng.random() * length, 0.0), max(duration - 1.1 * length, 0.0))
+        model = one.build(rng, duration, start=start, length=length)
+        curves = [component.light_curve for component in model.components]
+        whole = sum(float(curve.cumulative(curve.time[-1])) for curve in curves)
+        if sum(curve.integral(good.gti) for curve in curves) > 1e-3 * whole * good.livetime / duration:
+            return model
+    raise PhotonError(f"population: {ATTEMPTS} models of class {kind} in a row shine in no good time")
+
+
+def _shared_out(expected: F64, source: I64, number: I64, uniform: F64) -> I64:
+    """How many of each source's photons each of its curves made: multinomial with their expected counts."""
+    reached = np.cumsum(expected)
+    first = np.concatenate([[0], np.flatnonzero(np.diff(source)) + 1])
+    last = np.append(first[1:], len(source)) - 1
+    before = reached[first] - expected[first]
+    drawn = np.repeat(before, number) + uniform * np.repeat(reached[last] - before, number)
+    curve = np.searchsorted(reached, drawn, side="right")
+    return np.bincount(np.clip(curve, np.repeat(first, number), np.repeat(last, number)), minlength=len(source))
+
+
+def _photons(
+    telescope: Telescope, curves: Curves, seen: Seen, photons: I64, rng: Callable[[str], np.random.Generator]
+) -> tuple[F64, F32]:
+    """Times (mission seconds, sorted within each source) and energies (keV) of so many photons of each curve."""
+    total = int(photons.sum())
+    source = np.repeat(curves.source, photons)
+    frame = arrival_frames(
+        curves.time,
+        curves.rate,
+        curves.offsets,
+        curves.source,
+        np.rint(seen.gti / telescope.frame_time).astype(np.int64),
+        telescope.frame_time,
+        seen.fraction,
+        seen.offsets,
+        photons,
+        rng("time").random(total),
+    )
+    energy = energies_at(curves.spectrum, photons, rng("energy").random(total), telescope.band).astype(np.float32)
+    within = rng("stamp").random(total) if telescope.stamp == "random" else 0.5
+    time = seen.start[source] + (frame + within) * telescope.frame_time
+    order = np.lexsort((time, source))
+    return time[order], np.clip(energy[order], *telescope.band)
+
+
+def _batch(
+    telescope: Telescope,
+    chunk: int,
+    seen: Seen,
+    angle: F64,
+    photons: tuple[I64, F64, F32],
+    around: tuple[I64, F64, F32],
+) -> EventBatch:
+    n = len(angle)
+    setting = SETTINGS[telescope.name]
+    reference = WRITERS[telescope.name].clock.reference
+    ids = [(FIRST_OBS_ID + (chunk * CHUNK + i) // setting.sources, i % setting.sources + 1) for i in range(n)]
+    return EventBatch(
+        time=photons[1],
+        energy=photons[2],
+        offsets=offsets_of(photons[0]),
+        gti=np.concatenate([one.gti for one in seen.good]),
+        gti_fraction=seen.fraction,
+        gti_offsets=seen.offsets,
+        background_time=around[1],
+        background_energy=around[2],
+        background_offsets=offsets_of(around[0]),
+        area_ratio=np.full(n, setting.area_ratio),
+        frame_time=np.full(n, telescope.frame_time),
+        live_fraction=np.full(n, telescope.live_fraction),
+        good_times_known=np.ones(n, dtype=np.bool_),
+        band=np.tile(np.array(telescope.band), (n, 1)),
+        hardness_split=np.full(n, setting.hardness_split),
+        selection_p=np.zeros(n),
+        identities=tuple(
+            Identity(
+                mission=setting.mission,
+                instrument=setting.instrument,
+                obs_id=str(obs_id),
+                detection_id=f"{obs_id}_{region}",
+                off_axis_arcmin=off_axis,
+                time_reference=reference,
+            )
+            for (obs_id, region), off_axis in zip(ids, angle.tolist(), strict=True)
+        ),
+    )

@@ -1,0 +1,132 @@
+"""From photons on their way to events on disc: `record` sends sources and background through a telescope.
+
+The chain of one source, exact at each step: arrival times from its light curve in good time; energies from its spectrum
+times the effective area; a telescope module by lot; its place in the focal plane at that moment; thinning by the
+vignetting there; the point spread; the pixel it falls on; read-out, frame, grade and aspect (`frames`); and, with all
+other events, pile-up (`pileup`). Thinning a Poisson process with the ratio of two rates gives the process of the
+smaller, so that nothing is binned in time, energy or place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons.errors import PhotonError
+from xherald.photons.gti import Gti, gti_union
+
+from .background import record_background
+from .energies import draw_energies
+from .exposure import Observing, Recorded
+from .focal_plane import chips_hit, offset_of, onto_focal
+from .frames import Framed, Hits, framed, read_out
+from .model import Component, PlacedSource
+from .pileup import pile_up
+from .random_streams import stream
+from .telescope import Telescope
+
+__all__ = ["record"]
+
+F64 = NDArray[np.float64]
+
+
+def record(
+    telescope: Telescope,
+    observing: Observing,
+    sources: Sequence[PlacedSource],
+    seed: int,
+    *,
+    background: bool = True,
+) -> Recorded:
+    """Record the events of sources and background.
+
+    Each source draws from a stream named after it: what is recorded of it does not depend on the others, but where
+    events pile up.
+
+    Parameters
+    ----------
+    telescope : Telescope
+    observing : Observing
+    sources : sequence of PlacedSource
+        Their places in it are the origins of their events.
+    seed : int
+    background : bool
+        Whether to add the telescope's backgrounds.
+
+    Returns
+    -------
+    Recorded
+        Sorted by time.
+
+    Raises
+    ------
+    PhotonError
+        Two sources bear one name, or one lies behind the telescope.
+    """
+    names = [source.name for source in sources]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise PhotonError(f"two simulated sources are named {repeated[0]!r}: their photons would be the same draws")
+    parts = record_background(telescope, observing, seed) if background else []
+    parts += [
+        _recorded(telescope, observing, source, origin, stream(seed, "source", source.name))
+        for origin, source in enumerate(sources)
+    ]
+    if not parts:
+        return _nothing()
+    events = Recorded(*(np.concatenate([getattr(part.events, name) for part in parts]) for name in Recorded.__slots__))
+    return pile_up(Framed(events, np.concatenate([part.luck for part in parts])))
+
+
+def _recorded(
+    telescope: Telescope, observing: Observing, source: PlacedSource, origin: int, rng: np.random.Generator
+) -> Framed:
+    """Events of one source before pile-up."""
+    gti = gti_union(*observing.gti.values()) - observing.start
+    parts = [
+        _photons(telescope, gti, component, source.flux * len(telescope.modules), rng)
+        for component in source.model.components
+    ]
+    time, energy = (np.concatenate([np.empty(0), *(part[k] for part in parts)]) for k in (0, 1))
+    place = offset_of(telescope, observing, source.ra, source.dec)
+    hits = _hits(telescope, observing, place, time, energy, rng)
+    return framed(telescope, observing, read_out(telescope, hits, rng), origin, rng)
+
+
+def _photons(
+    telescope: Telescope, gti: Gti, component: Component, flux: float, rng: np.random.Generator
+) -> tuple[F64, F64]:
+    """Times since the start and true energies of photons that mirrors on axis would pass."""
+    folded = component.spectrum * telescope.area_cm2
+    area = float(folded.sum())
+    if not area * flux > 0:
+        return np.empty(0), np.empty(0)
+    time = component.light_curve.arrivals(gti, flux * area, rng)
+    return time, draw_energies(folded, len(time), rng)
+
+
+def _hits(
+    telescope: Telescope,
+    observing: Observing,
+    place: tuple[float, float],
+    time: F64,
+    energy: F64,
+    rng: np.random.Generator,
+) -> Hits:
+    """Where photons of one place on the sky fall on the chips; those the mirrors stop or chips miss are left out."""
+    u, v = onto_focal(observing, *place, time + observing.start)
+    angle = np.hypot(u, v) / 60.0
+    module = rng.choice(np.array(telescope.modules), len(time))
+    passed = rng.random(len(time)) < telescope.vignetting_at(angle, energy)
+    time, energy, module, angle = time[passed], energy[passed], module[passed], angle[passed]
+    du, dv = telescope.scatter(angle, energy, rng)
+    index, x, y = chips_hit(telescope.chips, module, u[passed] + du, v[passed] + dv)
+    on = index >= 0
+    return Hits(time, telescope.measured(energy, rng), index, x, y).select(on)
+
+
+def _nothing() -> Recorded:
+    """No events."""
+    kinds = ("f8", "i8", "f8", "f8", "f8", "i2", "i2", "i2", "i2", "i2", "i4")
+    return Recorded(*(np.empty(0, dtype=kind) for kind in kinds))

@@ -1,0 +1,89 @@
+"""What the nightly job asks of the store, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from store_rows import DATABASES, NOW, RUN, candidate, claimed, detection, fresh_url, observation
+
+from xherald.catalog_store.ledger.queries import JudgedBy
+from xherald.catalog_store.ledger.records import DropOutcome, VettingDecision
+from xherald.catalog_store.ledger.store import Store, open_store
+
+HOUR = timedelta(hours=1)
+BY = JudgedBy("CHANDRA", "ACIS-I", RUN.calibration)
+
+
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with open_store(fresh_url(request.param, tmp_path)) as opened:
+        yield opened
+
+
+def kept(store: Store, name: str, version: str = "1", hours: float = 0.0, verdict: DropOutcome = DropOutcome()) -> int:  # noqa: B008
+    """Finish a drop of two detections, one of which was tested; answers its number."""
+    now = NOW + hours * HOUR
+    (drop,) = claimed(store, f"{name}-{version}", now=now)
+    rows = [detection("s1", false_alarm_probability=0.25), detection("s2", false_alarm_probability=None)]
+    store.finish(drop.id, RUN, [observation(name, version, rows)], verdict, now=now)
+    return drop.id
+
+
+def test_chances_are_those_of_the_window_and_of_what_stands(store: Store) -> None:
+    for number in range(3):
+        kept(store, f"obs{number}", hours=number)
+    found = store.chances(NOW, NOW + 3 * HOUR)
+    assert {by: p.tolist() for by, p in found.items()} == {BY: [0.25] * 3}
+    assert len(store.chances(NOW + HOUR, NOW + 2 * HOUR)[BY]) == 1
+    assert store.chances(NOW + 9 * HOUR, NOW + 10 * HOUR) == {}
+    # A later processing takes the earlier one's place, in the window of its own time.
+    kept(store, "obs0", "2", hours=9)
+    assert len(store.chances(NOW, NOW + 3 * HOUR)[BY]) == 2
+    assert len(store.chances(NOW + 9 * HOUR, NOW + 10 * HOUR)[BY]) == 1
+
+
+def test_files_whose_results_stand_come_latest_first(store: Store) -> None:
+    first, second = kept(store, "obs1"), kept(store, "obs2")
+    files = store.processed_files(5)
+    assert [(one.drop_id, one.url, one.size, one.mtime) for one in files] == [
+        (second, "/drop/obs2-1", 100, 1.5),
+        (first, "/drop/obs1-1", 100, 1.5),
+    ]
+    assert {(one.source, one.mission, one.instrument, one.detections) for one in files} == {
+        ("local", "CHANDRA", "ACIS-I", 2)
+    }
+    assert len(store.processed_files(1)) == 1
+    replaced = kept(store, "obs1", "2")
+    assert [one.drop_id for one in store.processed_files(5)] == [replaced, second]
+
+
+def test_the_last_word_on_a_candidate_counts(store: Store) -> None:
+    for name in ("A", "B", "C", "D"):
+        kept(store, f"obs{name}", verdict=DropOutcome([candidate(name)]))
+    store.record_vetting("A", "x", VettingDecision.CONFIRMED)
+    store.record_vetting("B", "x", VettingDecision.CONFIRMED)
+    store.record_vetting("B", "y", VettingDecision.REJECTED)
+    store.record_vetting("C", "x", VettingDecision.CONFIRMED)
+    store.record_vetting("C", "y", VettingDecision.UNSURE)
+    found = {one.candidate_id: one for one in store.vetted(9)}
+    assert {name: one.verdict for name, one in found.items()} == {
+        "A": VettingDecision.CONFIRMED,
+        "B": VettingDecision.REJECTED,
+    }
+    one = found["A"]
+    assert (one.kind, one.obs_id, one.detection_id, one.file.url) == ("flare", "obsA", "s1", "/drop/obsA-1")
+    assert [one.candidate_id for one in store.vetted(1)] == ["B"]
+
+
+def test_a_state_is_read_and_replaced_in_one_step(store: Store) -> None:
+    def count(state: object) -> dict[str, int]:
+        before = state if isinstance(state, dict) else {"n": 0}
+        return {"n": before["n"] + 1}
+
+    assert store.change_stream_state("x", count) == {"n": 1}
+    assert store.change_stream_state("x", count) == {"n": 2}
+    assert store.change_stream_state("x", lambda _: None) is None
+    assert store.stream_state("x") == {"n": 2}

@@ -1,0 +1,314 @@
+"""A plugin that breaks at its work is named and counted, costs what it was asked for, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_result import CliResult
+
+from xherald.daemon.intake.intake import PollSummary
+from xherald.daemon.intake.polling import Polling, look_at
+from xherald.daemon.jobs.processing import CliResult as Answered
+from xherald.daemon.jobs.processing import Fault, Task, process_file
+from xherald.daemon.metrics import Metrics, Served
+from xherald.detector.calibration.simulated_samples import simulate_sources
+from xherald.detector.configuration.configuration import Configuration, load_configuration
+from xherald.detector.configuration.stream_settings import SourceSettings
+from xherald.detector.scoring.detect import score_batch
+from xherald.photons.statistics import assess
+from xherald.plugins import PluginHost
+from xherald.plugins.embedding import place_among
+
+Run = Callable[..., CliResult]
+
+ADAPTER = """
+from dataclasses import replace
+from xherald.plugins import InstrumentAdapter, hookimpl
+from xherald.plugins.testing.sample_photons import field_observation
+
+XHERALD_CONTRACT = "1.0"
+
+class Odd(InstrumentAdapter):
+    "Breaks where it is told to."
+    name = "odd"
+    def claims(self, path, header):
+        return path.suffix == ".odd"
+    def read(self, path, options, limits):
+        if "read" in path.name:
+            raise ZeroDivisionError("read")
+        one = replace(field_observation(), path=path)
+        return replace(one, load_events=lambda: 1 / 0) if "events" in path.name else one
+    def apertures(self, observation):
+        raise KeyError("sources")
+
+@hookimpl
+def register_adapters(register):
+    register(Odd())
+"""
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Configuration:
+    """A configuration with an adapter that breaks where the file's name says."""
+    module = tmp_path / "odd_adapter.py"
+    module.write_text(ADAPTER)
+    return load_configuration(None, {"XHERALD_PLUGINS__FILES": json.dumps([str(module)])})
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("read", "reading"), ("events", "reading the photons"), ("apertures", "naming the sources")],
+)
+def test_an_adapter_that_breaks_costs_the_file_an_attempt(
+    odd: Configuration, tmp_path: Path, where: str, said: str
+) -> None:
+    path = tmp_path / f"{where}.odd"
+    path.write_text("nothing")
+    for _ in range(2):
+        answer = process_file(Task(1, path, "source"), odd)
+        assert answer.fault is Fault.DEFECT
+        assert f"adapters plugin 'odd' broke when {said}" in answer.reason
+        assert "Traceback" in answer.trace
+        assert answer.broken == (("adapters", "odd", 1),)
+    assert odd.host.broken == {("adapters", "odd"): 2}
+    (failure,) = odd.host.failures
+    assert (failure.name, failure.kind, failure.times) == ("odd", "adapters", 2)
+    assert "odd" in odd.host.adapters
+
+
+@pytest.fixture
+def sources() -> Any:
+    return simulate_sources("chandra-acis-i", 12, 3001, 0.5).batch
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "method"), [("representations", "livetime_map", "transform"), ("extractors", "pca", "transform")]
+)
+def test_a_case_whose_plugin_breaks_is_left_out(
+    kind: str, name: str, method: str, sources: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = load_configuration(None, {})
+    timing = assess(sources)
+    whole = score_batch(sources, timing, configuration)
+    reference = whole.detection_batch.reference
+    assert reference is not None
+    users = {
+        case
+        for case, kept in reference.cases.items()
+        if kept.settings["representation" if kind == "representations" else "extractor"] is not None
+        and kept.settings["representation" if kind == "representations" else "extractor"]["name"] == name
+    }
+
+    def broken(*_: Any) -> Any:
+        raise IndexError("out of order")
+
+    if kind == "representations":
+        monkeypatch.setattr(type(configuration.host.representations[name]), method, broken)
+    else:
+        for case in users:
+            monkeypatch.setattr(type(reference.cases[case].extractor), method, broken)
+    if not users:
+        pytest.skip(f"no case of the shipped reference uses {name}")
+    left = score_batch(sources, timing, configuration)
+    assert set(whole.detection_batch.features) - set(left.detection_batch.features) == users
+    assert np.isfinite(left.false_alarm_probability).sum() == np.isfinite(whole.false_alarm_probability).sum()
+    assert configuration.host.broken[kind, name] == len(users)
+
+
+def test_sources_are_placed_though_the_embedder_breaks(sources: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = load_configuration(None, {})
+    timing = assess(sources)
+    whole = score_batch(sources, timing, configuration).neighbours
+
+    def broken(*_: Any) -> Any:
+        raise IndexError("out of order")
+
+    for embedder in configuration.host.embedders.values():
+        monkeypatch.setattr(type(embedder), "place", broken)
+    left = score_batch(sources, timing, configuration).neighbours
+    assert whole is not None
+    assert left is not None
+    assert np.array_equal(left.places, whole.places)
+    assert sum(configuration.host.broken.values()) == 1
+    assert place_among(np.ones((1, 2)), np.zeros((1, 2, 2))).shape == (1, 2)
+
+
+# --- drop sources ---
+
+
+class Silence:
+    def info(self, *_: Any, **__: Any) -> None: ...
+
+    warning = error = info
+
+
+def intake(folder: Path, store: Any, configuration: Configuration) -> Any:
+    from xherald.daemon.intake.intake import Intake
+    from xherald.daemon.intake.spool import Files
+
+    source = configuration.host.drop_sources["folder"]
+    options = configuration.host.options_for(source, {"path": str(folder)}, "stream.sources.here")
+    files = Files(folder / "spool", {"here": (source, options)})
+    return Intake("here", source, options, store, files, configuration, configuration.settings.stream, True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Any]:
+    from xherald.catalog_store.ledger.store import open_store
+
+    with open_store(f"sqlite:///{tmp_path / 'store.sqlite'}") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("method", ["poll", "fetch"])
+def test_a_source_that_breaks_costs_its_look(
+    method: str, store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration, metrics = load_configuration(None, {}), Metrics()
+    configuration.host.listen(metrics.broke)
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop" / "a.csv").write_text("obsreg_id,time,energy\n1_1,1,1000\n")
+    os.utime(tmp_path / "drop" / "a.csv", (1e9, 1e9))  # it has stood for long
+    one = intake(tmp_path / "drop", store, configuration)
+
+    def broken(*_: Any) -> Any:
+        raise IndexError("out of order")
+
+    monkeypatch.setattr(type(one.source), method, broken)
+    assert not isinstance(look_at(one, metrics, Silence()), PollSummary)  # type: ignore[arg-type]
+    assert configuration.host.broken == {("drop_sources", "folder"): 1}
+    _, told = metrics.health()
+    assert told["plugins"] == [{"kind": "drop_sources", "name": "folder", "times": 1}]
+
+
+def test_a_source_that_cannot_say_what_to_watch_ends_no_daemon(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = load_configuration(None, {})
+    one = intake(tmp_path, store, configuration)
+
+    def broken(*_: Any) -> Any:
+        raise IndexError("out of order")
+
+    monkeypatch.setattr(type(one.source), "watched", broken)
+    settings = SourceSettings.model_validate({"kind": "folder", "path": str(tmp_path), "every_s": 3600})
+    polling = Polling({"here": one}, {"here": settings}, Metrics(), Silence(), lambda: None)  # type: ignore[arg-type]
+    polling.end()
+    assert configuration.host.broken["drop_sources", "folder"] >= 1
+
+
+# --- where it is told ---
+
+
+def test_what_broke_is_told_by_the_daemon_and_by_the_commands(xherald: Run, tmp_path: Path) -> None:
+    metrics = Metrics()
+    metrics.broke("vetoes", "hot_pixel")
+    metrics.broke("vetoes", "hot_pixel", 2)
+    metrics.beat()
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    from xherald.catalog_store.ledger.store import open_store
+
+    open_store(url).close()
+    served = Served(metrics, 0)
+    try:
+        environment = {"XHERALD_STREAM__METRICS_PORT": str(served.port)}
+        listed = xherald("plugins", environment=environment).stdout
+        told = xherald("plugins", "--json", environment=environment).rows[0]["plugins"]
+        status = xherald("status", "--store", url, environment=environment).stdout
+    finally:
+        served.close()
+    from prometheus_client import generate_latest
+
+    assert b'xherald_plugin_failures_total{kind="vetoes",plugin="hot_pixel"} 3.0' in generate_latest(metrics.registry)
+    (line,) = [line for line in listed.splitlines() if line.startswith("hot_pixel\t")]
+    assert line.endswith("broke 3 times in use")
+    assert [one["broke"] for one in told if one["name"] == "hot_pixel"] == [3]
+    assert "hot_pixel (vetoes) broke 3 times" in status
+
+
+def test_an_adapter_that_was_put_aside_is_listed_as_broken(tmp_path: Path) -> None:
+    from xherald.detector.plugin_support.plugin_list import plugin_rows
+
+    module = tmp_path / "odd_adapter.py"
+    module.write_text(ADAPTER.replace('return path.suffix == ".odd"', "raise KeyError(path)"))
+    host = PluginHost(files=[module], sources=())
+    with pytest.raises(Exception, match="no adapter claims"):
+        host.adapter_for(Path("x.odd"), {})
+    (row,) = plugin_rows(host)
+    assert (row.name, row.kind, row.state, row.broke) == ("odd", "adapters", "broken", 1)
+    assert "put aside" in row.reason
+
+
+# --- xherald plugins NAME, --check ---
+
+
+def test_options_of_a_plugin_are_told(xherald: Run) -> None:
+    assert "region_band" in xherald("plugins", "chandra").stdout
+    (told,) = xherald("plugins", "fast_tsne", "--json").rows
+    assert {one["name"]: one["default"] for one in told["options"]}["perplexity"] == 50.0
+    assert all(one["description"] for one in told["options"])
+    assert len(xherald("plugins", "vetoes", "--json").rows) == len(PluginHost().vetoes)
+
+
+def test_a_plugin_is_held_to_its_contract_from_the_command_line(
+    xherald: Run, odd: Configuration, demo_files: list[Path], tmp_path: Path
+) -> None:
+    kept = xherald("plugins", "--check", "chandra", demo_files[0])
+    assert kept.exit_code == 0
+    assert "chandra (adapters) keeps its contract" in kept.stdout
+    environment = {"XHERALD_PLUGINS__FILES": json.dumps([str(path) for path in odd.settings.plugins.files])}
+    path = tmp_path / "apertures.odd"
+    path.write_text("nothing")
+    broken = xherald("plugins", "--check", "odd", path, "--json", environment=environment)
+    assert broken.exit_code == 1
+    (report,) = broken.rows
+    assert not report["conforms"]
+    assert {one["rule"] for one in report["rules"] if one["state"] == "failed"} >= {"apertures", "limits"}
+    place = tmp_path / "alerts.jsonl"
+    assert xherald("plugins", "--check", "jsonl", "--option", f"path={place}").exit_code == 0
+    assert "kit-again" in place.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--check",), "--check needs the name of a plugin"),
+        (("--check", "chandra"), "name some"),
+        (("--check", "hot_pixel", "x.fits"), "name no files"),
+        (("--check", "nothing"), "no plugin or entry point is named 'nothing'"),
+        (("--check", "hot_pixel", "--option", "chance=often"), "options of hot_pixel"),
+        (("--check", "hot_pixel", "--option", "chance"), "write KEY=VALUE"),
+        (("hot_pixel", "--floors"), "belong to --check"),
+        (("chandra", "--kind", "vetoes"), "no plugin or entry point is named 'chandra'"),
+    ],
+)
+def test_wrong_use_is_exit_code_two(xherald: Run, words: tuple[str, ...], said: str) -> None:
+    answer = xherald("plugins", *words)
+    assert answer.exit_code == 2
+    assert said in answer.stderr
+
+
+class OneAnswer:
+    """A pool whose worker says once what broke at a file that nobody has in hand any more."""
+
+    idle, size, in_hand = 0, 1, ()
+
+    def answers(self, timeout: float, also: Any = ()) -> list[Any]:
+        return [Answered(7, broken=(("vetoes", "hot_pixel", 2), ("adapters", "odd", 1)))]
+
+
+def test_what_broke_in_a_worker_is_counted_in_the_daemon(store: Any, tmp_path: Path) -> None:
+    from xherald.daemon.jobs.job_runner import JobRunner
+
+    configuration, metrics = load_configuration(None, {}), Metrics()
+    files = intake(tmp_path, store, configuration).files
+    job_runner = JobRunner("me", store, configuration, OneAnswer(), files, metrics, Silence())  # type: ignore[arg-type]
+    job_runner.step(0.0)
+    _, told = metrics.health()
+    assert {(one["name"], one["times"]) for one in told["plugins"]} == {("hot_pixel", 2), ("odd", 1)}

@@ -1,0 +1,392 @@
+"""A candidate's place before and after: what the store tells on both databases, what is said of it, and the road."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_result import CliResult
+from demo_files import SPECTRUM, box
+from fast_pipeline import configured
+from store_rows import DATABASES, NOW, RUN, candidate, claimed, detection, fresh_url
+
+from xherald.catalog_store.ledger.field_tiles import tiles_of
+from xherald.catalog_store.ledger.history_records import Elsewhere, FieldTile, PlaceHistory, Visit
+from xherald.catalog_store.ledger.records import (
+    CandidateRecord,
+    DetectionRecord,
+    ObservationRecord,
+    PriorState,
+    Verdict,
+)
+from xherald.catalog_store.ledger.store import Store, open_store
+from xherald.daemon.alerts.payload import facts_of
+from xherald.daemon.daemon import Daemon
+from xherald.daemon.jobs.decisions import announce_nothing, decide
+from xherald.daemon.jobs.drop_results import Result
+from xherald.detector.candidates.history_rendering import format_history, history_rows
+from xherald.detector.candidates.position_history import History, history_of
+from xherald.photons import PointSpread
+from xherald.photons.sky_map import SkyMap, pixel_of
+from xherald.plugins.alerts import Alert
+from xherald.plugins.sinks.alert_text import text
+from xherald.plugins.sinks.gcn_notice import gcn_notice
+from xherald.simulation.exposure import SimulatedExposure
+from xherald.simulation.model import Component, PlacedSource, SourceModel
+from xherald.simulation.observing import observe
+from xherald.simulation.random_streams import stream
+from xherald.simulation.response import record
+from xherald.simulation.telescopes import TELESCOPES
+from xherald.simulation.writers import write_exposure
+
+RA, DEC = 150.1, 2.2
+DAY = timedelta(days=1)
+SPREAD = PointSpread("made up", (0.0,), (1.5,), ((7.5,),), ((25.0,),), 1.0)
+LIVE = 12_000.0
+
+
+def tiles(ra: float = RA, dec: float = DEC, counts: int = 0, background: float = 0.02) -> tuple[FieldTile, ...]:
+    """Map of a field of five arcmin about a place, with so many photons at the place itself."""
+    grid = np.linspace(-0.08, 0.08, 161)
+    lon, lat = np.meshgrid(ra + grid / np.cos(np.radians(dec)), dec + grid)
+    pixels = np.unique(pixel_of(lon.ravel(), lat.ravel(), 13))
+    photons = np.zeros(len(pixels), dtype=np.int32)
+    photons[np.searchsorted(pixels, pixel_of(ra, dec, 13))] = counts
+    each = np.ones(len(pixels))
+    return tiles_of(SkyMap(13, pixels, photons, background * each, LIVE * each, SPREAD, (ra, dec)), 1.5)
+
+
+def looked(
+    obs_id: str, days: float, *found: DetectionRecord, mapped: bool = True, mission: str = "XMM", **facts: Any
+) -> ObservationRecord:
+    """An observation of the field, so many days before (below 0) or after the one that asks."""
+    start = NOW + days * DAY
+    plain: dict[str, Any] = {"ra": RA, "dec": DEC, "tiles": tiles() if mapped else ()}
+    return ObservationRecord(
+        mission, "EPN", obs_id, start=start, stop=start + timedelta(hours=4), detections=found, **{**plain, **facts}
+    )
+
+
+def source(counts: int = 40, ra: float = RA, dec: float = DEC, **facts: Any) -> DetectionRecord:
+    plain = {"livetime_s": LIVE, "background_counts": 2.0, "pos_err_arcsec": 1.0, "features": {"psf_fraction": 0.9}}
+    return detection("s1", ra, dec, counts=counts, **{**plain, **facts})
+
+
+ASKING = looked("new", 0.0, source(200))
+
+
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with open_store(fresh_url(request.param, tmp_path)) as opened:
+        yield opened
+
+
+def keep(store: Store, *observations: ObservationRecord, verdict: Any = Verdict()) -> None:  # noqa: B008 - frozen
+    for one in observations:
+        (drop,) = claimed(store, f"{one.mission} {one.obs_id} {one.processing_version} {one.part} {one.start}")
+        store.finish(drop.id, RUN, [one], verdict, NOW)
+
+
+def described_by(store: Store, radius: float = 3.0, asking: ObservationRecord = ASKING) -> PlaceHistory:
+    """What the store tells of the place while the asking observation is finished."""
+    told: list[PlaceHistory] = []
+
+    def ask(standing: PriorState) -> Verdict:
+        told.append(standing.history(RA, DEC, radius, asking))
+        return Verdict()
+
+    keep(store, asking, verdict=ask)
+    return told[-1]
+
+
+# The store
+
+
+def test_observations_of_a_place_are_told_with_and_without_a_source(store: Store) -> None:
+    keep(store, looked("1", -900, source(40, ra=RA + 2 / 3600)), looked("2", -500), looked("3", 30, mapped=False))
+    keep(store, looked("4", -40, source(25), mapped=False), verdict=Verdict([candidate("XH-4")]))
+    found = described_by(store)
+    assert found.total == 3
+    four, two, one = found.visits
+    assert (four.obs_id, four.detection_id, four.candidate_id, four.start) == ("4", "s1", "XH-4", NOW - 40 * DAY)
+    assert (four.counts, four.background, four.exposure_s) == (25, 2.0, pytest.approx(0.9 * LIVE))
+    assert (one.obs_id, one.counts, one.detection_id, one.candidate_id) == ("1", 40, "s1", None)
+    assert (two.obs_id, two.counts, two.detection_id, two.crowded) == ("2", 0, None, False)
+    assert 0.9 * LIVE < two.exposure_s <= LIVE
+    assert 0 < two.background < 1
+
+
+def test_of_itself_a_source_has_no_history(store: Store) -> None:
+    keep(store, looked("new", -0.001, source(190), processing_version="1"))  # an earlier processing
+    keep(store, looked("new", -300.0, source(190), part="S003"))  # a part of it
+    keep(store, looked("renamed", 0.1, source(190)))  # the same time under another name
+    assert described_by(store, asking=replace(ASKING, processing_version="2")) == PlaceHistory()
+
+
+def test_a_superseded_processing_is_no_history(store: Store) -> None:
+    keep(store, looked("1", -9, source(70), processing_version="1"), looked("1", -9, processing_version="2"))
+    (one,) = described_by(store).visits
+    assert (one.obs_id, one.detection_id, one.counts) == ("1", None, 0)
+
+
+def test_of_parts_of_one_exposure_one_is_told(store: Store) -> None:
+    keep(store, looked("1", -9, part="A"), looked("1", -9, source(30), part="B", mapped=False))
+    found = described_by(store)
+    assert [(one.obs_id, one.counts) for one in found.visits] == [("1", 30)]
+    assert found.total == 1
+
+
+def test_other_instruments_are_named_but_not_compared(store: Store) -> None:
+    chandra = looked("7", -50, source(900, dec=DEC + 1 / 3600), mission="CHANDRA")
+    # Far off, but for its own error.
+    wide = looked("8", -20, source(30, dec=DEC + 100 / 3600, pos_err_arcsec=40.0), mission="EP")
+    keep(
+        store, chandra, wide, looked("9", -10, mission="SWIFT"), looked("6", -5, source(5, dec=DEC + 0.01), mission="A")
+    )
+    found = described_by(store)
+    assert found.visits == ()
+    assert [(one.mission, one.obs_id) for one in found.elsewhere] == [("EP", "8"), ("CHANDRA", "7")]
+    assert found.elsewhere[1].separation_arcsec == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_nearest_detection_within_the_errors_is_the_source(store: Store) -> None:
+    near, far = source(30, dec=DEC + 2 / 3600), source(60, dec=DEC + 12 / 3600)
+    keep(store, looked("1", -9, far, near), looked("2", -8, far), looked("3", -7, replace(far, pos_err_arcsec=5.0)))
+    three, two, one = described_by(store).visits
+    assert (one.counts, one.detection_id) == (30, "s1")
+    # A neighbour's photons are among those counted, and it is told.
+    assert (two.detection_id, two.crowded) == (None, True)
+    assert (three.counts, three.crowded) == (60, False)
+
+
+def test_a_field_that_does_not_hold_the_place_says_nothing(store: Store) -> None:
+    keep(store, looked("1", -9, tiles=tiles(RA + 0.5)), looked("2", -8, tiles=tiles(RA + 0.12)))
+    assert described_by(store) == PlaceHistory()
+
+
+def test_only_the_latest_are_read_and_all_are_counted(store: Store) -> None:
+    here = tiles()
+    keep(store, *(looked(str(number), -100 + number, tiles=here) for number in range(55)))
+    found = described_by(store)
+    assert found.total == 55
+    assert [one.obs_id for one in found.visits] == [str(number) for number in range(54, 4, -1)]
+
+
+def test_pruning_forgets_maps_and_a_backup_keeps_them(store: Store, tmp_path: Path) -> None:
+    keep(store, looked("1", -9), looked("2", -8, source(30)), verdict=Verdict())
+    before = described_by(store)
+    rows = store.row_counts()["fields"]
+    assert rows >= 3
+    store.backup(tmp_path / "copy.sqlite")
+    with open_store(f"sqlite:///{tmp_path / 'copy.sqlite'}") as copy:
+        assert copy.row_counts()["fields"] == rows
+        assert described_by(copy, asking=looked("newer", 1, source(3))).visits[-2:] == before.visits
+    assert store.check(NOW) == []
+    gone = store.prune(NOW + DAY)
+    assert (gone.tiles, store.row_counts()["fields"]) == (rows, 0)
+    assert described_by(store, asking=looked("newest", 2, mapped=False)) == PlaceHistory()
+    assert store.check(NOW) == []
+
+
+def test_a_damaged_map_is_found_by_the_check(store: Store) -> None:
+    broken = tuple(replace(one, content=one.content[:-9]) for one in tiles())
+    keep(store, looked("1", -9, tiles=broken))
+    (one,) = store.check(NOW)
+    assert (one.what, one.rows) == ("field-damaged", len(broken))
+    assert "restore" in one.meaning
+
+
+# What is made of it
+
+
+def visit(counts: int, days: float, found: bool = True, obs_id: str = "1", **facts: Any) -> Visit:
+    return Visit(obs_id, NOW + days * DAY, counts, 0.6, LIVE, "s1" if found else None, **facts)
+
+
+def of(counts: int, *visits: Visit, total: int | None = None, elsewhere: tuple[Elsewhere, ...] = ()) -> History:
+    place = PlaceHistory(visits, len(visits) if total is None else total, elsewhere)
+    made = history_of(source(counts, background_counts=1.0, livetime_s=LIVE / 0.9), ASKING, place)
+    assert made is not None
+    json.dumps(made, allow_nan=False)
+    return made
+
+
+def test_what_was_never_seen_has_a_limit() -> None:
+    made = of(60, visit(0, -2573, found=False))
+    assert made["mean_rate"] is None
+    assert made["ratio"] is None
+    assert made["mean_upper_limit"] == pytest.approx(2.9957 / LIVE, rel=1e-3)
+    assert made["observations"][0]["upper_limit"] == made["mean_upper_limit"]
+    assert made["observations"][0]["rate"] is None
+    assert (made["compared"], made["trials"], made["extreme"]) == (1, 1, "brightest")
+    # 59 counts against less than three.
+    assert made["ratio_at_least"] is not None
+    assert made["ratio_at_least"] > 59 / 5
+    assert made["p_value"] is not None
+    assert made["p_value"] < 1e-12
+    assert format_history(made) == (
+        f"not seen before: below 0.00025 counts/s (95 %) in 12 ks on 2019-02-13; now 0.0049 counts/s, "
+        f"p {made['p_value']:.0e}"
+    )
+
+
+def test_what_is_brighter_than_ever_is_called_so() -> None:
+    made = of(300, visit(20, -10), visit(25, -1000), visit(18, -2000))
+    assert made["ratio"] is not None
+    net = (300 - 1) * 3 / (63 - 1.8)
+    assert made["ratio"]["low"] < net < made["ratio"]["high"]  # type: ignore[operator]
+    assert made["p_after_trials"] == pytest.approx(min(3 * made["p_value"], 1), rel=1e-6)  # type: ignore[operator]
+    assert made["extreme"] == "brightest"
+    sentence = format_history(made)
+    assert sentence.startswith("brighter than ever before: ")
+    assert "times the mean of 3 observations since 2020-09-08, p " in sentence
+
+
+def test_what_is_as_bright_as_before_and_what_is_fainter() -> None:
+    assert format_history(of(22, visit(20, -10), visit(25, -20))).startswith("as bright as before: 0.9")
+    fainter = of(12, visit(90, -10), visit(85, 20))
+    assert fainter["extreme"] == "faintest"
+    assert format_history(fainter).startswith("fainter than in other observations: 0.1")
+    assert ", 2026-02-19 to 2026-03-21, p" in format_history(fainter)
+
+
+def test_a_rate_once_as_high_is_not_brighter_than_ever() -> None:
+    made = of(150, visit(140, -10), visit(0, -20, found=False), visit(0, -30, found=False))
+    assert made["extreme"] is None
+    assert format_history(made).startswith("brighter than before: ")
+
+
+def test_what_a_neighbour_spoils_is_listed_but_not_compared() -> None:
+    made = of(40, visit(300, -10, found=False, crowded=True))
+    assert (made["compared"], made["p_value"], made["mean_upper_limit"]) == (0, None, None)
+    assert made["observations"][0]["upper_limit"] is not None
+    assert "not apart from a neighbour" in format_history(made)
+    both = of(40, visit(300, -10, found=False, crowded=True), visit(0, -20, found=False))
+    assert (both["compared"], both["exposure_s"]) == (1, LIVE)
+
+
+def test_where_only_others_looked_they_are_named() -> None:
+    other = Elsewhere("CHANDRA", "ACIS", "7", NOW - DAY, 0.5)
+    assert format_history(of(40, elsewhere=(other,))) == (
+        "never looked at by this instrument; seen by CHANDRA ACIS 7 on 2026-02-28"
+    )
+    assert format_history(of(40)) == ""
+    assert format_history(None) == ""
+
+
+def test_all_but_a_few_are_told_by_their_number() -> None:
+    rows = history_rows(of(40, *(visit(20, -number, obs_id=str(number)) for number in range(1, 11)), total=80))
+    assert ("and earlier ones", "74") in rows
+    assert sum(label.startswith("2026-02") for label, _ in rows) == 6
+
+
+def test_a_constant_rate_is_seldom_called_another() -> None:
+    rng, trials = np.random.default_rng(20260103), 300
+    chances = []
+    for _ in range(trials):
+        counts = rng.poisson(12.0 + 0.6, 3).tolist()
+        made = of(int(rng.poisson(12.0 + 1.0)), *(visit(n, -10 * i - 1) for i, n in enumerate(counts)))
+        chances.append(made["p_value"])
+    low = np.mean(np.array(chances) < 0.1)
+    assert low < 0.1 + 3 * np.sqrt(0.09 / trials)
+
+
+def test_a_candidate_gets_its_history_from_what_stands() -> None:
+    asked: list[tuple[float, float, float, str]] = []
+
+    def history(ra: float, dec: float, radius: float, asking: ObservationRecord) -> PlaceHistory:
+        asked.append((ra, dec, radius, asking.obs_id))
+        return PlaceHistory((visit(3, -9),), 1)
+
+    nowhere = source(50, ra=None, dec=None)  # type: ignore[arg-type]
+    records = (looked("a", 0, source(9)), looked("b", 0, source(80, pos_err_arcsec=4.0), nowhere))
+    made = tuple(CandidateRecord(f"c{place}", place, "flare", evidence={"kind": "flare"}) for place in (1, 2))
+    verdict = decide(Result(records, made, (), RUN), None, 0.1, 1e-3, announce_nothing)(
+        PriorState((), {}, (False, False), lambda _: None, history)
+    )
+    first, second = verdict.candidates
+    assert asked == [(RA, DEC, 12.0, "b")]
+    assert first.evidence["history"]["observations"][0]["counts"] == 3
+    assert second.evidence["history"] is None
+    assert asked == [(RA, DEC, 12.0, "b")]
+
+
+def test_alerts_say_it_in_a_sentence() -> None:
+    evidence = {"candidate_id": "c", "kind": "flare", "history": of(300, visit(20, -10))}
+    facts = facts_of(evidence)
+    alert = Alert("c-1", "c", "initial", "current", "2026-03-01T12:00:00Z", "Flare", facts, evidence)
+    assert facts.history.startswith("brighter than ever before: ")
+    assert facts.history in text(alert)
+    assert facts.history in gcn_notice(alert)["additional_info"]
+    assert Alert.from_json(json.loads(json.dumps(alert.as_json()))).facts.history == facts.history
+
+
+# The road
+
+QUIET, FLARING = None, (6_000.0, 6_400.0, 2_000.0)
+
+
+def snapshots(folder: Path, obs_id: str, start: float, change: tuple[float, float, float] | None) -> Path:
+    """Four snapshots of XRT: a steady source, and one of a count in the whole exposure unless it flares."""
+    telescope, seed = TELESCOPES["swift-xrt"], 20260104
+    aim = 210.5, -11.3
+    observing = observe(
+        telescope, ra=aim[0], dec=aim[1], duration=4_440, roll=0.0, rng=stream(seed, "same roll"), start=start
+    )
+    area = float(SPECTRUM @ telescope.area_cm2)
+    wanted = ((10.0, -20.0, 1e-4, change), (-220.0, 160.0, 0.05, None))
+    sources = tuple(
+        PlacedSource(
+            f"S{number}",
+            aim[0] + east / 3600 / np.cos(np.radians(aim[1])),
+            aim[1] + north / 3600,
+            SourceModel("constant", "", (Component(box(observing.duration, shape), SPECTRUM),)),
+            rate / area,
+        )
+        for number, (east, north, rate, shape) in enumerate(wanted)
+    )
+    events = record(telescope, observing, sources, seed + int(start))
+    exposure = SimulatedExposure(telescope, observing, sources, events, obs_id, seed)
+    made = write_exposure(exposure, folder.parent / obs_id, source_list=False).events
+    return made.rename(folder / made.name)
+
+
+def test_a_flare_where_nothing_was_before(tmp_path: Path, xherald: Callable[..., CliResult]) -> None:
+    folder, sink = tmp_path / "drop", tmp_path / "alerts.jsonl"
+    folder.mkdir()
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    configuration = configured(folder, sink)
+    snapshots(folder, "00099001001", 6.6e8, QUIET)
+    with open_store(url) as store:
+        first = Daemon(configuration, store).once()
+        assert (first.processed, first.quarantined) == (1, 0)
+        assert store.row_counts()["fields"] > 0
+        assert store.candidates() == []
+        snapshots(folder, "00099001002", 7.0e8, FLARING)
+        assert Daemon(configuration, store).once().processed == 1
+        (flare,) = store.candidates()
+        history = flare.evidence["history"]
+        (before,) = history["observations"]
+        assert (before["obs_id"], before["detection_id"]) == ("00099001001", None)
+        assert before["start_utc"] < history["start_utc"]
+        datetime.fromisoformat(before["start_utc"])
+        # Nobody found the count or none of it; the limit lies above the rate that it has.
+        assert before["upper_limit"] > 1e-4
+        assert history["rate"]["low"] > before["upper_limit"]
+        assert history["extreme"] == "brightest"
+        assert history["p_after_trials"] < 1e-6
+        assert [one.what for one in store.check() if not one.passing] == []
+    (line,) = [json.loads(one) for one in sink.read_text().splitlines()]
+    assert line["facts"]["history"].startswith("not seen before: below ")
+    shown = xherald("candidate", "show", flare.id, "--store", url)
+    assert shown.exit_code == 0
+    assert "not seen before: below " in shown.stdout
+    assert "Other observations of the place" in shown.stdout
+    listed = json.loads(xherald("candidates", "--json", "--store", url).stdout)
+    assert json.dumps(listed).count('"mean_upper_limit"') == 1

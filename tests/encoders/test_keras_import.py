@@ -1,0 +1,483 @@
+"""Import of legacy HDF5 encoders: what they say is kept to rounding, what they bring to execute is not touched."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import marshal
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_result import CliResult
+from hypothesis import given
+from hypothesis import strategies as st
+from plain_encoder import conv2d, evaluate, leaky, normalise
+
+from xherald.encoders import keras_import
+from xherald.encoders.bytecode import is_identity
+from xherald.encoders.inference import Encoder
+from xherald.encoders.keras_import import import_encoder, read_keras
+from xherald.photons.errors import ArtefactError, UnreadableFileError
+
+h5py = pytest.importorskip("h5py", reason="importing needs h5py: pip install 'xherald[train]'")
+
+# `marshal.dumps((lambda x: x).__code__)` of each Python.
+OLD, NEW = "4wEAAAAAAAAAA", "4wEAAAAAAAAAAAAAAAEAAAADAAAA8wYAAAC"
+IDENTITIES = {
+    "3.6": OLD + "QAAAAEAAABDAAAAcwQAAAB8AFMAKQFOqQApAdoBeHIBAAAAcgEAAADaCDxzdHJpbmc+2gg8bGFtYmRhPgIAAABzAAAAAA==",
+    "3.7": OLD + "QAAAAEAAABDAAAAcwQAAAB8AFMAKQFOqQApAdoBeHIBAAAAcgEAAADaCDxzdHJpbmc+2gg8bGFtYmRhPgIAAADzAAAAAA==",
+    "3.8": OLD + "AAAAAEAAAABAAAAQwAAAHMEAAAAfABTACkBTqkAKQHaAXhyAQAAAHIBAAAA2gg8c3RyaW5nPtoIPGxhbWJkYT4CAAAA8wAAAAA=",
+    "3.10": OLD
+    + "AAAAAEAAAABAAAAQwAAAHMEAAAAfABTACkBTqkAKQHaAXhyAQAAAHIBAAAA2gg8c3RyaW5nPtoIPGxhbWJkYT4CAAAAcwIAAAAEAA"
+    "==",
+    "3.11": NEW + "XAHwAUwApAU6pACkB2gF4cwEAAAAg+gg8c3RyaW5nPvoIPGxhbWJkYT5yBQAAAAIAAABzBgAAAIAAqAGAAPMAAAAA",
+    "3.13": NEW + "VAFUAJAApAU6pACkB2gF4cwEAAAAg2gg8c3RyaW5nPtoIPGxhbWJkYT5yBQAAAAIAAABzBAAAAIAAqQHzAAAAAA==",
+}
+
+MAP = (6, 4, 1)
+
+
+# --- files as Keras 2 writes them ------------------------------------------------------------------------------------
+
+
+def lambda_layer(code: str, name: str = "lambda") -> dict:
+    settings = {"name": name, "function": [code, None, None], "function_type": "lambda", "arguments": {}}
+    return {"class_name": "Lambda", "config": settings}
+
+
+def leaky_relu() -> dict:
+    return {"class_name": "LeakyReLU", "config": {"name": "leaky", "alpha": 0.1}}
+
+
+def layers_of_a_map() -> list[dict]:
+    common = {"dtype": "float32", "trainable": True}
+    conv = {"padding": "same", "data_format": "channels_last", "dilation_rate": [1, 1], "groups": 1, "use_bias": True}
+    return [
+        {
+            "class_name": "InputLayer",
+            "config": {"name": "input", "batch_input_shape": [None, *MAP], "dtype": "float32"},
+        },
+        {
+            "class_name": "Conv2D",
+            "config": common
+            | conv
+            | {
+                "name": "conv",
+                "filters": 5,
+                "kernel_size": [3, 2],
+                "strides": [2, 1],
+                "activation": leaky_relu(),
+            },
+        },
+        {"class_name": "BatchNormalization", "config": common | {"name": "norm", "axis": [3], "epsilon": 0.001}},
+        {"class_name": "Dropout", "config": {"name": "dropout", "rate": 0.5}},
+        {"class_name": "Flatten", "config": {"name": "flatten", "data_format": "channels_last"}},
+        {"class_name": "Dense", "config": common | {"name": "dense", "units": 3, "activation": "relu"}},
+    ]
+
+
+def weights_of_a_map() -> dict[str, dict[str, np.ndarray]]:
+    random = np.random.default_rng(3)
+
+    def draw(*shape: int) -> np.ndarray:
+        return random.normal(size=shape).astype(np.float32)
+
+    norm = {name: draw(5) for name in ("gamma", "beta", "moving_mean")} | {"moving_variance": draw(5) ** 2}
+    return {
+        "conv": {"kernel": draw(3, 2, 1, 5), "bias": draw(5)},
+        "norm": norm,
+        "dense": {"kernel": draw(60, 3), "bias": draw(3)},
+    }
+
+
+def chained(layers: list[dict]) -> dict:
+    names = [layer["config"]["name"] for layer in layers]
+    for before, layer in zip([None, *names], layers, strict=False):
+        layer["name"] = layer["config"]["name"]
+        layer["inbound_nodes"] = [] if before is None else [[[before, 0, 0, {}]]]
+    ends = {"input_layers": [[names[0], 0, 0]], "output_layers": [[names[-1], 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "model", "layers": layers, **ends}}
+
+
+class Written:
+    """A file to be written, which a test may change before."""
+
+    def __init__(self) -> None:
+        self.layers = layers_of_a_map()
+        self.weights = weights_of_a_map()
+        self.version = "2.12.0"
+
+    def settings(self, name: str) -> dict:
+        return next(layer["config"] for layer in self.layers if layer["config"]["name"] == name)
+
+    def write(self, path: Path, model: dict | None = None) -> Path:
+        with h5py.File(path, "w") as file:
+            file.attrs["keras_version"] = self.version
+            file.attrs["model_config"] = json.dumps(chained(self.layers) if model is None else model)
+            for layer, weights in self.weights.items():
+                group = file.create_group(f"model_weights/{layer}")
+                group.attrs["weight_names"] = [f"{layer}/{name}:0" for name in weights]
+                for name, values in weights.items():
+                    group.create_dataset(f"{layer}/{name}:0", data=values)
+        return path
+
+
+@pytest.fixture
+def file() -> Written:
+    return Written()
+
+
+# --- what is imported ------------------------------------------------------------------------------------------------
+
+
+def maps(count: int, shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
+    """Counts of which most are zero, brought to [0, 1] as representations are."""
+    counts = np.random.default_rng(seed).poisson(0.15, (count, *shape)).astype(np.float32)
+    return counts / np.maximum(counts.max(axis=tuple(range(1, counts.ndim)), keepdims=True), 1)
+
+
+def test_what_is_imported_gives_what_the_layers_say(file: Written, tmp_path: Path) -> None:
+    network = read_keras(file.write(tmp_path / "encoder.h5"))
+    assert (network.shape, network.input_shape, network.latent) == ((6, 4), MAP, 3)
+    values = maps(50, (6, 4))
+    conv, norm, dense = (file.weights[name] for name in ("conv", "norm", "dense"))
+    after = leaky(conv2d(values[..., None].astype(float), conv["kernel"], conv["bias"], (2, 1)), 0.1)
+    after = normalise(after, *norm.values(), 0.001).reshape(50, -1) @ dense["kernel"] + dense["bias"]
+    assert np.allclose(Encoder.of(network).encode(values), np.maximum(after, 0), rtol=1e-5, atol=1e-5)
+
+
+def test_a_sequential_model_is_the_same(file: Written, tmp_path: Path) -> None:
+    chain = read_keras(file.write(tmp_path / "chain.h5"))
+    layers = copy.deepcopy(file.layers)
+    sequence = read_keras(
+        file.write(tmp_path / "sequence.h5", {"class_name": "Sequential", "config": {"layers": layers}})
+    )
+    values = maps(9, (6, 4))
+    assert np.array_equal(Encoder.of(chain).encode(values), Encoder.of(sequence).encode(values))
+
+
+def test_the_published_encoder_is_what_its_weights_say(data: Path, tmp_path: Path) -> None:
+    path = data / "published" / "encoder_et.h5"
+    facts = import_encoder(path, tmp_path / "published")
+    encoder = Encoder.load(tmp_path / "published")
+    assert (encoder.shape, encoder.latent, facts["source"]["file"]) == ((24, 16), 12, "encoder_et.h5")
+    assert encoder.about["source"]["sha256"] == facts["source"]["sha256"]
+    with h5py.File(path) as source:
+        weights = {
+            name: {key.split(":")[0]: array[()].astype(np.float64) for key, array in group[name].items()}
+            for name, group in source["model_weights"].items()
+            if name in group
+        }
+    values = maps(200, (24, 16))
+    # In the order of README's description: two pairs of convolutions with a normalisation between, then three products.
+    now = values[..., np.newaxis].astype(np.float64)
+    for first, norm, second in (
+        ("conv2d_41", "batch_normalization_24", "conv2d_42"),
+        ("conv2d_43", "batch_normalization_25", "conv2d_44"),
+    ):
+        now = leaky(conv2d(now, weights[first]["kernel"], weights[first]["bias"]), 0.1)
+        terms = (weights[norm][name] for name in ("gamma", "beta", "moving_mean", "moving_variance"))
+        now = normalise(now, *terms, 0.001)
+        now = leaky(conv2d(now, weights[second]["kernel"], weights[second]["bias"], (2, 2)), 0.1)
+    now = now.reshape(200, 384)
+    for name in ("dense_27", "dense_28", "bottleneck"):
+        now = leaky(now @ weights[name]["kernel"] + weights[name]["bias"], 0.1)
+    assert np.abs(encoder.encode(values) - now).max() < 1e-5
+    assert now.std(axis=0).min() > 1e-4, "features that do not vary would prove nothing"
+
+
+def test_the_command_imports_and_says_what(xherald: Callable[..., CliResult], file: Written, tmp_path: Path) -> None:
+    path, out = file.write(tmp_path / "mine.h5"), tmp_path / "mine"
+    answer = xherald("encoder", "import", path, "--out", out, "--json")
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    assert (answer.rows[0]["shape"], answer.rows[0]["latent"]) == ([6, 4], 3)
+    again = xherald("encoder", "import", path, "--out", out)
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
+    shown = xherald("encoder", "show", out, "--json").rows[0]
+    assert (shown["made_by"], shown["source"]["file"]) == ("import", "mine.h5")
+
+
+def test_the_shape_of_a_source_can_be_told(xherald: Callable[..., CliResult], file: Written, tmp_path: Path) -> None:
+    file.layers = [file.layers[0], file.layers[-1]]
+    file.settings("input")["batch_input_shape"] = [None, 60]
+    path = file.write(tmp_path / "flat.h5")
+    assert read_keras(path).shape == (60,)
+    answer = xherald("encoder", "import", path, "--out", tmp_path / "cube", "--shape", "5,4,3")
+    assert answer.exit_code == 0
+    encoder = Encoder.load(tmp_path / "cube")
+    values = maps(7, (5, 4, 3))
+    assert np.allclose(encoder.encode(values), evaluate(encoder.network, values), atol=1e-5)
+    refused = xherald("encoder", "import", path, "--out", tmp_path / "other", "--shape", "5,4,4")
+    assert refused.exit_code == 1
+    assert "(5, 4, 4)" in refused.stderr
+
+
+# --- what is executed: nothing ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("python", IDENTITIES)
+def test_an_identity_of_any_python_passes(python: str, file: Written, tmp_path: Path) -> None:
+    plain = read_keras(file.write(tmp_path / "plain.h5"))
+    file.layers.insert(1, lambda_layer(IDENTITIES[python]))
+    with_identity = read_keras(file.write(tmp_path / "lambda.h5"))
+    values = maps(5, (6, 4))
+    assert np.array_equal(Encoder.of(plain).encode(values), Encoder.of(with_identity).encode(values))
+
+
+def test_the_identity_of_this_python_passes() -> None:
+    def nested():
+        return lambda whatever: whatever
+
+    assert is_identity(marshal.dumps((lambda x: x).__code__))
+    assert is_identity(marshal.dumps(nested().__code__))
+
+
+OTHERS = {
+    "adds": lambda x: x + 1,
+    "negates": lambda x: -x,
+    "calls": lambda x: exec(x),
+    "constant": lambda x: None,
+    "attribute": lambda x: x.T,
+    "several": lambda *x: x,
+    "keywords": lambda **x: x,
+    "keyword": lambda *, x: x,
+    "second": lambda y, x: x,
+    "yields": lambda x: (yield x),
+    "global": lambda x: np,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_code_is_refused_by_the_layer_s_name(name: str, file: Written, tmp_path: Path) -> None:
+    code = base64.b64encode(marshal.dumps(OTHERS[name].__code__)).decode()
+    file.layers.insert(1, lambda_layer(code, "doubtful"))
+    with pytest.raises(ArtefactError, match=r"encoder\.h5: layer doubtful \(Lambda\): holds Python code other than"):
+        read_keras(file.write(tmp_path / "encoder.h5"))
+
+
+def test_nothing_is_unmarshalled(file: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("unmarshalled")
+
+    file.layers.insert(1, lambda_layer(IDENTITIES["3.8"]))
+    path = file.write(tmp_path / "encoder.h5")
+    monkeypatch.setattr(marshal, "loads", fail)
+    monkeypatch.setattr(marshal, "load", fail)
+    assert read_keras(path).latent == 3
+
+
+@given(st.sampled_from(sorted(IDENTITIES)), st.data())
+def test_no_changed_header_or_bytecode_passes(python: str, data: st.DataObject) -> None:
+    payload = bytearray(base64.b64decode(IDENTITIES[python]))
+    code = next(
+        c for c in (b"\x97\x00\x7c\x00\x53\x00", b"\x95\x00\x55\x00\x24\x00", b"\x7c\x00\x53\x00") if c in payload
+    )
+    start = payload.index(code)
+    # Before the bytecode: type, numbers, flags, type and length of the bytecode. The size of the stack (4 bytes before
+    # the flags) and whether an object is numbered (the top bit of a type) do not change what is done,
+    # nor do flags that say where the code was written.
+    stack = set(range(start - 13, start - 9))
+    at = data.draw(st.sampled_from([place for place in range(start + len(code)) if place not in stack]))
+    bit = data.draw(st.integers(0, 6))
+    harmless = at >= start - 9 and at < start - 5 and not (1 << bit + 8 * (at - start + 9)) & 0x1FEF
+    payload[at] ^= 1 << bit
+    assert is_identity(bytes(payload)) == harmless
+
+
+@given(st.binary(max_size=200), st.sampled_from(sorted(IDENTITIES)), st.integers(0, 150))
+def test_any_bytes_get_an_answer(noise: bytes, python: str, length: int) -> None:
+    payload = base64.b64decode(IDENTITIES[python])
+    assert not is_identity(noise)
+    assert not is_identity(payload[: min(length, len(payload) - 1)])
+    assert not is_identity(payload + noise + b"N")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"function": [IDENTITIES["3.8"], [1], None]}, "no plain lambda"),
+        ({"function": [IDENTITIES["3.8"], None, [1]]}, "no plain lambda"),
+        ({"function": "identity", "function_type": "function"}, "function_type 'function'"),
+        ({"function": ["@@@", None, None]}, "damaged"),
+        ({"arguments": {"y": 1}}, "arguments"),
+    ],
+)
+def test_a_lambda_with_more_than_code_is_refused(change: dict, reason: str, file: Written, tmp_path: Path) -> None:
+    layer = lambda_layer(IDENTITIES["3.8"])
+    layer["config"] |= change
+    file.layers.insert(1, layer)
+    with pytest.raises(ArtefactError, match=f"layer lambda .*{reason}"):
+        read_keras(file.write(tmp_path / "encoder.h5"))
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "reason"),
+    [
+        ("conv", {"padding": "causal"}, "padding 'causal'"),
+        ("conv", {"activation": "tanh"}, "activation 'tanh'"),
+        ("conv", {"activation": {"class_name": "LeakyReLU", "config": {"alpha": "0.1"}}}, "activation"),
+        ("conv", {"activation": {"class_name": "LeakyReLU", "config": {"alpha": float("nan")}}}, "activation"),
+        ("conv", {"dtype": "float64"}, "dtype 'float64'"),
+        ("conv", {"data_format": "channels_first"}, "channels_first"),
+        ("conv", {"dilation_rate": [2, 2]}, "dilation_rate"),
+        ("conv", {"groups": 5}, "groups 5"),
+        ("conv", {"filters": 6}, r"kernel is float32 of shape \(3, 2, 1, 5\)"),
+        ("conv", {"filters": 10**9}, "filters 1000000000"),
+        ("conv", {"filters": "5"}, "filters '5'"),
+        ("conv", {"kernel_size": [3]}, "kernel_size"),
+        ("conv", {"strides": [0, 1]}, "strides 0"),
+        ("norm", {"axis": [1]}, r"axis \[1\]"),
+        ("norm", {"epsilon": None}, "epsilon"),
+        ("norm", {"epsilon": 10**400}, "epsilon"),
+        ("dense", {"units": True}, "units True"),
+        ("dense", {"units": 4}, r"shape \(60, 3\)"),
+        ("input", {"batch_input_shape": [None, -1, 4, 1]}, "input of shape"),
+        ("input", {"batch_input_shape": [None, 10**6, 10**6, 1]}, "larger than any"),
+    ],
+)
+def test_a_setting_that_is_not_known_is_refused(
+    layer: str, change: dict, reason: str, file: Written, tmp_path: Path
+) -> None:
+    file.settings(layer).update(change)
+    with pytest.raises(ArtefactError, match=f"layer {layer}.*{reason}"):
+        read_keras(file.write(tmp_path / "encoder.h5"))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "Functional", "Conv2DTranspose", "MyLayer"])
+def test_a_layer_that_is_not_known_is_refused(kind: str, file: Written, tmp_path: Path) -> None:
+    file.layers[1]["class_name"] = kind
+    with pytest.raises(ArtefactError, match=rf"layer conv \({kind}\): no layer of this kind"):
+        read_keras(file.write(tmp_path / "encoder.h5"))
+
+
+def lacks_weight(file: Written) -> None:
+    del file.weights["dense"]["bias"]
+
+
+def lacks_layer(file: Written) -> None:
+    del file.weights["dense"]
+
+
+def double(file: Written) -> None:
+    file.weights["dense"]["bias"] = file.weights["dense"]["bias"].astype(np.float64)
+
+
+def not_finite(file: Written) -> None:
+    file.weights["dense"]["bias"][1] = np.nan
+
+
+def negative_variance(file: Written) -> None:
+    file.weights["norm"]["moving_variance"][:] = -1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lacks_weight, r"layer dense \(Dense\): has no bias"),
+        (lacks_layer, r"layer dense \(Dense\): has no kernel"),
+        (double, r"layer dense \(Dense\): bias is float64"),
+        (not_finite, "bias holds values that are not finite"),
+        (negative_variance, "variance below zero"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(
+    change: Callable[[Written], None], reason: str, file: Written, tmp_path: Path
+) -> None:
+    change(file)
+    with pytest.raises(ArtefactError, match=reason):
+        read_keras(file.write(tmp_path / "encoder.h5"))
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external data"])
+def test_weights_outside_the_file_are_not_read(kind: str, file: Written, tmp_path: Path) -> None:
+    path = file.write(tmp_path / "encoder.h5")
+    other = file.write(tmp_path / "other.h5")
+    place = "model_weights/dense/dense/bias:0"
+    with h5py.File(path, "a") as open_file:
+        del open_file[place]
+        if kind == "external link":
+            open_file[place] = h5py.ExternalLink(other, place)
+        elif kind == "soft link":
+            open_file[place] = h5py.SoftLink("/model_weights/conv/conv/bias:0")
+        else:
+            secret = tmp_path / "secret"
+            secret.write_bytes(b"secret of 12")
+            open_file.create_dataset(place, (3,), np.float32, external=[(str(secret), 0, 12)])
+    with pytest.raises(ArtefactError, match=r"layer dense \(Dense\): (has no bias|bias lies in another file)"):
+        read_keras(path)
+
+
+def test_a_model_that_branches_is_refused(file: Written, tmp_path: Path) -> None:
+    model = chained(file.layers)
+    model["config"]["layers"][4]["inbound_nodes"] = [[["conv", 0, 0, {}]]]
+    with pytest.raises(ArtefactError, match="layer flatten: is not called once on the layer before"):
+        read_keras(file.write(tmp_path / "encoder.h5", model))
+    model = chained(file.layers)
+    model["config"]["output_layers"] = [["dense", 0, 0], ["flatten", 0, 0]]
+    with pytest.raises(ArtefactError, match="several inputs or outputs"):
+        read_keras(file.write(tmp_path / "encoder.h5", model))
+
+
+@pytest.mark.parametrize("model", [[], {}, {"class_name": "Functional"}, {"class_name": "Sequential", "config": {}}, 3])
+def test_a_model_that_is_none_is_refused(model: object, file: Written, tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"encoder\.h5: "):
+        read_keras(file.write(tmp_path / "encoder.h5", model))
+
+
+def test_a_file_of_keras_3_or_of_weights_alone_is_refused(file: Written, tmp_path: Path) -> None:
+    file.version = "3.3.0"
+    with pytest.raises(ArtefactError, match=r"written by Keras 3\.3\.0"):
+        read_keras(file.write(tmp_path / "encoder.h5"))
+    with h5py.File(tmp_path / "weights.h5", "w") as weights:
+        weights["dense/kernel"] = np.zeros((3, 2))
+    with pytest.raises(ArtefactError, match="has no keras_version"):
+        read_keras(tmp_path / "weights.h5")
+
+
+def test_a_damaged_file_is_refused_wherever_it_breaks_off(file: Written, tmp_path: Path) -> None:
+    whole = file.write(tmp_path / "encoder.h5").read_bytes()
+    broken = tmp_path / "broken.h5"
+    for part in np.linspace(0, 0.99, 12):
+        broken.write_bytes(whole[: int(part * len(whole))])
+        with pytest.raises(UnreadableFileError, match=r"broken\.h5"):
+            read_keras(broken)
+    with pytest.raises(UnreadableFileError, match="no such file"):
+        read_keras(tmp_path / "absent.h5")
+
+
+def crash(path: Path, shape: tuple[int, ...] | None) -> None:
+    os.abort()
+
+
+def test_a_file_that_brings_the_library_down_is_refused(
+    file: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras_import, "read_keras", crash)
+    with pytest.raises(UnreadableFileError, match=r"encoder\.h5: the HDF5 library broke down"):
+        import_encoder(file.write(tmp_path / "encoder.h5"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5"])
+def test_the_command_says_what_is_no_file(content: bytes, xherald: Callable[..., CliResult], tmp_path: Path) -> None:
+    (tmp_path / "encoder.h5").write_bytes(content)
+    answer = xherald("encoder", "import", tmp_path / "encoder.h5", "--out", tmp_path / "out")
+    assert (answer.exit_code, answer.stderr.count("\n")) == (1, 1)
+    assert "encoder.h5: no sound HDF5 file" in answer.stderr
+
+
+def test_what_is_refused_leaves_nothing(xherald: Callable[..., CliResult], file: Written, tmp_path: Path) -> None:
+    file.settings("conv")["activation"] = "tanh"
+    answer = xherald("encoder", "import", file.write(tmp_path / "encoder.h5"), "--out", tmp_path / "out")
+    assert answer.exit_code == 1
+    assert answer.stderr.count("\n") == 1
+    assert "layer conv (Conv2D): activation 'tanh'" in answer.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder.h5"]

@@ -1,0 +1,169 @@
+"""Files broken in every way that must be refused by name: ``BAD_FILES``, each with the words of its refusal."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from event_files import Photons, gti_table, some_photons, table, whole_exposure, write, write_chandra
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that must be refused.
+
+    Parameters
+    ----------
+    name : str
+    make : callable
+        Writes it into a folder and answers its path.
+    reason : str
+        Words of the refusal.
+    by_scan : bool
+        Whether reading it is right and only the scan must refuse.
+    """
+
+    name: str
+    make: Callable[[Path], Path]
+    reason: str
+    by_scan: bool = False
+
+
+def _chandra(folder: Path, name: str, photons: Photons | None = None, **changes: object) -> Path:
+    return write_chandra(folder / f"{name}.fits", some_photons(60) if photons is None else photons, **changes)  # type: ignore[arg-type]
+
+
+def _truncated_gzip(folder: Path) -> Path:
+    path = write_chandra(folder / "truncated_gzip.fits.gz", some_photons(2000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
+
+
+def _corrupt_gzip(folder: Path) -> Path:
+    path = write_chandra(folder / "corrupt_gzip.fits.gz", some_photons(2000))
+    whole = bytearray(path.read_bytes())
+    whole[-8:-4] = b"\0\0\0\0"  # the checksum
+    path.write_bytes(whole)
+    return path
+
+
+def _truncated_fits(folder: Path) -> Path:
+    path = _chandra(folder, "truncated_fits", some_photons(2000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
+
+
+def _empty(folder: Path) -> Path:
+    path = folder / "zero_bytes.fits"
+    path.touch()
+    return path
+
+
+def _no_events_table(folder: Path) -> Path:
+    path = folder / "no_events.fits"
+    return write(path, [gti_table("GTI", [(0, 1)], {})], {"TELESCOP": "CHANDRA", "INSTRUME": "ACIS"})
+
+
+def _with_value(folder: Path, name: str, column: str, value: float) -> Path:
+    photons = some_photons(60)
+    values = (photons.time if column == "time" else photons.energy * 1e3).copy()
+    values[[3, 17]] = value
+    return _chandra(folder, name, photons, columns={column: values})
+
+
+def _one_frame(folder: Path) -> Path:
+    photons = some_photons(60)
+    together = np.full(60, photons.time[0])
+    return _chandra(folder, "one_frame", photons, columns={"time": together})
+
+
+def _overlapping(folder: Path) -> Path:
+    photons = some_photons(60)
+    ((start, stop),) = whole_exposure(photons)[0]
+    middle = (start + stop) / 2
+    return _chandra(folder, "overlapping_gtis", photons, gti={0: [(start, middle + 10), (middle, stop)]})
+
+
+def _claims_trillion_rows(folder: Path) -> Path:
+    path = _chandra(folder, "trillion_rows")
+    whole = path.read_bytes()
+    with fits.open(path) as units:
+        said = f"NAXIS2  = {units['EVENTS'].header['NAXIS2']:>20}".encode()
+    path.write_bytes(whole.replace(said, f"NAXIS2  = {10**12:>20}".encode(), 1))
+    return path
+
+
+def _gzip_bomb(folder: Path) -> Path:
+    """A good file with 512 MiB of zeros behind it, half a megabyte on disk."""
+    good = _chandra(folder, "bomb_core")
+    path = folder / "gzip_bomb.fits.gz"
+    zeros = bytes(2**20)
+    with gzip.open(path, "wb", compresslevel=1) as bomb, good.open("rb") as core:
+        shutil.copyfileobj(core, bomb)
+        for _ in range(512):
+            bomb.write(zeros)
+    good.unlink()
+    return path
+
+
+def _dangling_link(folder: Path) -> Path:
+    path = folder / "dangling.fits"
+    path.symlink_to(folder / "nowhere.fits")
+    return path
+
+
+def _directory(folder: Path) -> Path:
+    path = folder / "directory.fits"
+    path.mkdir()
+    return path
+
+
+BAD_FILES: tuple[BadFile, ...] = (
+    BadFile("missing", lambda folder: folder / "missing.fits", "no such file"),
+    BadFile("directory", _directory, "a directory"),
+    BadFile("dangling link", _dangling_link, "a link to"),
+    BadFile("zero bytes", _empty, "zero bytes"),
+    BadFile("truncated gzip", _truncated_gzip, "truncated"),
+    BadFile("corrupt gzip", _corrupt_gzip, "corrupt gzip"),
+    BadFile("truncated FITS", _truncated_fits, "truncated"),
+    BadFile("no EVENTS", _no_events_table, "holds no events table"),
+    BadFile("zero events", lambda f: _chandra(f, "zero_events", some_photons(60)[:0], gti={0: [(0, 9)]}), "no events"),
+    BadFile("one event", lambda f: _chandra(f, "one_event", some_photons(60)[:1]), "one event", by_scan=True),
+    BadFile("all events in one frame", _one_frame, "one frame", by_scan=True),
+    BadFile("NaN times", lambda f: _with_value(f, "nan_times", "time", np.nan), "2 of 60 times are not finite"),
+    BadFile("NaN energies", lambda f: _with_value(f, "nan_energies", "energy", np.nan), "energies are not finite"),
+    BadFile("absent GTIs", lambda f: _chandra(f, "absent_gtis", gti={}), "no good-time intervals", by_scan=True),
+    BadFile("empty GTIs", lambda f: _chandra(f, "empty_gtis", gti={0: []}), "empty"),
+    BadFile("overlapping GTIs", _overlapping, "good-time intervals of CCD 0 overlap"),
+    BadFile("events outside every GTI", lambda f: _chandra(f, "outside", gti={0: [(1.0, 2.0)]}), "all 60 events lie"),
+    BadFile("no MJDREF", lambda f: _no_mjdref(f), "no MJDREF"),
+    BadFile(
+        "unknown mission",
+        lambda f: write(f / "unknown.fits", [_nowhere_events()], {"TELESCOP": "UHURU", "INSTRUME": "PC1"}),
+        "no adapter claims this file: UHURU / PC1",
+    ),
+    BadFile("string TCRVL", lambda f: _chandra(f, "string_wcs", header={"TCRVL11": "83.8"}), "TCRVL11 = '83.8'"),
+    BadFile("absent TCRVL", lambda f: _chandra(f, "absent_wcs", header={"TCRVL12": None}), "TCRVL12 is absent"),
+    BadFile("unparsable TIMEZERO", lambda f: _chandra(f, "timezero", header={"TIMEZERO": "none"}), "TIMEZERO"),
+    BadFile("10^12 rows", _claims_trillion_rows, "larger than limit"),
+    BadFile("gzip bomb", _gzip_bomb, "decompression bomb"),
+)
+
+
+def _no_mjdref(folder: Path) -> Path:
+    path = _chandra(folder, "no_mjdref")
+    with fits.open(path, mode="update") as units:
+        for unit in units:
+            unit.header.remove("MJDREF", ignore_missing=True)
+    return path
+
+
+def _nowhere_events() -> fits.BinTableHDU:
+    return table("EVENTS", [("TIME", "D", "s", [1.0, 2.0]), ("PI", "J", "chan", [1, 2])], {})

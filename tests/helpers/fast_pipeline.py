@@ -1,0 +1,79 @@
+"""A road of a millisecond for tests of the stream, and small drops for it: tables of photons, bursts among them.
+
+What a file holds says what becomes of it: more than 20 photons are a candidate; a source named after a misfortune has
+that befall its worker.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, Run
+from xherald.daemon.jobs.drop_results import Result
+from xherald.daemon.jobs.processing import Fault, JobResult, Task
+from xherald.detector.configuration.configuration import Configuration, load_configuration
+
+RUN = Run("test", "test", "test@1", "test@1")
+BURST = 21
+
+
+def light(task: Task, _configuration: Any) -> JobResult:
+    """What a worker does with a file of `drop_file`."""
+    lines = task.path.read_text().splitlines()[1:]
+    name = lines[0].split(",")[0]
+    match name:
+        case "killer":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "slow":
+            time.sleep(1.0)
+        case "bad":
+            return JobResult(task.drop_id, None, Fault.FILE, f"{task.path}: photons that cannot be")
+        case "defect":
+            return JobResult(task.drop_id, None, Fault.DEFECT, f"{task.path}: ZeroDivisionError: x", "Traceback …")
+        case "hindered":
+            # Something is in the way until somebody clears it.
+            if (task.path.parent / ".hindrance").exists():
+                return JobResult(task.drop_id, None, Fault.TRANSIENT, "no space left")
+    obs_id, _, version = task.path.stem.partition("_v")
+    found = DetectionRecord(name, 10.0, 20.0, len(lines), 1e3, "flare", false_alarm_probability=1e-9, far_hz=1e-9)
+    exposure = ObservationRecord("TEST", "CAMERA", obs_id, processing_version=version or "1", detections=(found,))
+    candidate_id = f"XH-{task.path.stem}"
+    evidence = {"candidate_id": candidate_id, "kind": "flare", "obs_id": obs_id}
+    candidates = (CandidateRecord(candidate_id, 0, "flare", far_hz=1e-9, evidence=evidence),)
+    is_burst = len(lines) >= BURST
+    return JobResult(
+        task.drop_id, Result((exposure,), candidates if is_burst else (), ((0, 1e-9 if is_burst else 0.7),), RUN)
+    )
+
+
+def drop_file(folder: Path, name: str, source: str = "plain", *, burst: bool = False, offset: float = 0.0) -> Path:
+    """A table of photons, put into place whole; each name's content is its own."""
+    path = folder / f"{name}.csv"
+    count, seed = (BURST if burst else 5), zlib.crc32(name.encode())
+    rows = "".join(f"{source},{offset + seed + 3.7 * i:.2f},{1000 + 10 * i}\n" for i in range(count))
+    part = folder / f".{name}.part"
+    part.write_text(f"obsreg_id,time,energy\n{rows}")
+    os.utime(part, (1.7e9, 1.7e9))
+    part.replace(path)
+    return path
+
+
+def configured(folder: Path, sink: Path | None, **stream: Any) -> Configuration:
+    """A configuration that watches a folder, quick in everything."""
+    import json
+
+    quick = {"settle_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1, "retry_s": 0.1}
+    quick |= {"metrics_port": 0, "spool": str(folder.parent / "spool")}
+    source = {"kind": "folder", "path": str(folder), "every_s": 0.3}
+    environment = {
+        "XHERALD_STREAM__SOURCES": json.dumps({"here": source}),
+        **{f"XHERALD_STREAM__{key.upper()}": json.dumps(value) for key, value in (quick | stream).items()},
+    }
+    if sink is not None:
+        environment["XHERALD_ALERTS__SINKS"] = json.dumps({"file": {"kind": "jsonl", "path": str(sink)}})
+    return load_configuration(None, environment)

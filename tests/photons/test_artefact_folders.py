@@ -1,0 +1,112 @@
+"""Artefacts are whole or not there: hashed, never changed, refused when anything about them is off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xherald.photons.artefact_folders import (
+    MANIFEST,
+    load_arrays,
+    new_artefact,
+    open_artefact,
+    read_manifest,
+    save_arrays,
+    save_json,
+)
+from xherald.photons.errors import ArtefactError
+
+
+@pytest.fixture
+def artefact(tmp_path: Path) -> Path:
+    folder = tmp_path / "things" / "1"
+    with new_artefact(folder, "thing") as (part, about):
+        about["seed"] = 11
+        (part / "deep").mkdir()
+        save_arrays(part / "deep" / "arrays.npz", a=np.arange(3), b=np.eye(2))
+        save_json(part / "more.json", {"x": 1.5})
+    return folder
+
+
+def test_what_was_written_is_read(artefact: Path) -> None:
+    manifest = open_artefact(artefact, "thing")
+    assert manifest.about == {"seed": 11}
+    assert set(manifest.files) == {"deep/arrays.npz", "more.json"}
+    arrays = load_arrays(artefact / "deep" / "arrays.npz", "a", "b")
+    assert np.array_equal(arrays["a"], np.arange(3))
+    assert [path.name for path in artefact.parent.iterdir()] == ["1"]
+
+
+def test_an_artefact_never_changes(artefact: Path) -> None:
+    before = {path: path.read_bytes() for path in artefact.rglob("*") if path.is_file()}
+    with (
+        pytest.raises(ArtefactError, match="exists already, and an artefact never changes"),
+        new_artefact(artefact, "thing"),
+    ):
+        pass
+    assert {path: path.read_bytes() for path in artefact.rglob("*") if path.is_file()} == before
+
+
+def test_nothing_is_left_of_one_that_failed(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_artefact(tmp_path / "x", "thing") as (part, _):
+            save_json(part / "a.json", {})
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def _changed(folder: Path) -> None:
+    path = folder / "deep" / "arrays.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (_changed, r"deep/arrays.npz: changed since it was written"),
+        (lambda folder: (folder / "more.json").unlink(), r"more.json: missing, though the manifest names it"),
+        (lambda folder: (folder / "deep" / "new.npz").write_bytes(b"x"), r"deep/new.npz: not named by the manifest"),
+        (lambda folder: (folder / MANIFEST).unlink(), r"has no manifest.json: it is no thing, or was not finished"),
+        (lambda folder: (folder / MANIFEST).write_text("{"), r"manifest.json: cannot be read"),
+        (lambda folder: (folder / MANIFEST).write_text("[]"), r"manifest.json: holds no object"),
+        (lambda folder: (folder / MANIFEST).write_text('{"kind": "thing"}'), r"names no files with their hashes"),
+        (lambda folder: (folder / MANIFEST).write_text("{}"), r"is no artefact, not a thing"),
+    ],
+)
+def test_what_was_harmed_is_refused(artefact: Path, harm, said: str) -> None:
+    harm(artefact)
+    with pytest.raises(ArtefactError, match=said):
+        open_artefact(artefact, "thing")
+
+
+def test_one_of_another_kind_is_refused(artefact: Path) -> None:
+    with pytest.raises(ArtefactError, match="is of kind 'thing', not a encoder"):
+        read_manifest(artefact, "encoder")
+    with pytest.raises(ArtefactError, match="no such folder"):
+        read_manifest(artefact / "nowhere", "thing")
+
+
+def test_arrays_of_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="array a holds objects"):
+        save_arrays(tmp_path / "a.npz", a=np.array([{}], dtype=object))
+    np.savez(tmp_path / "b.npz", a=np.array([{}], dtype=object))
+    with pytest.raises(ArtefactError, match=r"b.npz: cannot be read: .*allow_pickle"):
+        load_arrays(tmp_path / "b.npz")
+    np.savez(tmp_path / "c.npz", a=np.zeros(1))
+    with pytest.raises(ArtefactError, match="has no array b"):
+        load_arrays(tmp_path / "c.npz", "b")
+    (tmp_path / "d.npz").write_bytes(b"PK\x03\x04broken")
+    with pytest.raises(ArtefactError, match=r"d.npz: cannot be read"):
+        load_arrays(tmp_path / "d.npz")
+
+
+def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        save_json(tmp_path / "a.json", {"x": float("nan")})

@@ -1,0 +1,128 @@
+"""Sources that dither over a chip's edge stay steady; the path comes from the events alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from read_files import observe
+from simulated_fields import CHANDRA, PointSource, simulated_field
+
+from xherald.photons import ChipLayout, Observation
+from xherald.photons.apertures import aperture_at
+from xherald.photons.dither import dither_path
+from xherald.photons.extraction import extract
+from xherald.photons.statistics import assess
+
+AMPLITUDE = 16 / 0.492
+PERIODS = 1000.0, 707.0
+TURN = math.radians(33.0)
+EDGE = 250.0
+"""Half the side of the simulated chip, pixels."""
+
+
+def aim(time: np.ndarray) -> np.ndarray:
+    """Chandra's Lissajous figure, sky pixels."""
+    return AMPLITUDE * np.column_stack([np.sin(2 * np.pi * time / period) for period in PERIODS])
+
+
+def dithered(sources: list[PointSource], seed: int = 1) -> Observation:
+    """A field seen through one chip under a dithering telescope: only events on the chip are kept."""
+    whole = simulated_field(seed, 6000.0, sources, layout=replace(CHANDRA, side=320.0))
+    events = whole.events
+    sky = np.column_stack([events.x, events.y]).astype(np.float64) - 4096.5
+    turn = np.array([[math.cos(TURN), -math.sin(TURN)], [math.sin(TURN), math.cos(TURN)]])
+    focal = (sky - aim(events.time)) @ turn
+    on = (np.abs(focal) < EDGE).all(axis=1)
+    chip = np.floor(focal[on] + EDGE) + 1
+    columns = {"detx": focal[on, 0], "dety": focal[on, 1], "chipx": chip[:, 0], "chipy": chip[:, 1]}
+    kept = replace(
+        events,
+        **{name: getattr(events, name)[on] for name in ("time", "x", "y", "energy", "detector")},
+        row=np.arange(np.count_nonzero(on), dtype=np.int32),
+    )
+    layout = ChipLayout(chip=("chipx", "chipy"), focal=("detx", "dety"))
+    return replace(
+        whole,
+        load_events=lambda: kept,
+        load_columns=lambda *names: tuple(columns[name] for name in names),
+        chips=layout,
+    )
+
+
+def at_edge(along: float, depth: float) -> tuple[float, float]:
+    """Place, arcsec from the middle, so many pixels along an edge of the chip and within it."""
+    turn = np.array([[math.cos(TURN), -math.sin(TURN)], [math.sin(TURN), math.cos(TURN)]])
+    x, y = (np.array([EDGE - depth, along]) @ turn.T) * 0.492
+    return float(x), float(y)
+
+
+def verdicts(observation: Observation, places: list[tuple[float, float]]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+    projection = observation.require_projection()
+    apertures = []
+    for i, (x, y) in enumerate(places):
+        ra, dec = projection.to_sky(4096.5 + x / 0.492, 4096.5 + y / 0.492)
+        apertures.append(aperture_at(observation, float(ra), float(dec), str(i), "test"))
+    batch = extract(observation, apertures)
+    return assess(batch).p_value, [one.flags for one in batch.identities]
+
+
+def test_the_path_is_the_aim() -> None:
+    observation = dithered([])
+    path = dither_path(observation)
+    assert path is not None
+    middle = 0.5 * (path.edges[1:] + path.edges[:-1])
+    off = path.shift - aim(middle)
+    # The path's zero is the mean aim of the events; 16 s of dither at its fastest are 4 pixels.
+    assert np.abs(off - off.mean(axis=0)).max() < 4.0
+    assert np.abs(off - off.mean(axis=0)).std() < 1.0
+
+
+def test_steady_sources_at_an_edge_are_no_dips() -> None:
+    places = [at_edge(along, depth) for along, depth in ((-120, 5), (-40, 15), (40, 25), (120, 32))]
+    observation = dithered([PointSource(x, y, 400) for x, y in places])
+    known, flags = verdicts(observation, places)
+    unknown, _ = verdicts(replace(observation, chips=None), places)
+    assert all("crosses_chip_edge" in one for one in flags)
+    # The deeper within the chip, the shorter it is off; not to know of the edge makes a dip of the first at least.
+    assert unknown.min() < 1e-6
+    assert (unknown < 0.1).all()
+    assert (known > 1e-3).all()
+
+
+def test_sources_far_from_edges_are_left_as_they_are() -> None:
+    observation = dithered([PointSource(10.0, -20.0, 100)])
+    known, ((*flags,),) = verdicts(observation, [(10.0, -20.0)])
+    unknown, _ = verdicts(replace(observation, chips=None), [(10.0, -20.0)])
+    assert "crosses_chip_edge" not in flags
+    assert known == pytest.approx(unknown)
+
+
+def test_a_burst_at_an_edge_is_still_a_burst() -> None:
+    x, y = at_edge(0, 20)
+    observation = dithered([PointSource(x, y, 100), PointSource(x, y, 40, start=9000.0, stop=9600.0)])
+    (p,), _ = verdicts(observation, [(x, y)])
+    assert p < 1e-6
+
+
+def test_too_few_events_tell_no_path() -> None:
+    observation = dithered([])
+    names = ("time", "x", "y", "energy", "detector", "row")
+    few = replace(observation.events, **{name: getattr(observation.events, name)[:50] for name in names})
+    assert dither_path(replace(observation, load_events=lambda: few)) is None
+    assert dither_path(replace(observation, chips=None)) is None
+
+
+def test_orion_s_stars_at_chip_edges_do_not_go_out(data: Path) -> None:
+    # Bright stars of ObsID 29128 that lose all their photons for 450 to 930 s while off CCD 3.
+    observation = observe(data / "chandra" / "acisf29128N001_evt2.fits.gz")
+    places = [(83.79448, -5.39565), (83.73294, -5.38681), (83.82631, -5.37699)]
+    apertures = [aperture_at(observation, ra, dec, str(i), "test") for i, (ra, dec) in enumerate(places)]
+    aware = assess(extract(observation, apertures))
+    events = observation.events
+    unaware = assess(extract(replace(observation, chips=None, load_events=lambda: events), apertures))
+    assert (unaware.p_value < 1e-6).all()
+    assert (aware.p_value > 1e-3).all()

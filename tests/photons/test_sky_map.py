@@ -1,0 +1,160 @@
+"""The coarse map of an exposure: what a look at a place of it finds, and what the store keeps of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulated_fields import CHANDRA, DEC, RA, XMM, Layout, PointSource, on_two_detectors, simulated_field
+
+from xherald.catalog_store.ledger.field_tiles import is_whole, map_of, tiles_about, tiles_of
+from xherald.photons import Observation
+from xherald.photons.errors import StoreError
+from xherald.photons.extraction import extract
+from xherald.photons.sky_map import SkyMap, pixel_of
+from xherald.photons.source_detection import find_sources
+from xherald.photons.source_detection.map_field import held_fractions, map_field
+
+ENERGY = 1.5
+EXPOSURE = 20_000.0
+
+
+def mapped(observation: Observation) -> SkyMap:
+    apertures = find_sources(observation)
+    batch = extract(observation, apertures)
+    sky = map_field(observation, apertures, batch.counts, batch.background_counts, ENERGY)
+    assert sky is not None
+    return sky
+
+
+def place(west: float, north: float) -> tuple[float, float]:
+    """A place so many arcsec from the middle, deg, as `PointSource` counts them."""
+    dec = DEC + north / 3600
+    return RA - west / 3600 / np.cos(np.radians(dec)), dec
+
+
+@pytest.mark.parametrize(("layout", "background"), [(CHANDRA, 8_000), (XMM, 20_000)])
+def test_a_map_holds_the_photons_and_what_the_background_explains(layout: Layout, background: int) -> None:
+    observation = simulated_field(1, background, layout=layout)
+    sky = mapped(observation)
+    assert np.all(np.diff(sky.pixels) > 0)
+    # Pixels of the rim whose quarters all lie outside hold a few photons.
+    assert 0.97 * len(observation.events) <= sky.counts.sum() <= len(observation.events)
+    # Poisson, and the footprint's rim, which the outermost photons tell to a few thousandths.
+    assert sky.background.sum() == pytest.approx(background, abs=4 * np.sqrt(background) + 0.01 * background)
+    assert sky.livetime.max() == pytest.approx(EXPOSURE)
+
+
+@pytest.mark.parametrize("layout", [CHANDRA, XMM])
+def test_a_source_s_rate_is_read_wherever_it_lies(layout: Layout) -> None:
+    rng, counts = np.random.default_rng(2), 4000
+    reach = 0.35 * layout.side
+    places = rng.uniform(-reach, reach, (6, 2))
+    for number, (west, north) in enumerate(places.tolist()):
+        sky = mapped(simulated_field(number, 4_000, [PointSource(west, north, counts)], layout=layout))
+        look = sky.look(*place(west, north), 0.5)
+        assert look is not None
+        assert 0.85 * EXPOSURE < look.exposure_s <= EXPOSURE
+        rate = (look.counts - look.background) / look.exposure_s
+        # Poisson; and each sample of the point spread stands for a thousandth of the photons.
+        assert rate == pytest.approx(counts / EXPOSURE, rel=4 / np.sqrt(counts) + 0.02)
+
+
+def test_where_nothing_is_counts_are_the_background_s() -> None:
+    sky = mapped(simulated_field(3, 20_000, [PointSource(60, 60, 2000)]))
+    rng = np.random.default_rng(4)
+    looks = [sky.look(*place(*rng.uniform(-200, 0, 2)), 0.5) for _ in range(400)]
+    assert all(one is not None for one in looks)
+    counts = np.array([one.counts for one in looks if one is not None])
+    expected = np.array([one.background for one in looks if one is not None])
+    pulls = (counts - expected) / np.sqrt(expected)
+    # Looks share pixels here and there, so that the mean scatters somewhat more than that of 400.
+    assert abs(pulls.mean()) < 0.25
+    assert pulls.std() == pytest.approx(1, abs=0.2)
+
+
+def test_beside_the_detectors_nothing_was_seen() -> None:
+    sky = mapped(simulated_field(5, 5_000))
+    assert sky.look(*place(0, 0)) is not None
+    for west, north in ((400.0, 0.0), (0.0, -400.0), (90_000.0, 0.0)):
+        assert sky.look(*place(west, north)) is None
+    assert sky.look(RA + 180, -DEC) is None
+
+
+def test_livetime_is_that_of_the_detector_that_looked() -> None:
+    observation = on_two_detectors(simulated_field(6, 20_000), np.array([[0.0, 8_000.0]]))
+    sky = mapped(observation)
+    first, second = sky.look(*place(-120, 0)), sky.look(*place(120, 0))
+    assert first is not None
+    assert second is not None
+    held = first.exposure_s / EXPOSURE
+    assert 0.85 < held <= 1
+    assert second.exposure_s == pytest.approx(0.9 * 8_000 * held, rel=0.03)
+
+
+def test_an_aperture_holds_as_much_as_the_point_spread_says() -> None:
+    observation = simulated_field(7, 2_000, [PointSource(0, 0, 300), PointSource(100, 100, 300)])
+    apertures = find_sources(observation)
+    held = held_fractions(observation, apertures, ENERGY)
+    assert held is not None
+    assert np.all((held > 0.899) & (held < 0.97))
+    assert held_fractions(replace(observation, point_spread=None), apertures, ENERGY) is None
+
+
+def test_without_an_image_there_is_no_map() -> None:
+    observation = simulated_field(8, 2_000)
+    for without in ({"projection": None}, {"point_spread": None}, {"per_source_id": "12"}):
+        assert map_field(replace(observation, **without), [], [], [], ENERGY) is None
+
+
+# What is kept
+
+
+@pytest.fixture(scope="module")
+def sky() -> SkyMap:
+    return mapped(simulated_field(9, 8_000, [PointSource(0, 0, 300)]))
+
+
+def test_tiles_give_the_map_again(sky: SkyMap) -> None:
+    tiles = tiles_of(sky, ENERGY)
+    again = map_of(tiles)
+    assert (again.order, again.pointing) == (sky.order, sky.pointing)
+    np.testing.assert_array_equal(again.pixels, sky.pixels)
+    np.testing.assert_array_equal(again.counts, sky.counts)
+    # Half a step of 2^(1/24).
+    np.testing.assert_allclose(again.background, sky.background, rtol=0.0146)
+    np.testing.assert_allclose(again.livetime, sky.livetime, rtol=0.0146)
+    assert again.point_spread.king(3.3) == pytest.approx(sky.point_spread.king(3.3))
+    assert sum(len(one.content) for one in tiles) < 30_000
+
+
+@given(st.floats(-200, 200), st.floats(-200, 200), st.floats(0, 3))
+def test_a_few_tiles_answer_as_all_do(sky: SkyMap, west: float, north: float, error: float) -> None:
+    tiles, where = tiles_of(sky, ENERGY), place(west, north)
+    about = set(tiles_about(*where))
+    some = [one for one in tiles if one.uniq in about]
+    whole, few = map_of(tiles).look(*where, error), map_of(some).look(*where, error)
+    assert whole is not None
+    assert few is not None
+    assert (few.counts, few.background, few.exposure_s) == (whole.counts, whole.background, whole.exposure_s)
+
+
+@given(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
+def test_a_place_is_in_a_tile_about_it_anywhere_on_the_sky(ra: float, dec: float) -> None:
+    about = tiles_about(ra, dec)
+    for order in (6, 9, 12, 15, 18):
+        tile = order - 6
+        assert int(pixel_of(ra, dec, tile)) + 4 * 4**tile in about
+
+
+def test_a_damaged_tile_is_told(sky: SkyMap) -> None:
+    tile = tiles_of(sky, ENERGY)[0]
+    assert is_whole(tile)
+    for content in (tile.content[:-20], b"", b"x" * 50, tile.content[:30] + b"\x00\x01" + tile.content[32:]):
+        broken = replace(tile, content=content)
+        assert not is_whole(broken)
+        with pytest.raises(StoreError, match="damaged"):
+            map_of([broken])

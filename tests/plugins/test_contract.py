@@ -1,0 +1,208 @@
+"""The contract stays what it was for as long as its version says so; a plugin for another is explained and left out."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from contract_names import MODULES, public_names, recorded
+
+from xherald.detector.plugin_support.conformance import RULES
+from xherald.photons.errors import ConfigError, PluginError
+from xherald.plugins import CONTRACT_VERSION, Options, PluginHost, hookspecs
+from xherald.plugins.contract_version import agreement
+from xherald.plugins.plugin_help import options_of
+
+DOCUMENT = (ROOT / "docs" / "contract.md").read_text()
+FIRST, SECOND = (int(part) for part in CONTRACT_VERSION.split("."))
+
+
+def test_no_name_goes_while_the_first_number_stands() -> None:
+    names = public_names()
+    for version, before in recorded().items():
+        if int(version.split(".")[0]) == FIRST:
+            gone = sorted(before - names)
+            assert not gone, f"of contract {version}; raise the first number of CONTRACT_VERSION, or keep them"
+
+
+def test_no_name_comes_without_the_second_number() -> None:
+    assert CONTRACT_VERSION in recorded(), "say python tests/helpers/contract_names.py and commit what it writes"
+    fresh = sorted(public_names() - recorded()[CONTRACT_VERSION])
+    assert not fresh, "raise the second number of CONTRACT_VERSION, then say python tests/helpers/contract_names.py"
+
+
+def test_a_name_that_goes_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = import_module("xherald.plugins")
+    monkeypatch.setattr(plugins, "__all__", [name for name in plugins.__all__ if name != "Veto"])
+    assert "xherald.plugins.Veto.flags(subjects)" in recorded()[CONTRACT_VERSION] - public_names()
+
+
+def test_every_name_is_listed_in_one_place() -> None:
+    assert f"**{CONTRACT_VERSION}**" in DOCUMENT
+    for module in MODULES:
+        section = DOCUMENT.partition(f"\n### `{module}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+        listed = set(re.findall(r"`([A-Za-z_]+)`", section))
+        assert set(import_module(module).__all__) == listed, module
+    for hook in (name for name in vars(hookspecs) if name.startswith("register_")):
+        assert f"`{hook}`" in DOCUMENT
+
+
+def test_every_rule_is_listed() -> None:
+    for kind, rules in RULES.items():
+        section = DOCUMENT.partition(f"\n### {kind}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+        listed = dict(re.findall(r"^\| `([a-z-]+)` \| (.*?) \|$", section, re.MULTILINE))
+        assert listed == {rule.id: rule.says for rule in rules}, kind
+
+
+# --- what a plugin states ---
+
+
+@pytest.mark.parametrize(
+    ("stated", "offered", "said"),
+    [
+        ("1.0", "1.0", ""),
+        ("1.0", "1.7", ""),
+        ("1.8", "1.7", "written for contract 1.8, this is 1.7"),
+        (None, "1.0", 'add XHERALD_CONTRACT = "1.0"'),
+    ],
+)
+def test_what_fits_is_taken_and_told(stated: object, offered: str, said: str) -> None:
+    told = agreement(stated, offered)
+    assert said in told
+    assert bool(said) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("stated", "offered", "said"),
+    [
+        ("1.9", "2.0", "ask its authors for a newer one"),
+        ("2.0", "1.9", "install a newer xherald"),
+        ("one", "1.0", "is no version"),
+        (1.0, "1.0", "is no version"),
+    ],
+)
+def test_another_first_number_is_refused(stated: object, offered: str, said: str) -> None:
+    with pytest.raises(PluginError, match=said):
+        agreement(stated, offered)
+
+
+PLUGIN = """
+from xherald.plugins import Options, Representation, hookimpl
+{first}
+class Mine(Representation):
+    "Mine."
+    name = "{name}"
+    def shape(self, options):
+        return (1,)
+    def transform(self, batch, options):
+        raise KeyError("broken")
+
+@hookimpl
+def register_representations(register):
+    register(Mine())
+"""
+
+
+def written(folder: Path, name: str, first: str = "") -> Path:
+    path = folder / f"{name}.py"
+    path.write_text(PLUGIN.format(first=first, name=name))
+    return path
+
+
+def test_a_module_states_its_contract(tmp_path: Path) -> None:
+    files = [
+        written(tmp_path, "stated", f'XHERALD_CONTRACT = "{CONTRACT_VERSION}"'),
+        written(tmp_path, "silent"),
+        written(tmp_path, "other", f'XHERALD_CONTRACT = "{FIRST + 1}.0"'),
+    ]
+    host = PluginHost(files=files, sources=())
+    assert list(host.representations) == ["stated", "silent"]
+    assert [(one.contract, bool(one.note)) for one in host.records] == [(CONTRACT_VERSION, False), ("", True)]
+    (failure,) = host.failures
+    assert (failure.name, failure.kind) == ("other", "")
+    assert f"written for contract {FIRST + 1}.0, this is {CONTRACT_VERSION}" in failure.reason
+
+
+def test_what_comes_with_the_contract_was_written_for_it() -> None:
+    assert {(one.contract, one.note) for one in PluginHost().records if one.package == "xherald"} == {
+        (CONTRACT_VERSION, "")
+    }
+
+
+@pytest.mark.parametrize(
+    "first", ["raise SystemExit(3)", "from xherald.photons.errors import PluginError\nraise PluginError('no')"]
+)
+def test_whatever_a_module_raises_at_import_harms_no_other(tmp_path: Path, first: str) -> None:
+    host = PluginHost(files=[written(tmp_path, "bad", first), written(tmp_path, "good")], sources=())
+    assert list(host.representations) == ["good"]
+    assert [one.name for one in host.failures] == ["bad"]
+
+
+def test_two_plugins_of_one_name_in_one_module_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "twice")
+    path.write_text(path.read_text() + "    register(Mine())\n")
+    host = PluginHost(files=[path], sources=())
+    assert host.representations == {}
+    assert "two plugins of one name" in host.failures[0].reason
+
+
+# --- order ---
+
+
+def test_plugins_are_asked_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+    files = [written(tmp_path, name) for name in ("one", "two", "three")]
+    assert list(PluginHost(files=files, sources=()).representations) == ["one", "two", "three"]
+    assert list(PluginHost(files=files, sources=(), order=("three", "one")).representations) == ["three", "one", "two"]
+    vetoes = list(PluginHost().vetoes)
+    assert list(PluginHost(order=("truncated", "vetoes")).vetoes) == [
+        "truncated",
+        *(v for v in vetoes if v != "truncated"),
+    ]
+    with pytest.raises(ConfigError, match=r"plugins\.order: no plugin or entry point is named 'four'"):
+        PluginHost(files=files, sources=(), order=("four",))
+
+
+# --- what is told of options ---
+
+
+class Above(Options):
+    """What others share.
+
+    Parameters
+    ----------
+    shared, other : int — of all
+    """
+
+    shared: int = 1
+    other: int = 2
+
+
+class Own(Above):
+    """Own.
+
+    Parameters
+    ----------
+    path : str
+        Where it is,
+        in two lines.
+    shared
+        See `Above`.
+    """
+
+    path: str
+    seconds: tuple[float, float] = (0.5, 7.0)
+
+
+def test_options_are_told_with_types_defaults_and_descriptions() -> None:
+    told = {one.name: one for one in options_of(Own)}
+    assert list(told) == ["shared", "other", "path", "seconds"]
+    assert (told["path"].required, told["path"].default, told["path"].description) == (
+        True, None, "Where it is, in two lines.",
+    )  # fmt: skip
+    assert (told["shared"].default, told["shared"].description) == (1, "of all")
+    assert (told["seconds"].default, told["seconds"].description, told["seconds"].kind) == (
+        [0.5, 7.0], "", "tuple[float, float]",
+    )  # fmt: skip
