@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import Identity, TimeReference
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import PhotonError, UnreadableFileError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAYBE_NUMBERS", "NUMBERS", "TEXT", "Form", "in_good_time"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 TEXT: Final = ("obsreg_id", "mission", "instrument", "obs_id")
 NUMBERS: Final = (

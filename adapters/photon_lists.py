@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from xherald.adapters.reading.byte_streams import GIB, check_path
 from xherald.photons import EventBatch
+from xherald.photons.arrays import I64
 from xherald.photons.errors import FileError, OversizeFileError, PhotonError, UnreadableFileError
 from xherald.plugins import ReadLimits
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "as_table", "batch_of", "is_ragged", "open_ragged", "read_batch", "write_batch"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 PHOTONS: Final = ("time_s", "energy_kev")
 INTERVALS: Final = ("gti_start_s", "gti_stop_s", "gti_fraction")

@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from xherald.adapters.reading.byte_streams import GIB, check_path
 from xherald.photons import EventBatch, Identity, TimeReference
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileError
 from xherald.plugins import InstrumentAdapter, Options, ReadLimits, hookimpl
 
@@ -41,8 +42,6 @@ THREADS_FROM_BYTES = 2**20
 NO_GOOD_TIMES = "good_times_unknown"
 PHOTONS_OUTSIDE = "photons_outside_good_times"
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 

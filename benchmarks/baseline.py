@@ -14,9 +14,10 @@ from sklearn.cluster import DBSCAN
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from xherald.photons.arrays import F64
+
 __all__ = ["clusters", "cubes", "maps", "pca", "tsne"]
 
-F64 = NDArray[np.float64]
 
 ENERGY_RANGE = (np.log10(500.0), np.log10(7000.0))
 """log10 of eV."""

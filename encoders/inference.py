@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32
 from xherald.photons.artefact_folders import open_artefact
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.photons.threads import in_threads
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SHIPPED", "Encoder", "encoder_folder"]
 
-F32 = NDArray[np.float32]
 
 Values: TypeAlias = "F32 | csr_array"
 

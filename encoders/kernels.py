@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from xherald.photons.arrays import F32, I32, I64
 
 __all__ = [
     "PANEL",
@@ -26,9 +27,6 @@ __all__ = [
     "rectify",
 ]
 
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 PANEL: Final = 16
 """Filters in a panel: one register of 512 bits, or two of 256."""

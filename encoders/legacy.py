@@ -10,8 +10,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32
 from xherald.photons.errors import ArtefactError
 
 from .bytecode import is_identity
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LegacyLayer"]
 
-F32 = NDArray[np.float32]
 
 CHANNELS_LAST: Final = "channels_last"
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32
 from xherald.photons.artefact_folders import load_arrays, load_json, new_artefact, save_arrays, save_json
 from xherald.photons.errors import ArtefactError
 
@@ -34,7 +35,6 @@ __all__ = [
     "write_encoder",
 ]
 
-F32 = NDArray[np.float32]
 
 KIND: Final = "encoder"
 """Kind of an encoder's artefact, in its manifest."""

@@ -9,7 +9,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from xherald.photons.arrays import F32, F64, I32, I64
 
 from . import kernels
 from .kernels import PANEL, ROWS, STEPS
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = ["ProductOfFew", "Rows", "Step", "steps_of"]
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

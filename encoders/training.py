@@ -13,8 +13,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32, I64
 from xherald.photons.errors import ConfigError, ReferenceDataError
 
 from .architectures import Autoencoder, autoencoder, keras_module, network_of
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Trained", "TrainingSettings", "train"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 Values: TypeAlias = "F32 | csr_array"
 Advance: TypeAlias = Callable[[int, int, str], object]

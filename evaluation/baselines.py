@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.detector.references.case_pipeline import Case, represent
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 
 from .detector_under_test import column_of, log_inverse
 
@@ -35,8 +35,6 @@ __all__ = [
     "timing_scores",
 ]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 FLARE_TESTS: Final = ("flare_averaged", "flare_scan", "bayesian_blocks", "ks", "gregory_loredo")
 DIP_TESTS: Final = ("dip_averaged", "dip_scan", "longest_gap", "bayesian_blocks", "ks", "gregory_loredo")

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, Mask
+
 from .detector_under_test import log_inverse
 from .metrics import difference, exceeding
 from .reliability import RECOVERED
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Figure", "compare"]
 
-F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 RATE: Final = 0.01
 """False positives at which events are counted as found, thresholds set by the sample's own steady sources."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
@@ -26,8 +27,6 @@ __all__ = [
     "column_of",
     "log_inverse",
 ]
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

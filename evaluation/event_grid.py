@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64, I64
 
 from .event_profiles import CELLS, DIPS, FLARES, Profile
 from .measured_spectra import COMPONENTS, absorbed_to, spectra_of
@@ -37,8 +38,6 @@ __all__ = [
     "steady_templates",
 ]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 Kind = Literal["steady", "flare", "dip"]
 

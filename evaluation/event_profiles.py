@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from xherald.photons.arrays import F64
 
 __all__ = ["CELLS", "DIPS", "FLARES", "Profile"]
 
-F64 = NDArray[np.float64]
 
 CELLS: Final = 480
 """Cells of a profile's table."""

@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from xherald.photons.arrays import F64
 
 if TYPE_CHECKING:
     from xherald.simulation.model import SourceModel
 
 __all__ = ["COMPONENTS", "Spectra", "absorbed_to", "spectra_of"]
 
-F64 = NDArray[np.float64]
 
 COMPONENTS: Final = ("same", "harder", "softer")
 """How an event's spectrum compares with that of its source."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ReferenceDataError
 
 from .baselines import DIP_TESTS, FLARE_TESTS, PublishedReference, halves_and_quarters, published_scores, timing_scores
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DETECTOR", "DIRECTIONS", "ORACLE", "Judged", "judge_parts"]
 
-F64 = NDArray[np.float64]
 
 DETECTOR: Final = "detector"
 ORACLE: Final = "oracle"

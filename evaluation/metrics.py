@@ -14,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 from .method_scores import DETECTOR, DIRECTIONS, Judged
 
 __all__ = [
@@ -29,7 +31,6 @@ __all__ = [
     "wilson",
 ]
 
-F64 = NDArray[np.float64]
 
 COUNTS: Final = (10, 20, 50, 100, 200, 501)
 """Edges of the bins of counts in which thresholds are set."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from xherald.photons.arrays import F64, I64
 
 __all__ = ["stamped"]
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .detector_under_test import DetectorResults, DetectorUnderTest
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["QUIET", "evaluate_files"]
 
-F64 = NDArray[np.float64]
 
 QUIET: Final = (
     "chandra/755_7_evt2_05_8keV.fits.gz",

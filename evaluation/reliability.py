@@ -13,7 +13,6 @@ from .metrics import wilson
 
 __all__ = ["BINS", "NOMINAL", "RECOVERED", "confusion", "false_alarms", "poisson_interval"]
 
-F64 = NDArray[np.float64]
 
 NOMINAL: Final = (0.1, 0.03, 0.01, 0.003, 0.001)
 

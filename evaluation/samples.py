@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 
 from .event_grid import COUNTS, Events, draw_grid, steady_templates
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_SEED", "TELESCOPES", "Kind", "Part", "Sources", "draw", "parts_of", "seed_of"]
 
-F64 = NDArray[np.float64]
 Kind = Literal["steady", "flare", "dip", "mixed"]
 
 FIRST_SEED: Final = 1_000_000

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.clock import null_clock
 from xherald.photons.threads import in_threads
 
@@ -23,8 +23,6 @@ from .event_profiles import CELLS, DIPS, FLARES, Profile
 
 __all__ = ["oracle_scores"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 STEPS: Final = 16
 NODES: Final = 5

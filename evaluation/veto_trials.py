@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.plugins.scoring import DetectionBatch
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "GOALS", "SIGNIFICANT_P", "VetoCount", "VetoTrials", "detection_batch_of", "veto_trials"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 SIGNIFICANT_P: Final = 1e-3
 """Timing p-value at which a detection would come out as a candidate without vetoes."""

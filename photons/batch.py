@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xherald.photons.arrays import F32, F64, I64
+
 from .errors import PhotonError
 from .events import Background, EventList, Identity
 from .gti import Exposure
 
 __all__ = ["EventBatch"]
-
-F64 = NDArray[np.float64]
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 
 def _offsets(lengths: Iterable[int]) -> I64:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 from .gti import Exposure, Gti, gti_contains
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SAMPLES", "DitherPath", "dither_path", "edge_exposures"]
 
-F64 = NDArray[np.float64]
 
 STEP_S = 16.0
 """Sampling of the path, s: at most 1″ of Chandra's dither, a third of the smallest aperture."""

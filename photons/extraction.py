@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
+
 from .apertures import off_axis_arcmin
 from .batch import EventBatch
 from .dither import SAMPLES, dither_path, edge_exposures
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 Chosen = tuple[NDArray[np.int32], I64]
 """Events of many sources, and where each source's begin."""
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 from .observation import Observation
 
 __all__ = ["Footprint", "Hull", "field_footprint"]
 
-F64 = NDArray[np.float64]
 
 _DIRECTIONS = 96
 """Directions in which the outermost photon is sought; a square's corner is missed by at most 0.05 % of its side."""

@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from xherald.photons.arrays import F64
 
 from .errors import ProjectionError
 
 __all__ = ["SkyProjection", "separation_deg"]
-
-F64 = NDArray[np.float64]
 
 
 def separation_deg(ra1: ArrayLike, dec1: ArrayLike, ra2: ArrayLike, dec2: ArrayLike) -> F64:

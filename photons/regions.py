@@ -10,15 +10,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from xherald.photons.arrays import F64, Mask
 
 from .errors import PhotonError
 from .projection import SkyProjection
 
 __all__ = ["Annulus", "Aperture", "Ellipse", "Polygon", "Shape"]
-
-F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xherald.photons.arrays import F64, I64
+
 from .pointspread import PointSpread
 from .projection import separation_deg
 
 __all__ = ["COARSEST", "FINEST", "Look", "SkyMap", "middle_of", "pixel_of", "pixel_side_arcsec"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 HELD: Final = 0.90
 """Part of a point source's photons whose pixels are summed."""

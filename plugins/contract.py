@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from xherald.photons import Aperture, EventBatch, Observation
+from xherald.photons.arrays import F32, F64
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -37,8 +38,6 @@ __all__ = [
     "Values",
 ]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 Values: TypeAlias = "F32 | csr_array"
 """What a representation makes of n sources: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""

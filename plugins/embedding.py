@@ -15,13 +15,12 @@ from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ReferenceDataError
 
 __all__ = ["place_among"]
 
-F64 = NDArray[np.float64]
 
 POWER: Final = 8
 """Of the distance: with smaller ones places stray from the nearest sources, with greater ones they obey chance more."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import F32
+from xherald.photons.arrays import F32, F64, I64
+
 from .reference import Reference
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Known", "known_of", "nearest_known"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 NEAREST: Final = 1e-6
 """Distances below this are held to be equal to it: a source is no nearer to another than to itself."""

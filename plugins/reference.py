@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import ConfigError
 
 from .contract import FittedExtractor
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BONA_FIDE_KINDS", "NeighbourIndex", "Reference", "ReferenceCase"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 BONA_FIDE_KINDS: Final = ("flare", "dip", "other")
 """Kinds of bona-fide transients, as the published list tells them apart."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import Aperture, EventBatch, Observation
+from xherald.photons.arrays import F32, F64, I64
 
 from .contract import Options, Plugin
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from .reference import Reference
 
 __all__ = ["DetectionBatch", "Flags", "Scorer", "Veto"]
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import PhotonError
 
 from .background import background_rate, even_hits, vignetted
@@ -17,8 +17,6 @@ from .telescope import Telescope
 
 __all__ = ["afterglow", "background_flare", "cosmic_ray_track", "flickering_pixel", "hot_pixel"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 AFTERGLOW_EVENTS: Final = (5, 30)
 AFTERGLOW_KEV: Final = (1.0, 6.0)

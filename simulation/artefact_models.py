@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons.errors import ConfigError
 
@@ -25,7 +24,6 @@ from .telescope import Telescope
 
 __all__ = ["ARTEFACTS", "Artefact", "add_artefacts"]
 
-F64 = NDArray[np.float64]
 
 FIRST_ORIGIN: Final = -4
 

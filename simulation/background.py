@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.gti import Gti
 
 from .energies import draw_energies
@@ -25,7 +25,6 @@ from .telescope import Telescope
 
 __all__ = ["ORIGINS", "background_rate", "even_hits", "record_background", "vignetted"]
 
-F64 = NDArray[np.float64]
 
 ORIGINS: Final = {"sky": -1, "particles": -2, "protons": -3}
 """Origin of the events of each kind, as in `Recorded`."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 
 __all__ = ["EDGES_KEV", "MIDDLE_KEV", "WIDTH_KEV", "draw_energies"]
-
-F64 = NDArray[np.float64]
 
 
 def _fixed(values: F64) -> F64:

@@ -12,6 +12,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.gti import Gti
 
 from .light_curve import LightCurve
@@ -20,7 +21,6 @@ from .telescope import Telescope
 
 __all__ = ["Fault", "Observing", "Recorded", "SimulatedExposure"]
 
-F64 = NDArray[np.float64]
 Boresight = Callable[[F64], tuple[F64, F64]]
 
 

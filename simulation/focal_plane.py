@@ -12,14 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 
 from .exposure import Observing
 from .telescope import Chip, Telescope
 
 __all__ = ["arcmin2", "chips_hit", "offset_of", "onto_focal", "onto_sky", "sky_of_pixels"]
-
-F64 = NDArray[np.float64]
 
 
 def offset_of(telescope: Telescope, observing: Observing, ra: float, dec: float) -> tuple[float, float]:

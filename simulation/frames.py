@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.gti import gti_contains
 
 from .exposure import Fault, Observing, Recorded
@@ -18,8 +19,6 @@ from .grades import draw_grades
 from .telescope import Telescope
 
 __all__ = ["Framed", "Hits", "framed", "read_out"]
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 
 from .classes import CLASSES, class_named
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["figure_of", "photons_of", "show_class"]
 
-F64 = NDArray[np.float64]
 
 INK, PHOTONS, MODEL, EVENT = "#22303c", "#4c78a8", "#d1495b", "#f4a259"
 MAP_SHAPE = (24, 16)

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 __all__ = ["BAD_GRADE", "draw_grades"]
 
-F64 = NDArray[np.float64]
 
 BAD_GRADE: Final = 7
 """Code of events whose charge has no shape a photon leaves (as ASCA grade 7)."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xherald.adapters import FitsAdapter, read_header
 from xherald.photons import DetectorUnit, Exposure, Observation
 from xherald.photons.apertures import off_axis_arcmin
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError, FileError, ProjectionError, UnreadableFileError
 from xherald.photons.footprint import field_footprint
 from xherald.photons.gti import gti_contains
@@ -33,8 +34,6 @@ from .telescopes import telescope_of
 from .write_errors import is_compressed, writing
 
 __all__ = ["Injection", "inject"]
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from xherald.adapters import PhotonColumns
 from xherald.adapters.reading.fits_files import Column
 from xherald.photons import FieldEvents, Observation
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import UnreadableFileError
 
 __all__ = ["RowMaker"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 PLACES: Final = (("CHIPX", "CHIPY"), ("TDETX", "TDETY"), ("DETX", "DETY"), ("RAWX", "RAWY"))
 """Pairs of columns that move with the place on the sky."""

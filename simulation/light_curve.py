@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 from xherald.photons.gti import Gti
 
 __all__ = ["LightCurve"]
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xherald.photons import PointSpread
+from xherald.photons.arrays import F64
 
 from .telescope import Telescope
 
 __all__ = ["ARM_ARCSEC", "king_of", "scatter"]
 
-F64 = NDArray[np.float64]
 
 ARM_ARCSEC: Final = 2_400.0
 """Mean reach of the arms of a lobster eye's cross, arcsec, falling exponentially: they reach beyond a degree (Angel

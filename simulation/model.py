@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from xherald.photons.arrays import F64
 
 from .energies import EDGES_KEV
 from .light_curve import LightCurve
 
 __all__ = ["Component", "Direction", "PlacedSource", "SourceModel"]
 
-F64 = NDArray[np.float64]
 Direction = Literal["", "flare", "dip"]
 """What the truth calls a source: a flare, a dip, or "" for neither (steady, or variable without an event)."""
 

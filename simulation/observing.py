@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import ConfigError
 
 from .exposure import Boresight, Observing
@@ -23,8 +23,6 @@ from .telescope import Telescope
 
 __all__ = ["PATTERNS", "observe"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 START_S: Final[Mapping[str, tuple[float, float]]] = {
     "chandra": (7.9e8, 8.3e8),

@@ -12,7 +12,8 @@ from typing import Final
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+
+from xherald.photons.arrays import F64, I64
 
 from .exposure import Fault, Recorded
 from .frames import Framed
@@ -20,8 +21,6 @@ from .grades import BAD_GRADE
 
 __all__ = ["ALPHA", "pile_up"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 ALPHA: Final = 0.5
 """Probability that one more photon leaves a good grade good; 0.5 is where fits to ACIS data start (Sherpa's jdpileup;

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 
 __all__ = ["bending_power_law", "lognormal", "red_noise"]
-
-F64 = NDArray[np.float64]
 
 
 def bending_power_law(frequency: F64, bend_hz: float, low_slope: float, high_slope: float) -> F64:

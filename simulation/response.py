@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 from xherald.photons.gti import Gti, gti_union
 
@@ -28,8 +28,6 @@ from .random_streams import stream
 from .telescope import Telescope
 
 __all__ = ["record"]
-
-F64 = NDArray[np.float64]
 
 
 def record(

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import k0e
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 
 from .energies import EDGES_KEV, MIDDLE_KEV, WIDTH_KEV
@@ -28,7 +28,6 @@ __all__ = [
     "thermal_plasma",
 ]
 
-F64 = NDArray[np.float64]
 
 _EDGES: Final = np.array([0.100, 0.284, 0.400, 0.532, 0.707, 0.867, 1.303, 1.840, 2.471, 3.210, 4.038, 7.111, 8.331])
 _POLYNOMIALS: Final = np.array(

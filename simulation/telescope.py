@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xherald.photons import PointSpread, SkyProjection
+from xherald.photons.arrays import F64
 
 __all__ = ["Chip", "Telescope"]
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

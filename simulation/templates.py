@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .light_curve import LightCurve
 
 __all__ = ["TEMPLATES", "Template", "spike_and_tail"]
 
-F64 = NDArray[np.float64]
 
 OSCILLATION_KNOTS: Final = 10
 """Knots in a period: straight lines between them lose 3 % of a sine's amplitude."""

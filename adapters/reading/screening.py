@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import DetectorUnit, FieldEvents, Screening
+from xherald.photons.arrays import F64, Mask
 from xherald.photons.errors import UnreadableFileError
 from xherald.photons.gti import gti_contains
 from xherald.plugins.contract import ReadLimits
@@ -26,8 +27,6 @@ __all__ = ["ChannelEnergy", "Energy", "EventReader", "LinearEnergy", "Rule"]
 KEPT_BYTES = 64 * 2**20
 """What was inflated is kept up to this size: chip columns are asked for soon after the photons."""
 
-F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Values = NDArray[np.generic]
 
 

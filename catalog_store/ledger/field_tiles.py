@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import StoreError
 from xherald.photons.pointspread import PointSpread
 from xherald.photons.sky_map import COARSEST, FINEST, SkyMap, pixel_of, pixel_side_arcsec
@@ -23,8 +24,6 @@ from .records import Json
 
 __all__ = ["is_whole", "map_of", "tiles_about", "tiles_of"]
 
-I64 = NDArray[np.int64]
-F64 = NDArray[np.float64]
 
 TILE: Final = 6
 """Orders by which a tile is coarser than its pixels."""

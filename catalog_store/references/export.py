@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.catalog_store.table_files import described_column, write_fits, write_votable, written_aside
+from xherald.photons.arrays import I64
 from xherald.photons.errors import ArtefactError, FileError
 from xherald.plugins.reference import Reference, ReferenceCase
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "candidate_rows", "export_reference", "flat_table"]
 
-I64 = NDArray[np.int64]
 
 MOST_FITS_COLUMNS: Final = 999
 """FITS standard 4.0, section 7.3.1: TFIELDS is at most that."""

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32, F64, I32, I64
 from xherald.photons.artefact_folders import load_arrays, load_json, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.photons.threads import in_threads
@@ -26,10 +27,6 @@ from .graph_search import join_both_ways, search_graph
 
 __all__ = ["ApproximateIndex", "CatalogueIndex", "ExactIndex", "build_index", "load_index", "save_index"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 DESCRIPTION: Final = "index.json"
 GRAPH: Final = "graph.npz"

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.catalog_store.references.reference_store import instrument_key
+from xherald.photons.arrays import F64
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.queries import JudgedBy
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ALL", "DRIFT", "Drift", "GroupDrift", "check_drift", "drift_of"]
 
-F64 = NDArray[np.float64]
 
 DRIFT: Final = "drift"
 """Name of the stream's state that holds the last verdict."""

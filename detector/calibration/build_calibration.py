@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from xherald.detector.references.case_pipeline import cases_named
 from xherald.detector.scoring.boosted_trees import Trees, fit_trees
 from xherald.detector.scoring.score_columns import COVARIATES, DIRECTIONS
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 from xherald.photons.statistics.null_distributions import NullTables
 from xherald.photons.statistics.simulate_nulls import PROBABILITY, tail_quantiles, tail_slope
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVES", "Sizes", "build_calibration", "curves_of", "either_of", "null_group", "scored_at_once"]
 
-F64 = NDArray[np.float64]
 
 SERVES: Final[Mapping[str, tuple[str, ...]]] = {
     "chandra-acis-i": ("CHANDRA/ACIS",),

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from xherald.catalog_store.references.reference_store import ReferenceStore, instrument_key
 from xherald.detector.scoring.boosted_trees import Trees
 from xherald.detector.scoring.score_columns import COVARIATES, DIRECTIONS
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.artefact_folders import load_arrays, new_artefact, open_artefact, save_arrays
 from xherald.photons.errors import ArtefactError, PluginError
 from xherald.photons.statistics.null_distributions import NullTables
@@ -42,9 +43,6 @@ __all__ = [
     "save_calibration",
 ]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 KIND: Final = "calibration"
 FORMAT: Final = 1

@@ -14,14 +14,12 @@ from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32, F64
 from xherald.photons.threads import in_threads
 
 __all__ = ["WIDTHS", "MatchedNulls", "matched_probability"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 WIDTHS: Final = np.array([0.35, 0.2, 0.2, 0.6])
 """Differences at which a null source no longer counts: log10 counts, background share, gap fraction, log10 livetime."""

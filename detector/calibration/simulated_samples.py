@@ -16,6 +16,7 @@ from xherald.detector.references.build_reference import build_reference
 from xherald.detector.references.reference_population import population_of, source_name
 from xherald.detector.scoring.score_columns import detection_batch_of, score_columns
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 from xherald.photons.statistics import DIP, FLARE, STEADY, Timing, TimingSettings, assess
 from xherald.plugins.reference import Reference
 
@@ -34,7 +35,6 @@ __all__ = [
     "simulate_sources",
 ]
 
-F64 = NDArray[np.float64]
 
 FIRST_EVALUATION_SEED: Final = 1000
 """Seeds below are the detector's own."""

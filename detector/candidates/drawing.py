@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xherald.photons import Annulus, Ellipse, EventList, Polygon, SkyProjection
+from xherald.photons.arrays import F64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,6 @@ __all__ = [
     "mark_times",
 ]
 
-F64 = NDArray[np.float64]
 
 INK, PHOTONS, BLOCKS, GAP = "#22303c", "#4c78a8", "#d1495b", "#d9dde1"
 MARK: Final = {"flare": "#f4a259", "dip": "#7fb7be", "steady": "#b8b8b8"}

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.clock import livetime_of
 
 __all__ = ["DRAWS", "event_windows", "middle_90", "on_clock"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 DRAWS = 400
 """Bootstrap draws: limits at 16 and 84 % are then good to a tenth of their distance."""

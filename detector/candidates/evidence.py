@@ -23,6 +23,7 @@ from xherald.detector.results.json_columns import (
 )
 from xherald.detector.results.version import code_version
 from xherald.detector.scoring.veto_flags import RaisedFlag, flag_rows
+from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.result import DIP, FLARE, STEADY, Intervals
 from xherald.photons.times import SECONDS_A_DAY
 
@@ -53,8 +54,6 @@ __all__ = [
     "similar_transients",
 ]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 Kind = Literal["flare", "dip", "steady"]
 KINDS: Final[dict[int, Kind]] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}

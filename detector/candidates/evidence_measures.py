@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from xherald.photons.arrays import F64
 
 __all__ = ["excess", "hardness_change", "poisson_interval", "rate_ratio"]
 
-F64 = NDArray[np.float64]
 
 TAIL: Final = 0.15865525393145707
 """Probability beyond one standard deviation of a Gaussian."""

@@ -11,7 +11,6 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons import EventList
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DPI", "draw_sheet"]
 
-F64 = NDArray[np.float64]
 
 DPI: Final = 150
 SIZE: Final = (15.5, 9.6)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.plugins.reference import BONA_FIDE_KINDS
 
 from .drawing import BLOCKS, INK, MARK, PHOTONS, draw_outline
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Image", "draw_growth", "draw_hardness", "draw_image", "draw_map"]
 
-F64 = NDArray[np.float64]
 
 MOST_DRAWN: Final = 20_000
 """Ordinary sources on the map, evenly thinned beyond that: more make the dots one blot."""

@@ -155,7 +155,7 @@ def _words(kind: str, plugin: str, distribution: str) -> dict[str, str]:
 
 def _files_of(kind: str, words: dict[str, str]) -> Iterator[tuple[Path, str]]:
     """Paths and contents of a package's files."""
-    templates = files("xherald.detector") / "templates"
+    templates = files("xherald.detector.plugin_support") / "templates"
     common, own = templates / "common", templates / kind
     words = {**words, "use": _filled(own / "use.md.template", words).rstrip()}
     source = Path("src") / words["module"]

@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.detector.configuration.reference_settings import AssociationSettings
+from xherald.photons.arrays import F32, I64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["candidate_table", "cluster_table"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 COUNTED_AS: Final = {"flare": ("flare", "other"), "dip": ("dip",)}
 """Kinds that a cluster can be dominant in, and the kinds of bona-fide transients that count for each."""

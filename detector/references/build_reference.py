@@ -12,10 +12,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.detector.configuration.reference_settings import AssociationSettings
 from xherald.detector.progress import Stage
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import ReferenceDataError
 from xherald.plugins import FittedExtractor, Sample
 from xherald.plugins.contract import Features
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Embedded", "build_reference", "clusters_of", "map_case"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 LIBRARIES: Final = ("astropy", "numba", "numpy", "openTSNE", "pynndescent", "scikit-learn", "scipy", "umap-learn")
 

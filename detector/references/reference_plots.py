@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.catalog_store.references.export import candidate_rows
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import FileError
 from xherald.plugins.reference import BONA_FIDE_KINDS, Reference, ReferenceCase
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_CLUSTERS", "clusters_figure", "draw_reference", "map_figure", "scree_figure"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 INK, UNKNOWN, PALE = "#22303c", "#c3c8cd", "#dfe2e5"
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#B2A400")

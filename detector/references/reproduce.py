@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.detector.progress import Stage
+from xherald.photons.arrays import F64
 from xherald.photons.errors import FileError, UnreadableFileError
 
 from .build_reference import Embedded, map_case
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "published_map", "reproduce"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 NEIGHBOURS: Final = 15
 """Nearest on the map that are compared."""

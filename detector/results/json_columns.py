@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.statistics.result import Intervals
 
 if TYPE_CHECKING:
     from xherald.photons import EventBatch
 
 __all__ = ["Interval", "Value68", "by_name", "intervals_to_json", "nan_to_none", "utc_dates", "values_to_json"]
-
-F64 = NDArray[np.float64]
 
 
 class Interval(TypedDict):

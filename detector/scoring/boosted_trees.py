@@ -14,13 +14,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I32
 from xherald.photons.errors import ArtefactError
 
 __all__ = ["Trees", "fit_trees"]
 
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 SEED: Final = 0
 

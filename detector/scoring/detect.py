@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xherald.detector.calibration.calibration import ANY, Calibration, Group, calibration_at
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics import STEADY, Timing
 from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins import PluginHost
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from xherald.detector.extraction.extracted_sources import ExtractedSources
 
 __all__ = ["calibration_of", "detect", "score_batch"]
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 
 def detect(

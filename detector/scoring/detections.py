@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.plugins.scoring import DetectionBatch, Flags
 
 __all__ = ["Detections", "Neighbours", "VetoFlags"]
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,12 +19,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import ArtefactError, ConfigError
 
 __all__ = ["CANDIDATE", "METHODS", "Control", "next_level", "run", "start", "step"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 METHODS: Final = ("lord", "saffron")
 

@@ -6,10 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["along"]
+from xherald.photons.arrays import F64, I64
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
+__all__ = ["along"]
 
 
 @njit(cache=True, nogil=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from xherald.detector.plugin_support.plugin_guard import guarded
 from xherald.detector.references.case_pipeline import case_of
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PluginDefectError
 from xherald.plugins import DetectionBatch, Embedder, PluginHost
 from xherald.plugins.known_transients import known_of, nearest_known
@@ -18,7 +19,6 @@ from .score_columns import DIRECTIONS
 
 __all__ = ["neighbours_of"]
 
-F64 = NDArray[np.float64]
 
 NAMED: Final = 5
 """Nearest bona-fide transients that are named."""

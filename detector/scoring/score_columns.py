@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xherald.detector.plugin_support.plugin_guard import guarded
 from xherald.detector.references.case_pipeline import case_of, represent
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F32, F64
 from xherald.photons.errors import PluginDefectError
 from xherald.photons.statistics import DIP, FLARE, STEADY, Intervals, Timing
 from xherald.plugins import DetectionBatch, PluginHost
@@ -19,8 +20,6 @@ from xherald.plugins.reference import Reference
 
 __all__ = ["COVARIATES", "choose_direction", "covariates_of", "detection_batch_of", "gap_fraction", "score_columns"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 COVARIATES = ("log10_counts", "background_share", "gap_fraction", "log10_livetime")
 """What null sources are matched in, besides the instrument."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons.apertures import ApertureSettings, aperture_at
+from xherald.photons.arrays import F64
 from xherald.photons.errors import FileError
 from xherald.photons.observation import Observation
 from xherald.photons.regions import Aperture
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FindingSettings", "find_sources"]
 
-F64 = NDArray[np.float64]
 
 _TOO_TIGHT = 1e-4
 """Chance below which a source's photons lie closer together than the point spread allows."""

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32, F64
 from xherald.photons.footprint import Footprint, Hull, field_footprint
 from xherald.photons.observation import Observation
 from xherald.photons.pixel_index import PixelIndex, cell_range, index_pixels
@@ -21,8 +21,6 @@ from xherald.photons.pointspread import PointSpread
 
 __all__ = ["Field", "Grid", "PointShape", "Spread", "Zone", "bin_counts", "fill_coverage", "spread_at"]
 
-F64 = NDArray[np.float64]
-F32 = NDArray[np.float32]
 
 _ZONE_STEP = math.sqrt(2.0)
 """Within a zone the half-energy radius changes by at most this factor."""

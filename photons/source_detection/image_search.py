@@ -15,13 +15,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 from .field_model import Field, Zone, bin_counts, fill_coverage, spread_at
 from .settings import FindingSettings
 from .tail_probabilities import log_poisson_tail
 
 __all__ = ["image_sources", "source_masks"]
 
-F64 = NDArray[np.float64]
 
 _TRIALS_A_BLOCK = 0.2
 """Independent trials a non-empty block and cell size: cells of neighbouring blocks share most of their photons, and a

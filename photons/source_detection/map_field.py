@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.gti import combine_exposures
 from xherald.photons.observation import DetectorUnit, Observation
 from xherald.photons.projection import separation_deg
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["held_fractions", "map_field"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 PATCH: Final = 3
 """Orders by which the patches are coarser than their pixels in which the field is gone through."""

@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.pixel_index import cell_range
 
 from .field_model import Field, PointShape, spread_at
 
 __all__ = ["fit_positions", "position_error", "tightness"]
 
-F64 = NDArray[np.float64]
 
 _ROUNDS = 25
 

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.gti import combine_exposures
 from xherald.photons.pixel_index import sort_into_cells
 
@@ -25,8 +26,6 @@ from .tail_probabilities import log_binomial_tail, log_poisson_tail
 
 __all__ = ["Burst", "burst_sources"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 _SHIFTS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
 """Grids in units of the cell's side: every place is at least a quarter of a side from the edge of some cell."""

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
 from xherald.photons.threads import in_threads
 
@@ -28,8 +29,6 @@ from .scans import WIDEST, deficit_scan, flare_scan, log_likelihood_ratio, longe
 
 __all__ = ["TESTS", "TimingSettings", "assess", "raw_statistics"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 TESTS: tuple[tuple[str, int], ...] = (
     ("flare_averaged", FLARE),

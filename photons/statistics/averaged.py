@@ -21,6 +21,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
+
 __all__ = [
     "BANDS",
     "DIP_FAMILY",
@@ -32,8 +34,6 @@ __all__ = [
     "flare_family",
 ]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 STEPS: Final = 8
 """Steps of a profile; a window starts at every step, so an eighth of its width apart."""

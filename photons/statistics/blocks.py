@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from xherald.photons.arrays import F64, I64
 
 __all__ = ["bayesian_blocks", "block_edges", "coarse_blocks", "critical_penalty", "penalty_for"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 MAX_CELLS = 1000
 """More photons than this are grouped evenly into so many cells: the search is quadratic in cells."""

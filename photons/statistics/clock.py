@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
 
 from .blocks import coarse_blocks, penalty_for
 
 __all__ = ["NullClock", "null_clock"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 BACKGROUND_P0 = 1e-3
 """Chance of splitting a steady background's profile: low, so that its noise does not become the null's."""

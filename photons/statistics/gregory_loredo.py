@@ -11,10 +11,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
+
 __all__ = ["gregory_loredo", "odds_of_sources", "variability_index"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 MOST_BINS = 40
 PHASES = 4

@@ -11,14 +11,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.threads import in_threads
 
 from .result import Hardness
 
 __all__ = ["hardness_change", "hardness_posterior"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 DRAWS = 2000
 """Posterior draws where there is a background: the interval is then good to about 0.03."""

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
 
 from .clock import NullClock, livetime_of
@@ -13,9 +14,6 @@ from .hardness import hardness_posterior
 from .result import Hardness, Intervals
 
 __all__ = ["interval_columns", "interval_hardness", "to_mission_time"]
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 
 __all__ = ["MIN_PHOTONS", "NullTables", "load_null_tables"]
 
-F64 = NDArray[np.float64]
 
 TABLES = Path(__file__).with_name("null_tables.npz")
 

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["kolmogorov_probability", "kuiper_probability", "ordered_distances"]
+from xherald.photons.arrays import F64
 
-F64 = NDArray[np.float64]
+__all__ = ["kolmogorov_probability", "kuiper_probability", "ordered_distances"]
 
 
 @njit(cache=True, nogil=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 
 __all__ = ["Counted", "rate_ratio", "same_rate_chance", "source_interval", "source_quantile", "upper_limit"]
 
-F64 = NDArray[np.float64]
 
 ONE_SIGMA: Final = 0.6826894921370859
 """Probability within one standard deviation of a Gaussian."""

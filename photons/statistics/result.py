@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 __all__ = ["DIP", "FLARE", "STEADY", "Hardness", "Intervals", "TestColumns", "Timing"]
 
 STEADY, FLARE, DIP = 0, 1, 2
 """Codes of `Timing.kind`."""
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 __all__ = ["deficit_scan", "flare_scan", "log_likelihood_ratio", "longest_gap_probabilities", "longest_gap_probability"]
 
-F64 = NDArray[np.float64]
 
 WIDEST = 0.5
 """Widest window, in units of the clock: a "flare" over more than half of the exposure is a dip of the rest."""

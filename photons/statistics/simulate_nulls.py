@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
+
 from .assess import TESTS, log_probabilities, raw_statistics
 from .clock import SHORTEST
 from .null_distributions import TABLES, NullTables
@@ -22,7 +24,6 @@ from .scans import flare_scan
 
 __all__ = ["PROBABILITY", "build", "tail_quantiles", "tail_slope"]
 
-F64 = NDArray[np.float64]
 
 PHOTONS = (
     *(3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800),

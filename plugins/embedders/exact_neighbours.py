@@ -12,17 +12,14 @@ from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import ReferenceDataError
 from xherald.photons.threads import in_threads
 from xherald.plugins.contract import Features
 
 __all__ = ["EXACT_UP_TO", "FEW", "Tiles", "feature_table", "nearest", "nearest_others", "tiles_of"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 TILE: Final = 256
 """Sources a tile: 24 features of them fill half of a first-level cache."""

@@ -13,9 +13,9 @@ import os
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.arrays import F64
 from xherald.plugins.contract import Advance, Embedder, Features, Options
 
 from .embedder_checks import require_mappable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FastTSNE", "FastTSNEOptions"]
 
-F64 = NDArray[np.float64]
 
 NEIGHBOURS_PER_PERPLEXITY: Final = 3
 """Neighbours beyond three times the perplexity attract next to nothing (van der Maaten 2014, §4.1)."""

@@ -10,16 +10,14 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.arrays import F64
 from xherald.plugins.contract import Advance, Embedder, Features, Options
 
 from .embedder_checks import require_mappable
 
 __all__ = ["PublishedTSNE", "PublishedTSNEOptions"]
-
-F64 = NDArray[np.float64]
 
 
 class PublishedTSNEOptions(Options):

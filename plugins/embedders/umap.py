@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.arrays import F32, F64
 from xherald.plugins.contract import Advance, Embedder, Features, Options
 
 from .embedder_checks import require_mappable
 
 __all__ = ["UMAPEmbedder", "UMAPOptions"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 PARAMETRIC = "umap.parametric_umap"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.artefact_folders import load_arrays, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.plugins.contract import Advance, FeatureExtractor, Features, FittedExtractor, Options, Sample, Values
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoencoderExtractor", "AutoencoderOptions", "FittedAutoencoder"]
 
-F64 = NDArray[np.float64]
 
 NAME: Final = "autoencoder"
 FACTS: Final = "autoencoder.json"

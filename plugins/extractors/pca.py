@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.arrays import F64
 from xherald.photons.artefact_folders import load_arrays, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.plugins.contract import Advance, FeatureExtractor, Features, FittedExtractor, Options, Sample, Values
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedPca", "PcaExtractor", "PcaOptions"]
 
-F64 = NDArray[np.float64]
 
 NAME: Final = "pca"
 FACTS: Final = "pca.json"

@@ -12,15 +12,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32, F64
 from xherald.photons.threads import in_threads
 
 if TYPE_CHECKING:
     from xherald.plugins.contract import Values
 
 __all__ = ["projected"]
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)

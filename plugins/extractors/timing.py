@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from xherald.photons.arrays import F32, F64
 from xherald.photons.artefact_folders import load_arrays, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
-from xherald.plugins.contract import F32, Advance, FeatureExtractor, FittedExtractor, Options, Sample
+from xherald.plugins.contract import Advance, FeatureExtractor, FittedExtractor, Options, Sample
 
 from .extractor_checks import load_facts, require_finite
 from .timing_names import NAMES
 
 __all__ = ["FittedTiming", "TimingExtractor", "TimingOptions"]
 
-F64 = NDArray[np.float64]
 
 NAME: Final = "timing"
 FACTS: Final = "timing.json"

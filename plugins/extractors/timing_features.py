@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 from xherald.photons.statistics import STEADY, Intervals, Timing, assess
 from xherald.photons.statistics.hardness import hardness_change, hardness_posterior
 
 from .timing_names import NAMES
 
 __all__ = ["timing_features"]
-
-F64 = NDArray[np.float64]
 
 
 def timing_features(batch: EventBatch, cap: float, names: Sequence[str] = NAMES, timing: Timing | None = None) -> F64:

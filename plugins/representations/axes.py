@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
+
+from xherald.photons.arrays import F64, I32
 
 __all__ = ["Band", "Bins", "CubeBins", "MapBins", "energy_thresholds", "unit_edges"]
 
-I32 = NDArray[np.int32]
-F64 = NDArray[np.float64]
 
 Bins: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 """Bins of one axis; three axes of the most still count in 32 bits."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32, F64, I32, I64
 from xherald.photons.threads import in_threads
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ __all__ = [
     "unit_bin",
 ]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 FEW: Final = 512
 """Photons up to which moving them one by one is the fastest way of sorting what is nearly in order."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F32, F64, I32, I64
 from xherald.photons.statistics.clock import livetime_of
 from xherald.photons.threads import in_threads
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cubes", "maps"]
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 SCALES: Final = {"counts": COUNTS, "sqrt": SQRT}
 NORMS: Final = {"none": NONE, "minmax": MINMAX, "unit": UNIT}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F32, F64
 from xherald.photons.errors import PhotonError
-from xherald.plugins.contract import F32, F64, Options, Representation
+from xherald.plugins.contract import Options, Representation
 
 from .axes import Band, CubeBins, MapBins
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F32, F64, I32, I64
 from xherald.photons.threads import in_threads
 
 from .binning import COUNTS, MINMAX, NONE, finish_dense, finish_runs, joined_rows, unit_bin
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = ["cubes", "maps"]
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xherald.photons import EventBatch
-from xherald.plugins.contract import F32, Options, Representation
+from xherald.photons.arrays import F32
+from xherald.plugins.contract import Options, Representation
 
 from .axes import Band, CubeBins, MapBins, energy_thresholds, unit_edges
 

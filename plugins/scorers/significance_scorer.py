@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Scorer
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SignificanceScorer"]
 
-F64 = NDArray[np.float64]
 
 LARGEST: Final = 300.0
 """−log10 of the smallest probability that a test gives."""

@@ -11,18 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from xherald.plugins.contract import F32, Options
+from xherald.photons.arrays import F32, F64
+from xherald.plugins.contract import Options
 from xherald.plugins.known_transients import known_of, nearest_known
 from xherald.plugins.reference import Reference
 from xherald.plugins.scoring import DetectionBatch, Scorer
 
 __all__ = ["SimilarityOptions", "SimilarityScorer"]
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 
 class SimilarityOptions(Options):

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ReferenceDataError
-from xherald.plugins.contract import F64, Embedder, Features, Options
+from xherald.plugins.contract import Embedder, Features, Options
 
 from .common_rules import Kept, add_common, add_stateless, default_options, require_speed, same, state_of
 from .rules import Report, Rules, Violation, require

@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F32
 from xherald.photons.artefact_folders import load_arrays, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.plugins.contract import (
-    F32,
     FeatureExtractor,
     Features,
     FittedExtractor,

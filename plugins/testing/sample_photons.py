@@ -29,6 +29,7 @@ from xherald.photons import (
     SkyProjection,
     TimeReference,
 )
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ReferenceDataError
 from xherald.plugins.contract import Features, FittedExtractor, Sample
 from xherald.plugins.scoring import DetectionBatch
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["field_subjects", "population", "sample_batch", "sample_lists", "sample_reference", "table_subjects"]
 
-F64 = NDArray[np.float64]
 
 BAND: Final = (0.5, 7.0)
 FRAME_S: Final = 3.2

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from xherald.photons import EventBatch
-from xherald.plugins.contract import F64, Options
+from xherald.photons.arrays import F64
+from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Scorer
 
 from .common_rules import Kept, add_common, add_stateless, default_options, require_speed, same, seconds_of, state_of

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xherald.photons import Exposure, Observation
+from xherald.photons.arrays import F64
 from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
@@ -17,8 +18,6 @@ from .suspect_photons import ExplainingOptions, Suspects, is_explained, nothing_
 
 __all__ = ["BackgroundFlare", "BackgroundFlareOptions"]
 
-F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 BINS, LEAST_IN_BIN = 64, 10
 """Bins of livetime whose median is the field's usual level, and the photons that each should hold."""

@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 __all__ = ["at_least", "at_most", "binomial_at_least", "poisson_at_least", "poisson_at_most", "share_at_least"]
 
-F64 = NDArray[np.float64]
 
 LEAST, LEAST_LOG = 1e-300, -690.0
 """Smaller chances are written as this: they are no numbers any more."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xherald.plugins.contract import Options
@@ -14,8 +13,6 @@ from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 from .suspect_photons import ExplainingOptions, is_explained, nothing_raised, suspects_of
 
 __all__ = ["ChipEdge", "ChipEdgeOptions", "Truncated", "TruncatedOptions"]
-
-F64 = NDArray[np.float64]
 
 
 class ChipEdgeOptions(ExplainingOptions):

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import Observation
+from xherald.photons.arrays import F64, I64
 from xherald.plugins.scoring import DetectionBatch
 
 __all__ = ["FocalPlane", "Places", "focal_plane", "places_of", "point_spread_of"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 LEAST_PAIRS = 20
 """Fewer pairs of events than this do not tell a detector's axes."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.arrays import F64, Mask
 from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from xherald.photons import Observation
 
 __all__ = ["Afterglow", "CosmicRayTrack", "HotPixel", "PixelOptions"]
-
-F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 class PixelOptions(Options):

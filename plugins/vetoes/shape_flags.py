@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.arrays import F64
 from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
@@ -19,8 +19,6 @@ from .focal_plane import places_of, point_spread_of
 from .suspect_photons import nothing_raised, suspects_of
 
 __all__ = ["Extended", "ExtendedOptions", "PileUp", "PileUpOptions"]
-
-F64 = NDArray[np.float64]
 
 
 class PileUpOptions(Options):

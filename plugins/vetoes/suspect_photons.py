@@ -9,17 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xherald.photons.arrays import F64, I64, Mask
 from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Flags
 
 __all__ = ["ExplainingOptions", "Suspects", "is_explained", "nothing_left", "nothing_raised", "suspects_of"]
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

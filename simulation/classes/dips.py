@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.spectra import absorbed_power_law, absorption, disk_black_body
@@ -17,7 +17,6 @@ from .events import Placed, place
 
 __all__ = ["DIP", "ECLIPSE", "TRANSIT", "covered_part"]
 
-F64 = NDArray[np.float64]
 
 MOST_ECLIPSES: Final = 40
 """Eclipses in an exposure, at most."""

@@ -9,15 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component
 
 __all__ = ["Placed", "evolving", "middle_90", "place"]
 
-F64 = NDArray[np.float64]
 
 NODES = 5
 """Fixed spectra between which a changing one is mixed."""

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.red_noise import bending_power_law, lognormal, red_noise
@@ -18,7 +18,6 @@ from .base import Request, SourceClass
 
 __all__ = ["AGN", "CONSTANT", "SUPERSOFT", "noisy_light_curve"]
 
-F64 = NDArray[np.float64]
 
 KNOTS: Final = 1024
 """Knots of red noise in an exposure; variations faster than a thousandth of it are left out."""

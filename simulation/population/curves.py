@@ -12,10 +12,10 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, xlogy
 
 from xherald.photons import Exposure
+from xherald.photons.arrays import F64, I64
 from xherald.simulation.energies import EDGES_KEV, MIDDLE_KEV
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import SourceModel
@@ -26,8 +26,6 @@ from .population_settings import ENCIRCLED, LEAST_RADIUS_PIXELS
 
 __all__ = ["Curves", "Seen", "curves_of", "event_sigma", "expected_counts", "offsets_of"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 LEAST_CHANCE: Final = 1e-12
 """Chances of a photon to be measured in a bin below this are none: beyond 7 sigma of the resolution."""

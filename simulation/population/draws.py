@@ -13,10 +13,10 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import poisson, truncnorm
 
 from xherald.photons import EventBatch, Exposure, Identity
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import PhotonError
 from xherald.photons.gti import combine_exposures
 from xherald.simulation.classes import CLASSES
@@ -45,9 +45,6 @@ from .population_settings import (
 
 __all__ = ["Drawn", "draw_chunk"]
 
-F64 = NDArray[np.float64]
-F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
 ATTEMPTS: Final = 200
 """Models drawn in a row of which good time sees next to nothing, before that is an error."""

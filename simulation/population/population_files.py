@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
-from numpy.typing import NDArray
 
 from xherald.adapters.photon_lists import as_table
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 from xherald.photons.statistics.clock import null_clock
 from xherald.photons.statistics.gregory_loredo import odds_of_sources, variability_index
 from xherald.simulation.write_errors import writing
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TRUTH", "PublishedTables", "listed_as", "published_tables", "table_of", "write_published"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 EVENTS: Final = "eventfiles_table.csv"
 GTI: Final = "eventfiles_table_gti.csv"

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64, I64
 from xherald.simulation.energies import EDGES_KEV
 
 __all__ = ["arrival_frames", "energies_at", "folded", "good_integrals"]
-
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.simulation.energies import MIDDLE_KEV, WIDTH_KEV
 from xherald.simulation.spectra import absorbed_power_law, thermal_plasma
 
 __all__ = ["SKY_SOURCE", "flat_background", "log_table", "proton_background", "sky_background"]
 
-F64 = NDArray[np.float64]
 
 SR_PER_ARCMIN2 = (np.pi / 180 / 60) ** 2
 

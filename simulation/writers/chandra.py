@@ -11,9 +11,9 @@ from typing import ClassVar, Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import F64
 from xherald.photons.gti import Gti
 from xherald.simulation.exposure import Observing, Recorded, SimulatedExposure
 from xherald.simulation.random_streams import stream
@@ -24,7 +24,6 @@ from .mission_writer import Layout, MissionWriter, any_of, ev_on_grid
 
 __all__ = ["CLOCK", "ChandraWriter", "event_columns", "events_table", "focal_pixels", "gti_tables"]
 
-F64 = NDArray[np.float64]
 
 CLOCK: Final = Clock(50814.0)
 PIXEL_ARCSEC: Final = 0.492

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import Mask
 from xherald.photons.errors import ConfigError
 from xherald.photons.projection import separation_deg
 from xherald.simulation.exposure import SimulatedExposure
@@ -27,7 +27,6 @@ from .written_files import Written
 
 __all__ = ["write_catalogue_source"]
 
-Mask = NDArray[np.bool_]
 
 BANDS: Final[Mapping[str, float]] = {"B": 2.3, "U": 0.4, "S": 0.92, "M": 1.56, "H": 3.8}
 """Bands of the catalogue and the energies, keV, that stand for them: Evans et al. 2010, ApJS 189, 37, Table 4."""

@@ -12,9 +12,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import F64
 from xherald.simulation.exposure import Recorded, SimulatedExposure
 from xherald.simulation.random_streams import stream
 
@@ -25,7 +26,6 @@ from .swift import GRADES
 
 __all__ = ["CLOCK", "FxtWriter", "WxtWriter", "ebounds", "fxt_columns", "gti_tables", "source_list", "wxt_columns"]
 
-F64 = NDArray[np.float64]
 
 CLOCK: Final = Clock(58849, 8.0074074e-4)
 WXT_GRID: Final = (1.0, 10_000.0)

@@ -11,9 +11,9 @@ from typing import ClassVar, Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import F64, Mask
 from xherald.photons.gti import Gti
 from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
 from xherald.simulation.random_streams import stream
@@ -24,8 +24,6 @@ from .mission_writer import Layout, MissionWriter, ev_on_grid
 
 __all__ = ["CLOCK", "ErositaWriter", "event_columns", "events_table", "gti_tables"]
 
-F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 CLOCK: Final = Clock(51543.875)
 MODULES: Final = (1, 2, 3, 4, 5, 6, 7)

@@ -19,6 +19,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import F64, I64, Mask
 from xherald.photons.errors import ConfigError
 from xherald.photons.gti import gti_contains
 from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
@@ -28,9 +29,6 @@ from .fits_blocks import Header
 
 __all__ = ["GOOD_GRADES", "Layout", "ListedSource", "MissionWriter", "any_of", "ev_on_grid", "grid_positions"]
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 GOOD_GRADES = (0, 1, 2, 3)
 """Grades of `Recorded` that every pipeline takes for X-rays."""

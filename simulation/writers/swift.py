@@ -7,9 +7,9 @@ from typing import ClassVar, Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import F64
 from xherald.simulation.exposure import Recorded, SimulatedExposure
 from xherald.simulation.random_streams import stream
 
@@ -19,7 +19,6 @@ from .mission_writer import Layout, MissionWriter, any_of, grid_positions
 
 __all__ = ["CLOCK", "SwiftWriter", "event_columns", "events_table", "gti_tables"]
 
-F64 = NDArray[np.float64]
 
 CLOCK: Final = Clock(51910, 7.4287037e-4)
 GRID: Final = (1.0, 1000.0)

@@ -12,9 +12,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import F64, Mask
 from xherald.photons.gti import Gti
 from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
 from xherald.simulation.random_streams import stream
@@ -25,8 +26,6 @@ from .mission_writer import Layout, ListedSource, MissionWriter, any_of, grid_po
 
 __all__ = ["CLOCK", "XmmWriter", "event_columns", "events_table", "gti_tables", "source_list"]
 
-F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 CLOCK: Final = Clock(50814.0)
 GRID: Final = (1.0, 51840.0)

@@ -94,7 +94,7 @@ def test_the_migrations_end_at_the_tables(url: str) -> None:
         assert context.get_current_revision() == HEAD
     engine.dispose()
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "catalog_store" / "migrations"))
+    config.set_main_option("script_location", str(ROOT / "catalog_store" / "ledger" / "migrations"))
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_heads() == [HEAD]

@@ -21,7 +21,7 @@ from xherald.daemon.alerts.dispatch import SHEET_WAIT, Dispatcher
 from xherald.daemon.alerts.payload import announcements
 from xherald.daemon.daemon import Daemon
 from xherald.daemon.jobs.candidate_sheets import Sheets, sheets_of
-from xherald.daemon.jobs.processing import CliResult, Task
+from xherald.daemon.jobs.processing import JobResult, Task
 from xherald.daemon.jobs.worker_pool import Pool
 from xherald.detector.configuration.alert_settings import AlertSettings
 from xherald.detector.configuration.configuration import Configuration, load_configuration
@@ -87,8 +87,8 @@ def test_what_cannot_be_drawn_is_mailed_without_and_says_so(demo_files: list[Pat
 # --- the worker ------------------------------------------------------------------------------------------------------
 
 
-def gathered(pool: Pool, tasks: list[Task], wanted: int) -> list[CliResult]:
-    found: list[CliResult] = []
+def gathered(pool: Pool, tasks: list[Task], wanted: int) -> list[JobResult]:
+    found: list[JobResult] = []
     deadline = time.monotonic() + 120
     while len(found) < wanted:
         assert time.monotonic() < deadline

@@ -47,7 +47,7 @@ def name_of(calibration: Calibration, group: str) -> str:
 
 
 def watched(calibration: Calibration, **samples: np.ndarray) -> Drift:
-    """Verdict on chances by group of the calibration."""
+    """DropOutcome on chances by group of the calibration."""
     groups = {group.replace("_", "-"): p for group, p in samples.items()}
     chances = {JudgedBy("M", group, name_of(calibration, group)): p for group, p in groups.items()}
     return drift_of(chances, calibration, LEVEL, NOW - DAY, NOW)

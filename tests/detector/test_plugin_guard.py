@@ -14,8 +14,8 @@ from cli_result import CliResult
 
 from xherald.daemon.intake.intake import PollSummary
 from xherald.daemon.intake.polling import Polling, look_at
-from xherald.daemon.jobs.processing import CliResult as Answered
 from xherald.daemon.jobs.processing import Fault, Task, process_file
+from xherald.daemon.jobs.processing import JobResult as Answered
 from xherald.daemon.metrics import Metrics, Served
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import Configuration, load_configuration

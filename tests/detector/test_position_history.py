@@ -21,9 +21,9 @@ from xherald.catalog_store.ledger.history_records import Elsewhere, FieldTile, P
 from xherald.catalog_store.ledger.records import (
     CandidateRecord,
     DetectionRecord,
+    DropOutcome,
     ObservationRecord,
     PriorState,
-    Verdict,
 )
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.alerts.payload import facts_of
@@ -87,7 +87,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def keep(store: Store, *observations: ObservationRecord, verdict: Any = Verdict()) -> None:  # noqa: B008 - frozen
+def keep(store: Store, *observations: ObservationRecord, verdict: Any = DropOutcome()) -> None:  # noqa: B008 - frozen
     for one in observations:
         (drop,) = claimed(store, f"{one.mission} {one.obs_id} {one.processing_version} {one.part} {one.start}")
         store.finish(drop.id, RUN, [one], verdict, NOW)
@@ -97,9 +97,9 @@ def described_by(store: Store, radius: float = 3.0, asking: ObservationRecord = 
     """What the store tells of the place while the asking observation is finished."""
     told: list[PlaceHistory] = []
 
-    def ask(standing: PriorState) -> Verdict:
+    def ask(standing: PriorState) -> DropOutcome:
         told.append(standing.history(RA, DEC, radius, asking))
-        return Verdict()
+        return DropOutcome()
 
     keep(store, asking, verdict=ask)
     return told[-1]
@@ -110,7 +110,7 @@ def described_by(store: Store, radius: float = 3.0, asking: ObservationRecord = 
 
 def test_observations_of_a_place_are_told_with_and_without_a_source(store: Store) -> None:
     keep(store, looked("1", -900, source(40, ra=RA + 2 / 3600)), looked("2", -500), looked("3", 30, mapped=False))
-    keep(store, looked("4", -40, source(25), mapped=False), verdict=Verdict([candidate("XH-4")]))
+    keep(store, looked("4", -40, source(25), mapped=False), verdict=DropOutcome([candidate("XH-4")]))
     found = described_by(store)
     assert found.total == 3
     four, two, one = found.visits
@@ -179,7 +179,7 @@ def test_only_the_latest_are_read_and_all_are_counted(store: Store) -> None:
 
 
 def test_pruning_forgets_maps_and_a_backup_keeps_them(store: Store, tmp_path: Path) -> None:
-    keep(store, looked("1", -9), looked("2", -8, source(30)), verdict=Verdict())
+    keep(store, looked("1", -9), looked("2", -8, source(30)), verdict=DropOutcome())
     before = described_by(store)
     rows = store.row_counts()["fields"]
     assert rows >= 3

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
+from xherald.photons.arrays import F64
 from xherald.simulation.energies import EDGES_KEV
 from xherald.simulation.exposure import Observing, Recorded, SimulatedExposure
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, PlacedSource, SourceModel
 from xherald.simulation.telescopes import TELESCOPES
-
-F64 = NDArray[np.float64]
 
 NAMES = tuple(TELESCOPES)
 OBS_IDS = {"chandra": "98765", "xmm": "0987654321", "swift": "00098765432", "erosita": "098765", "ep": "09876543210"}

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons import DetectorUnit, FieldEvents, Observation, PointSpread, Screening, SkyProjection, TimeReference
+from xherald.photons.arrays import F64
 
 __all__ = ["CHANDRA", "XMM", "Layout", "PointSource", "arcsec_from_middle", "simulated_field"]
 
 RA, DEC, MIDDLE = 50.0, 20.0, 4096.5
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xherald.photons.arrays import F32
 from xherald.plugins.contract import FittedExtractor, Sample
 from xherald.plugins.reference import Reference, ReferenceCase
 
 SOURCES, WIDTH = 300, 15
-F32 = NDArray[np.float32]
 KNOWN = {7: "flare", 11: "flare", 205: "flare", 70: "dip", 71: "other"}
 """Bona-fide transients by row."""
 

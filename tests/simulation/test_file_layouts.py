@@ -11,7 +11,6 @@ from astropy.io import fits
 from handmade_exposures import dithering, exposure_of, single, swift_sky
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from read_files import observe
 
 from xherald.photons.dither import dither_path
@@ -24,9 +23,6 @@ from xherald.simulation.writers import Written, read_truth, swift, write_exposur
 from xherald.simulation.writers.chandra import TILES
 from xherald.simulation.writers.fits_blocks import Changes
 from xherald.simulation.writers.mission_writer import any_of, ev_on_grid
-
-F64 = NDArray[np.float64]
-
 
 REAL = {
     "chandra-acis-i": "chandra/acisf29128N001_evt2.fits.gz",

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 from xherald.photons.gti import gti_intersection
 from xherald.simulation.energies import EDGES_KEV, draw_energies
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.random_streams import stream
 
-F64 = NDArray[np.float64]
 ALL = np.array([[-np.inf, np.inf]])
 
 rates = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))

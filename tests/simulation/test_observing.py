@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from toy_telescope import chip, exposure, toy
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 from xherald.photons.gti import as_gti, gti_intersection, gti_total
 from xherald.simulation.exposure import Observing
@@ -14,8 +14,6 @@ from xherald.simulation.observing import PATTERNS, observe
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescope import Telescope
 from xherald.simulation.telescopes import TELESCOPES
-
-F64 = NDArray[np.float64]
 
 FOUR = toy(chips=tuple(chip(number, module=number) for number in (3, 5, 6, 7)), frame_time=3.2)
 

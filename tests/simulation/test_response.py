@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.sparse.csgraph import connected_components
 from toy_telescope import FLAT, LINE, chip, exposure, steady, toy
 
 from xherald.photons import PointSpread
+from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 from xherald.photons.gti import Exposure, gti_contains
 from xherald.photons.projection import separation_deg
@@ -29,7 +29,6 @@ from xherald.simulation.response import record
 from xherald.simulation.telescope import Telescope
 from xherald.simulation.telescopes import TELESCOPES
 
-F64 = NDArray[np.float64]
 LEAST_P = 1e-4
 FAST = 1e-4  # s a frame: nothing piles up
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 from xherald.simulation import spectra
 from xherald.simulation.classes import CLASSES, total_light_curve
@@ -21,7 +21,6 @@ from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import SourceModel
 from xherald.simulation.random_streams import stream
 
-F64 = NDArray[np.float64]
 ALL = np.array([[-np.inf, np.inf]])
 FLARES = [name for name, one in CLASSES.items() if one.direction == "flare"]
 DIPS = [name for name, one in CLASSES.items() if one.direction == "dip"]

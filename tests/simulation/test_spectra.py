@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 from xherald.simulation import spectra
 from xherald.simulation.classes.steady import noisy_light_curve
 from xherald.simulation.energies import EDGES_KEV, MIDDLE_KEV, WIDTH_KEV
 from xherald.simulation.random_streams import stream
 from xherald.simulation.red_noise import bending_power_law, lognormal, red_noise
-
-F64 = NDArray[np.float64]
 
 
 @pytest.mark.parametrize("energy", [0.25, 1.0, 5.0])

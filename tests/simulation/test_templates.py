@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from numpy.typing import NDArray
 
+from xherald.photons.arrays import F64
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.templates import TEMPLATES
-
-F64 = NDArray[np.float64]
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -16,7 +16,6 @@ from astropy.io import fits
 from handmade_exposures import AXIS, HALF_CHANNEL, NAMES, expected, exposure_of, single, swift_sky
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from read_files import LIMITS, observe
 
 from xherald.adapters.reading.fits_files import read_header
@@ -29,7 +28,6 @@ from xherald.simulation.random_streams import stream
 from xherald.simulation.telescopes import TELESCOPES
 from xherald.simulation.writers import WRITERS, Written, read_truth, swift, write_catalogue_source, write_exposure
 
-F64 = NDArray[np.float64]
 FILE_NAMES = {
     "chandra-acis-i": "acisf98765N001_evt2.fits.gz",
     "chandra-acis-s": "acisf98765N001_evt2.fits.gz",
