@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xherald.detector.extraction.extracted_sources import ExtractedSources, extract_sources
+from xherald.detector.extraction.given_sources import GivenSources
 from xherald.detector.progress import Stage, silent
 from xherald.photons import EventBatch
 
@@ -28,7 +29,9 @@ class Scan:
     detections: Detections
 
 
-def scan_file(path: Path, configuration: Configuration, sources: Path | None = None, stage: Stage = silent) -> Scan:
+def scan_file(
+    path: Path, configuration: Configuration, sources: Path | GivenSources | None = None, stage: Stage = silent
+) -> Scan:
     """Test every source of a file for a flare or a dip.
 
     Parameters
@@ -36,8 +39,8 @@ def scan_file(path: Path, configuration: Configuration, sources: Path | None = N
     path : Path
         Event file of any mission that an adapter knows, or a table of photons.
     configuration : Configuration
-    sources : Path, optional
-        Source list to take apertures from, in place of the file's own and of detection.
+    sources : Path or GivenSources, optional
+        Source list, positions or regions to test, in place of the file's own list and of source detection.
     stage : callable, optional
         Told what is being done, for a progress bar.
 

@@ -12,6 +12,8 @@ from xherald.photons import Aperture, EventBatch, Observation
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import InstrumentAdapter
 
+from .given_sources import GivenSources
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -55,7 +57,7 @@ class ExtractedSources:
 
 
 def extract_sources(
-    path: Path, configuration: Configuration, sources: Path | None = None, stage: Stage = silent
+    path: Path, configuration: Configuration, sources: Path | GivenSources | None = None, stage: Stage = silent
 ) -> ExtractedSources:
     """Take the photons of every source out of a file.
 
@@ -105,22 +107,28 @@ def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapt
 
 
 def _place_sources(
-    observation: Observation, adapter: InstrumentAdapter, configuration: Configuration, sources: Path | None
+    observation: Observation,
+    adapter: InstrumentAdapter,
+    configuration: Configuration,
+    sources: Path | GivenSources | None,
 ) -> tuple[list[Aperture], tuple[str, ...]]:
     """Apertures from the user's list, else from what comes with the file, else from detection."""
     from xherald.photons.source_detection import find_sources
 
-    if sources is not None:
-        from xherald.detector.extraction.source_lists import read_source_list
-
-        listed = read_source_list(sources, observation, configuration.settings.apertures)
-        note = f"{len(listed.outside)} sources of {sources} lie outside the field" if listed.outside else ""
-        return list(listed.apertures), (note,) if note else ()
-    with guarded(configuration.host, "adapters", adapter, f"naming the sources of {observation.path}"):
-        own = adapter.apertures(observation)
-    if own:
-        return own, ()
-    return find_sources(observation, configuration.settings.finding, configuration.settings.apertures), ()
+    given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
+    settings = configuration.settings
+    listed = given.apertures(observation, settings.apertures)
+    note = ""
+    if listed is not None:
+        apertures = list(listed.apertures)
+        if listed.outside:
+            note = f"{len(listed.outside)} sources of {given.label} lie outside the field"
+    else:
+        with guarded(configuration.host, "adapters", adapter, f"naming the sources of {observation.path}"):
+            apertures = adapter.apertures(observation)
+        if not apertures:
+            apertures = find_sources(observation, settings.finding, settings.apertures)
+    return given.with_background(apertures, observation), (note,) if note else ()
 
 
 def _refuse_untestable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:

@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.apertures import ApertureSettings, aperture_at, off_axis_arcmin, surrounding_annulus
-from xherald.photons.errors import UnreadableFileError
+from xherald.photons.errors import ConfigError, UnreadableFileError
 from xherald.photons.footprint import field_footprint
 from xherald.photons.observation import Observation
 from xherald.photons.projection import SkyProjection
-from xherald.photons.regions import Aperture, Ellipse, Polygon
+from xherald.photons.regions import Annulus, Aperture, Ellipse, Polygon
+
+from .sky_regions import astropy_wcs, read_regions, region_name, shape_from_region
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["SourceList", "read_source_list"]
+__all__ = ["SourceList", "aperture_from_region", "apertures_from_table", "listed_in_field", "read_source_list"]
 
 _RA = ("ra", "raj2000", "_raj2000", "ra_j2000", "ra_icrs", "_ra", "radeg", "ra_deg")
 _DEC = ("dec", "dej2000", "decj2000", "_dej2000", "dec_j2000", "de_icrs", "dec_icrs", "_de", "decdeg", "dec_deg")
@@ -83,19 +85,36 @@ def read_source_list(path: Path, observation: Observation, settings: ApertureSet
         The observation has no sky, or no point-spread table where one is needed.
     """
     settings = settings or ApertureSettings()
-    projection = observation.require_projection()
     if not path.is_file():
         raise UnreadableFileError(path, "no such source list" if not path.exists() else "not a file but a directory")
     kind = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if kind == ".reg":
-        listed = _from_regions(path, observation, projection, settings)
+        listed = _from_regions(path, observation, settings)
     elif kind in _TABLE_FORMATS:
-        listed = _from_table(path, _TABLE_FORMATS[kind], observation, settings)
+        listed = apertures_from_table(_read_table(path, _TABLE_FORMATS[kind]), path, observation, settings)
     else:
         known = ", ".join([*_TABLE_FORMATS, ".reg"])
         raise UnreadableFileError(path, f"a source list ends in one of {known}; this ends in {kind or 'nothing'}")
-    _refuse_doubles(path, listed)
-    seen = _in_field(observation, projection, listed)
+    return listed_in_field(listed, path, observation)
+
+
+def listed_in_field(listed: Sequence[Aperture], where: Path, observation: Observation) -> SourceList:
+    """Divide a list into the sources that a detector can have seen and the others.
+
+    Parameters
+    ----------
+    listed : sequence of Aperture
+    where : Path
+        What the list was read from, for error messages.
+    observation : Observation
+
+    Raises
+    ------
+    UnreadableFileError
+        Two sources have one name.
+    """
+    _refuse_doubles(where, listed)
+    seen = _in_field(observation, observation.require_projection(), listed)
     return SourceList(
         apertures=tuple(one for one, kept in zip(listed, seen, strict=True) if kept),
         outside=tuple(one.detection_id for one, kept in zip(listed, seen, strict=True) if not kept),
@@ -129,22 +148,6 @@ def _refuse_doubles(path: Path, listed: Sequence[Aperture]) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- tables
-
-
-def _from_table(path: Path, file_format: str, observation: Observation, settings: ApertureSettings) -> list[Aperture]:
-    table = _read_table(path, file_format)
-    ra_name, dec_name = _column(table, _RA), _column(table, _DEC)
-    if ra_name is None or dec_name is None:
-        missing = "right ascension (ra)" if ra_name is None else "declination (dec)"
-        raise UnreadableFileError(path, f"no column of {missing}; it has {', '.join(table.colnames) or 'none'}")
-    ra, dec = _numbers(path, table, ra_name, "deg"), _numbers(path, table, dec_name, "deg")
-    _refuse_rows(path, ra_name, ra, (ra < -360) | (ra > 360), "is not a right ascension in deg")
-    _refuse_rows(path, dec_name, dec, np.abs(dec) > 90, "is not a declination in deg")
-    names = _names(table)
-    radii, errors = _optional(path, table, _RADIUS), _optional(path, table, _ERROR)
-    return [
-        _aperture(observation, ra[i] % 360, dec[i], names[i], radii[i], errors[i], settings) for i in range(len(table))
-    ]
 
 
 def _aperture(
@@ -243,83 +246,79 @@ def _refuse_rows(path: Path, name: str, values: NDArray[np.float64], wrong: NDAr
         raise UnreadableFileError(path, f"row {rows[0] + 1}, column {name!r}: {values[rows[0]]:g} {why}")
 
 
-# ---------------------------------------------------------------------------------------------------------- DS9 regions
-
-
-def _from_regions(
-    path: Path, observation: Observation, projection: SkyProjection, settings: ApertureSettings
-) -> list[Aperture]:
-    from regions import Regions
-
+def _from_regions(path: Path, observation: Observation, settings: ApertureSettings) -> list[Aperture]:
     try:
-        with warnings.catch_warnings():
-            # The reader skips what it does not know with a warning; a source must not vanish like that.
-            warnings.simplefilter("error")
-            shapes = list(Regions.read(str(path), format="ds9"))
-    except Exception as fault:
-        raise UnreadableFileError(path, f"cannot be read as DS9 regions: {fault}") from fault
-    wcs = _wcs(projection)
-    return [
-        _from_shape(path, row, shape, observation, projection, wcs, settings)
-        for row, shape in enumerate(shapes, start=1)
-    ]
+        return [
+            aperture_from_region(region, number, observation, settings)
+            for number, region in enumerate(read_regions(path), start=1)
+        ]
+    except ConfigError as fault:
+        raise UnreadableFileError(path, str(fault)) from fault
 
 
-def _wcs(projection: SkyProjection) -> Any:
-    """Make astropy's form of the projection, for the conversions of `regions`."""
-    from astropy.wcs import WCS
-
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [f"RA---{projection.kind}", f"DEC--{projection.kind}"]
-    wcs.wcs.crval = [projection.ra, projection.dec]
-    wcs.wcs.crpix = [projection.x_reference, projection.y_reference]
-    wcs.wcs.cdelt = [projection.x_step, projection.y_step]
-    wcs.wcs.radesys = "ICRS"
-    wcs.wcs.set()
-    return wcs
+# ---------------------------------------------------------------------------------------------------- Python objects
 
 
-def _from_shape(
-    path: Path,
-    row: int,
-    shape: Any,
-    observation: Observation,
-    projection: SkyProjection,
-    wcs: Any,
-    settings: ApertureSettings,
+def aperture_from_region(
+    region: Any, number: int, observation: Observation, settings: ApertureSettings | None = None
 ) -> Aperture:
-    """Make an aperture of a DS9 region, through sky pixels, where angles mean what they do in `Ellipse`."""
-    import regions
+    """Aperture of a region of the `regions` package.
 
-    name = str(shape.meta.get("text", "")).strip() or str(row)
-    if not shape.meta.get("include", True):
-        raise UnreadableFileError(path, f"region {row} is excluded (-); a source list holds sources only")
-    pixel = shape.to_pixel(wcs) if isinstance(shape, regions.SkyRegion) else shape
-    scale = projection.pixel_arcsec
+    Parameters
+    ----------
+    region : regions.Region
+    number : int
+        Its number in the list, counted from 1: its name where it has no text.
+    observation : Observation
+    settings : ApertureSettings, optional
 
-    def sky(x: Any, y: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        # `regions` counts pixels from 0, FITS from 1.
-        return projection.to_sky(np.asarray(x) + 1.0, np.asarray(y) + 1.0)
+    Raises
+    ------
+    ConfigError
+        The region is excluded, or of a kind that is no source.
+    """
+    projection, settings = observation.require_projection(), settings or ApertureSettings()
+    if not region.meta.get("include", True):
+        raise ConfigError(f"region {number} is excluded (-); a source list holds sources only")
+    shape = shape_from_region(region, projection, astropy_wcs(projection))
+    name = region_name(region, number)
+    if isinstance(shape, tuple):
+        return aperture_at(observation, *shape, name, "source list", None, settings)
+    if shape is None or isinstance(shape, Annulus):
+        what = type(region).__name__.removesuffix("Region").removesuffix("Pixel").removesuffix("Sky").lower()
+        raise ConfigError(f"region {number} is a {what}; a source is a circle, ellipse, box, polygon or point")
+    return _shaped(observation, shape, name, None, settings)
 
-    if isinstance(pixel, regions.PolygonPixelRegion | regions.RectanglePixelRegion):
-        if isinstance(pixel, regions.RectanglePixelRegion):
-            x, y = np.array(pixel.corners).T
-        else:
-            x, y = pixel.vertices.x, pixel.vertices.y
-        corners = np.column_stack(sky(x, y))
-        polygon = Polygon(tuple((float(a), float(d)) for a, d in corners))
-        return _shaped(observation, polygon, name, None, settings)
-    if not isinstance(pixel, regions.CirclePixelRegion | regions.EllipsePixelRegion | regions.PointPixelRegion):
-        what = type(shape).__name__.removesuffix("Region").removesuffix("Pixel").removesuffix("Sky").lower()
-        raise UnreadableFileError(
-            path, f"region {row} is a {what}; a source is a circle, ellipse, box, polygon or point"
-        )
-    ra, dec = (float(v) for v in sky(pixel.center.x, pixel.center.y))
-    if isinstance(pixel, regions.CirclePixelRegion):
-        return _shaped(observation, Ellipse.circle(ra, dec, pixel.radius * scale), name, None, settings)
-    if isinstance(pixel, regions.EllipsePixelRegion):
-        ellipse = Ellipse(
-            ra, dec, pixel.width / 2 * scale, pixel.height / 2 * scale, float(pixel.angle.to_value("deg"))
-        )
-        return _shaped(observation, ellipse, name, None, settings)
-    return aperture_at(observation, ra, dec, name, "source list", None, settings)
+
+def apertures_from_table(
+    table: Table, where: Path, observation: Observation, settings: ApertureSettings | None = None
+) -> list[Aperture]:
+    """Apertures of the rows of a table of positions.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Columns ra and dec, deg, and where given id or name, radius_arcsec and pos_err_arcsec.
+    where : Path
+        File the table was read from, or a name for it: for error messages.
+    observation : Observation
+    settings : ApertureSettings, optional
+
+    Raises
+    ------
+    UnreadableFileError
+        A column is missing or a value cannot be used; the message names row and column.
+    """
+    settings = settings or ApertureSettings()
+    ra_name, dec_name = _column(table, _RA), _column(table, _DEC)
+    if ra_name is None or dec_name is None:
+        missing = "right ascension (ra)" if ra_name is None else "declination (dec)"
+        raise UnreadableFileError(where, f"no column of {missing}; it has {', '.join(table.colnames) or 'none'}")
+    ra, dec = _numbers(where, table, ra_name, "deg"), _numbers(where, table, dec_name, "deg")
+    _refuse_rows(where, ra_name, ra, (ra < -360) | (ra > 360), "is not a right ascension in deg")
+    _refuse_rows(where, dec_name, dec, np.abs(dec) > 90, "is not a declination in deg")
+    names = _names(table)
+    radii, errors = _optional(where, table, _RADIUS), _optional(where, table, _ERROR)
+    return [
+        _aperture(observation, ra[i] % 360, dec[i], names[i], radii[i], errors[i], settings) for i in range(len(table))
+    ]

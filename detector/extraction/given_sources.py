@@ -1,0 +1,112 @@
+"""Sources that a caller gives in Python: positions, tables, regions, with a background region of their own.
+
+`GivenSources` is what `extract_sources` takes in place of a list's file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xherald.photons.apertures import ApertureSettings
+from xherald.photons.errors import ConfigError
+from xherald.photons.observation import Observation
+from xherald.photons.regions import Annulus, Aperture, Ellipse, Polygon
+
+from .sky_regions import astropy_wcs, parse_regions, shape_from_region
+from .source_lists import SourceList, aperture_from_region, apertures_from_table, listed_in_field, read_source_list
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import Table
+
+__all__ = ["GivenSources"]
+
+GIVEN = Path("sources")
+"""Stands for the file's name in error messages on sources that came from Python."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenSources:
+    """Where sources are, in place of the file's own list and of source detection.
+
+    Parameters
+    ----------
+    sources : Path, str, SkyCoord, Table or None
+        File of a source list (`read_source_list`), positions, or a table with columns ra and dec in deg.
+    region : str, Path, regions.Region, sequence of regions.Region or None
+        Source regions: a DS9 file, DS9 text, or regions of the `regions` package. Not together with `sources`.
+    background : as `region`, or None
+        One background region for every source; None takes an annulus around each.
+    """
+
+    sources: Path | str | SkyCoord | Table | None = None
+    region: Any = None
+    background: Any = None
+
+    def __post_init__(self) -> None:
+        if self.sources is not None and self.region is not None:
+            raise ConfigError("give either sources or region, not both: both say where the sources are")
+
+    @property
+    def label(self) -> str:
+        """File that the sources come from, or the name of the argument."""
+        if self.region is not None:
+            return "region"
+        return str(self.sources) if isinstance(self.sources, str | Path) else "sources"
+
+    def apertures(self, observation: Observation, settings: ApertureSettings) -> SourceList | None:
+        """Apertures in an observation; None where neither sources nor regions were given.
+
+        Raises
+        ------
+        ConfigError
+            An argument is of a kind that cannot be used.
+        UnreadableFileError
+            A file cannot be read, or a value in it cannot be used.
+        FileError
+            The observation has no sky, or no point-spread table where one is needed.
+        """
+        if self.region is not None:
+            regions = parse_regions(self.region, "region")
+            listed = [aperture_from_region(one, i, observation, settings) for i, one in enumerate(regions, start=1)]
+            return listed_in_field(listed, GIVEN, observation)
+        if self.sources is None:
+            return None
+        if isinstance(self.sources, str | Path):
+            return read_source_list(Path(self.sources), observation, settings)
+        return listed_in_field(
+            apertures_from_table(_as_table(self.sources), GIVEN, observation, settings), GIVEN, observation
+        )
+
+    def with_background(self, apertures: list[Aperture], observation: Observation) -> list[Aperture]:
+        """The apertures with the given background region, where there is one.
+
+        Raises
+        ------
+        ConfigError
+            It is not one region, or not a circle, ellipse, annulus, box or polygon.
+        """
+        if self.background is None:
+            return apertures
+        regions = parse_regions(self.background, "background")
+        if len(regions) != 1:
+            raise ConfigError(f"background: expected one region, got {len(regions)}")
+        projection = observation.require_projection()
+        shape = shape_from_region(regions[0], projection, astropy_wcs(projection))
+        if not isinstance(shape, Ellipse | Annulus | Polygon):
+            raise ConfigError("background: expected a circle, ellipse, annulus, box or polygon")
+        return [replace(one, background=shape) for one in apertures]
+
+
+def _as_table(sources: object) -> Table:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import Table
+
+    if isinstance(sources, Table):
+        return sources
+    if isinstance(sources, SkyCoord):
+        sky = sources.icrs.reshape(-1) if sources.shape else sources.icrs.reshape(1)
+        return Table({"ra_deg": sky.ra.deg, "dec_deg": sky.dec.deg})
+    raise ConfigError(f"sources: expected a path, a SkyCoord or a Table, got {type(sources).__name__}")
