@@ -43,7 +43,9 @@ LINE_WIDTH: Final = 46
 """Characters of label and value that stand beside each other at full size."""
 
 
-def draw_sheet(detections: Detections, index: int, evidence: Evidence) -> Figure:
+def draw_sheet(
+    detections: Detections, index: int, evidence: Evidence, figure_type: type[Figure] | None = None
+) -> Figure:
     """Plot sheet of one source.
 
     Parameters
@@ -53,6 +55,8 @@ def draw_sheet(detections: Detections, index: int, evidence: Evidence) -> Figure
         The source's place among them.
     evidence : Evidence
         Of that source (`evidence_of`).
+    figure_type : type, optional
+        Class of the figure, matplotlib's `Figure` by default.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def draw_sheet(detections: Detections, index: int, evidence: Evidence) -> Figure
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=SIZE)
+    figure = (figure_type or Figure)(figsize=SIZE)
     FigureCanvasAgg(figure)
     top = _draw_headline(figure, evidence)
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, top), w_pad=0.05, h_pad=0.05))
