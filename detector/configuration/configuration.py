@@ -36,6 +36,7 @@ from .stream_settings import StreamSettings
 __all__ = ["Configuration", "OutputSettings", "PluginSettings", "Settings", "load_configuration"]
 
 PREFIX = "XHERALD_"
+GIVEN = "config argument"
 Key = tuple[str, ...]
 
 
@@ -144,7 +145,9 @@ class Configuration:
                 yield (section, key), value, _given_at(self.origins, (section, key)) or "default"
 
 
-def load_configuration(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Configuration:
+def load_configuration(
+    path: Path | None = None, environment: Mapping[str, str] | None = None, given: Mapping[str, Any] | None = None
+) -> Configuration:
     """Read settings.
 
     Parameters
@@ -153,18 +156,32 @@ def load_configuration(path: Path | None = None, environment: Mapping[str, str] 
         YAML file; without it the defaults hold.
     environment : mapping, optional
         Variables in which to look for ``XHERALD_SECTION__KEY``; the process's own if not given.
+    given : mapping, optional
+        Nested names and values, over the file and the environment.
 
     Raises
     ------
     ConfigError
         The file is missing or not YAML, a key is unknown or a value wrong; names file, line, key and what is allowed.
     """
-    given, origins = _read_file(path) if path is not None else ({}, {})
-    _lay_environment_over(given, origins, os.environ if environment is None else environment)
+    values, origins = _read_file(path) if path is not None else ({}, {})
+    _lay_environment_over(values, origins, os.environ if environment is None else environment)
+    for key, value in _leaves(given or {}, ()):
+        _put(values, key, value, GIVEN)
+        origins[key] = GIVEN
     sections = _sections()
-    _refuse_unknown(given, sections, (), origins)
-    values = {name: _validated((name,), sections[name], content, origins) for name, content in given.items()}
-    return Configuration(Settings.model_construct(**values), origins)
+    _refuse_unknown(values, sections, (), origins)
+    checked = {name: _validated((name,), sections[name], content, origins) for name, content in values.items()}
+    return Configuration(Settings.model_construct(**checked), origins)
+
+
+def _leaves(given: Mapping[str, Any], path: Key) -> Iterator[tuple[Key, object]]:
+    """Settings of a nested mapping with their keys; a list or an empty mapping is a value."""
+    for key, value in given.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*path, str(key)))
+        else:
+            yield (*path, str(key)), str(value) if isinstance(value, Path) else value
 
 
 def _sections() -> dict[str, Any]:
