@@ -1,14 +1,12 @@
-"""Safe import of encoders that Keras 2 kept as HDF5, as the published one is.
+"""Safe import of encoders that Keras 2 saved as HDF5, like the published ones.
 
-Architecture and weights are read with h5py; nothing in the file is executed. A ``Lambda`` layer passes only if the
-bytes of its function are those of the identity (`bytecode`). What the importer does not know, it refuses by the layer's
-name: an encoder that gives slightly other features than its author meant is worse than none.
+Architecture and weights are read with h5py; nothing in the file is executed. Anything that the importer does not
+support is an error that names the layer: an encoder with slightly wrong features is worse than none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from math import prod
@@ -17,198 +15,147 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xherald.photons.artefact_folders import sha256_of
-from xherald.photons.errors import ArtefactError, ConfigError, UnreadableFileError, XheraldError
+from xherald.photons.errors import ArtefactError, ConfigError, UnreadableFileError
 
-from .legacy import LegacyLayer
-from .network import MOST_WEIGHTS, Layer, Network, Shape, write_encoder
+from .keras_layers import KerasLayer
+from .network import MAX_WEIGHTS, Layer, Network, Shape, write_encoder
 
 if TYPE_CHECKING:
     import h5py
 
 __all__ = ["import_encoder", "read_keras"]
 
-Settings = Mapping[str, Any]
-
 
 def import_encoder(path: Path, out: Path, shape: Shape | None = None) -> dict[str, Any]:
-    """Import a legacy Keras 2 HDF5 encoder as an artefact.
+    """Import a Keras 2 HDF5 encoder as a new encoder folder ``out``; see `read_keras`.
 
-    It is read by a process of its own, since a damaged file can bring the HDF5 library down.
-
-    Parameters
-    ----------
-    path : Path
-    out : Path
-        Folder to make; must not exist.
-    shape : tuple of int, optional
-        See `read_keras`.
+    The file is read in a separate process, since a damaged one can crash the HDF5 library.
 
     Returns
     -------
     dict
-        What the manifest says, in JSON's own types.
-
-    Raises
-    ------
-    UnreadableFileError, ArtefactError, ConfigError
-        See `read_keras`; or ``out`` exists or cannot be written.
+        Facts of the folder's manifest.
     """
-    network = _read_apart(path, shape)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            network = pool.submit(read_keras, path, shape).result()
+        except BrokenProcessPool as error:
+            raise UnreadableFileError(path, "damaged, the HDF5 library crashed on it; fetch it again") from error
     facts = {"made_by": "import", "source": {"file": path.name, "sha256": sha256_of(path)}}
     write_encoder(out, network, facts)
     return {"shape": list(network.shape), "latent": network.latent, "weights": network.weights, **facts}
 
 
-def _read_apart(path: Path, shape: Shape | None) -> Network:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            network, fault = pool.submit(_answer, read_keras, path, shape).result()
-        except BrokenProcessPool as broken:
-            raise UnreadableFileError(path, "the HDF5 library broke down on it: it is damaged; get it anew") from broken
-    if network is None:
-        raise UnreadableFileError(path, fault[1]) if fault[0] is UnreadableFileError else fault[0](fault[1])
-    return network
-
-
-def _answer(
-    read: Callable[[Path, Shape | None], Network], path: Path, shape: Shape | None
-) -> tuple[Network | None, tuple[type[XheraldError], str]]:
-    """What reading gives, or what kind of error and why: a file's error does not survive the way between processes."""
-    try:
-        return read(path, shape), (XheraldError, "")
-    except UnreadableFileError as fault:
-        return None, (UnreadableFileError, fault.reason)
-    except (ArtefactError, ConfigError) as fault:
-        return None, (type(fault), str(fault))
-
-
 def read_keras(path: Path, shape: Shape | None = None) -> Network:
-    """Read a legacy Keras 2 HDF5 encoder: one input, one output, layers one after another.
+    """Read a Keras 2 HDF5 encoder: a chain of layers with one input and one output.
 
     Parameters
     ----------
     path : Path
     shape : tuple of int, optional
-        Of one source's array, where the file says only how many values its first layer takes; as the file says, less an
-        axis of one channel, if not given.
+        Shape of one source's array, for a file whose first layer takes a flat array. Default: the file's input shape
+        without a last axis of size one.
 
     Raises
     ------
     UnreadableFileError
-        It is no HDF5 file, or breaks off.
+        It is not an HDF5 file, or truncated.
     ArtefactError
-        It holds something that cannot be imported; the message names the layer.
+        It contains something that is not supported; the message names the layer.
     ConfigError
         h5py is not installed.
     """
     try:
         import h5py
-    except ImportError as fault:
-        raise ConfigError(
-            "h5py is not installed, and encoders are imported with it: pip install 'xherald[train]'"
-        ) from (fault)
+    except ImportError as error:
+        raise ConfigError("importing encoders needs h5py; run pip install 'xherald[train]'") from error
     if not path.is_file():
         raise UnreadableFileError(path, "no such file")
     try:
         with h5py.File(path, "r") as file:
-            return _network(file, shape)
-    except ArtefactError as fault:
-        raise ArtefactError(f"{path}: {fault}") from fault
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as fault:
-        # h5py's own errors, of what is no HDF5 file or a damaged one, are of these kinds.
-        raise UnreadableFileError(path, f"no sound HDF5 file: {fault}") from fault
+            return _read_network(file, shape)
+    except ArtefactError as error:
+        raise ArtefactError(f"{path}: {error}") from error
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        # All kinds of error that h5py raises for a damaged file.
+        raise UnreadableFileError(path, f"not a valid HDF5 file: {error}") from error
 
 
-def _network(file: h5py.File, shape: Shape | None) -> Network:
-    version = _text(file.attrs.get("keras_version"), "keras_version")
+def _read_network(file: h5py.File, shape: Shape | None) -> Network:
+    version = _read_text(file, "keras_version")
     if not version.startswith("2."):
-        raise ArtefactError(f"written by Keras {version}; models of Keras 2 are imported, others are trained anew")
+        raise ArtefactError(f"written by Keras {version}; only models of Keras 2 can be imported")
     try:
-        model = json.loads(_text(file.attrs.get("model_config"), "model_config"))
-    except (ValueError, RecursionError) as fault:
-        raise ArtefactError("model_config is no JSON; export the encoder anew") from fault
-    named = _chain(model)
-    input_shape = _input_shape(named[0][1])
+        model = json.loads(_read_text(file, "model_config"))
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError("model_config is not valid JSON; export the encoder again") from error
+    chain = _parse_chain(model)
+    input_shape = _parse_input_shape(chain[0][1])
     layers: list[Layer] = []
-    now = input_shape
-    left = MOST_WEIGHTS
-    for kind, settings in named:
-        source = LegacyLayer(file, kind, settings, now, left)
+    current_shape, max_weights = input_shape, MAX_WEIGHTS
+    for kind, settings in chain:
         try:
-            layer = source.layer()
-            now = layer.shape_after(now) if layer is not None else now
-        except ArtefactError as fault:
-            raise ArtefactError(f"layer {settings['name']} ({kind}): {fault}") from fault
+            layer = KerasLayer(file, kind, settings, current_shape, max_weights).read()
+            current_shape = layer.shape_after(current_shape) if layer is not None else current_shape
+        except ArtefactError as error:
+            raise ArtefactError(f"layer {settings['name']} ({kind}): {error}") from error
         if layer is not None:
             layers.append(layer)
-            left -= sum(getattr(layer, name).size for name in layer.weights)
-    plain = input_shape[:-1] if len(input_shape) == 3 and input_shape[-1] == 1 else input_shape
-    return Network(shape or plain, input_shape, tuple(layers))
+            max_weights -= sum(getattr(layer, name).size for name in layer.weights)
+    one_channel = len(input_shape) == 3 and input_shape[-1] == 1
+    return Network(shape or (input_shape[:-1] if one_channel else input_shape), input_shape, tuple(layers))
 
 
-def _text(value: object, what: str) -> str:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if not isinstance(value, str):
-        raise ArtefactError(
-            f"has no {what}: it is no Keras 2 model; a file of weights alone does not say what they are"
-        )
-    return value
+def _read_text(file: h5py.File, name: str) -> str:
+    value = file.attrs.get(name)
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    if not isinstance(text, str):
+        raise ArtefactError(f"not a Keras 2 model, it has no {name}; save the whole model, not its weights alone")
+    return text
 
 
-# --- which layers, in which order -------------------------------------------------------------------------------
-
-
-def _chain(model: object) -> list[tuple[str, dict[str, Any]]]:
-    """Kind and settings of each layer, first to last, once it is sure that each follows on the one before."""
-    kind, config = _named(model, "model")
+def _parse_chain(model: object) -> list[tuple[str, dict[str, Any]]]:
+    """Class name and settings of each layer, first to last, once verified that they form a chain."""
+    kind, config = _parse_object(model, "model_config")
     if kind not in ("Functional", "Model", "Sequential"):
-        raise ArtefactError(f"is a {kind}; models of layers one after another are imported")
+        raise ArtefactError(f"{kind} models are not supported, only chains of layers")
     listed = config.get("layers")
     if not isinstance(listed, list) or not listed:
         raise ArtefactError("the model has no layers")
-    named = []
-    for index, one in enumerate(listed):
-        of_layer, settings = _named(one, f"layer {index}")
+    chain = [_parse_object(one, f"layer {index}") for index, one in enumerate(listed)]
+    for index, (layer_kind, settings) in enumerate(chain):
         if not isinstance(settings.get("name"), str):
-            raise ArtefactError(f"layer {index} ({of_layer}) has no name")
-        named.append((of_layer, settings))
+            raise ArtefactError(f"layer {index} ({layer_kind}) has no name")
     if kind != "Sequential":
-        names = [settings["name"] for _, settings in named]
-        for before, name, one in zip([None, *names[:-1]], names, listed, strict=True):
-            _require_only(one.get("inbound_nodes"), before, name)
-        if _ends(config.get("input_layers")) != names[0] or _ends(config.get("output_layers")) != names[-1]:
+        names = [settings["name"] for _, settings in chain]
+        for previous, name, one in zip([None, *names[:-1]], names, listed, strict=True):
+            if one.get("inbound_nodes") != ([] if previous is None else [[[previous, 0, 0, {}]]]):
+                raise ArtefactError(
+                    f"layer {name}: its only input must be the previous layer; branches are not supported"
+                )
+        if _end(config.get("input_layers")) != names[0] or _end(config.get("output_layers")) != names[-1]:
             raise ArtefactError("the model has several inputs or outputs; export the encoder alone")
-    return named
+    return chain
 
 
-def _named(one: object, what: str) -> tuple[str, dict[str, Any]]:
-    if isinstance(one, dict) and isinstance(one.get("class_name"), str) and isinstance(one.get("config"), dict):
-        return one["class_name"], one["config"]
-    raise ArtefactError(f"{what} has no class_name and config; export the encoder anew")
+def _parse_object(value: object, where: str) -> tuple[str, dict[str, Any]]:
+    if isinstance(value, dict) and isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict):
+        return value["class_name"], value["config"]
+    raise ArtefactError(f"{where} has no class_name and config; export the encoder again")
 
 
-def _require_only(nodes: object, before: str | None, name: str) -> None:
-    """Refuse a layer that is not called once, on the layer before it alone."""
-    expected = [] if before is None else [[[before, 0, 0, {}]]]
-    if nodes != expected:
-        raise ArtefactError(f"layer {name}: is not called once on the layer before it; only chains are imported")
+def _end(listed: object) -> object:
+    """Name in ``[name, 0, 0]`` or ``[[name, 0, 0]]``; None if there are several."""
+    if isinstance(listed, list) and len(listed) == 1:
+        listed = listed[0]
+    return listed[0] if isinstance(listed, list) and len(listed) == 3 and isinstance(listed[0], str) else None
 
 
-def _ends(listed: object) -> object:
-    """Name of the one input or output."""
-    if isinstance(listed, list) and len(listed) == 3 and isinstance(listed[0], str):
-        return listed[0]
-    if isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], list) and listed[0]:
-        return listed[0][0]
-    return None
-
-
-def _input_shape(settings: Settings) -> Shape:
+def _parse_input_shape(settings: dict[str, Any]) -> Shape:
     shape = settings.get("batch_input_shape")
-    first, *sizes = shape if isinstance(shape, list) and shape else [None]
-    if not sizes or first is not None or not all(type(size) is int and size > 0 for size in sizes):
-        raise ArtefactError(f"layer {settings['name']}: input of shape {shape}; it must be (None, sizes…)")
-    if prod(sizes) > MOST_WEIGHTS:
+    batch, *sizes = shape if isinstance(shape, list) and shape else [None]
+    if not sizes or batch is not None or not all(type(size) is int and size > 0 for size in sizes):
+        raise ArtefactError(f"layer {settings['name']}: input of shape {shape} is not (None, sizes…)")
+    if prod(sizes) > MAX_WEIGHTS:
         raise ArtefactError(f"layer {settings['name']}: input of shape {shape} is larger than any representation")
     return tuple(sizes)

@@ -47,7 +47,7 @@ FILES: Final = (LAYERS_FILE, WEIGHTS_FILE)
 FORM: Final = 1
 """Version of the layer list."""
 
-MOST_WEIGHTS: Final = 100_000_000
+MAX_WEIGHTS: Final = 100_000_000
 """Weights that a network may have; a file that claims more is not an encoder of photon lists."""
 
 LARGEST: Final = float(np.finfo(np.float32).max)
@@ -235,7 +235,7 @@ class Network:
 
     def __post_init__(self) -> None:
         for shape in (self.shape, self.input_shape):
-            if not shape or not all(type(size) is int and 1 <= size <= MOST_WEIGHTS for size in shape):
+            if not shape or not all(type(size) is int and 1 <= size <= MAX_WEIGHTS for size in shape):
                 raise ArtefactError(f"encoder: input of shape {shape}; give whole numbers above zero")
         if prod(self.shape) != prod(self.input_shape):
             raise ArtefactError(f"encoder: arrays of shape {self.shape} for a first layer of {self.input_shape}")

@@ -88,6 +88,10 @@ class FileError(XheraldError):
         self.reason = " ".join(reason.split())
         super().__init__(f"{self.path}: {self.reason}")
 
+    def __reduce__(self) -> tuple[type[FileError], tuple[Path, str]]:
+        # Two arguments, where Exception would pickle the message alone: errors cross from worker processes.
+        return type(self), (self.path, self.reason)
+
 
 class UnclaimedFileError(FileError):
     """No adapter claims the file, or more than one does."""
