@@ -1,0 +1,228 @@
+"""The daemon's database in Python: `open_store`, and its candidates as a list and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from xherald.photons.errors import ConfigError
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import QTable
+
+    from xherald.catalog_store.ledger.records import StoredCandidate, VettingDecision
+    from xherald.catalog_store.ledger.store import Store
+
+__all__ = ["CandidateList", "StoreView", "open_store", "parse_since"]
+
+UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CandidateList:
+    """Candidates of a store, the latest first; a sequence of `StoredCandidate`.
+
+    Parameters
+    ----------
+    found : tuple of StoredCandidate
+    """
+
+    found: tuple[StoredCandidate, ...]
+
+    @property
+    def table(self) -> QTable:
+        """A row for each candidate, with units, times, UCDs and descriptions."""
+        from xherald.catalog_store.ledger.candidate_table import to_qtable
+
+        return to_qtable(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[StoredCandidate]:
+        return iter(self.found)
+
+    def __getitem__(self, index: int) -> StoredCandidate:
+        return self.found[index]
+
+    def __repr__(self) -> str:
+        return f"<CandidateList: {len(self)} candidates>"
+
+    def _repr_html_(self) -> str:
+        from xherald.html import html_table
+        from xherald.photons.probabilities import format_probability
+
+        rows = [("id", "found (UTC)", "kind", "class", "false-alarm probability", "observation")]
+        for one in self.found:
+            chance = format_probability(one.false_alarm_probability, one.extrapolated)
+            created = f"{one.created:%Y-%m-%d %H:%M}"
+            rows.append((one.id, created, one.kind, one.likely_class, chance, f"{one.mission} {one.obs_id}"))
+        return html_table(repr(self)[1:-1], rows)
+
+
+class StoreView:
+    """What the daemon has stored: drops, candidates, verdicts. Made by `open_store`; a context manager.
+
+    Parameters
+    ----------
+    store : xherald.catalog_store.ledger.store.Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @property
+    def url(self) -> str:
+        """URL of the database, without its password."""
+        return self.store.name
+
+    def candidates(
+        self,
+        *,
+        since: str | datetime | timedelta | None = None,
+        near: SkyCoord | None = None,
+        radius_arcsec: float = 10.0,
+        kind: str | None = None,
+        likely_class: str | None = None,
+        far_below_hz: float | None = None,
+        include_superseded: bool = False,
+        limit: int | None = None,
+    ) -> CandidateList:
+        """Candidates, the latest first.
+
+        Parameters
+        ----------
+        since : str, datetime or timedelta, optional
+            Found since then: "2d", "36h", "90m" ago, or a date (UTC if it has no zone).
+        near : SkyCoord, optional
+            Within `radius_arcsec` of this position.
+        radius_arcsec : float
+        kind : str, optional
+            "flare" or "dip".
+        likely_class : str, optional
+            Most probable class.
+        far_below_hz : float, optional
+            False-alarm rate below this.
+        include_superseded : bool
+            Superseded and retracted candidates, too.
+        limit : int, optional
+
+        Raises
+        ------
+        ConfigError
+            An argument cannot be used.
+        """
+        from xherald.catalog_store.ledger.records import CandidateState
+
+        icrs = None if near is None else near.icrs
+        cone = None if icrs is None else (float(icrs.ra.deg), float(icrs.dec.deg), radius_arcsec / 3600.0)
+        found = self.store.candidates(
+            since=None if since is None else parse_since(since),
+            near=cone,
+            kind=kind,
+            likely_class=likely_class,
+            far_below=far_below_hz,
+            states=tuple(CandidateState) if include_superseded else (CandidateState.STANDING,),
+            limit=limit,
+        )
+        return CandidateList(tuple(found))
+
+    def record_verdict(self, candidate_id: str, verdict: str | VettingDecision, *, who: str, comment: str = "") -> None:
+        """Record what a person decided on a candidate.
+
+        Parameters
+        ----------
+        candidate_id : str
+        verdict : {"confirmed", "rejected", "unsure"}
+        who : str
+        comment : str
+
+        Raises
+        ------
+        ConfigError
+            It is no verdict.
+        StoreError
+            The store has no such candidate.
+        """
+        from xherald.catalog_store.ledger.records import VettingDecision
+
+        if verdict not in set(VettingDecision):
+            raise ConfigError(f"verdict: expected {', '.join(VettingDecision)}, got {verdict!r}")
+        self.store.record_vetting(candidate_id, who, VettingDecision(verdict), comment)
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        return dict(self.store.row_counts())
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<StoreView of {self.url}>"
+
+    def _repr_html_(self) -> str:
+        from xherald.html import html_table
+
+        rows: list[tuple[str, str]] = [("table", "rows"), *((name, str(n)) for name, n in self.counts().items())]
+        return html_table(repr(self)[1:-1], rows)
+
+
+def open_store(url: str | Path | None = None, *, create: bool = False) -> StoreView:
+    """Open the daemon's store.
+
+    Parameters
+    ----------
+    url : str or Path, optional
+        ``sqlite:///store.sqlite``, ``postgresql://user@host/name`` or the path of an SQLite file; by default the store
+        of the user's settings.
+    create : bool
+        Make it where it does not exist.
+
+    Raises
+    ------
+    StoreError
+        It does not exist, is of another version, or cannot be reached.
+    """
+    from xherald.catalog_store.ledger.store import open_store as open_ledger
+    from xherald.detector.configuration.configuration import load_configuration
+
+    where: Any = url if url is not None else load_configuration().settings.store.resolved_url
+    text = str(where)
+    return StoreView(open_ledger(text if "://" in text else f"sqlite:///{Path(text).absolute()}", create=create))
+
+
+def parse_since(since: str | datetime | timedelta) -> datetime:
+    """An instant out of a length of time before now, or a date.
+
+    Raises
+    ------
+    ConfigError
+        It is neither a length such as "2d", "36h" or "90m" nor a date.
+    """
+    if isinstance(since, timedelta):
+        return datetime.now(UTC) - since
+    if isinstance(since, datetime):
+        return since if since.tzinfo else since.replace(tzinfo=UTC)
+    text = since.strip()
+    number, unit = text[:-1].strip(), UNITS.get(text[-1:])
+    try:
+        if unit is not None:
+            return datetime.now(UTC) - timedelta(**{unit: float(number)})
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"since: {since!r} is neither a time such as 2d, 36h or 90m nor a date") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
