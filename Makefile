@@ -38,8 +38,9 @@ lint: $(READY) types
 types: $(READY)
 	@mkdir -p build/types/xherald
 	@for package in $(PACKAGES); do ln -sfn ../../../$$package build/types/xherald/$$package; done
+	@ln -sfn $(foreach file,$(wildcard api/*.py) api/py.typed,../../../$(file)) build/types/xherald/
 	MYPYPATH=build/types:examples/xherald-nicer/src:examples/xherald-wavelet/src \
-		$(BIN)/mypy $(foreach package,$(PACKAGES),-p xherald.$(package)) -p xherald_nicer -p xherald_wavelet
+		$(BIN)/mypy -p xherald -p xherald_nicer -p xherald_wavelet
 
 # The site, into build/site; the tests build it as strictly.
 docs: $(READY)

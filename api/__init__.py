@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import VettingDecision
     from xherald.detector.configuration.configuration import Configuration, load_configuration
     from xherald.evaluating import EvaluationReport, evaluate
+    from xherald.explorer import Explorer
     from xherald.injecting import inject
     from xherald.light_curves import LightCurve
     from xherald.photons.errors import XheraldError
@@ -37,6 +38,7 @@ __all__ = [
     "CandidateList",
     "Configuration",
     "EvaluationReport",
+    "Explorer",
     "LightCurve",
     "Member",
     "Reference",
@@ -60,6 +62,7 @@ _MODULES = {
     "xherald.catalog_store.ledger.records": ("VettingDecision",),
     "xherald.detector.configuration.configuration": ("Configuration", "load_configuration"),
     "xherald.evaluating": ("EvaluationReport", "evaluate"),
+    "xherald.explorer": ("Explorer",),
     "xherald.injecting": ("inject",),
     "xherald.light_curves": ("LightCurve",),
     "xherald.photons.errors": ("XheraldError",),

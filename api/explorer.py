@@ -252,25 +252,27 @@ def _join(table: QTable, properties: str | Path | Table | None) -> None:
     """Add the columns of a table of properties, matched by obsreg_id."""
     if properties is None:
         return
-    from astropy.table import Table
-
-    if isinstance(properties, str | Path):
-        path = Path(properties)
-        try:
-            properties = Table.read(path, format="ascii.csv")
-        except (OSError, ValueError) as fault:
-            raise FileError(path, f"cannot be read as CSV: {fault}") from fault
-    if "obsreg_id" not in properties.colnames:
-        raise ConfigError(f"properties: no column obsreg_id; there are {', '.join(properties.colnames)}")
-    row_of = {str(name): row for row, name in enumerate(properties["obsreg_id"])}
+    given: Any = _read_csv(Path(properties)) if isinstance(properties, str | Path) else properties
+    if "obsreg_id" not in given.colnames:
+        raise ConfigError(f"properties: no column obsreg_id; there are {', '.join(given.colnames)}")
+    row_of = {str(name): row for row, name in enumerate(given["obsreg_id"])}
     rows = np.array([row_of.get(str(name), -1) for name in table["obsreg_id"]])
-    for name in properties.colnames:
+    for name in given.colnames:
         if name in table.colnames:
             continue
-        values = np.ma.asarray(properties[name])
+        values: Any = np.ma.asarray(given[name])
         if values.dtype.kind in "fiu":
             numbers = np.ma.filled(values.astype(np.float64), np.nan)
             table[name] = np.where(rows >= 0, numbers[rows], np.nan)
         else:
             texts = np.ma.filled(values.astype(str), "")
             table[name] = np.where(rows >= 0, texts[rows], "")
+
+
+def _read_csv(path: Path) -> Table:
+    from astropy.table import Table
+
+    try:
+        return Table.read(path, format="ascii.csv")
+    except (OSError, ValueError) as fault:
+        raise FileError(path, f"cannot be read as CSV: {fault}") from fault

@@ -41,7 +41,7 @@ def one_line(source: Source) -> str:
     if where is not None:
         position = f" at {where.ra.deg:.5f} {where.dec.deg:+.5f}"
     label = f"{source.kind}{' candidate' if source.is_candidate else ''}"
-    chance = format_probability(row["false_alarm_probability"], row["extrapolated"])
+    chance = format_probability(row["false_alarm_probability"], extrapolated=row["extrapolated"])
     return f"{source.name}{position}: {label}, {row['counts']} counts, false-alarm probability {chance}"
 
 
@@ -57,7 +57,7 @@ def candidate_rows(sources: Sequence[Source]) -> list[tuple[str, ...]]:
                 source.name,
                 f"{source.kind}{' (candidate)' if source.is_candidate else ''}",
                 str(row["counts"]),
-                format_probability(row["false_alarm_probability"], row["extrapolated"]),
+                format_probability(row["false_alarm_probability"], extrapolated=row["extrapolated"]),
                 (row["likely_class"] or "").replace("_", " ") if source.kind != "steady" else "",
                 (row["interval_start_utc"] or "")[:19],
             )

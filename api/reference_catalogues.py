@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xherald.detector.configuration.configuration import Configuration
-    from xherald.photons.arrays import F64
+    from xherald.photons.arrays import F32
     from xherald.plugins.reference import Reference as HeldReference
     from xherald.plugins.reference import ReferenceCase
 
@@ -147,7 +147,7 @@ class Reference:
 
         configuration = configuration_from(config)
         own = [f"{one.name}@{one.version}" for one in store_of(configuration.settings.reference).entries()]
-        shipped = [name for name, group in calibration_of(configuration).groups.items() if group.reference]
+        shipped = [name for name, group in calibration_of(configuration).groups.items() if group.references]
         return list(dict.fromkeys(["built-in", *own, *shipped]))
 
     @property
@@ -196,9 +196,9 @@ class Reference:
         table.meta["case"] = held.name
         return table
 
-    def features_of(self, case: str | None = None) -> F64:
+    def features_of(self, case: str | None = None) -> F32:
         """Features of a case, shape (members, features)."""
-        features: F64 = self.case(case).features
+        features: F32 = self.case(case).features
         return features
 
     @cached_property

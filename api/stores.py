@@ -59,7 +59,7 @@ class CandidateList:
 
         rows = [("id", "found (UTC)", "kind", "class", "false-alarm probability", "observation")]
         for one in self.found:
-            chance = format_probability(one.false_alarm_probability, one.extrapolated)
+            chance = format_probability(one.false_alarm_probability, extrapolated=one.extrapolated)
             created = f"{one.created:%Y-%m-%d %H:%M}"
             rows.append((one.id, created, one.kind, one.likely_class, chance, f"{one.mission} {one.obs_id}"))
         return html_table(repr(self)[1:-1], rows)
