@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .group import FILE_FAILED, configuration, run_options
-from .store_options import opened, store_option
+from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import StoredAlert
@@ -89,7 +89,7 @@ def listed(state: str | None, candidate_id: str | None, limit: int, as_json: boo
     """  # noqa: D301
     from xherald.catalog_store.ledger.records import AlertState
 
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         found = store.alerts(candidate_id=candidate_id, state=None if state is None else AlertState(state), limit=limit)
     for one in found:
         click.echo(json.dumps(_told(one), allow_nan=False) if as_json else _line(one))
@@ -112,7 +112,7 @@ def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> N
     Example:
       xherald alert replay XH-CHANDRA-ACIS-29128-110-7446eb-F-initial-1f0c2ab9 --sink team
     """  # noqa: D301
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         number = store.requeue(alert_id, sink)
     if as_json:
         click.echo(json.dumps({"id": alert_id, "requeued": number}))
@@ -140,7 +140,7 @@ def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | N
 
     if not reason.strip():
         raise ConfigError("a retraction needs a reason: --reason")
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         candidate_id = _candidate_of(store, name)
         number = _retract(store, candidate_id, " ".join(reason.split()), who or getpass.getuser())
     if as_json:
@@ -165,7 +165,7 @@ def send(sinks: tuple[str, ...], as_json: bool, url: str | None) -> None:
     from xherald.daemon.alerts.dispatch import Dispatcher
 
     setup = configuration()
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         dispatcher = Dispatcher(store, setup.settings.alerts, setup.host, f"{socket.gethostname()}-{os.getpid()}")
         outcomes = dispatcher.send_due(sinks or None)
         unserved = dispatcher.unserved()

@@ -10,7 +10,7 @@ import click
 
 from .group import configuration, run_options
 from .progress import stages
-from .store_options import opened, store_option
+from .store_options import open_selected_store, store_option
 
 __all__ = ["command"]
 
@@ -116,7 +116,7 @@ def listing(as_json: bool, url: str | None) -> None:
     from xherald.daemon.nightly.calibration_versions import CONFIGURED, calibrations_to_json, in_use, name_in_use
 
     settings = configuration()
-    with opened(url or settings.settings.store.url) as store:
+    with open_selected_store(url) as store:
         versions = calibrations_to_json(store)
         used = name_in_use(store) if in_use(settings, store) is not settings else CONFIGURED
     if as_json:
@@ -146,7 +146,7 @@ def activating(name: str, url: str | None) -> None:
     """  # noqa: D301
     from xherald.daemon.nightly.calibration_versions import activate
 
-    with opened(url or configuration().settings.store.url) as store:
+    with open_selected_store(url) as store:
         activate(store, name)
         click.echo(f"{name} is in use on {store.name}")
 

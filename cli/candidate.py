@@ -10,7 +10,7 @@ import click
 
 from .group import configuration, run_options
 from .progress import stages
-from .store_options import opened, store_option
+from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
     from xherald.detector.candidates.evidence import Evidence
@@ -79,7 +79,7 @@ def show(
     if source is not None:
         evidence = find_candidate(candidate_id, source)
     else:
-        with opened(url) as store:
+        with open_selected_store(url) as store:
             evidence = find_candidate(candidate_id, store)
     if as_json:
         click.echo(json.dumps(evidence, allow_nan=False))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .group import run_options
-from .store_options import SINCE, opened, store_option
+from .store_options import SINCE, open_selected_store, store_option
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import StoredCandidate
@@ -74,7 +74,7 @@ def command(
     from xherald.catalog_store.ledger.records import CandidateState
 
     is_kind = source_class in ("flare", "dip")
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         found = store.candidates(
             since=since,
             near=near,

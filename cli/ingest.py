@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .group import FILE_FAILED, configuration, run_options
-from .store_options import opened, store_option
+from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import Drop
@@ -59,7 +59,7 @@ def command(
     settings = with_stream(loaded, **changes)
     log = make_log(settings.settings.stream.log, quiet=True)
     with (
-        opened(url or settings.settings.store.url, create=True) as store,
+        open_selected_store(url, create=True) as store,
         _progress(store, shown=not quiet) as advance,
     ):
         daemon = Daemon(settings, store, log, announcing=False, finished=advance)

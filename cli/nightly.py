@@ -9,7 +9,7 @@ import click
 
 from .group import FILE_FAILED, configuration, run_options
 from .progress import stages
-from .store_options import opened, store_option
+from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
     from xherald.daemon.nightly.nightly import Night
@@ -47,7 +47,7 @@ def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
     from xherald.photons.errors import StoreError
 
     settings = configuration()
-    with opened(url or settings.settings.store.url) as store, stages(shown=not as_json) as stage:
+    with open_selected_store(url) as store, stages(shown=not as_json) as stage:
         night = run_night(store, settings, rebuilding=rebuild, stage=stage)
         if night is None:
             raise StoreError(f"{store.name}: the nightly job is being done already; wait for it to end")

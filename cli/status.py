@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .group import configuration, run_options
-from .store_options import opened, store_option
+from .store_options import open_selected_store, store_option
 
 __all__ = ["asked", "command"]
 
@@ -34,7 +34,7 @@ def command(as_json: bool, url: str | None) -> None:
 
     settings = configuration().settings
     now = datetime.now(UTC)
-    with opened(url or settings.store.url) as store:
+    with open_selected_store(url) as store:
         oldest = store.oldest_waiting()
         told: dict[str, Any] = {
             "store": store.name,

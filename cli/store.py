@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .group import FILE_FAILED, run_options
-from .store_options import SINCE, opened, store_option
+from .store_options import SINCE, open_selected_store, store_option
 
 __all__ = ["command"]
 
@@ -42,7 +42,7 @@ def show(url: str | None, as_json: bool) -> None:
     """Say what the store holds, and which files were set aside and why."""
     from xherald.catalog_store.ledger.records import DropState
 
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         held = {
             "store": store.name,
             "form": store.form(),
@@ -76,7 +76,7 @@ def check(url: str | None, as_json: bool) -> None:
 
     What will put itself right, such as a claim that ran out, is told and counts as no fault.
     """
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         found = store.check()
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found]))
@@ -100,7 +100,7 @@ def backup(file: Path, url: str | None, as_json: bool) -> None:
 
     The store can be used meanwhile.
     """
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         store.backup(file)
     click.echo(json.dumps({"backup": str(file), "bytes": file.stat().st_size}) if as_json else str(file))
 
@@ -112,7 +112,7 @@ def backup(file: Path, url: str | None, as_json: bool) -> None:
 @run_options
 def restore(file: Path, url: str | None, as_json: bool) -> None:
     """Bring the backup FILE back into an empty store, on SQLite or PostgreSQL."""
-    with opened(url, create=True) as store:
+    with open_selected_store(url, create=True) as store:
         rows = store.restore(file)
     told = ", ".join(f"{number} {name}" for name, number in rows.items() if number)
     click.echo(json.dumps(rows) if as_json else f"restored {told or 'an empty store'}")
@@ -128,7 +128,7 @@ def prune(before: datetime, url: str | None, as_json: bool) -> None:
 
     Drops, candidates, vettings and the fact that an alert was sent are kept.
     """
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         gone = asdict(store.prune(before))
     told = ", ".join(f"{number} {name}" for name, number in gone.items())
     click.echo(json.dumps(gone) if as_json else f"removed {told}")
@@ -140,7 +140,7 @@ def prune(before: datetime, url: str | None, as_json: bool) -> None:
 @run_options
 def upgrade(url: str | None, as_json: bool) -> None:
     """Bring the store to the newest form, or make it if it is not there. Take a backup first."""
-    with opened(url, create=True, upgrade=True) as store:
+    with open_selected_store(url, create=True, upgrade=True) as store:
         told = {"store": store.name, "form": store.form()}
     click.echo(json.dumps(told) if as_json else f"{told['store']}, form {told['form']}")
 
@@ -151,7 +151,7 @@ def upgrade(url: str | None, as_json: bool) -> None:
 @run_options
 def release(drop_ids: tuple[int, ...], url: str | None) -> None:
     """Let drops be tried anew that were set aside; their numbers are those of `xherald store show`."""
-    with opened(url) as store:
+    with open_selected_store(url) as store:
         for one in drop_ids:
             drop = store.release(one)
             click.echo(f"{drop.id} {drop.url}: {drop.state.value}")

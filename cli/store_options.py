@@ -1,4 +1,4 @@
-"""What the commands that look into the store have in common: which one, since when, and opening it."""
+"""Options shared by the commands that open the store."""
 
 from __future__ import annotations
 
@@ -8,34 +8,45 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .group import configuration
+
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.store import Store
 
-__all__ = ["SINCE", "opened", "store_option"]
+__all__ = ["SINCE", "open_selected_store", "store_option"]
 
 store_option = click.option(
     "--store",
     "url",
-    envvar="XHERALD_STORE__URL",
     metavar="URL",
-    help="sqlite:////path/store.sqlite or postgresql://…; store.sqlite in the user's data folder if not given.",
+    help="sqlite:////path/store.sqlite or postgresql://…; default: store.url of the configuration.",
 )
 
 
-def opened(url: str | None, *, create: bool = False, upgrade: bool = False) -> Store:
-    """The store of that URL, or the user's own."""
-    from xherald.catalog_store.ledger.store import default_url, open_store
+def open_selected_store(url: str | None, *, create: bool = False, upgrade: bool = False) -> Store:
+    """Open the store of ``--store``, else of ``store.url`` in the configuration, else of the user's data folder.
 
-    return open_store(url or default_url(), create=create, upgrade=upgrade)
+    Parameters
+    ----------
+    url : str or None
+        Value of ``--store``.
+    create : bool
+        Whether to create a missing SQLite file.
+    upgrade : bool
+        Whether to bring the tables of an older store up to date.
+    """
+    from xherald.catalog_store.ledger.store import open_store
+
+    return open_store(url or configuration().settings.store.resolved_url, create=create, upgrade=upgrade)
 
 
 class _Since(click.ParamType[datetime]):
-    """An instant: so long ago (2d, 36h, 90m), or a date in UTC."""
+    """A time before now (2d, 36h, 90m) or a date in UTC."""
 
     name = "since"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> datetime:
-        """Read it."""
+        """Parse the value."""
         if isinstance(value, datetime):
             return value
         if ago := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dhm])", str(value).strip()):
@@ -43,7 +54,7 @@ class _Since(click.ParamType[datetime]):
             try:
                 return datetime.now(UTC) - timedelta(**{unit: float(ago[1])})
             except OverflowError:
-                self.fail(f"{value!r} is before all dates", parameter, context)
+                self.fail(f"{value!r} is too long ago", parameter, context)
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .group import FILE_FAILED, configuration, run_options
-from .store_options import opened, store_option
+from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
@@ -85,7 +85,7 @@ def command(
             "there is nothing to watch: name stream.sources in the configuration, or give --dir or --once"
         )
     log = make_log("json" if json_log else settings.settings.stream.log, quiet=quiet)
-    with opened(url or settings.settings.store.url, create=True) as store:
+    with open_selected_store(url, create=True) as store:
         daemon = Daemon(settings, store, log, reload=read)
         signal.signal(signal.SIGTERM, lambda *_: daemon.end())
         signal.signal(signal.SIGINT, lambda *_: daemon.end())

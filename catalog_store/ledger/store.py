@@ -48,7 +48,7 @@ from .records import (
 from .tables import HEAD, metadata
 from .upgrade import revision_of, to_newest
 
-__all__ = ["Store", "default_url", "open_store"]
+__all__ = ["Store", "open_store"]
 
 LEASE: Final = timedelta(minutes=15)
 """How long a claim on a drop holds unless it is renewed."""
@@ -56,13 +56,6 @@ LEASE: Final = timedelta(minutes=15)
 ALERT_LEASE: Final = timedelta(minutes=2)
 
 MOST_ATTEMPTS: Final = 5
-
-
-def default_url() -> str:
-    """URL of the user's own store."""
-    from platformdirs import user_data_path
-
-    return f"sqlite:///{user_data_path('xherald') / 'store.sqlite'}"
 
 
 def open_store(url: str, *, create: bool = True, upgrade: bool = False, wait: float = 30.0) -> Store:
