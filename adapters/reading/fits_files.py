@@ -12,7 +12,7 @@ Structure of a FITS file: FITS standard 4.0 (Pence et al. 2018), §3.3 (units of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,6 +58,10 @@ class Keywords(Mapping[str, object]):
     def over(self, below: Keywords) -> Keywords:
         """These keywords, and those of another header where they are silent."""
         return Keywords({**below._cards, **self._cards})
+
+    def cards(self, keys: Iterable[str]) -> str:
+        """Header text of some keywords, as written in the file."""
+        return "".join(self._cards[key.upper()].ljust(CARD) for key in keys)
 
     def __getitem__(self, key: str) -> object:
         from astropy.io.fits import Card, VerifyError

@@ -269,19 +269,15 @@ def _hold_against_keywords(one: GoodFile, ra: Any, dec: Any, pixel_deg: float) -
         across, up = one.sky_columns
     except Skipped:
         return
-    from astropy.wcs import WCS
-
+    from xherald.adapters.reading.headers import pixel_list_wcs
     from xherald.photons.projection import separation_deg
 
-    header, rows = one.copy.events.header, one.observation.events.row
-    axes = WCS(naxis=2)
-    axes.wcs.ctype = [str(header[f"TCTYP{column.number}"]) for column in (across, up)]
-    for name, key in (("crval", "TCRVL"), ("crpix", "TCRPX"), ("cdelt", "TCDLT")):
-        setattr(axes.wcs, name, [float(str(header[f"{key}{column.number}"])) for column in (across, up)])
+    rows = one.observation.events.row
+    axes = pixel_list_wcs(one.copy.events.header, across.number, up.number)
     x, y = (one.copy.file.column(one.copy.events, column.name)[rows].astype(np.float64) for column in (across, up))
     away = float(separation_deg(ra, dec, *axes.wcs_pix2world(x, y, 1)).max())
     off = away / pixel_deg
-    require(off < PIXEL_OFF, f"positions are {off:.3g} pixels from those of the keywords TCTYP, TCRVL, TCRPX, TCDLT")
+    require(off < PIXEL_OFF, f"positions are {off:.3g} pixels from those of the columns' WCS keywords")
 
 
 @rule("columns", "Further columns are given whole, and for the photons in their order.")

@@ -10,8 +10,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select, update
 
 from xherald.photons.errors import StoreError
+from xherald.photons.projection import separation_deg
 
-from .healpix_cones import cone_ranges, separations
+from .healpix_cones import cone_ranges
 from .records import (
     CandidateFile,
     CandidateState,
@@ -236,7 +237,7 @@ def _inside(column: ColumnElement[Any], near: Cone) -> ColumnElement[bool]:
 
 def _separations(rows: Sequence[StoredCandidate | Row[Any]], near: Cone) -> np.ndarray[Any, np.dtype[np.float64]]:
     place = np.array([(row.ra, row.dec) for row in rows], dtype=np.float64).reshape(-1, 2)
-    return separations(place[:, 0], place[:, 1], near[0], near[1])
+    return separation_deg(place[:, 0], place[:, 1], near[0], near[1])
 
 
 def _unknown(candidate_id: str) -> StoreError:

@@ -1,7 +1,7 @@
 """Places on the sky as whole numbers: nested HEALPix indices of the finest order, so that a cone is a few ranges.
 
 A pixel of a coarser order is a range of finer ones in the nested scheme (Górski et al. 2005, ApJ 622, 759, section 4):
-one indexed column answers cones of any radius. The ranges hold the cone and a little more; `separations` cuts the rest.
+one indexed column answers cones of any radius. The ranges cover the cone and a little more, which is cut by separation.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from xherald.photons.errors import StoreError
 
-__all__ = ["ORDER", "cone_ranges", "healpix_of", "separations"]
+__all__ = ["ORDER", "cone_ranges", "healpix_of"]
 
 ORDER: Final = 29
 """The finest whose indices a signed 64-bit integer holds: pixels of 0.0004 arcsec."""
@@ -72,12 +71,3 @@ def cone_ranges(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:
         (int(first) << finer, ((int(last) + 1) << finer) - 1)
         for first, last in zip(pixels[starts].tolist(), pixels[stops].tolist(), strict=True)
     ]
-
-
-def separations(ra: ArrayLike, dec: ArrayLike, ra0: float, dec0: float) -> NDArray[np.float64]:
-    """Angles from (`ra0`, `dec0`), deg, by the haversine: exact to rounding for small ones."""
-    lon, lat = np.radians(np.asarray(ra, dtype=np.float64)), np.radians(np.asarray(dec, dtype=np.float64))
-    lon0, lat0 = np.radians(ra0), np.radians(dec0)
-    h = np.sin((lat - lat0) / 2) ** 2 + np.cos(lat) * np.cos(lat0) * np.sin((lon - lon0) / 2) ** 2
-    apart: NDArray[np.float64] = np.degrees(2 * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
-    return apart

@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
+from xherald.photons.projection import separation_deg
 from xherald.photons.sky_map import Look, middle_of, pixel_of, pixel_side_arcsec
 
 from .field_tiles import map_of, tiles_about
-from .healpix_cones import cone_ranges, separations
+from .healpix_cones import cone_ranges
 from .history_records import Elsewhere, FieldTile, PlaceHistory, Visit
 from .records import ObservationRecord
 from .tables import candidates, detections, fields, observations
@@ -134,7 +135,7 @@ def _looks(
 
 def _extent(order: int, look: Look, ra: float, dec: float) -> float:
     """Radius about the place that holds the pixels looked at, arcsec."""
-    away = separations(*middle_of(look.pixels, order), ra, dec)
+    away = separation_deg(*middle_of(look.pixels, order), ra, dec)
     return float(away.max()) * 3600.0 + pixel_side_arcsec(order)
 
 
@@ -233,7 +234,7 @@ def _apart(rows: Sequence[Any], near: tuple[float, float, float]) -> Iterable[tu
     """Rows with their separations in arcsec, the nearest first."""
     if not rows:
         return []
-    away = separations([row.ra for row in rows], [row.dec for row in rows], near[0], near[1]) * 3600.0
+    away = separation_deg([row.ra for row in rows], [row.dec for row in rows], near[0], near[1]) * 3600.0
     order = np.argsort(away, kind="stable").tolist()
     return [(float(away[index]), rows[index]) for index in order]
 

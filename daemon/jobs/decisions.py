@@ -23,6 +23,7 @@ from xherald.catalog_store.ledger.records import (
     StoredCandidate,
 )
 from xherald.detector.scoring.false_discovery import CANDIDATE, Control, run, start
+from xherald.photons.projection import separation_deg
 
 from .drop_results import Result
 
@@ -141,14 +142,14 @@ def _match_previous_candidates(result: Result, standing: PriorState) -> tuple[li
 
 def _with_history(one: CandidateRecord, result: Result, standing: PriorState) -> CandidateRecord:
     """The candidate with what other observations saw at its place; without a position it has no history."""
-    from xherald.detector.candidates.position_history import history_of
+    from xherald.detector.candidates.position_history import compare_with_history
 
     record, detection = [(record, found) for record in result.observations for found in record.detections][one.place]
     if detection.ra is None or detection.dec is None:
         return replace(one, evidence={**one.evidence, "history": None})
     radius = max(SAME_ARCSEC, ERRORS * (detection.pos_err_arcsec or 0.0))
     place = standing.history(detection.ra, detection.dec, radius, record)
-    return replace(one, evidence={**one.evidence, "history": history_of(detection, record, place)})
+    return replace(one, evidence={**one.evidence, "history": compare_with_history(detection, record, place)})
 
 
 def _same(one: CandidateRecord, detection: DetectionRecord, old: Mapping[str, StoredCandidate]) -> str | None:
@@ -161,15 +162,8 @@ def _same(one: CandidateRecord, detection: DetectionRecord, old: Mapping[str, St
             if other.detection_id == detection.detection_id:
                 return other.id
             continue
-        away = _separation_arcsec(detection.ra, detection.dec, other.ra, other.dec)
+        away = float(separation_deg(detection.ra, detection.dec, other.ra, other.dec)) * 3600.0
         error = np.hypot(detection.pos_err_arcsec or 0.0, other.pos_err_arcsec or 0.0)
         if away <= max(SAME_ARCSEC, ERRORS * float(error)) and (best is None or away < best[0]):
             best = away, other.id
     return None if best is None else best[1]
-
-
-def _separation_arcsec(ra: float, dec: float, other_ra: float, other_dec: float) -> float:
-    """Great-circle distance by haversines, arcsec; places in deg."""
-    a, b, c, d = np.radians([ra, dec, other_ra, other_dec])
-    h = np.sin((d - b) / 2) ** 2 + np.cos(b) * np.cos(d) * np.sin((c - a) / 2) ** 2
-    return float(np.degrees(2 * np.arcsin(min(1.0, np.sqrt(h)))) * 3600)

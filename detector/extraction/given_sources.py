@@ -14,7 +14,7 @@ from xherald.photons.errors import ConfigError
 from xherald.photons.observation import Observation
 from xherald.photons.regions import Annulus, Aperture, Ellipse, Polygon
 
-from .sky_regions import astropy_wcs, parse_regions, shape_from_region
+from .sky_regions import parse_regions, shape_from_region
 from .source_lists import SourceList, aperture_from_region, apertures_from_table, listed_in_field, read_source_list
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class GivenSources:
         if len(regions) != 1:
             raise ConfigError(f"background: expected one region, got {len(regions)}")
         projection = observation.require_projection()
-        shape = shape_from_region(regions[0], projection, astropy_wcs(projection))
+        shape = shape_from_region(regions[0], projection, projection.to_wcs())
         if not isinstance(shape, Ellipse | Annulus | Polygon):
             raise ConfigError("background: expected a circle, ellipse, annulus, box or polygon")
         return [replace(one, background=shape) for one in apertures]

@@ -17,7 +17,7 @@ from xherald.photons.errors import ConfigError, UnreadableFileError
 from xherald.photons.projection import SkyProjection
 from xherald.photons.regions import Annulus, Ellipse, Polygon
 
-__all__ = ["Point", "astropy_wcs", "parse_regions", "read_regions", "region_name", "shape_from_region"]
+__all__ = ["Point", "parse_regions", "read_regions", "region_name", "shape_from_region"]
 
 Point = tuple[float, float]
 """Right ascension and declination, deg, of a region that is a point: its aperture follows the point spread."""
@@ -89,20 +89,6 @@ def region_name(region: Any, number: int) -> str:
     return str(region.meta.get("text", "")).strip() or str(number)
 
 
-def astropy_wcs(projection: SkyProjection) -> Any:
-    """The projection as an astropy WCS, for the conversions of `regions`."""
-    from astropy.wcs import WCS
-
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [f"RA---{projection.kind}", f"DEC--{projection.kind}"]
-    wcs.wcs.crval = [projection.ra, projection.dec]
-    wcs.wcs.crpix = [projection.x_reference, projection.y_reference]
-    wcs.wcs.cdelt = [projection.x_step, projection.y_step]
-    wcs.wcs.radesys = "ICRS"
-    wcs.wcs.set()
-    return wcs
-
-
 def shape_from_region(region: Any, projection: SkyProjection, wcs: Any) -> Ellipse | Polygon | Annulus | Point | None:
     """Shape of a region on the sky, through sky pixels, where angles mean what they do in `Ellipse`.
 
@@ -111,7 +97,7 @@ def shape_from_region(region: Any, projection: SkyProjection, wcs: Any) -> Ellip
     region : regions.Region
     projection : SkyProjection
     wcs : astropy.wcs.WCS
-        Of the projection (`astropy_wcs`).
+        ``projection.to_wcs()``
 
     Returns
     -------

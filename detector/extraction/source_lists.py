@@ -23,7 +23,7 @@ from xherald.photons.observation import Observation
 from xherald.photons.projection import SkyProjection
 from xherald.photons.regions import Annulus, Aperture, Ellipse, Polygon
 
-from .sky_regions import astropy_wcs, read_regions, region_name, shape_from_region
+from .sky_regions import read_regions, region_name, shape_from_region
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -280,7 +280,7 @@ def aperture_from_region(
     projection, settings = observation.require_projection(), settings or ApertureSettings()
     if not region.meta.get("include", True):
         raise ConfigError(f"region {number} is excluded (-); a source list holds sources only")
-    shape = shape_from_region(region, projection, astropy_wcs(projection))
+    shape = shape_from_region(region, projection, projection.to_wcs())
     name = region_name(region, number)
     if isinstance(shape, tuple):
         return aperture_at(observation, *shape, name, "source list", None, settings)

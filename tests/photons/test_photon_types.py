@@ -14,10 +14,9 @@ from xherald.photons import (
     Exposure,
     Identity,
     PointSpread,
-    SkyProjection,
     TimeReference,
 )
-from xherald.photons.errors import PhotonError, ProjectionError
+from xherald.photons.errors import PhotonError
 
 NAME = Identity("CHANDRA", "ACIS", "1", "1_1")
 
@@ -132,44 +131,6 @@ def test_a_time_reference_must_be_one():
         TimeReference(float("nan"))
     with pytest.raises(PhotonError, match="scale"):
         TimeReference(50814.0, 0.0, "local")
-
-
-@pytest.mark.parametrize("kind", ["TAN", "SIN"])
-@pytest.mark.parametrize("dec", [-89.0, -49.55, 0.0, 65.6, 89.5])
-def test_projection_agrees_with_astropy(kind, dec):
-    from astropy.wcs import WCS
-
-    ours = SkyProjection(kind, 336.45, dec, 4096.5, 4096.5, -0.00013666666666667, 0.00013666666666667)
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [f"RA---{kind}", f"DEC--{kind}"]
-    wcs.wcs.crval = [336.45, dec]
-    wcs.wcs.crpix = [4096.5, 4096.5]
-    wcs.wcs.cdelt = [ours.x_step, ours.y_step]
-    x, y = np.random.default_rng(1).uniform(0, 8192, (2, 100))
-    ra, dec_ = ours.to_sky(x, y)
-    expected_ra, expected_dec = wcs.wcs_pix2world(x, y, 1)
-    assert np.allclose((ra - expected_ra + 180) % 360, 180, atol=1e-9 / max(np.cos(np.radians(dec)), 1e-3))
-    assert np.allclose(dec_, expected_dec, atol=1e-9)
-
-
-@given(
-    st.floats(0, 359.99),
-    st.floats(-90, 90),
-    st.sampled_from(["TAN", "SIN"]),
-    st.floats(-4000, 4000),
-    st.floats(-4000, 4000),
-)
-def test_projection_round_trips(ra, dec, kind, x, y):
-    projection = SkyProjection(kind, ra, dec, 0.0, 0.0, -1.4e-4, 1.4e-4)
-    back = projection.to_pixel(*projection.to_sky(x, y))
-    assert np.allclose(back, (x, y), atol=1e-4)
-
-
-def test_a_broken_projection_is_refused():
-    with pytest.raises(ProjectionError, match="not supported"):
-        SkyProjection("AIT", 0, 0, 0, 0, 1, 1)
-    with pytest.raises(ProjectionError, match="not finite"):
-        SkyProjection("TAN", float("nan"), 0, 0, 0, 1, 1)
 
 
 @given(st.floats(0.5, 20), st.floats(1.9, 15), st.floats(0.05, 0.98))
