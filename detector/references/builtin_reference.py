@@ -62,8 +62,12 @@ def simulated_population(settings: BuiltInSettings, stage: Stage = lambda _: Non
     ConfigError
         The telescope cannot be simulated.
     """
+    from xherald.photons import EventBatch
+    from xherald.simulation.field import telescope_named
     from xherald.simulation.population.population import simulate_population
     from xherald.simulation.population.population_files import listed_as
+
+    from .published_transients import published_transients
 
     stage(f"simulating {settings.sources:,} sources")
     population = simulate_population(
@@ -76,17 +80,25 @@ def simulated_population(settings: BuiltInSettings, stage: Stage = lambda _: Non
     columns = ("obsreg_id", "class", "direction", "is_bona_fide")
     rows = list(zip(*(population.truth.column(name).to_pylist() for name in columns), strict=True))
     kinds = {name: kind_of(listed_as(kind, direction)) for name, kind, direction, known in rows if known}
-    origin = [{"simulated": settings.model_dump(mode="json")}]
-    return population_of(
-        population.batch, BonaFide(kinds, (), "truth of the simulation"), {row[0]: row[1] for row in rows}, origin
-    )
+    classes = {row[0]: row[1] for row in rows}
+    published = published_transients(telescope_named(settings.telescope), population.batch.identities[0], settings.seed)
+    for one in published.identities:
+        kinds[one.detection_id], classes[one.detection_id] = "flare", "fast_transient"
+    batch = EventBatch.concatenate([population.batch, published])
+    return population_of(batch, BonaFide(kinds, (), "truth of the simulation"), classes, _origin(settings))
+
+
+def _origin(settings: BuiltInSettings) -> list[dict[str, Any]]:
+    from xherald.simulation.templates import TEMPLATES
+
+    return [{"simulated": settings.model_dump(mode="json"), "published": list(TEMPLATES)}]
 
 
 def _recipe(configuration: Configuration) -> dict[str, Any]:
     """All that a built-in reference depends on, but for the code."""
     settings = configuration.settings.reference
     return {
-        "origin": [{"simulated": settings.built_in.model_dump(mode="json")}],
+        "origin": _origin(settings.built_in),
         "association": settings.association.model_dump(mode="json"),
         "cases": {case.name: case.settings() for case in cases_named(settings.built_in.cases, configuration)},
     }
