@@ -154,13 +154,13 @@ def load_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def save_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+def save_arrays(path: Path, *, compress: bool = False, **arrays: NDArray[Any]) -> None:
     """Write arrays as npz; one of objects is refused, for reading it would execute what it holds."""
     for name, array in arrays.items():
         if np.asarray(array).dtype.hasobject:
             raise ArtefactError(f"{path}: array {name} holds objects")
     with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        (np.savez_compressed if compress else np.savez)(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:

@@ -1,18 +1,19 @@
-"""What new sources are held against: `Reference`, a population with its features, map, clusters and neighbours.
+"""Reference catalogues: `Reference`, a population with its features, embeddings, clusters and nearest neighbours.
 
-It is built by the detector, kept by the catalogue store, and handed to plugins that compare sources with it.
+The detector builds a reference, the catalogue store keeps it, and plugins compare new sources with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import ConfigError
 
 from .contract import FittedExtractor
+from .reference_members import ReferenceMembers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,11 +22,11 @@ __all__ = ["BONA_FIDE_KINDS", "NeighbourIndex", "Reference", "ReferenceCase"]
 
 
 BONA_FIDE_KINDS: Final = ("flare", "dip", "other")
-"""Kinds of bona-fide transients, as the published list tells them apart."""
+"""Kinds of bona-fide transients in the published list."""
 
 
 class NeighbourIndex(Protocol):
-    """Finds a source's nearest neighbours in feature space."""
+    """Finds the nearest neighbours of a source in feature space."""
 
     def query(self, features: F32, k: int) -> tuple[I64, F64]:
         """The k nearest sources of each row, nearest first: their rows and Euclidean distances, both shape (n, k)."""
@@ -33,23 +34,23 @@ class NeighbourIndex(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceCase:
-    """One way to hold sources against each other.
+    """Features, embedding and clusters of one case.
 
     Parameters
     ----------
     name : str
     settings : mapping
-        As configured, in JSON's own types: representation, extractor, embedder, clustering, each with all its options.
+        As configured, in JSON types: representation, extractor, embedder, clustering, each with all its options.
     extractor : FittedExtractor
     features : ndarray, shape (n, d), float32
     embedding : ndarray, shape (n, 2), float64
     cluster : ndarray, shape (n,), int64 — 0 for outliers, as published
-    clusters : pyarrow.Table — a row a cluster, see `detector.reference.association`
-    candidates : pyarrow.Table — a row a candidate, see there
+    clusters : pyarrow.Table — one row for each cluster, see `detector.references.association`
+    candidates : pyarrow.Table — one row for each candidate, see there
     index : NeighbourIndex
-    measured : mapping — what was measured when it was built, in JSON's own types
+    measured : mapping — measurements of the build, in JSON types
     means : ndarray, shape (clusters + 1, *shape), float32, or None
-        Mean of the representation over the outliers and over each cluster; None in a case that has none.
+        Mean representation of the outliers and of each cluster; None in a case without a representation.
     """
 
     name: str
@@ -67,16 +68,18 @@ class ReferenceCase:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """A reference catalogue: named, versioned, never changed.
+    """A reference catalogue: named, versioned, immutable.
 
     Parameters
     ----------
     name, version : str
-    about : mapping — the manifest's facts, in JSON's own types
+    about : mapping — facts of the manifest, in JSON types
     sources : pyarrow.Table
-        A row a source, in the order of the cases' arrays: obsreg_id, mission, instrument, counts, livetime_s, hardness,
-        variability_index, bona_fide ("flare", "dip", "other" or ""), class ("" where unknown).
+        One row for each source, in the order of the cases' arrays: obsreg_id, mission, instrument, obs_id, ra, dec,
+        counts, livetime_s, hardness, variability_index, bona_fide ("flare", "dip", "other" or ""), class ("" where
+        unknown).
     cases : mapping of str to ReferenceCase
+    members : ReferenceMembers — E–t map and light curve of each source
     """
 
     name: str
@@ -84,6 +87,8 @@ class Reference:
     about: Mapping[str, Any]
     sources: pa.Table
     cases: Mapping[str, ReferenceCase]
+    members: ReferenceMembers
+    _rows: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return int(self.sources.num_rows)
@@ -94,9 +99,23 @@ class Reference:
         Raises
         ------
         ConfigError
-            There is none; says which there are.
+            There is no such case; the message lists those there are.
         """
         if name not in self.cases:
-            held = ", ".join(self.cases) or "none"
-            raise ConfigError(f"{self.name}@{self.version} has no case {name!r}; it has {held}")
+            available = ", ".join(self.cases) or "none"
+            raise ConfigError(f"{self.name}@{self.version} has no case {name!r}; available: {available}")
         return self.cases[name]
+
+    def row(self, name: str) -> int:
+        """Row of a source by its obsreg_id.
+
+        Raises
+        ------
+        ConfigError
+            There is no such source.
+        """
+        if not self._rows:
+            self._rows.update((one, row) for row, one in enumerate(self.sources.column("obsreg_id").to_pylist()))
+        if name not in self._rows:
+            raise ConfigError(f"{self.name}@{self.version} has no source {name!r}")
+        return self._rows[name]

@@ -2,7 +2,7 @@
 
     references/active.json                         which version serves which instrument
     references/<name>/<version>/manifest.json      settings, seeds, versions, what was measured, hashes of the rest
-                                 sources.parquet
+                                 sources.parquet, members.npz
                                  cases/<case>/     extractor/, index/, arrays.npz, clusters.parquet, candidates.parquet
 
 A version is written aside and renamed, and never changes; nothing in it can execute.
@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ from xherald.photons.artefact_folders import (
 from xherald.photons.errors import ArtefactError, ConfigError
 from xherald.plugins.contract import FeatureExtractor
 from xherald.plugins.reference import Reference, ReferenceCase
+from xherald.plugins.reference_members import MEMBER_ARRAYS, ReferenceMembers
 
 from .neighbour_index import load_index, save_index
 
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["ReferenceEntry", "ReferenceStore", "instrument_key"]
 
 KIND: Final = "reference"
-FORMAT: Final = 1
+FORMAT: Final = 2
 ACTIVE: Final = "active.json"
+MEMBERS: Final = "members.npz"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -168,6 +171,7 @@ class ReferenceStore:
                 for name, case in reference.cases.items()
             }
             pq.write_table(reference.sources, part / "sources.parquet", compression="zstd")
+            save_arrays(part / MEMBERS, compress=True, **reference.members.arrays)
             for name, case in reference.cases.items():
                 _save_case(part / "cases" / name, case)
         return self.find(f"{reference.name}@{reference.version}")
@@ -208,6 +212,7 @@ class ReferenceStore:
             about={key: value for key, value in about.items() if key not in ("format", "name", "version", "cases")},
             sources=_read_table(entry.folder / "sources.parquet"),
             cases={name: _load_case(entry.folder, name, about["cases"][name], extractors) for name in chosen},
+            members=ReferenceMembers(partial(load_arrays, entry.folder / MEMBERS, *MEMBER_ARRAYS)),
         )
 
 

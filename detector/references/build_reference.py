@@ -23,6 +23,7 @@ from xherald.plugins.reference import Reference, ReferenceCase
 
 from .association import candidate_table, cluster_table
 from .case_pipeline import Case, represent
+from .member_arrays import make_members
 from .reference_population import ReferencePopulation, source_table
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def build_reference(
         },
         sources=source_table(population),
         cases={case.name: _build_case(case, population, settings, exact_below, stage) for case in cases},
+        members=make_members(population.batch),
     )
 
 

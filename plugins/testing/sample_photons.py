@@ -242,6 +242,7 @@ def sample_reference(width: int = 4, case: str = "variability", n: int = 120) ->
     import pyarrow as pa
 
     from xherald.plugins.reference import Reference, ReferenceCase
+    from xherald.plugins.reference_members import ReferenceMembers
 
     rng = np.random.default_rng(9)
     features = rng.normal(size=(n, width)).astype(np.float32)
@@ -271,7 +272,8 @@ def sample_reference(width: int = 4, case: str = "variability", n: int = 120) ->
         index=_Index(features),
         measured={},
     )
-    return Reference("kit", "1", {"band_kev": list(BAND)}, sources, {case: kept})
+    members = ReferenceMembers.without_photons(n)
+    return Reference("kit", "1", {"band_kev": list(BAND)}, sources, {case: kept}, members)
 
 
 class _NoExtractor(FittedExtractor):

@@ -264,7 +264,7 @@ def test_more_features_than_fits_has_columns(reference: Reference, tmp_path: Pat
 
 
 def test_a_case_that_is_not_there(reference: Reference, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"toy@1.2.0 has no case '3D-AE'; it has 2D-PCA"):
+    with pytest.raises(ConfigError, match=r"toy@1.2.0 has no case '3D-AE'; available: 2D-PCA"):
         export_reference(reference, "3D-AE", tmp_path)
 
 

@@ -79,7 +79,7 @@ def test_only_what_is_known_is_drawn(reference: Reference, tmp_path: Path) -> No
 
 
 def test_what_cannot_be_drawn_is_named(reference: Reference, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no case '3D-AE'; it has 2D-PCA"):
+    with pytest.raises(ConfigError, match="no case '3D-AE'; available: 2D-PCA"):
         draw_reference(reference, "3D-AE", tmp_path)
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(FileError, match=r"2D-PCA_map.png: cannot be written: "):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F32
 from xherald.plugins.contract import FittedExtractor, Sample
 from xherald.plugins.reference import Reference, ReferenceCase
+from xherald.plugins.reference_members import ReferenceMembers
 
 SOURCES, WIDTH = 300, 15
 KNOWN = {7: "flare", 11: "flare", 205: "flare", 70: "dip", 71: "other"}
@@ -60,7 +61,8 @@ def small_reference(
         measured={},
         means=rng.poisson(2.0, (clusters + 1, *shape)).astype(np.float32),
     )
-    return Reference("toy", "1.2.0", {}, _sources(rng, classes), {"2D-PCA": case})
+    members = ReferenceMembers.without_photons(SOURCES)
+    return Reference("toy", "1.2.0", {}, _sources(rng, classes), {"2D-PCA": case}, members)
 
 
 def with_sources(reference: Reference, **columns: object) -> Reference:
