@@ -1,6 +1,6 @@
 """Kernels of `extraction`: areas on each detector and photons inside, for all apertures at once.
 
-numba: import inside the function that needs it.
+Imports numba: import this module inside the function that needs it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from numba import njit
 from .pixel_index import cell_range
 from .shape_table import inside
 
-__all__ = ["areas", "events_inside", "photons_in_shapes", "share_in_box"]
+__all__ = ["areas", "events_inside", "fraction_in_box", "photons_in_shapes"]
 
 _SOURCE_CELLS = 40
-"""Cells across a source region when its area on each detector is counted: some 1,250 inside a circle."""
+"""Cells across a source region when its area on each detector is counted: 1,250 in a circle."""
 
 _BACKGROUND_CELLS = 72
 
@@ -53,7 +53,7 @@ def _paint_neighbours(mask: Any, others: Any, own: int, x: float, y: float, r: f
 
 @njit(cache=True, nogil=True)
 def _area_on_detectors(shapes: Any, i: int, mask: Any, edges: Any, begins: Any, out: Any) -> Any:
-    """Fill `out` with the area of shape i on each detector, masked cells left out.
+    """Fill `out` with the area of shape i on each detector, without masked cells.
 
     Returns the fraction of the unmasked shape that lies on any detector, and whether the mask touches the shape.
     """
@@ -61,7 +61,7 @@ def _area_on_detectors(shapes: Any, i: int, mask: Any, edges: Any, begins: Any, 
     x0, y0, r = shapes.centre[i, 0], shapes.centre[i, 1], shapes.extent[i]
     step = 2 * r / cells
     detectors = len(begins) - 1
-    near = np.empty(detectors, np.int8)  # 0 the shape lies off the detector, 2 wholly on it, 1 across its edge
+    near = np.empty(detectors, np.int8)  # 0: off the detector, 1: across its edge, 2: fully on it
     for d in range(detectors):
         depth = _depth(edges, begins[d], begins[d + 1], x0, y0)
         near[d] = 2 if depth >= r else (0 if depth <= -r else 1)
@@ -95,15 +95,15 @@ def areas(sources: Any, grown: Any, backgrounds: Any, edges: Any, begins: Any) -
     Parameters
     ----------
     sources, grown, backgrounds : ShapeTable, n shapes each
-        Source regions, the same grown a little (kept out of every background), background regions.
+        Source regions, the same enlarged (excluded from every background), background regions.
     edges, begins : ndarray
         `Footprint.flat_edges`.
 
     Returns
     -------
     source_area, background_area : ndarray, shape (n, detectors) — square sky pixels
-    seen : ndarray, shape (n,) — part of the source region that lies on any detector
-    overlaps : ndarray, shape (n,), bool — another source region reaches into this one
+    seen : ndarray, shape (n,) — fraction of the source region on any detector
+    overlaps : ndarray, shape (n,), bool — whether another source region overlaps this one
     """
     n, detectors = len(sources.kind), len(begins) - 1
     source_area, background_area = np.zeros((n, detectors)), np.zeros((n, detectors))
@@ -126,7 +126,7 @@ def areas(sources: Any, grown: Any, backgrounds: Any, edges: Any, begins: Any) -
 
 @njit(cache=True, nogil=True)
 def events_inside(shapes: Any, index: Any, x: Any, y: Any) -> Any:
-    """Mark the photons that lie in any of the shapes."""
+    """Mask of the photons that lie in any of the shapes."""
     marked = np.zeros(len(x), np.bool_)
     for i in range(len(shapes.kind)):
         if shapes.kind[i] == 0:
@@ -142,22 +142,22 @@ def events_inside(shapes: Any, index: Any, x: Any, y: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def photons_in_shapes(shapes: Any, index: Any, x: Any, y: Any, column: Any, allowed: Any, barred: Any) -> Any:
-    """Photons inside each shape.
+    """Rows of the photons inside each shape.
 
     Parameters
     ----------
     shapes : ShapeTable, n shapes
     index : PixelIndex of the photons at sky pixels x, y
     column : ndarray, shape (photons,), int16
-        Column of `allowed` that the photon's detector has; -1 where it has none.
+        Column in `allowed` of each photon's detector; -1 for none.
     allowed : ndarray, shape (n, detectors), bool
         Detectors whose photons a shape takes.
     barred : ndarray, shape (photons,) or (0,), bool
-        Photons that no shape takes.
+        Photons excluded from all shapes; none if empty.
 
     Returns
     -------
-    rows : ndarray, int32 — photons of all shapes, ascending (in time) within each
+    rows : ndarray, int32 — photons of all shapes, sorted by time within each shape
     offsets : ndarray, shape (n + 1,), int64
     """
     n = len(shapes.kind)
@@ -187,13 +187,13 @@ def photons_in_shapes(shapes: Any, index: Any, x: Any, y: Any, column: Any, allo
 
 
 @njit(cache=True, nogil=True)
-def share_in_box(places: Any, moves: Any, low: Any, high: Any) -> Any:
-    """Part of the places, shape (n, 2), that each of the moves, shape (k, 2), puts into a box, shape (k,)."""
-    out = np.empty(len(moves))
-    for k in range(len(moves)):
+def fraction_in_box(points: Any, offsets: Any, low: Any, high: Any) -> Any:
+    """Fraction of the points, shape (n, 2), in a box when moved by each of the offsets, shape (k, 2); shape (k,)."""
+    out = np.empty(len(offsets))
+    for k in range(len(offsets)):
         inside = 0
-        for i in range(len(places)):
-            x, y = places[i, 0] + moves[k, 0], places[i, 1] + moves[k, 1]
+        for i in range(len(points)):
+            x, y = points[i, 0] + offsets[k, 0], points[i, 1] + offsets[k, 1]
             inside += low[0] <= x <= high[0] and low[1] <= y <= high[1]
-        out[k] = inside / len(places)
+        out[k] = inside / len(points)
     return out

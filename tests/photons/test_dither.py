@@ -13,7 +13,7 @@ from simulated_fields import CHANDRA, PointSource, simulated_field
 
 from xherald.photons import ChipLayout, Observation
 from xherald.photons.apertures import aperture_at
-from xherald.photons.dither import dither_path
+from xherald.photons.dither import measure_dither_path
 from xherald.photons.extraction import extract
 from xherald.photons.statistics import assess
 
@@ -72,7 +72,7 @@ def verdicts(observation: Observation, places: list[tuple[float, float]]) -> tup
 
 def test_the_path_is_the_aim() -> None:
     observation = dithered([])
-    path = dither_path(observation)
+    path = measure_dither_path(observation)
     assert path is not None
     middle = 0.5 * (path.edges[1:] + path.edges[:-1])
     off = path.shift - aim(middle)
@@ -112,8 +112,8 @@ def test_too_few_events_tell_no_path() -> None:
     observation = dithered([])
     names = ("time", "x", "y", "energy", "detector", "row")
     few = replace(observation.events, **{name: getattr(observation.events, name)[:50] for name in names})
-    assert dither_path(replace(observation, load_events=lambda: few)) is None
-    assert dither_path(replace(observation, chips=None)) is None
+    assert measure_dither_path(replace(observation, load_events=lambda: few)) is None
+    assert measure_dither_path(replace(observation, chips=None)) is None
 
 
 def test_orion_s_stars_at_chip_edges_do_not_go_out(data: Path) -> None:

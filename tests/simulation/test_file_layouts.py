@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from read_files import observe
 
-from xherald.photons.dither import dither_path
+from xherald.photons.dither import measure_dither_path
 from xherald.photons.errors import ConfigError
 from xherald.photons.gti import gti_contains
 from xherald.simulation.exposure import Fault, SimulatedExposure
@@ -128,7 +128,7 @@ def test_energies_and_channels_of_chandra_agree(written: dict[str, Written]) -> 
 def test_places_of_chandra_tell_the_dither(tmp_path: Path) -> None:
     """With tens of events a sample, what is left is the way of the dither inside 16 s: 0.8″, 1.6 pixels, at most."""
     observation = observe(write_exposure(exposure_of("chandra-acis-i", n=9000), tmp_path).events)
-    path = dither_path(observation)
+    path = measure_dither_path(observation)
     assert path is not None
     middle = 0.5 * (path.edges[1:] + path.edges[:-1])
     good = gti_contains(observation.detectors[0].gti, middle)

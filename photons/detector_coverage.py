@@ -1,0 +1,157 @@
+"""Detectors under each aperture: areas, weights, exposures, and dither over chip edges.
+
+`extraction` measures the coverage of all apertures of an observation before it collects their photons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xherald.photons.arrays import F64, Mask
+
+from .apertures import off_axis_arcmin
+from .dither import N_SAMPLES, edge_exposures, measure_dither_path
+from .footprint import Footprint, field_footprint
+from .gti import Exposure, combine_exposures
+from .observation import DetectorUnit, Observation
+from .regions import Aperture
+
+if TYPE_CHECKING:
+    from .shape_table import ShapeTable
+
+__all__ = ["DetectorCoverage", "exposures_across_chip_edges", "exposures_of_apertures", "measure_coverage"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectorCoverage:
+    """Coverage of n apertures (rows) by d detectors (columns).
+
+    Parameters
+    ----------
+    detectors : tuple of DetectorUnit, length d
+    is_used : ndarray, shape (n, d), bool
+        Detectors whose photons an aperture takes.
+    weights : ndarray, shape (n, d)
+        Fraction of the source region on each detector in use.
+    area_ratio : ndarray, shape (n,)
+        Source over background area, both times good time; 0 where no background region is used.
+    background_areas : ndarray, shape (n,)
+        Background over source area, both times good time.
+    fraction_on_detectors : ndarray, shape (n,)
+        Fraction of the source region that lies on any detector.
+    overlaps : ndarray, shape (n,), bool
+        Whether another source region overlaps this one.
+    """
+
+    detectors: tuple[DetectorUnit, ...]
+    is_used: Mask
+    weights: F64
+    area_ratio: F64
+    background_areas: F64
+    fraction_on_detectors: F64
+    overlaps: Mask
+
+
+def measure_coverage(
+    observation: Observation,
+    regions: tuple[ShapeTable, ShapeTable, ShapeTable],
+    min_detector_fraction: float,
+    min_background_area: float,
+) -> DetectorCoverage:
+    """Weigh the detectors under each aperture by area and good time.
+
+    Parameters
+    ----------
+    observation : Observation
+    regions : tuple of ShapeTable
+        Source regions, the same enlarged for exclusion from backgrounds, background regions; n shapes each.
+    min_detector_fraction : float
+        A detector with less than this fraction of an aperture is not used.
+    min_background_area : float
+        A background region with less than this many times the source's area is not used.
+    """
+    from .extraction_kernels import areas
+
+    sources, excluded, backgrounds = regions
+    detectors, footprint = _detectors_with_footprint(observation)
+    edges, begins = footprint.flat_edges() if footprint else (np.empty((0, 3)), np.zeros(len(detectors) + 1, np.int64))
+    source_area, background_area, on_detectors, overlaps = areas(sources, excluded, backgrounds, edges, begins)
+    fraction = source_area / sources.area[:, None]
+    is_used = fraction >= min_detector_fraction
+    uncovered = np.flatnonzero(~is_used.any(axis=1))
+    weights = np.where(is_used, fraction, 0.0)
+    if uncovered.size:
+        # An aperture off all detectors has no exposure of its own; that of the nearest detector stands in for it.
+        depth = (
+            footprint.depth(*sources.centre[uncovered].T) if footprint else np.zeros((len(detectors), uncovered.size))
+        )
+        nearest = np.argmax(depth, axis=0)
+        is_used[uncovered, nearest], weights[uncovered, nearest] = True, 1.0
+
+    good_time = np.array([one.good_time for one in detectors])
+    source = (source_area * is_used) @ good_time
+    background = (background_area * is_used) @ good_time
+    background_areas = np.divide(background, source, out=np.zeros_like(source), where=source > 0)
+    is_usable = (background_areas >= min_background_area) & (background_areas > 0)
+    ratio = np.divide(1.0, background_areas, out=np.zeros_like(source), where=is_usable)
+    return DetectorCoverage(detectors, is_used, weights, ratio, background_areas, on_detectors, overlaps)
+
+
+def exposures_of_apertures(coverage: DetectorCoverage) -> tuple[list[Exposure], F64]:
+    """Exposure and live fraction of each aperture; apertures on the same detectors share one object."""
+    combined: dict[bytes, tuple[Exposure, float]] = {}
+    exposures: list[Exposure] = []
+    live_fractions = np.ones(len(coverage.weights))
+    # Weights in steps of 0.01, finer than the footprint is known, leave few distinct exposures to compute.
+    rounded = np.maximum(np.round(coverage.weights, 2), np.where(coverage.is_used, 0.01, 0.0))
+    for i, weights in enumerate(rounded):
+        key = weights.tobytes()
+        if key not in combined:
+            exposure = combine_exposures([one.gti for one in coverage.detectors], list(weights))
+            share = weights * np.array([one.good_time for one in coverage.detectors])
+            live_fraction = np.average([one.live_fraction for one in coverage.detectors], weights=share)
+            combined[key] = exposure, float(live_fraction)
+        exposures.append(combined[key][0])
+        live_fractions[i] = combined[key][1]
+    return exposures, live_fractions
+
+
+def exposures_across_chip_edges(
+    observation: Observation, apertures: Sequence[Aperture], sources: ShapeTable, coverage: DetectorCoverage
+) -> dict[int, Exposure]:
+    """Exposures, by index, of the apertures that dither moves over chip edges."""
+    path = measure_dither_path(observation)
+    if path is None:
+        return {}
+    quantiles = (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES
+    pixel = observation.require_projection().pixel_arcsec
+
+    def sample_radii(i: int) -> F64:
+        extent = float(sources.extent[i])
+        if observation.point_spread is None:
+            return extent * np.sqrt(quantiles)
+        # Radii follow the point spread: its wings leave the chip first.
+        core, slope = observation.point_spread.king(
+            off_axis_arcmin(observation, apertures[i].ra, apertures[i].dec) or 0.0
+        )
+        enclosed = 1.0 - (1.0 + (extent * pixel / core) ** 2) ** -slope
+        radii: F64 = core / pixel * np.sqrt((1.0 - enclosed * quantiles) ** (-1.0 / slope) - 1.0)
+        return radii
+
+    good_times = [
+        {one.number: one.gti for one, is_used in zip(coverage.detectors, row, strict=True) if is_used}
+        for row in coverage.is_used
+    ]
+    return edge_exposures(path, good_times, sources.centre, sources.extent, sample_radii)
+
+
+def _detectors_with_footprint(observation: Observation) -> tuple[tuple[DetectorUnit, ...], Footprint | None]:
+    """Detectors with a footprint; where there are too few photons for any, all detectors with good times and None."""
+    footprint = field_footprint(observation)
+    if footprint.numbers:
+        return tuple(observation.detector(number) for number in footprint.numbers), footprint
+    return tuple(one for one in observation.detectors if len(one.gti)), None
