@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration, load_configuration
     from xherald.evaluating import EvaluationReport, evaluate
     from xherald.explorer import Explorer
-    from xherald.injecting import inject
+    from xherald.injecting import InjectedFile, inject
     from xherald.light_curves import LightCurve
     from xherald.photons.errors import XheraldError
     from xherald.reference_catalogues import Member, Reference
@@ -39,6 +39,7 @@ __all__ = [
     "Configuration",
     "EvaluationReport",
     "Explorer",
+    "InjectedFile",
     "LightCurve",
     "Member",
     "Reference",
@@ -63,7 +64,7 @@ _MODULES = {
     "xherald.detector.configuration.configuration": ("Configuration", "load_configuration"),
     "xherald.evaluating": ("EvaluationReport", "evaluate"),
     "xherald.explorer": ("Explorer",),
-    "xherald.injecting": ("inject",),
+    "xherald.injecting": ("InjectedFile", "inject"),
     "xherald.light_curves": ("LightCurve",),
     "xherald.photons.errors": ("XheraldError",),
     "xherald.reference_catalogues": ("Member", "Reference"),

@@ -236,5 +236,6 @@ def _draw_map(axes: Axes, counts: Any, title: str) -> None:
 def _draw_steps(axes: Axes, edges: Any, rate: Any) -> None:
     axes.stairs(np.asarray(rate, dtype=np.float64), np.asarray(edges, dtype=np.float64), color=COUNTS, lw=1.2)
     axes.set_ylim(bottom=0)
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("exposure (s)", fontsize=8)
     axes.set_ylabel("ct/s", fontsize=8)

@@ -67,6 +67,6 @@ def candidate_rows(sources: Sequence[Source]) -> list[tuple[str, ...]]:
 
 def evidence_rows(source: Source) -> list[tuple[str, str]]:
     """Label and value of everything that the plot sheet says in numbers."""
-    from xherald.detector.candidates.evidence_lines import lines_of
+    from xherald.detector.candidates.evidence_lines import format_evidence
 
-    return [(line.label, line.value) for line in lines_of(source.evidence)]
+    return [(line.label, line.value) for line in format_evidence(source.evidence)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,41 @@ if TYPE_CHECKING:
 
     from xherald.simulation.injection import Injection
 
-__all__ = ["inject"]
+__all__ = ["InjectedFile", "inject"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class InjectedFile:
+    """An event file with a simulated transient in it.
+
+    Parameters
+    ----------
+    path : Path
+    injection : xherald.simulation.injection.Injection
+        What was added: kind, position, photons, start and stop.
+    """
+
+    path: Path
+    injection: Injection
+
+    @property
+    def photons(self) -> int:
+        """Photons that were added."""
+        return self.injection.photons
+
+    @property
+    def truth(self) -> dict[str, object]:
+        """What was added, in the form of every simulated file's truth."""
+        return self.injection.truth()
+
+    def __repr__(self) -> str:
+        return f"<InjectedFile {self.path}: {self.injection.kind}, {self.photons} photons>"
+
+    def _repr_html_(self) -> str:
+        from xherald.html import html_table
+
+        rows = [(name, str(value)) for name, value in self.truth["sources"][0].items()]  # type: ignore[index]
+        return html_table(repr(self)[1:-1], rows, heading=False)
 
 
 def inject(
@@ -24,7 +59,7 @@ def inject(
     duration_s: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
-) -> Injection:
+) -> InjectedFile:
     """Add the photons of a transient to an event file and leave every other byte as it was.
 
     Parameters
@@ -46,7 +81,7 @@ def inject(
 
     Returns
     -------
-    xherald.simulation.injection.Injection
+    InjectedFile
 
     Raises
     ------
@@ -58,7 +93,7 @@ def inject(
     from xherald.simulation.injection import inject as inject_photons
 
     ra, dec = at if isinstance(at, tuple) else (float(at.icrs.ra.deg), float(at.icrs.dec.deg))
-    return inject_photons(
+    injection = inject_photons(
         Path(path),
         Path(out),
         source=kind,
@@ -70,3 +105,4 @@ def inject(
         seed=seed,
         overwrite=overwrite,
     )
+    return InjectedFile(Path(out), injection)

@@ -141,12 +141,12 @@ class Reference:
     @staticmethod
     def names(config: str | Path | Mapping[str, Any] | Configuration | None = None) -> list[str]:
         """Names that can be opened: the built-in one, the user's, and those that are shipped."""
-        from xherald.detector.references.builtin_reference import store_of
+        from xherald.detector.references.builtin_reference import open_reference_store
         from xherald.detector.scoring.detect import calibration_of
         from xherald.scanning import configuration_from
 
         configuration = configuration_from(config)
-        own = [f"{one.name}@{one.version}" for one in store_of(configuration.settings.reference).entries()]
+        own = [f"{one.name}@{one.version}" for one in open_reference_store(configuration.settings.reference).entries()]
         shipped = [name for name, group in calibration_of(configuration).groups.items() if group.references]
         return list(dict.fromkeys(["built-in", *own, *shipped]))
 
@@ -273,11 +273,11 @@ class Reference:
 
 
 def _open(which: str, configuration: Configuration, progress: bool | None) -> HeldReference:
-    from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference, store_of
+    from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference, open_reference_store
     from xherald.detector.scoring.detect import calibration_of
     from xherald.progress_bars import shown_stages
 
-    host, store = configuration.host, store_of(configuration.settings.reference)
+    host, store = configuration.host, open_reference_store(configuration.settings.reference)
     if which == BUILT_IN:
         with shown_stages(shown=progress) as stage:
             return store.load(built_in_reference(configuration, stage), host.extractors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,6 +75,8 @@ def scan(
         raise ConfigError(f"on_error: expected 'raise' or 'keep', got {on_error!r}")
     paths = [Path(files)] if isinstance(files, str | Path) else [Path(one) for one in files]
     configuration = configuration_from(config)
+    for failure in configuration.host.failures:
+        warnings.warn(f"plugin {failure.name} is not in use: {failure.reason}", stacklevel=2)
     given = GivenSources(sources, region, background)
     scans, failures = [], {}
     with shown_stages(len(paths), shown=progress) as stage:

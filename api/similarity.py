@@ -125,7 +125,7 @@ def similar_to(source: Source, k: int = 10) -> SimilarTransients:
     """
     from xherald.photons.errors import ConfigError, ReferenceDataError
     from xherald.photons.statistics import DIP
-    from xherald.plugins.known_transients import nearest_known
+    from xherald.plugins.known_transients import find_nearest_members
     from xherald.reference_catalogues import Reference
 
     if k < 1:
@@ -139,7 +139,7 @@ def similar_to(source: Source, k: int = 10) -> SimilarTransients:
         )
     case = list(features)[-1]
     group = "dip" if int(batch.direction[index]) == DIP else "flare"
-    rows, distances = nearest_known(reference, case, group, features[case][index : index + 1], k)
+    rows, distances = find_nearest_members(reference, case, group, features[case][index : index + 1], k)
     members = Reference(reference)
     found = tuple(
         SimilarTransient(source, members[int(row)], float(distance))
