@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.plugins.embedding import place_among
+from xherald.plugins.embedding import interpolate_positions
 from xherald.plugins.reference import NeighbourIndex
 
 __all__ = ["bench_embedding", "bench_neighbours"]
@@ -145,7 +145,7 @@ def _median_ms(query: Callable[[NDArray[np.float32]], object], queries: NDArray[
 def _place(index: NeighbourIndex, embedding: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float64]:
     """Where a new source belongs on a map, which for its time's sake may be any."""
     rows, distances = index.query(query, NEAREST)
-    return place_among(distances, embedding[rows])
+    return interpolate_positions(distances, embedding[rows])
 
 
 def _ready(folder: Path, environment: dict[str, str]) -> float:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from astropy.table import Column, Table
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["described_column", "write_fits", "write_votable", "written_aside"]
+__all__ = ["make_column", "replace_on_success", "write_fits", "write_votable"]
 
 NULL: Final = -(2**63)
 """Stands in FITS where an integer is unknown, unless a column says otherwise."""
 
 
 @contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
+def replace_on_success(target: Path) -> Iterator[Path]:
     """A path to write to that becomes the target when all went well; otherwise the old file stays, if there was one.
 
     Parameters
@@ -49,7 +49,7 @@ def written_aside(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def described_column(
+def make_column(
     values: ArrayLike,
     missing: NDArray[np.bool_] | None = None,
     *,

@@ -17,7 +17,9 @@ __all__ = ["command"]
 
 @click.group("calibration")
 def command() -> None:
-    """Build, show and choose calibrations: combined scores, null sources, references.
+    """Build, list and activate calibrations.
+
+    A calibration holds combined scores, null sources and references.
 
     A calibration is a folder of JSON, npz and Parquet, of which nothing can execute. The shipped one serves every
     mission that xherald reads; `detection.calibration` in the configuration names another.
@@ -51,7 +53,9 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
 @run_options
 def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_json: bool) -> None:
-    """Simulate references, injections and null sources, and learn from them.
+    """Build a calibration from simulations.
+
+    References, injections and null sources are simulated, and the combined scores are trained on them.
 
     With all telescopes this takes about twenty minutes on two cores.
 
@@ -61,7 +65,7 @@ def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_js
       1  it could not be written
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
-    from xherald.detector.calibration.build_calibration import SERVES, Sizes, build_calibration
+    from xherald.detector.calibration.build_calibration import TELESCOPE_INSTRUMENTS, Sizes, build_calibration
     from xherald.detector.calibration.calibration import load_calibration, save_calibration
     from xherald.photons.errors import ArtefactError
 
@@ -73,7 +77,7 @@ def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_js
             configuration(),
             seed=seed,
             sizes=Sizes().scaled(scale),
-            telescopes=telescopes or tuple(SERVES),
+            telescopes=telescopes or tuple(TELESCOPE_INSTRUMENTS),
             stage=stage,
         )
         stage("writing")
@@ -86,7 +90,9 @@ def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_js
 @click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
 @run_options
 def show(folder: Path | None, as_json: bool) -> None:
-    """Say what a calibration is; without FOLDER the one that a scan would use.
+    """Show the contents of a calibration.
+
+    Without FOLDER: the one that a scan would use.
 
     \b
     Exit codes:
@@ -105,7 +111,9 @@ def show(folder: Path | None, as_json: bool) -> None:
 @store_option
 @run_options
 def listing(as_json: bool, url: str | None) -> None:
-    """List what the nightly job rebuilt for a store, how it was judged, and what is in use.
+    """List the calibrations of a store.
+
+    Each was rebuilt by the nightly job; how it compared and which one is in use is shown.
 
     \b
     Exit codes:
@@ -134,7 +142,9 @@ def listing(as_json: bool, url: str | None) -> None:
 @store_option
 @run_options
 def activating(name: str, url: str | None) -> None:
-    """Let NAME serve a store: a version of `xherald calibration list`, or "configured".
+    """Use calibration NAME for a store.
+
+    NAME is a version of `xherald calibration list`, or "configured".
 
     A daemon at work takes it up when the files in hand are finished.
 

@@ -37,7 +37,7 @@ which_argument = click.argument("which", metavar="NAME[@VERSION]")
 
 @click.group("reference")
 def command() -> None:
-    """Build and keep reference catalogues.
+    """Build and manage reference catalogues.
 
     A reference is a population with its features, maps, clusters and bona-fide transients, one instrument each. It is
     built by cases (see `cases` in config.yaml), kept as a version that never changes, and new sources are held against
@@ -99,14 +99,14 @@ def build(
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
     from xherald.detector.references.build_reference import build_reference
-    from xherald.detector.references.builtin_reference import store_of
-    from xherald.detector.references.case_pipeline import cases_named
+    from xherald.detector.references.builtin_reference import open_reference_store
+    from xherald.detector.references.case_pipeline import select_cases
     from xherald.detector.references.reference_population import read_population
 
     settings = configuration()
     wanted = settings.settings.reference
-    store = store_of(wanted)
-    chosen = cases_named(cases or wanted.cases, settings)
+    store = open_reference_store(wanted)
+    chosen = select_cases(cases or wanted.cases, settings)
     number = store.next_version(name)
     failed: list[Path] = []
 
@@ -137,12 +137,12 @@ def build(
 @json_option
 @run_options
 def listing(as_json: bool) -> None:
-    """List references and their versions, the active ones marked."""
-    from xherald.detector.references.builtin_reference import store_of
+    """List references and their versions."""
+    from xherald.detector.references.builtin_reference import open_reference_store
 
     from .reference_rendering import facts, print_entries
 
-    store = store_of(configuration().settings.reference)
+    store = open_reference_store(configuration().settings.reference)
     entries = store.entries()
     if as_json:
         click.echo(json.dumps([facts(one) for one in entries]))
@@ -165,7 +165,7 @@ def listing(as_json: bool) -> None:
 @json_option
 @run_options
 def show(which: str | None, plots: Path | None, cases: tuple[str, ...], as_json: bool) -> None:
-    """Show what a reference is made of and what was measured when it was built.
+    """Show the contents of a reference.
 
     Without a name that is the built-in reference, made of simulated sources on first use and kept.
     """
@@ -182,10 +182,10 @@ def show(which: str | None, plots: Path | None, cases: tuple[str, ...], as_json:
 @which_argument
 @run_options
 def activate(which: str) -> None:
-    """Let a version serve its instrument, in place of any other."""
-    from xherald.detector.references.builtin_reference import store_of
+    """Activate a version for its instrument."""
+    from xherald.detector.references.builtin_reference import open_reference_store
 
-    store = store_of(configuration().settings.reference)
+    store = open_reference_store(configuration().settings.reference)
     entry = store.find(which)
     store.activate(entry)
     click.echo(f"{entry.name}@{entry.version} serves {entry.serves}.")
@@ -213,10 +213,10 @@ def export(which: str, case_name: str | None, out: Path, overwrite: bool, as_jso
       xherald reference export csc@2 --out csc.fits
     """  # noqa: D301
     from xherald.catalog_store.references.export import export_reference
-    from xherald.detector.references.builtin_reference import store_of
+    from xherald.detector.references.builtin_reference import open_reference_store
 
     settings = configuration()
-    store = store_of(settings.settings.reference)
+    store = open_reference_store(settings.settings.reference)
     entry = store.find(which)
     name = case_name or next(iter(entry.about["cases"]))
     reference = store.load(entry, settings.host.extractors, [name])
@@ -231,7 +231,7 @@ def export(which: str, case_name: str | None, out: Path, overwrite: bool, as_jso
 @json_option
 @run_options
 def place(which: str, files: tuple[Path, ...], case_name: str | None, as_json: bool) -> None:
-    """Place the sources of event files on a reference's map.
+    """Place sources of event files on the map.
 
     Tells for each source where it falls, in which cluster, and which bona-fide transients are nearest. The map does not
     move. "built-in" is the built-in reference.
@@ -242,8 +242,8 @@ def place(which: str, files: tuple[Path, ...], case_name: str | None, as_json: b
       xherald reference place built-in --case timing --json population.parquet
     """  # noqa: D301
     from xherald.detector.extraction.extracted_sources import extract_sources
-    from xherald.detector.references.builtin_reference import store_of
-    from xherald.detector.references.embed_sources import place_sources
+    from xherald.detector.references.builtin_reference import open_reference_store
+    from xherald.detector.references.compare_sources import compare_sources
 
     from .reference_rendering import print_placed
 
@@ -251,12 +251,12 @@ def place(which: str, files: tuple[Path, ...], case_name: str | None, as_json: b
     with stages(shown=not as_json) as stage:
         entry = _entry(which, settings, stage)
         name = case_name or next(iter(entry.about["cases"]))
-        reference = store_of(settings.settings.reference).load(entry, settings.host.extractors, [name])
+        reference = open_reference_store(settings.settings.reference).load(entry, settings.host.extractors, [name])
         rows = []
 
         def work(path: Path) -> None:
             batch = extract_sources(path, settings, stage=lambda what: stage(f"{path.name}: {what}")).batch
-            rows.extend(place_sources(reference, name, batch, settings.host))
+            rows.extend(compare_sources(reference, name, batch, settings.host))
 
         failed = each_file(files, work)
     if as_json:
@@ -275,7 +275,9 @@ def place(which: str, files: tuple[Path, ...], case_name: str | None, as_json: b
 @json_option
 @run_options
 def reproduce(folder: Path, cases: tuple[str, ...], skip_unknown: bool, as_json: bool) -> None:
-    """Rebuild the published cases from the tables in DIR, and compare them with the published maps there.
+    """Reproduce the published cases.
+
+    The cases are rebuilt from the tables in DIR and compared with the published maps there.
 
     DIR holds eventfiles_table.csv and bonafide_transients.json; paper*_embedding.csv and paper*_clusters.csv, in it or
     below it, are what is compared with.
@@ -285,13 +287,13 @@ def reproduce(folder: Path, cases: tuple[str, ...], skip_unknown: bool, as_json:
       xherald reference reproduce published/
       xherald reference reproduce published/ --cases 2D-PCA,3D-PCA
     """  # noqa: D301
-    from xherald.detector.references.case_pipeline import cases_named
+    from xherald.detector.references.case_pipeline import select_cases
     from xherald.detector.references.reproduce import reproduce as rebuilt
 
     from .reference_rendering import print_comparisons
 
     settings = configuration()
-    chosen = cases_named(cases or ("2D-PCA", "3D-PCA", "2D-AE", "3D-AE"), settings)
+    chosen = select_cases(cases or ("2D-PCA", "3D-PCA", "2D-AE", "3D-AE"), settings)
     with stages(shown=not as_json) as stage:
         rows = list(rebuilt(folder, chosen, settings, skip_unknown=skip_unknown, stage=stage, note=report))
     if as_json:
@@ -302,11 +304,11 @@ def reproduce(folder: Path, cases: tuple[str, ...], skip_unknown: bool, as_json:
 
 def _entry(which: str | None, settings: Configuration, stage: Callable[[str], None]) -> ReferenceEntry:
     """The reference of that name; without one, or by its own name, the built-in one, made if it is not there."""
-    from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference, store_of
+    from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference, open_reference_store
 
     if which in (None, BUILT_IN):
         return built_in_reference(settings, stage)
-    return store_of(settings.settings.reference).find(str(which))
+    return open_reference_store(settings.settings.reference).find(str(which))
 
 
 def _draw(
@@ -316,15 +318,15 @@ def _draw(
     folder: Path,
     stage: Callable[[str], None],
 ) -> list[Path]:
-    from xherald.detector.references.builtin_reference import store_of
-    from xherald.detector.references.reference_plots import draw_reference
+    from xherald.detector.references.builtin_reference import open_reference_store
+    from xherald.detector.references.reference_plots import plot_reference
 
     stage("reading")
-    reference = store_of(settings.settings.reference).load(entry, settings.host.extractors, cases or None)
+    reference = open_reference_store(settings.settings.reference).load(entry, settings.host.extractors, cases or None)
     drawn: list[Path] = []
     for name in reference.cases:
         stage(f"{name}: drawing")
-        drawn += draw_reference(reference, name, folder)
+        drawn += plot_reference(reference, name, folder)
     return drawn
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from xherald.catalog_store.references.reference_store import ReferenceEntry
-    from xherald.detector.references.embed_sources import PlacedRow
+    from xherald.detector.references.compare_sources import ComparedSource
     from xherald.detector.references.reproduce import Comparison
 
 __all__ = ["facts", "print_comparisons", "print_entries", "print_entry", "print_placed"]
@@ -84,7 +84,7 @@ def print_comparisons(rows: Sequence[Comparison]) -> None:
     _console().print(table)
 
 
-def print_placed(rows: Sequence[PlacedRow], limit: int) -> None:
+def print_placed(rows: Sequence[ComparedSource], limit: int) -> None:
     """A line a source, those nearest to a bona-fide transient first."""
     table = _table("source", "counts", "case", "place", "cluster", "nearest transients (distance)")
     ordered = sorted(rows, key=lambda row: row["transients"][0]["distance"])

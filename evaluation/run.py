@@ -154,13 +154,13 @@ def evaluate(
 def _references(
     sources: int, seed: int, configuration: Configuration, stage: Callable[[str], object]
 ) -> dict[str, PublishedReference]:
-    from xherald.detector.references.case_pipeline import cases_named
+    from xherald.detector.references.case_pipeline import select_cases
 
     from .baselines import PUBLISHED, published_reference
 
     if not sources:
         return {}
-    cases = cases_named(PUBLISHED, configuration)
+    cases = select_cases(PUBLISHED, configuration)
     out = {}
     for telescope in TELESCOPES:
         stage(f"published features of {telescope}")

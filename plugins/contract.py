@@ -217,7 +217,8 @@ class Embedder(Plugin):
     def place(self, distances: F64, positions: F64) -> F64:
         """Place new sources on a map that stands, from where their neighbours in feature space are.
 
-        The old ones do not move. See `placement.place_among`, which is what every embedder does unless it knows better.
+        The old ones do not move. Every embedder does what `embedding.interpolate_positions` does unless it knows
+        better.
 
         Parameters
         ----------
@@ -230,6 +231,6 @@ class Embedder(Plugin):
         -------
         ndarray, shape (n, 2)
         """
-        from .embedding import place_among
+        from .embedding import interpolate_positions
 
-        return place_among(distances, positions)
+        return interpolate_positions(distances, positions)

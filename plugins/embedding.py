@@ -19,7 +19,7 @@ from numba import njit
 from xherald.photons.arrays import F64
 from xherald.photons.errors import ReferenceDataError
 
-__all__ = ["place_among"]
+__all__ = ["interpolate_positions"]
 
 
 POWER: Final = 8
@@ -30,7 +30,7 @@ STILL: Final = 1e-9
 """Parts of the neighbours' extent that a step must reach for another to be made."""
 
 
-def place_among(distances: F64, positions: F64) -> F64:
+def interpolate_positions(distances: F64, positions: F64) -> F64:
     """Places of new sources; each depends on its own neighbours alone.
 
     Parameters

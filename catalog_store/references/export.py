@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.catalog_store.table_files import described_column, write_fits, write_votable, written_aside
+from xherald.catalog_store.table_files import make_column, replace_on_success, write_fits, write_votable
 from xherald.photons.arrays import I64
 from xherald.photons.errors import ArtefactError, FileError
 from xherald.plugins.reference import Reference, ReferenceCase
@@ -107,7 +107,7 @@ def export_reference(reference: Reference, case_name: str, target: Path, overwri
     if suffix not in WRITERS:
         raise FileError(target, f"the suffix says no format we write; allowed: a folder, {', '.join(SUFFIXES)}")
     _make_room([target], overwrite)
-    with written_aside(target) as part:
+    with replace_on_success(target) as part:
         WRITERS[suffix](flat_table(reference, case), part, target)
     return [target]
 
@@ -186,7 +186,7 @@ def _write_published(reference: Reference, case: ReferenceCase, stem: Path, over
     targets = {name: stem.with_name(f"{stem.name}_{name}.csv") for name in tables}
     _make_room(targets.values(), overwrite)
     with ExitStack() as all_or_none:
-        parts = {name: all_or_none.enter_context(written_aside(path)) for name, path in targets.items()}
+        parts = {name: all_or_none.enter_context(replace_on_success(path)) for name, path in targets.items()}
         for name, (header, columns) in tables.items():
             with parts[name].open("w", encoding="utf-8", newline="") as stream:
                 writer = csv.writer(stream, lineterminator="\n")
@@ -245,7 +245,7 @@ def _astropy_table(table: pa.Table) -> Table:
     for field in table.schema:
         about = {key.decode(): value.decode() for key, value in field.metadata.items()}
         null = MEANINGS[field.name].unknown if field.name in MEANINGS else None
-        written[field.name] = described_column(*_values(table[field.name]), null=null, **about)
+        written[field.name] = make_column(*_values(table[field.name]), null=null, **about)
     written.meta.update({key.decode(): value.decode() for key, value in table.schema.metadata.items()})
     return written
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F32, F64, I32, I64
 from xherald.photons.artefact_folders import load_arrays, load_json, save_arrays, save_json
 from xherald.photons.errors import ArtefactError, ReferenceDataError
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 from xherald.plugins.contract import Features
-from xherald.plugins.embedders.exact_neighbours import FEW, Tiles, feature_table, nearest, tiles_of
+from xherald.plugins.embedders.exact_neighbours import FEW, Tiles, check_features, find_nearest, make_tiles
 from xherald.plugins.reference import NeighbourIndex
 
 from .graph_search import join_both_ways, search_graph
@@ -60,7 +60,7 @@ class ExactIndex:
     """
 
     def __init__(self, features: Features) -> None:
-        self._tiles: Tiles = tiles_of(features)
+        self._tiles: Tiles = make_tiles(features)
 
     def __len__(self) -> int:
         return len(self._tiles.rows)
@@ -78,7 +78,7 @@ class ExactIndex:
         ReferenceDataError
             There are fewer than k sources, or queries have other features, or such as are not finite.
         """
-        return nearest(self._tiles, features, k, threads=0)
+        return find_nearest(self._tiles, features, k, threads=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +129,7 @@ class ApproximateIndex:
         """
         from pynndescent import NNDescent
 
-        table = feature_table(features)
+        table = check_features(features)
         if len(table) < LEAST:
             raise ReferenceDataError(
                 f"{len(table)} sources are too few for an approximate index, which needs {LEAST}; search exactly"
@@ -156,7 +156,7 @@ class ApproximateIndex:
         ReferenceDataError
             There are fewer than k sources, or queries have other features, or such as are not finite.
         """
-        queries = feature_table(features)
+        queries = check_features(features)
         _refuse_width(queries, self.width)
         _refuse_count(k, len(self))
         return self._search(queries, k, np.zeros(0, dtype=np.int64))
@@ -172,7 +172,7 @@ class ApproximateIndex:
             these, graph = slice(first, stop), (self.starts, self.edges, self.entries)
             search_graph(self.features, *graph, closed, queries[these], breadth, rows[these], squares[these])
 
-        in_threads(some, np.arange(len(queries) + 1), 0 if len(queries) > FEW else 1)
+        run_in_threads(some, np.arange(len(queries) + 1), 0 if len(queries) > FEW else 1)
         distances: F64 = np.sqrt(squares)
         return rows, distances
 
@@ -218,7 +218,7 @@ class CatalogueIndex:
         ReferenceDataError
             Features are no table of finite numbers, or not as wide as the index.
         """
-        more = feature_table(features)
+        more = check_features(features)
         _refuse_width(more, self.base.width)
         return CatalogueIndex(self.base, np.concatenate([self.added, more]))
 
@@ -299,7 +299,7 @@ def load_index(folder: Path, features: Features) -> BaseIndex:
     """
     about = load_json(folder / DESCRIPTION)
     try:
-        table = feature_table(features)
+        table = check_features(features)
     except ReferenceDataError as fault:
         raise ArtefactError(f"{folder}: {fault}; build the reference anew") from fault
     if [about.get("sources"), about.get("width")] != list(table.shape):
@@ -369,7 +369,7 @@ def _broad_enough(index: ApproximateIndex, random: np.random.Generator) -> tuple
     held_out = np.sort(random.choice(n, size=min(HELD_OUT, n // 10), replace=False))
     rest = np.setdiff1d(np.arange(n), held_out)
     queries = index.features[held_out]
-    _, true = nearest(tiles_of(index.features[rest]), queries, RECALL_AT, threads=0)
+    _, true = find_nearest(make_tiles(index.features[rest]), queries, RECALL_AT, threads=0)
     recall = 0.0
     for breadth in BREADTHS:
         index = ApproximateIndex(index.features, index.starts, index.edges, index.entries, breadth)

@@ -1,9 +1,9 @@
 """Drift watch: whether the stream's false-alarm probabilities are still those of sources that do not vary.
 
 Whatever really varies lies in the tail, so that what is watched is p from 0.1 to 1, given that it is there. It is held
-against what the calibration's own null sources come to (`Calibration.null_chances`), not against a straight line. An
-alarm needs both: chance cannot have made the difference, and the difference is larger than what the calibration claims
-to be good to, or else a million sources would give alarm for nothing.
+against what the calibration's own null sources come to (`Calibration.null_probabilities`), not against a straight
+line. An alarm needs both: chance cannot have made the difference, and the difference is larger than what the
+calibration claims to be good to, or else a million sources would give alarm for nothing.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def drift_of(
         else:
             left_out += len(p)
     known = {
-        group: np.sort(calibration.null_chances(calibration.groups[group]))
+        group: np.sort(calibration.null_probabilities(calibration.groups[group]))
         for group in sorted({group for parts in own.values() for group, _ in parts})
     }
     samples = dict(sorted(own.items()))

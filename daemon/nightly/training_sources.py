@@ -106,7 +106,7 @@ def gather(
             reasons.append(str(fault))
             continue
         read += 1
-    found = {calibration.group_of(*key.split("/", 1)).name: one for key, one in groups.items() if one.batches}
+    found = {calibration.find_group(*key.split("/", 1)).name: one for key, one in groups.items() if one.batches}
     sources = {
         name: RealSources(EventBatch.concatenate(one.batches), tuple(one.kinds), one.origin)
         for name, one in found.items()

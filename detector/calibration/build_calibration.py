@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.detector.references.case_pipeline import cases_named
+from xherald.detector.references.case_pipeline import select_cases
 from xherald.detector.scoring.boosted_trees import Trees, fit_trees
 from xherald.detector.scoring.score_columns import COVARIATES, DIRECTIONS
 from xherald.photons.arrays import F64
@@ -27,9 +27,9 @@ from xherald.plugins.reference import Reference
 from .calibration import ANY, Calibration, Group, Odds, TwoSidedCalibration
 from .simulated_samples import (
     FIRST_EVALUATION_SEED,
-    Scored,
+    ScoredSources,
     SimulatedSources,
-    learn_reference,
+    build_group_reference,
     score_sources,
     simulate_sources,
 )
@@ -38,10 +38,18 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.detector.progress import Stage
 
-__all__ = ["SERVES", "Sizes", "build_calibration", "curves_of", "either_of", "null_group", "scored_at_once"]
+__all__ = [
+    "TELESCOPE_INSTRUMENTS",
+    "Sizes",
+    "build_calibration",
+    "fit_null_curves",
+    "fit_two_sided",
+    "make_null_group",
+    "score_in_blocks",
+]
 
 
-SERVES: Final[Mapping[str, tuple[str, ...]]] = {
+TELESCOPE_INSTRUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "chandra-acis-i": ("CHANDRA/ACIS",),
     "xmm-mos1": ("XMM/EMOS1", "XMM/EMOS2", "XMM/EPN"),
     "swift-xrt": ("SWIFT/XRT",),
@@ -106,9 +114,9 @@ class _Learned:
     """What was simulated for one telescope, scored."""
 
     reference: Reference
-    learning: Scored
-    odds: Scored
-    nulls: Scored
+    learning: ScoredSources
+    odds: ScoredSources
+    nulls: ScoredSources
 
 
 def build_calibration(
@@ -117,7 +125,7 @@ def build_calibration(
     *,
     seed: int,
     sizes: Sizes | None = None,
-    telescopes: tuple[str, ...] = tuple(SERVES),
+    telescopes: tuple[str, ...] = tuple(TELESCOPE_INSTRUMENTS),
     stage: Stage = lambda _: None,
 ) -> tuple[Calibration, dict[str, Reference]]:
     """Build a calibration.
@@ -140,33 +148,36 @@ def build_calibration(
     Raises
     ------
     ConfigError
-        The seed is one of an evaluation, or a telescope is not among `SERVES`.
+        The seed is one of an evaluation, or a telescope is not among `TELESCOPE_INSTRUMENTS`.
     """
     sizes = sizes or Sizes()
     if not 0 <= seed <= FIRST_EVALUATION_SEED - SEEDS:
         raise ConfigError(f"calibration: seed {seed}; give one from 0 to {FIRST_EVALUATION_SEED - SEEDS}")
-    if unknown := [one for one in telescopes if one not in SERVES]:
-        raise ConfigError(f"calibration: no telescope {unknown[0]!r}; there are {', '.join(SERVES)}")
+    if unknown := [one for one in telescopes if one not in TELESCOPE_INSTRUMENTS]:
+        raise ConfigError(f"calibration: no telescope {unknown[0]!r}; there are {', '.join(TELESCOPE_INSTRUMENTS)}")
     learned = {one: _learn(one, configuration, seed, sizes, stage) for one in telescopes}
     stage("learning scores and classes")
-    sample = Scored.joined([one.learning for one in learned.values()])
+    sample = ScoredSources.joined([one.learning for one in learned.values()])
     trees = {
         direction: _score_trees(sample, _inputs(direction, configuration), code)
         for direction, code in DIRECTIONS.items()
     }
-    held_out = Scored.joined([one.odds for one in learned.values()])
-    classes, class_trees = _class_trees(Scored.joined([sample, held_out]))
+    held_out = ScoredSources.joined([one.odds for one in learned.values()])
+    classes, class_trees = _class_trees(ScoredSources.joined([sample, held_out]))
     stage("calibrating")
-    nulls = Scored.joined([one.nulls for one in learned.values()])
+    nulls = ScoredSources.joined([one.nulls for one in learned.values()])
     draft = Calibration(name, {}, trees, class_trees, classes, {}, {}, _odds_of({}, nulls.counts), {})
     curves = {
-        "with": curves_of(draft.scores(nulls.columns, len(nulls)), nulls.counts),
-        "without": curves_of(draft.scores(_bare(nulls.columns), len(nulls)), nulls.counts),
+        "with": fit_null_curves(draft.scores(nulls.columns, len(nulls)), nulls.counts),
+        "without": fit_null_curves(draft.scores(_bare(nulls.columns), len(nulls)), nulls.counts),
     }
     draft = replace(draft, curves=curves)
-    groups = {one: null_group(draft, one, SERVES[one], learned[one].nulls, sizes.kept, seed) for one in telescopes}
-    groups[ANY] = null_group(draft, ANY, (), replace(nulls, columns=_bare(nulls.columns)), 2 * sizes.kept, seed)
-    draft = replace(draft, either=either_of(groups.values()))
+    groups = {
+        one: make_null_group(draft, one, TELESCOPE_INSTRUMENTS[one], learned[one].nulls, sizes.kept, seed)
+        for one in telescopes
+    }
+    groups[ANY] = make_null_group(draft, ANY, (), replace(nulls, columns=_bare(nulls.columns)), 2 * sizes.kept, seed)
+    draft = replace(draft, either=fit_two_sided(groups.values()))
     ranks = draft.ranks(draft.scores(held_out.columns, len(held_out)), held_out.counts, groups[telescopes[0]])
     own = {name: (ranks[name], held_out.direction == code) for name, code in DIRECTIONS.items()}
     about = {
@@ -195,22 +206,22 @@ def _learn(telescope: str, configuration: Configuration, seed: int, sizes: Sizes
         stage(f"{telescope}: {what}")
 
     told("reference")
-    cases = cases_named(CASES, configuration)
+    cases = select_cases(CASES, configuration)
     sources = simulate_sources(telescope, sizes.reference, seed, 0.5)
-    reference = learn_reference(sources, sizes.ordinary, telescope, cases, configuration, told)
+    reference = build_group_reference(sources, sizes.ordinary, telescope, cases, configuration, told)
 
-    def scored(n: int, which: int, variable_fraction: float) -> Scored:
+    def scored(n: int, which: int, variable_fraction: float) -> ScoredSources:
         sources = simulate_sources(telescope, n, seed + which, variable_fraction)
         kept = sources.select(sources.steady) if variable_fraction == 0 else sources
-        return scored_at_once(kept, reference, configuration, told)
+        return score_in_blocks(kept, reference, configuration, told)
 
-    learning = Scored.joined([scored(sizes.learning, 1, 0.6), scored(sizes.null, 2, 0.0)])
+    learning = ScoredSources.joined([scored(sizes.learning, 1, 0.6), scored(sizes.null, 2, 0.0)])
     return _Learned(reference, learning, scored(sizes.learning, 3, 0.6), scored(sizes.calibrating, 4, 0.0))
 
 
-def scored_at_once(
+def score_in_blocks(
     sources: SimulatedSources, reference: Reference, configuration: Configuration, stage: Stage
-) -> Scored:
+) -> ScoredSources:
     """What the scorers say of simulated sources, `AT_ONCE` at a time."""
     parts = []
     for first in range(0, len(sources), AT_ONCE):
@@ -218,7 +229,7 @@ def scored_at_once(
         chosen[first : first + AT_ONCE] = True
         stage(f"scoring {chosen.sum():,} sources")
         parts.append(score_sources(sources.select(chosen), reference, configuration))
-    return Scored.joined(parts)
+    return ScoredSources.joined(parts)
 
 
 def _bare(columns: Mapping[str, F64]) -> dict[str, F64]:
@@ -226,7 +237,7 @@ def _bare(columns: Mapping[str, F64]) -> dict[str, F64]:
     return {name: values for name, values in columns.items() if not name.startswith(RESEMBLANCE)}
 
 
-def _score_trees(sample: Scored, inputs: Mapping[str, int], code: int) -> Trees:
+def _score_trees(sample: ScoredSources, inputs: Mapping[str, int], code: int) -> Trees:
     """Learn injections of a direction apart from null sources; each source once with its reference, once without."""
     used = (sample.direction == code) | sample.steady
     columns = {
@@ -247,7 +258,7 @@ def _inputs(direction: str, configuration: Configuration) -> dict[str, int]:
     return inputs
 
 
-def _class_trees(sample: Scored) -> tuple[dict[str, tuple[str, ...]], dict[str, Trees]]:
+def _class_trees(sample: ScoredSources) -> tuple[dict[str, tuple[str, ...]], dict[str, Trees]]:
     """Learn the classes of each direction, of the injections that can be seen, as often as each is met."""
     names, trees = {}, {}
     for direction, code in DIRECTIONS.items():
@@ -261,7 +272,7 @@ def _class_trees(sample: Scored) -> tuple[dict[str, tuple[str, ...]], dict[str, 
     return names, trees
 
 
-def curves_of(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTables:
+def fit_null_curves(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTables:
     """Pooled distribution of null scores by number of photons."""
     place = np.log10(np.maximum(counts, 1))
     table = np.zeros((len(scores), len(KNOTS), len(PROBABILITY)))
@@ -277,7 +288,9 @@ def curves_of(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTable
     return NullTables(tuple(scores), np.array(KNOTS), PROBABILITY, table, slope, np.zeros(0), nothing, nothing)
 
 
-def null_group(draft: Calibration, name: str, serves: tuple[str, ...], nulls: Scored, kept: int, seed: int) -> Group:
+def make_null_group(
+    draft: Calibration, name: str, serves: tuple[str, ...], nulls: ScoredSources, kept: int, seed: int
+) -> Group:
     """Null sources of a group, ranked; as many of them as are kept, drawn at random."""
     group = Group(name, serves, {}, np.zeros((0, len(COVARIATES)), dtype=np.float32))
     ranks = draft.ranks(draft.scores(nulls.columns, len(nulls)), nulls.counts, group)
@@ -288,7 +301,7 @@ def null_group(draft: Calibration, name: str, serves: tuple[str, ...], nulls: Sc
     return replace(group, z={one: z[rows].astype(np.float32) for one, z in ranks.items()}, covariates=covariates)
 
 
-def either_of(groups: Iterable[Group]) -> dict[str, TwoSidedCalibration]:
+def fit_two_sided(groups: Iterable[Group]) -> dict[str, TwoSidedCalibration]:
     """How the higher of two ranks is distributed over null sources, as far out as `TAIL_SOURCES` of them reach."""
     higher: dict[str, list[F64]] = {}
     for group in groups:
@@ -317,7 +330,7 @@ def _odds_of(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], counts: NDArray[n
     return Odds(edges, ODDS_Z, table)
 
 
-def _measured(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], sample: Scored) -> dict[str, Any]:
+def _measured(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], sample: ScoredSources) -> dict[str, Any]:
     """Part of the held-out injections recovered at 1 % and 0.1 % false alarms, by direction."""
     return {
         name: {

@@ -30,7 +30,7 @@ from xherald.photons.statistics.null_distributions import NullTables
 from xherald.plugins import PluginHost
 from xherald.plugins.reference import Reference
 
-from .null_matching import MatchedNulls, matched_probability
+from .null_matching import MatchedNulls, compute_matched_probability
 
 __all__ = [
     "ANY",
@@ -38,7 +38,7 @@ __all__ = [
     "Group",
     "Odds",
     "TwoSidedCalibration",
-    "calibration_at",
+    "cached_calibration",
     "load_calibration",
     "save_calibration",
 ]
@@ -172,7 +172,7 @@ class Calibration:
             for name, group in self.groups.items()
         }
 
-    def group_of(self, mission: str, instrument: str) -> Group:
+    def find_group(self, mission: str, instrument: str) -> Group:
         """The group that serves an instrument, else that of any."""
         key = instrument_key(mission, instrument)
         return next((group for group in self.groups.values() if key in group.serves), self.groups[ANY])
@@ -206,11 +206,13 @@ class Calibration:
     ) -> tuple[dict[str, F64], F64]:
         """Chance that a matched null source comes out so high, in each direction and in either, shape (n,) each."""
         covariates = np.column_stack([columns[name] for name in COVARIATES])
-        chances = {name: matched_probability(z, covariates, group.nulls[name]) for name, z in ranks.items()}
-        either = matched_probability(self.either[group.kind].at(ranks), covariates, self._nulls_of_either[group.name])
+        chances = {name: compute_matched_probability(z, covariates, group.nulls[name]) for name, z in ranks.items()}
+        either = compute_matched_probability(
+            self.either[group.kind].at(ranks), covariates, self._nulls_of_either[group.name]
+        )
         return chances, either
 
-    def null_chances(self, group: Group) -> F64:
+    def null_probabilities(self, group: Group) -> F64:
         """Chance of each of a group's null sources, held against the group's null sources, shape (m,).
 
         What the false-alarm probabilities of sources that do not vary are distributed like. Whoever is held against a
@@ -219,7 +221,7 @@ class Calibration:
         known = self._chances_of_nulls
         if group.name not in known:
             either, covariates = self.either[group.kind].at(group.z), group.covariates.astype(np.float64)
-            known[group.name] = matched_probability(either, covariates, self._nulls_of_either[group.name])
+            known[group.name] = compute_matched_probability(either, covariates, self._nulls_of_either[group.name])
         return known[group.name]
 
     @cached_property
@@ -328,7 +330,7 @@ def load_calibration(folder: Path) -> Calibration:
     arrays = load_arrays(folder / "arrays.npz", *EITHER, "odds_counts", "odds_z", "odds_log")
 
     def trees(kind: str, inputs: str) -> dict[str, Trees]:
-        return {d: Trees.of_arrays(tuple(about[inputs][d]), arrays, f"{kind}_{d}_") for d in DIRECTIONS}
+        return {d: Trees.from_arrays(tuple(about[inputs][d]), arrays, f"{kind}_{d}_") for d in DIRECTIONS}
 
     groups = {name: tuple(one["serves"]) for name, one in about["groups"].items()}
     return Calibration(
@@ -360,6 +362,6 @@ def _curves(arrays: Mapping[str, NDArray[Any]], which: str) -> NullTables:
 
 
 @lru_cache(maxsize=4)
-def calibration_at(folder: Path = SHIPPED) -> Calibration:
+def cached_calibration(folder: Path = SHIPPED) -> Calibration:
     """The calibration that a run uses (read once; an artefact never changes)."""
     return load_calibration(folder)

@@ -16,9 +16,9 @@ import numpy as np
 from numba import njit
 
 from xherald.photons.arrays import F32, F64
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 
-__all__ = ["WIDTHS", "MatchedNulls", "matched_probability"]
+__all__ = ["WIDTHS", "MatchedNulls", "compute_matched_probability"]
 
 
 WIDTHS: Final = np.array([0.35, 0.2, 0.2, 0.6])
@@ -54,7 +54,7 @@ class MatchedNulls:
         return cls(np.ascontiguousarray(z[order]), np.ascontiguousarray(covariates[order]))
 
 
-def matched_probability(z: F64, covariates: F64, nulls: MatchedNulls, threads: int = 0) -> F64:
+def compute_matched_probability(z: F64, covariates: F64, nulls: MatchedNulls, threads: int = 0) -> F64:
     """Chance that a null source like each source has its z or a higher one, shape (n,).
 
     Parameters
@@ -65,7 +65,7 @@ def matched_probability(z: F64, covariates: F64, nulls: MatchedNulls, threads: i
     threads : int — 0 takes every core
     """
     out = np.full(len(z), np.nan)
-    in_threads(
+    run_in_threads(
         lambda first, stop: _matched(z, covariates, nulls.z, nulls.covariates, WIDTHS, first, stop, out),
         np.arange(len(z) + 1, dtype=np.int64),
         threads,

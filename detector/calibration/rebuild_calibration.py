@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from xherald.detector.references.case_pipeline import cases_named
+from xherald.detector.references.case_pipeline import select_cases
 from xherald.photons.errors import ArtefactError
 from xherald.plugins.reference import Reference
 
-from .build_calibration import Sizes, curves_of, either_of, null_group, scored_at_once
+from .build_calibration import Sizes, fit_null_curves, fit_two_sided, make_null_group, score_in_blocks
 from .calibration import ANY, Calibration
-from .simulated_samples import RealSources, Scored, learn_reference, simulate_sources
+from .simulated_samples import RealSources, ScoredSources, build_group_reference, simulate_sources
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
@@ -69,10 +69,12 @@ def rebuild_calibration(
         for one in telescopes
     }
     stage("calibrating")
-    joined = Scored.joined(list(scored.values()))
-    curves = {**base.curves, "with": curves_of(base.scores(joined.columns, len(joined)), joined.counts)}
+    joined = ScoredSources.joined(list(scored.values()))
+    curves = {**base.curves, "with": fit_null_curves(base.scores(joined.columns, len(joined)), joined.counts)}
     draft = replace(base, name=name, curves=curves)
-    groups = {one: null_group(draft, one, base.groups[one].serves, scored[one], sizes.kept, seed) for one in telescopes}
+    groups = {
+        one: make_null_group(draft, one, base.groups[one].serves, scored[one], sizes.kept, seed) for one in telescopes
+    }
     groups[ANY] = base.groups[ANY]
     about = {key: base.about[key] for key in KEPT_FACTS} | {
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -80,7 +82,7 @@ def rebuild_calibration(
         "real": {one: {**_counted(own), "files": own.origin} for one, own in real.items()},
         "nulls": nulls,
     }
-    return replace(draft, about=about, groups=groups, either=either_of(groups.values())), references
+    return replace(draft, about=about, groups=groups, either=fit_two_sided(groups.values())), references
 
 
 def _reference(
@@ -100,11 +102,11 @@ def _reference(
         return before
     stage(f"{telescope}: reference")
     sources = simulate_sources(telescope, sizes.reference, seed, 0.5)
-    return learn_reference(
+    return build_group_reference(
         sources,
         sizes.ordinary,
         telescope,
-        cases_named(tuple(base.about["cases"]), configuration),
+        select_cases(tuple(base.about["cases"]), configuration),
         configuration,
         lambda what: stage(f"{telescope}: {what}"),
         real=real,
@@ -120,12 +122,12 @@ def _scored_nulls(
     seed: int,
     configuration: Configuration,
     stage: Stage,
-) -> Scored:
+) -> ScoredSources:
     """Null sources as the combined score sees them: held against those cases only that it is made of."""
     inputs = {column for trees in base.trees.values() for column in trees.inputs}
     cases = {name: case for name, case in reference.cases.items() if any(one.endswith(f"_{name}") for one in inputs)}
     sources = simulate_sources(telescope, number, seed + NULL_SEED, 0.0)
-    return scored_at_once(
+    return score_in_blocks(
         sources.select(sources.steady),
         replace(reference, cases=cases),
         configuration,

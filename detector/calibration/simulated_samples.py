@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.detector.references.bona_fide import BonaFide, kind_of
+from xherald.detector.references.bona_fide import BonaFideList, parse_kind
 from xherald.detector.references.build_reference import build_reference
-from xherald.detector.references.reference_population import population_of, source_name
-from xherald.detector.scoring.score_columns import detection_batch_of, score_columns
+from xherald.detector.references.reference_population import make_population, source_name
+from xherald.detector.scoring.score_columns import make_detection_batch, score_columns
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64
 from xherald.photons.statistics import DIP, FLARE, STEADY, Timing, TimingSettings, assess
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FIRST_EVALUATION_SEED",
     "RealSources",
-    "Scored",
+    "ScoredSources",
     "SimulatedSources",
-    "learn_reference",
+    "build_group_reference",
     "score_sources",
     "simulate_sources",
 ]
@@ -74,7 +74,7 @@ class SimulatedSources:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredSources:
     """Columns of the scorers and what is known, for learning from.
 
     Parameters
@@ -94,7 +94,7 @@ class Scored:
         return len(self.counts)
 
     @classmethod
-    def joined(cls, parts: list[Scored]) -> Scored:
+    def joined(cls, parts: list[ScoredSources]) -> ScoredSources:
         """Several samples as one; a column that a sample lacks is NaN there."""
         names = list(dict.fromkeys(name for part in parts for name in part.columns))
         columns = {
@@ -141,7 +141,7 @@ def simulate_sources(telescope: str, n: int, seed: int, variable_fraction: float
     )
 
 
-def learn_reference(
+def build_group_reference(
     sources: SimulatedSources,
     ordinary: int,
     name: str,
@@ -173,7 +173,7 @@ def learn_reference(
     names, classes = kept.names.tolist(), kept.classes.tolist()
     words = np.where(kept.direction == DIP, "dip", "flare").tolist()
     kinds = {
-        source: kind_of(listed_as(kind, word))
+        source: parse_kind(listed_as(kind, word))
         for source, kind, word, known in zip(names, classes, words, kept.bona_fide.tolist(), strict=True)
         if known
     }
@@ -182,9 +182,9 @@ def learn_reference(
         batch, origin = EventBatch.concatenate([batch, real.batch]), [*origin, *real.origin]
         own = (source_name(one) for one in real.batch.identities)
         kinds |= {source: kind for source, kind in zip(own, real.kinds, strict=True) if kind}
-    listed = BonaFide(kinds, (), "truth of the simulation" if real is None else "simulation, and persons' word")
+    listed = BonaFideList(kinds, (), "truth of the simulation" if real is None else "simulation, and persons' word")
     settings = configuration.settings.reference.association
-    population = population_of(batch, listed, dict(zip(names, classes, strict=True)), origin)
+    population = make_population(batch, listed, dict(zip(names, classes, strict=True)), origin)
     return build_reference(name, number, population, cases, settings, exact_below=len(batch) + 1, stage=stage)
 
 
@@ -196,11 +196,13 @@ def _named_simulated(sources: SimulatedSources) -> SimulatedSources:
     return replace(sources, batch=replace(sources.batch, identities=identities), names=np.array(names))
 
 
-def score_sources(sources: SimulatedSources, reference: Reference | None, configuration: Configuration) -> Scored:
+def score_sources(
+    sources: SimulatedSources, reference: Reference | None, configuration: Configuration
+) -> ScoredSources:
     """What the scorers say of simulated sources."""
     timing: Timing = assess(sources.batch, TimingSettings(threads=configuration.settings.timing.threads))
-    detection_batch = detection_batch_of(sources.batch, timing, reference, configuration.host)
-    return Scored(
+    detection_batch = make_detection_batch(sources.batch, timing, reference, configuration.host)
+    return ScoredSources(
         columns=score_columns(detection_batch, configuration.host),
         classes=sources.classes,
         direction=sources.direction,

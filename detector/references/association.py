@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from xherald.plugins.reference import NeighbourIndex
 
-__all__ = ["candidate_table", "cluster_table"]
+__all__ = ["select_candidates", "summarise_clusters"]
 
 
 COUNTED_AS: Final = {"flare": ("flare", "other"), "dip": ("dip",)}
 """Kinds that a cluster can be dominant in, and the kinds of bona-fide transients that count for each."""
 
 
-def cluster_table(cluster: I64, kinds: Sequence[str], settings: AssociationSettings) -> pa.Table:
+def summarise_clusters(cluster: I64, kinds: Sequence[str], settings: AssociationSettings) -> pa.Table:
     """One row a cluster, outliers (0) first.
 
     Parameters
@@ -87,7 +87,7 @@ def cluster_table(cluster: I64, kinds: Sequence[str], settings: AssociationSetti
     )
 
 
-def candidate_table(
+def select_candidates(
     names: Sequence[str],
     kinds: Sequence[str],
     features: F32,
@@ -103,7 +103,7 @@ def candidate_table(
     names, kinds : sequence of str, length n
     features : ndarray, shape (n, d)
     cluster : ndarray, shape (n,)
-    clusters : pyarrow.Table — of `cluster_table`
+    clusters : pyarrow.Table — of `summarise_clusters`
     index : NeighbourIndex — of the features
     settings : AssociationSettings
 

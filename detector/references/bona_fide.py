@@ -14,14 +14,14 @@ from pathlib import Path
 
 from xherald.photons.errors import FileError, ReferenceDataError, UnreadableFileError
 
-__all__ = ["BonaFide", "kind_of", "read_bona_fide"]
+__all__ = ["BonaFideList", "parse_kind", "read_bona_fide"]
 
 NAMED = 10
 """Most names that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
-class BonaFide:
+class BonaFideList:
     """Bona-fide transients by name.
 
     Parameters
@@ -37,7 +37,7 @@ class BonaFide:
     duplicates: tuple[str, ...]
     origin: str
 
-    def among(self, names: Iterable[str], *, skip_unknown: bool = False) -> tuple[BonaFide, tuple[str, ...]]:
+    def among(self, names: Iterable[str], *, skip_unknown: bool = False) -> tuple[BonaFideList, tuple[str, ...]]:
         """Those that are in a population, and notes for the user.
 
         Parameters
@@ -69,16 +69,16 @@ class BonaFide:
                     f"{self.origin}: no bona-fide {kind} among {len(held):,} sources; "
                     "a reference needs both flares and dips"
                 )
-        return BonaFide(kinds, self.duplicates, self.origin), tuple(notes)
+        return BonaFideList(kinds, self.duplicates, self.origin), tuple(notes)
 
 
-def kind_of(key: str) -> str:
+def parse_kind(key: str) -> str:
     """Kind of the transients listed under a key."""
     words = key.lower()
     return "dip" if "dip" in words else "flare" if "flare" in words else "other"
 
 
-def read_bona_fide(path: Path) -> BonaFide:
+def read_bona_fide(path: Path) -> BonaFideList:
     """Read a list.
 
     Raises
@@ -94,12 +94,12 @@ def read_bona_fide(path: Path) -> BonaFide:
         raise UnreadableFileError(path, f"is not JSON: {fault}") from fault
     if not isinstance(content, dict) or not all(isinstance(names, list) for names in content.values()):
         raise UnreadableFileError(path, 'must hold an object of lists of obsreg_id, such as {"Known Flares": [...]}')
-    pairs = [(str(name), kind_of(key)) for key, names in content.items() for name in names]
+    pairs = [(str(name), parse_kind(key)) for key, names in content.items() for name in names]
     kinds = dict(pairs)
     if torn := [name for name, kind in pairs if kinds[name] != kind]:
         raise UnreadableFileError(path, f"{_listed(tuple(dict.fromkeys(torn)))}: listed under different kinds")
     duplicates = tuple(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
-    return BonaFide(kinds, duplicates, str(path))
+    return BonaFideList(kinds, duplicates, str(path))
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -21,24 +21,24 @@ from xherald.plugins import FittedExtractor, Sample
 from xherald.plugins.contract import Features
 from xherald.plugins.reference import Reference, ReferenceCase
 
-from .association import candidate_table, cluster_table
+from .association import select_candidates, summarise_clusters
 from .case_pipeline import Case, represent
 from .member_arrays import make_members
-from .reference_population import ReferencePopulation, source_table
+from .reference_population import ReferencePopulation, make_source_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xherald.plugins.cases import Clustering
 
-__all__ = ["Embedded", "build_reference", "clusters_of", "map_case"]
+__all__ = ["EmbeddedCase", "build_reference", "embed_case", "find_clusters"]
 
 
 LIBRARIES: Final = ("astropy", "numba", "numpy", "openTSNE", "pynndescent", "scikit-learn", "scipy", "umap-learn")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Embedded:
+class EmbeddedCase:
     """A case as far as the published method goes.
 
     Parameters
@@ -105,7 +105,7 @@ def build_reference(
             "bona_fide": {kind: population.kinds.count(kind) for kind in ("flare", "dip", "other")},
             "association": settings.model_dump(mode="json"),
         },
-        sources=source_table(population),
+        sources=make_source_table(population),
         cases={case.name: _build_case(case, population, settings, exact_below, stage) for case in cases},
         members=make_members(population.batch),
     )
@@ -116,13 +116,13 @@ def _build_case(
 ) -> ReferenceCase:
     from xherald.catalog_store.references.neighbour_index import build_index
 
-    mapped = map_case(case, population, stage)
+    mapped = embed_case(case, population, stage)
     features = np.ascontiguousarray(mapped.features, dtype=np.float32)
     stage(f"{case.name}: neighbours")
     with _timed(mapped.seconds, "index"):
         index, recall = build_index(features, exact_below=exact_below)
-    clusters = cluster_table(mapped.cluster, population.kinds, settings)
-    candidates = candidate_table(
+    clusters = summarise_clusters(mapped.cluster, population.kinds, settings)
+    candidates = select_candidates(
         population.names, population.kinds, features, mapped.cluster, clusters, index, settings
     )
     return ReferenceCase(
@@ -146,7 +146,7 @@ def _build_case(
     )
 
 
-def map_case(case: Case, population: ReferencePopulation, stage: Stage = lambda _: None) -> Embedded:
+def embed_case(case: Case, population: ReferencePopulation, stage: Stage = lambda _: None) -> EmbeddedCase:
     """Representation, features, map and clusters of a population.
 
     Raises
@@ -171,11 +171,11 @@ def map_case(case: Case, population: ReferencePopulation, stage: Stage = lambda 
         embedding = case.embedder.fit(features, case.embedder_options, told)
     told("clusters")
     with _timed(seconds, "clustering"):
-        cluster = clusters_of(embedding, case.clustering)
-    return Embedded(extractor, features, embedding, cluster, _means(sample, cluster), seconds)
+        cluster = find_clusters(embedding, case.clustering)
+    return EmbeddedCase(extractor, features, embedding, cluster, _means(sample, cluster), seconds)
 
 
-def clusters_of(embedding: F64, settings: Clustering) -> I64:
+def find_clusters(embedding: F64, settings: Clustering) -> I64:
     """Clusters of a map by DBSCAN, numbered from 1 as they are met; 0 for outliers, as published."""
     from sklearn.cluster import DBSCAN
 

@@ -8,20 +8,20 @@ from xherald.catalog_store.references.reference_store import ReferenceEntry, Ref
 from xherald.detector.configuration.reference_settings import BuiltInSettings, ReferenceSettings
 from xherald.detector.progress import Stage
 
-from .bona_fide import BonaFide, kind_of
+from .bona_fide import BonaFideList, parse_kind
 from .build_reference import build_reference
-from .case_pipeline import cases_named
-from .reference_population import ReferencePopulation, population_of
+from .case_pipeline import select_cases
+from .reference_population import ReferencePopulation, make_population
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
-__all__ = ["BUILT_IN", "built_in_reference", "simulated_population", "store_of"]
+__all__ = ["BUILT_IN", "built_in_reference", "open_reference_store", "simulated_population"]
 
 BUILT_IN: Final = "built-in"
 
 
-def store_of(settings: ReferenceSettings) -> ReferenceStore:
+def open_reference_store(settings: ReferenceSettings) -> ReferenceStore:
     """The references of these settings."""
     if settings.folder is not None:
         return ReferenceStore(settings.folder)
@@ -39,13 +39,13 @@ def built_in_reference(configuration: Configuration, stage: Stage = lambda _: No
         The settings name what cannot be simulated, or a case that does not exist.
     """
     settings = configuration.settings.reference
-    store = store_of(settings)
+    store = open_reference_store(settings)
     wanted = _recipe(configuration)
     for entry in reversed(store.entries()):
         if entry.name == BUILT_IN and _recipe_of(entry.about) == wanted:
             return entry
     population = simulated_population(settings.built_in, stage)
-    cases = cases_named(settings.built_in.cases, configuration)
+    cases = select_cases(settings.built_in.cases, configuration)
     number = store.next_version(BUILT_IN)
     reference = build_reference(
         BUILT_IN, number, population, cases, settings.association, exact_below=settings.exact_below, stage=stage
@@ -79,13 +79,13 @@ def simulated_population(settings: BuiltInSettings, stage: Stage = lambda _: Non
     )
     columns = ("obsreg_id", "class", "direction", "is_bona_fide")
     rows = list(zip(*(population.truth.column(name).to_pylist() for name in columns), strict=True))
-    kinds = {name: kind_of(listed_as(kind, direction)) for name, kind, direction, known in rows if known}
+    kinds = {name: parse_kind(listed_as(kind, direction)) for name, kind, direction, known in rows if known}
     classes = {row[0]: row[1] for row in rows}
     published = published_transients(telescope_named(settings.telescope), population.batch.identities[0], settings.seed)
     for one in published.identities:
         kinds[one.detection_id], classes[one.detection_id] = "flare", "fast_transient"
     batch = EventBatch.concatenate([population.batch, published])
-    return population_of(batch, BonaFide(kinds, (), "truth of the simulation"), classes, _origin(settings))
+    return make_population(batch, BonaFideList(kinds, (), "truth of the simulation"), classes, _origin(settings))
 
 
 def _origin(settings: BuiltInSettings) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ def _recipe(configuration: Configuration) -> dict[str, Any]:
     return {
         "origin": _origin(settings.built_in),
         "association": settings.association.model_dump(mode="json"),
-        "cases": {case.name: case.settings() for case in cases_named(settings.built_in.cases, configuration)},
+        "cases": {case.name: case.settings() for case in select_cases(settings.built_in.cases, configuration)},
     }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.photons.statistics.result import Timing
 
-__all__ = ["Case", "case_of", "cases_named", "represent"]
+__all__ = ["Case", "make_case", "represent", "select_cases"]
 
 Kind = TypeVar("Kind", bound=Plugin)
 
@@ -59,7 +59,7 @@ class Case:
         }
 
 
-def cases_named(names: tuple[str, ...], configuration: Configuration) -> tuple[Case, ...]:
+def select_cases(names: tuple[str, ...], configuration: Configuration) -> tuple[Case, ...]:
     """Cases of the configuration by their names, in whatever case these are written.
 
     Raises
@@ -74,11 +74,11 @@ def cases_named(names: tuple[str, ...], configuration: Configuration) -> tuple[C
         if name.lower() not in by_name:
             raise ConfigError(f"no case {name!r} under cases in the configuration; there are {', '.join(known)}")
         exact = by_name[name.lower()]
-        found.append(case_of(exact, known[exact], configuration.host))
+        found.append(make_case(exact, known[exact], configuration.host))
     return tuple(found)
 
 
-def case_of(name: str, settings: CaseSettings | Mapping[str, Any], host: PluginHost) -> Case:
+def make_case(name: str, settings: CaseSettings | Mapping[str, Any], host: PluginHost) -> Case:
     """The plugins of a case, as the configuration or a manifest names them."""
     if not isinstance(settings, CaseSettings):
         settings = CaseSettings.model_validate(settings)

@@ -56,9 +56,9 @@ class Origin:
     def about(self) -> dict[str, Any]:
         """Facts for the manifest."""
         if self.path is not None:
-            from xherald.photons.artefact_folders import sha256_of
+            from xherald.photons.artefact_folders import compute_sha256
 
-            return {"file": self.path.name, "sha256": sha256_of(self.path)}
+            return {"file": self.path.name, "sha256": compute_sha256(self.path)}
         return {"simulated": self.sources, "mission": self.mission, "seed": self.seed}
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
-__all__ = ["MOST_CLUSTERS", "clusters_figure", "draw_reference", "map_figure", "scree_figure"]
+__all__ = ["MOST_CLUSTERS", "clusters_figure", "embedding_figure", "plot_reference", "scree_figure"]
 
 
 INK, UNKNOWN, PALE = "#22303c", "#c3c8cd", "#dfe2e5"
@@ -43,7 +43,7 @@ MOST_CLUSTERS: Final = 24
 """Clusters in the gallery, and clusters that are numbered on the map."""
 
 
-def draw_reference(reference: Reference, case_name: str, folder: Path) -> list[Path]:
+def plot_reference(reference: Reference, case_name: str, folder: Path) -> list[Path]:
     """Draw a case into a folder.
 
     Parameters
@@ -70,7 +70,7 @@ def draw_reference(reference: Reference, case_name: str, folder: Path) -> list[P
     """
     case = reference.case(case_name)
     figures = {
-        "map": map_figure(reference, case),
+        "map": embedding_figure(reference, case),
         "scree": scree_figure(reference, case),
         "clusters": clusters_figure(reference, case),
     }
@@ -91,7 +91,7 @@ def draw_reference(reference: Reference, case_name: str, folder: Path) -> list[P
 # --- the map ---------------------------------------------------------------------------------------------------------
 
 
-def map_figure(reference: Reference, case: ReferenceCase) -> Figure:
+def embedding_figure(reference: Reference, case: ReferenceCase) -> Figure:
     """The map of a case: known transients over candidates; clusters, counts, hardness, variability, and classes if any.
 
     Parameters

@@ -18,17 +18,24 @@ import numpy as np
 from xherald.detector.extraction.extracted_sources import extract_sources
 from xherald.detector.progress import Stage
 from xherald.photons import EventBatch, Identity
-from xherald.photons.artefact_folders import sha256_of
+from xherald.photons.artefact_folders import compute_sha256
 from xherald.photons.errors import FileError, ReferenceDataError, UnclaimedFileError, XheraldError
 
-from .bona_fide import BonaFide, kind_of, read_bona_fide
+from .bona_fide import BonaFideList, parse_kind, read_bona_fide
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from xherald.detector.configuration.configuration import Configuration
 
-__all__ = ["EVENTS_TABLE", "ReferencePopulation", "population_of", "read_population", "source_name", "source_table"]
+__all__ = [
+    "EVENTS_TABLE",
+    "ReferencePopulation",
+    "make_population",
+    "make_source_table",
+    "read_population",
+    "source_name",
+]
 
 EVENTS_TABLE: Final = "eventfiles_table.csv"
 BONA_FIDE_LIST: Final = "bonafide_transients.json"
@@ -43,7 +50,7 @@ class ReferencePopulation:
     names : tuple of str — unique, ascending
     batch : EventBatch — in their order
     classes : tuple of str — "" where unknown
-    bona_fide : BonaFide
+    bona_fide : BonaFideList
     origin : list of dict — files it came from, with their SHA-256, in JSON's own types
     notes : tuple of str — what the user should know
     """
@@ -51,7 +58,7 @@ class ReferencePopulation:
     names: tuple[str, ...]
     batch: EventBatch
     classes: tuple[str, ...]
-    bona_fide: BonaFide
+    bona_fide: BonaFideList
     origin: list[dict[str, Any]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
@@ -80,7 +87,7 @@ def read_population(
     bona_fide : Path, optional
         List of bona-fide transients; without it the one beside the published tables, or a simulation's truth.
     skip_unknown : bool
-        See `BonaFide.among`.
+        See `BonaFideList.among`.
     stage : callable, optional
         Told what is being done.
     failed : callable, optional
@@ -116,18 +123,18 @@ def read_population(
         kinds.update(own_kinds)
     if not batches:
         raise ReferenceDataError("no file could be used; see the messages above")
-    listed = read_bona_fide(bona_fide) if bona_fide is not None else BonaFide(kinds, (), "truth of the simulation")
+    listed = read_bona_fide(bona_fide) if bona_fide is not None else BonaFideList(kinds, (), "truth of the simulation")
     if not listed.kinds:
         raise ReferenceDataError(
             "no bona-fide transients are known of these sources; name a list with --bona-fide FILE"
         )
-    origin = [{"path": str(file), "sha256": sha256_of(file)} for file in used]
-    return population_of(EventBatch.concatenate(batches), listed, classes, origin, skip_unknown=skip_unknown)
+    origin = [{"path": str(file), "sha256": compute_sha256(file)} for file in used]
+    return make_population(EventBatch.concatenate(batches), listed, classes, origin, skip_unknown=skip_unknown)
 
 
-def population_of(
+def make_population(
     batch: EventBatch,
-    bona_fide: BonaFide,
+    bona_fide: BonaFideList,
     classes: dict[str, str],
     origin: list[dict[str, Any]],
     *,
@@ -138,7 +145,8 @@ def population_of(
     Raises
     ------
     ReferenceDataError
-        Two sources bear one name, photons are of several instruments or bands, or `BonaFide.among` refuses the list.
+        Two sources have the same name, photons are of several instruments or bands, or `BonaFideList.among` refuses the
+        list.
     """
     names = [source_name(one) for one in batch.identities]
     order = sorted(range(len(names)), key=names.__getitem__)
@@ -208,14 +216,14 @@ def _truth_of(file: Path) -> tuple[dict[str, str], dict[str, str]]:
     truth = pq.read_table(file, columns=columns)
     names, classes, directions, known = (truth.column(name).to_pylist() for name in columns)
     kinds = {
-        name: kind_of(listed_as(kind, direction))
+        name: parse_kind(listed_as(kind, direction))
         for name, kind, direction, is_known in zip(names, classes, directions, known, strict=True)
         if is_known
     }
     return dict(zip(names, classes, strict=True)), kinds
 
 
-def source_table(population: ReferencePopulation) -> pa.Table:
+def make_source_table(population: ReferencePopulation) -> pa.Table:
     """What a reference says of its sources, see `Reference.sources`.
 
     hardness is that of the counts in the aperture, (H − S) / (H + S), background not taken off; null without photons.
@@ -223,11 +231,11 @@ def source_table(population: ReferencePopulation) -> pa.Table:
     import pyarrow as pa
 
     from xherald.photons.statistics.clock import null_clock
-    from xherald.photons.statistics.gregory_loredo import odds_of_sources, variability_index
+    from xherald.photons.statistics.gregory_loredo import compute_variability_odds, variability_index
 
     batch, who = population.batch, population.batch.identities
     clock = null_clock(batch)
-    index = variability_index(*odds_of_sources(clock.u, clock.offsets))
+    index = variability_index(*compute_variability_odds(clock.u, clock.offsets))
     source = np.repeat(np.arange(len(batch)), batch.counts)
     hard = np.bincount(source, weights=batch.energy >= batch.hardness_split[source], minlength=len(batch))
     counts = batch.counts

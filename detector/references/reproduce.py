@@ -20,14 +20,14 @@ from xherald.detector.progress import Stage
 from xherald.photons.arrays import F64
 from xherald.photons.errors import FileError, UnreadableFileError
 
-from .build_reference import Embedded, map_case
+from .build_reference import EmbeddedCase, embed_case
 from .case_pipeline import Case
 from .reference_population import EVENTS_TABLE, read_population
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
-__all__ = ["Comparison", "published_map", "reproduce"]
+__all__ = ["Comparison", "read_published_embedding", "reproduce"]
 
 
 NEIGHBOURS: Final = 15
@@ -85,7 +85,7 @@ def reproduce(
     cases : sequence of Case
     configuration : Configuration
     skip_unknown : bool
-        See `BonaFide.among`.
+        See `BonaFideList.among`.
     stage, note : callable, optional
         Told what is being done, and what the user should know.
 
@@ -101,14 +101,15 @@ def reproduce(
     for case in cases:
         # Read before the hours that a rebuild may take.
         published = {
-            what: published_map(folder, case.name, what, population.names) for what in ("embedding", "clusters")
+            what: read_published_embedding(folder, case.name, what, population.names)
+            for what in ("embedding", "clusters")
         }
-        mapped = map_case(case, population, stage)
+        mapped = embed_case(case, population, stage)
         stage(f"{case.name}: comparing")
         yield _compared(case, mapped, published)
 
 
-def _compared(case: Case, mapped: Embedded, published: dict[str, tuple[Path, F64] | None]) -> Comparison:
+def _compared(case: Case, mapped: EmbeddedCase, published: dict[str, tuple[Path, F64] | None]) -> Comparison:
     from sklearn.metrics import adjusted_rand_score
 
     embedding, clusters = published["embedding"], published["clusters"]
@@ -141,7 +142,7 @@ def _neighbours_kept(ours: F64, theirs: F64) -> float:
     return float((joined[:, 1:] == joined[:, :-1]).sum() / (k * len(ours)))
 
 
-def published_map(folder: Path, case: str, what: str, names: Sequence[str]) -> tuple[Path, F64] | None:
+def read_published_embedding(folder: Path, case: str, what: str, names: Sequence[str]) -> tuple[Path, F64] | None:
     """A published table of a case, rows in the order of names; None if there is none.
 
     Parameters

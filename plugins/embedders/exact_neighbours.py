@@ -15,10 +15,10 @@ from numba import njit
 
 from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import ReferenceDataError
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 from xherald.plugins.contract import Features
 
-__all__ = ["EXACT_UP_TO", "FEW", "Tiles", "feature_table", "nearest", "nearest_others", "tiles_of"]
+__all__ = ["EXACT_UP_TO", "FEW", "Tiles", "check_features", "find_nearest", "find_nearest_others", "make_tiles"]
 
 
 TILE: Final = 256
@@ -48,22 +48,22 @@ class Tiles:
     tiles: F32
 
 
-def tiles_of(features: Features) -> Tiles:
-    """Lay features out for `nearest`.
+def make_tiles(features: Features) -> Tiles:
+    """Lay features out for `find_nearest`.
 
     Raises
     ------
     ReferenceDataError
         They are no table of finite numbers.
     """
-    rows = feature_table(features)
+    rows = check_features(features)
     n, d = rows.shape
     padded = np.full((-(-n // TILE) * TILE, d), np.inf, dtype=np.float32)
     padded[:n] = rows
     return Tiles(rows, np.ascontiguousarray(padded.reshape(-1, TILE, d).transpose(0, 2, 1)))
 
 
-def nearest(among: Tiles, queries: Features, k: int, own: I64 | None = None, threads: int = 1) -> tuple[I64, F64]:
+def find_nearest(among: Tiles, queries: Features, k: int, own: I64 | None = None, threads: int = 1) -> tuple[I64, F64]:
     """The k nearest sources of each query.
 
     Parameters
@@ -86,7 +86,7 @@ def nearest(among: Tiles, queries: Features, k: int, own: I64 | None = None, thr
     ReferenceDataError
         There are fewer than k sources, or queries have other features, or such as are not finite.
     """
-    queries = feature_table(queries)
+    queries = check_features(queries)
     (n, d), m = among.rows.shape, len(queries)
     if queries.shape[1] != d:
         raise ReferenceDataError(f"sources of {queries.shape[1]} features cannot be held against ones of {d}")
@@ -103,18 +103,18 @@ def nearest(among: Tiles, queries: Features, k: int, own: I64 | None = None, thr
             these = slice(start, min(start + AT_ONCE, stop))
             _search(among.tiles, among.rows, queries[these], own[these], squares[these], rows[these], margin, floor)
 
-    in_threads(some, np.arange(m + 1), threads if m > FEW else 1)
+    run_in_threads(some, np.arange(m + 1), threads if m > FEW else 1)
     distances: F64 = np.sqrt(squares)
     return rows, distances
 
 
-def nearest_others(features: Features, k: int, threads: int = 0) -> tuple[I64, F64]:
-    """The k nearest of each source among all others, as `nearest` gives them."""
-    among = tiles_of(features)
-    return nearest(among, among.rows, k, np.arange(len(among.rows), dtype=np.int64), threads)
+def find_nearest_others(features: Features, k: int, threads: int = 0) -> tuple[I64, F64]:
+    """The k nearest of each source among all others, as `find_nearest` gives them."""
+    among = make_tiles(features)
+    return find_nearest(among, among.rows, k, np.arange(len(among.rows), dtype=np.int64), threads)
 
 
-def feature_table(features: Features) -> F32:
+def check_features(features: Features) -> F32:
     """Features as kernels read them.
 
     Raises

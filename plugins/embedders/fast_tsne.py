@@ -108,7 +108,7 @@ def _affinities(features: Features, options: FastTSNEOptions, threads: int) -> A
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-    from .exact_neighbours import EXACT_UP_TO, nearest_others
+    from .exact_neighbours import EXACT_UP_TO, find_nearest_others
 
     n = len(features)
     k = min(n - 1, int(NEIGHBOURS_PER_PERPLEXITY * options.perplexity))
@@ -121,7 +121,7 @@ def _affinities(features: Features, options: FastTSNEOptions, threads: int) -> A
             n_jobs=threads,
             random_state=options.random_state,
         )
-    found = PrecomputedNeighbors(*nearest_others(features, k, threads))
+    found = PrecomputedNeighbors(*find_nearest_others(features, k, threads))
     return PerplexityBasedNN(knn_index=found, perplexity=options.perplexity, n_jobs=threads)
 
 

@@ -73,9 +73,9 @@ class UMAPEmbedder(Embedder):
 
 def _neighbours(features: Features, k: int) -> tuple[NDArray[np.int64], F32]:
     """Neighbours as umap-learn wants them: each source's first is itself."""
-    from .exact_neighbours import nearest_others
+    from .exact_neighbours import find_nearest_others
 
-    rows, distances = nearest_others(features, k - 1)
+    rows, distances = find_nearest_others(features, k - 1)
     own = np.arange(len(features), dtype=np.int64)[:, None]
     return np.hstack([own, rows]), np.pad(distances, ((0, 0), (1, 0))).astype(np.float32)
 

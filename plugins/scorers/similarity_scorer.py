@@ -15,7 +15,7 @@ from pydantic import Field
 
 from xherald.photons.arrays import F32, F64
 from xherald.plugins.contract import Options
-from xherald.plugins.known_transients import known_of, nearest_known
+from xherald.plugins.known_transients import find_nearest_members, get_member_kinds
 from xherald.plugins.reference import Reference
 from xherald.plugins.scoring import DetectionBatch, Scorer
 
@@ -63,7 +63,7 @@ class SimilarityScorer(Scorer):
         columns: dict[str, F64] = {}
         for case, own in features.items():
             away = {
-                group: nearest_known(reference, case, group, own, rank)[1][:, -1]
+                group: find_nearest_members(reference, case, group, own, rank)[1][:, -1]
                 for group, rank in (
                     ("flare", options.transients),
                     ("dip", options.transients),
@@ -83,11 +83,11 @@ class SimilarityScorer(Scorer):
 
 def _votes(reference: Reference, features: Mapping[str, F32], voters: int) -> dict[str, F64]:
     """Shares of the classes among the nearest transients of a known class, each weighted with its inverse distance."""
-    known = known_of(reference)
+    known = get_member_kinds(reference)
     classes = np.unique(known.kinds[known.rows["classed"]])
     shares = np.zeros((next(iter(features.values())).shape[0], len(classes)))
     for case, own in features.items():
-        found, distances = nearest_known(reference, case, "classed", own, voters)
+        found, distances = find_nearest_members(reference, case, "classed", own, voters)
         weights = 1.0 / distances
         weights /= weights.sum(axis=1, keepdims=True)
         for number, name in enumerate(classes):

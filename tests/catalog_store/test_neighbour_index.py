@@ -26,7 +26,7 @@ from xherald.catalog_store.references.neighbour_index import (
     save_index,
 )
 from xherald.photons.errors import ArtefactError, ReferenceDataError
-from xherald.plugins.embedders.exact_neighbours import nearest_others
+from xherald.plugins.embedders.exact_neighbours import find_nearest_others
 
 SOURCES = 4000
 
@@ -46,7 +46,7 @@ def graph_of(features: np.ndarray, edges_each: int, breadth: int) -> Approximate
     from scipy.sparse.csgraph import connected_components
 
     n = len(features)
-    rows, _ = nearest_others(features, edges_each)
+    rows, _ = find_nearest_others(features, edges_each)
     starts, edges = join_both_ways(rows)
     _, part = connected_components(csr_array((np.ones(len(edges)), edges, starts), shape=(n, n)), directed=False)
     _, entries = np.unique(part, return_index=True)

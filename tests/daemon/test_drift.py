@@ -25,7 +25,7 @@ from xherald.daemon.daemon import Daemon
 from xherald.daemon.metrics import Metrics
 from xherald.daemon.nightly.drift import ACCURACY, ALL, LEAST, TAIL, Drift, drift_of
 from xherald.daemon.nightly.nightly import NIGHTLY, Nights, run_night, trigger_of_nights
-from xherald.detector.calibration.calibration import Calibration, calibration_at
+from xherald.detector.calibration.calibration import Calibration, cached_calibration
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.scoring.detect import score_batch
@@ -39,7 +39,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def shipped() -> Calibration:
-    return calibration_at()
+    return cached_calibration()
 
 
 def name_of(calibration: Calibration, group: str) -> str:
@@ -72,7 +72,7 @@ def test_calibrated_null_sources_give_no_alarm(shipped: Calibration) -> None:
     # expected at most, and two or more come with a chance of 0.5 %.
     random = np.random.default_rng(11)
     names = ("chandra-acis-i", "swift-xrt", "ep-wxt")
-    nulls = {name: shipped.null_chances(shipped.groups[name]) for name in names}
+    nulls = {name: shipped.null_probabilities(shipped.groups[name]) for name in names}
     alarms = 0
     for _ in range(100):
         samples = {name.replace("-", "_"): random.choice(p, 800) for name, p in nulls.items()}
@@ -99,7 +99,7 @@ def test_steady_sources_down_the_whole_road_give_no_alarm_and_inflated_scores_do
 
 def test_power_against_inflated_scores_is_as_stated(shipped: Calibration) -> None:
     # docs/detection.md: of 3,000 sources whose scores are 30 % too high nine windows in ten give alarm.
-    random, nulls = np.random.default_rng(12), shipped.null_chances(shipped.groups["ep-wxt"])
+    random, nulls = np.random.default_rng(12), shipped.null_probabilities(shipped.groups["ep-wxt"])
     found = [bool(watched(shipped, ep_wxt=random.choice(nulls, 3000) ** 1.3).alarms) for _ in range(100)]
     assert np.mean(found) >= 0.9
 
@@ -142,7 +142,7 @@ def test_what_another_calibration_judged_is_left_out(shipped: Calibration) -> No
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.3, 3.0), st.integers(0, 3000))
 def test_a_verdict_is_kept_as_it_was(seed: int, power: float, number: int) -> None:
-    told = watched(calibration_at(), ep_wxt=np.random.default_rng(seed).uniform(0, 1, number) ** power)
+    told = watched(cached_calibration(), ep_wxt=np.random.default_rng(seed).uniform(0, 1, number) ** power)
     assert Drift.from_dict(json.loads(json.dumps(told.as_dict(), allow_nan=False))) == told
     for one in told.groups:
         assert one.watched <= one.detections
@@ -165,7 +165,7 @@ def drifted(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/store.sqlite"
     p = np.random.default_rng(16).uniform(TAIL, 1, 1500) ** 2
     with open_store(url) as store:
-        filled(store, p, name_of(calibration_at(), "ep-wxt"), datetime.now(UTC) - timedelta(hours=1))
+        filled(store, p, name_of(cached_calibration(), "ep-wxt"), datetime.now(UTC) - timedelta(hours=1))
     return url
 
 

@@ -13,8 +13,8 @@ from scipy.stats import binom
 
 from xherald.catalog_store.references.neighbour_index import ExactIndex
 from xherald.detector.configuration.reference_settings import AssociationSettings
-from xherald.detector.references.association import candidate_table, cluster_table
-from xherald.detector.references.bona_fide import BonaFide, kind_of, read_bona_fide
+from xherald.detector.references.association import select_candidates, summarise_clusters
+from xherald.detector.references.bona_fide import BonaFideList, parse_kind, read_bona_fide
 from xherald.photons.errors import FileError, ReferenceDataError, UnreadableFileError
 
 SETTINGS = AssociationSettings()
@@ -32,7 +32,7 @@ def laid_out(n: int, clusters: int, seed: int = 3) -> tuple[np.ndarray, list[str
 
 def test_clusters_with_more_transients_than_chance_are_dominant() -> None:
     cluster, kinds = laid_out(2000, 8)
-    table = cluster_table(cluster, kinds, SETTINGS).to_pydict()
+    table = summarise_clusters(cluster, kinds, SETTINGS).to_pydict()
     assert [(number, kind) for number, kind in zip(table["cluster"], table["dominant"], strict=True) if kind] == [
         (2, "flare"),
         (3, "dip"),
@@ -47,14 +47,14 @@ def test_clusters_with_more_transients_than_chance_are_dominant() -> None:
 def test_other_transients_count_with_the_flares() -> None:
     cluster, kinds = laid_out(2000, 8)
     kinds = ["other" if kind == "flare" else kind for kind in kinds]
-    table = cluster_table(cluster, kinds, SETTINGS).to_pydict()
+    table = summarise_clusters(cluster, kinds, SETTINGS).to_pydict()
     assert table["dominant"][2] == "flare"
     assert (table["flares"][2], table["others"][2]) == (0, 30)
 
 
 def test_outliers_are_never_dominant() -> None:
     cluster, kinds = laid_out(2000, 8)
-    assert cluster_table(np.where(cluster == 2, 0, cluster), kinds, SETTINGS).to_pydict()["dominant"][0] == ""
+    assert summarise_clusters(np.where(cluster == 2, 0, cluster), kinds, SETTINGS).to_pydict()["dominant"][0] == ""
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -64,7 +64,7 @@ def test_transients_at_random_hardly_ever_make_a_cluster_dominant(seed: int) -> 
     random = np.random.default_rng(seed)
     kinds = np.where(random.random(3000) < 0.05, "flare", "")
     settings = AssociationSettings(significance=1e-9)
-    table = cluster_table(random.integers(0, 20, 3000), kinds.tolist(), settings).to_pydict()
+    table = summarise_clusters(random.integers(0, 20, 3000), kinds.tolist(), settings).to_pydict()
     assert set(table["dominant"]) == {""}
     assert all(0 <= p <= 1 for p in table["p_value"])
 
@@ -74,8 +74,8 @@ def test_candidates_come_through_clusters_and_neighbours() -> None:
     cluster, kinds = laid_out(2000, 8)
     features = random.normal(size=(2000, 4)).astype(np.float32)
     names = [f"s{i:04d}" for i in range(2000)]
-    clusters = cluster_table(cluster, kinds, SETTINGS)
-    table = candidate_table(names, kinds, features, cluster, clusters, ExactIndex(features), SETTINGS).to_pydict()
+    clusters = summarise_clusters(cluster, kinds, SETTINGS)
+    table = select_candidates(names, kinds, features, cluster, clusters, ExactIndex(features), SETTINGS).to_pydict()
     known = [i for i, kind in enumerate(kinds) if kind]
     apart = np.linalg.norm(features[:, None] - features[known][None], axis=2)
     near = {j for i in known for j in np.argsort(np.linalg.norm(features - features[i], axis=1))[1:6] if not kinds[j]}
@@ -101,9 +101,9 @@ def test_without_neighbours_and_dominant_clusters_there_is_no_candidate() -> Non
     kinds = ["flare", "dip", *[""] * 48]
     cluster = np.zeros(50, dtype=np.int64)
     settings = AssociationSettings(neighbours=0)
-    clusters = cluster_table(cluster, kinds, settings)
+    clusters = summarise_clusters(cluster, kinds, settings)
     names = [str(i) for i in range(50)]
-    table = candidate_table(names, kinds, features, cluster, clusters, ExactIndex(features), settings)
+    table = select_candidates(names, kinds, features, cluster, clusters, ExactIndex(features), settings)
     assert table.num_rows == 0
     assert table.column_names == ["obsreg_id", "kind", "through", "cluster", "nearest", "distance"]
 
@@ -120,11 +120,11 @@ def test_the_published_list_is_read_with_its_duplicates(data: Path) -> None:
     ("key", "kind"), [("Known Dips", "dip"), ("known flares", "flare"), ("Others", "other"), ("XRT", "other")]
 )
 def test_keys_tell_the_kind(key: str, kind: str) -> None:
-    assert kind_of(key) == kind
+    assert parse_kind(key) == kind
 
 
 def test_unknown_names_are_an_error_that_names_them_and_the_duplicates() -> None:
-    listed = BonaFide({"a": "flare", "b": "dip", "x": "dip"}, ("a",), "list.json")
+    listed = BonaFideList({"a": "flare", "b": "dip", "x": "dip"}, ("a",), "list.json")
     with pytest.raises(
         ReferenceDataError, match=r"1 of 3 bona-fide transients are not in the population: x; .*once: a"
     ):
@@ -137,7 +137,7 @@ def test_unknown_names_are_an_error_that_names_them_and_the_duplicates() -> None
 @pytest.mark.parametrize(("kinds", "missing"), [({"a": "flare"}, "dip"), ({"a": "dip"}, "flare")])
 def test_an_empty_class_is_an_error(kinds: dict[str, str], missing: str) -> None:
     with pytest.raises(ReferenceDataError, match=f"no bona-fide {missing} among 2 sources"):
-        BonaFide(kinds, (), "list.json").among(["a", "b"])
+        BonaFideList(kinds, (), "list.json").among(["a", "b"])
 
 
 def test_lists_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from xherald.detector.configuration.stream_settings import SourceSettings
 from xherald.detector.scoring.detect import score_batch
 from xherald.photons.statistics import assess
 from xherald.plugins import PluginHost
-from xherald.plugins.embedding import place_among
+from xherald.plugins.embedding import interpolate_positions
 
 Run = Callable[..., CliResult]
 
@@ -136,7 +136,7 @@ def test_sources_are_placed_though_the_embedder_breaks(sources: Any, monkeypatch
     assert left is not None
     assert np.array_equal(left.places, whole.places)
     assert sum(configuration.host.broken.values()) == 1
-    assert place_among(np.ones((1, 2)), np.zeros((1, 2, 2))).shape == (1, 2)
+    assert interpolate_positions(np.ones((1, 2)), np.zeros((1, 2, 2))).shape == (1, 2)
 
 
 # --- drop sources ---

@@ -18,8 +18,8 @@ from small_reference import CANDIDATES, KNOWN, SOURCES, WIDTH, small_reference, 
 from xherald.detector.references.reference_plots import (
     MOST_CLUSTERS,
     clusters_figure,
-    draw_reference,
-    map_figure,
+    embedding_figure,
+    plot_reference,
     scree_figure,
 )
 from xherald.photons.errors import ConfigError, FileError
@@ -35,7 +35,7 @@ def reference() -> Reference:
 
 @pytest.fixture(scope="module")
 def figure(reference: Reference) -> Figure:
-    return map_figure(reference, reference.cases["2D-PCA"])
+    return embedding_figure(reference, reference.cases["2D-PCA"])
 
 
 def panel(figure: Figure, name: str) -> Axes:
@@ -61,7 +61,7 @@ def bare(reference: Reference, **changes: object) -> ReferenceCase:
 
 
 def test_three_pictures(reference: Reference, tmp_path: Path) -> None:
-    paths = draw_reference(reference, "2D-PCA", tmp_path / "new" / "plots")
+    paths = plot_reference(reference, "2D-PCA", tmp_path / "new" / "plots")
     assert [path.name for path in paths] == ["2D-PCA_map.png", "2D-PCA_scree.png", "2D-PCA_clusters.png"]
     for path in paths:
         high, wide, _ = imread(path).shape
@@ -75,15 +75,15 @@ def test_only_what_is_known_is_drawn(reference: Reference, tmp_path: Path) -> No
         width = WIDTH
 
     less = replace(reference, cases={"a/b c": bare(reference, extractor=Blind(), means=None)})
-    assert [path.name for path in draw_reference(less, "a/b c", tmp_path)] == ["a_b_c_map.png"]
+    assert [path.name for path in plot_reference(less, "a/b c", tmp_path)] == ["a_b_c_map.png"]
 
 
 def test_what_cannot_be_drawn_is_named(reference: Reference, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no case '3D-AE'; available: 2D-PCA"):
-        draw_reference(reference, "3D-AE", tmp_path)
+        plot_reference(reference, "3D-AE", tmp_path)
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(FileError, match=r"2D-PCA_map.png: cannot be written: "):
-        draw_reference(reference, "2D-PCA", tmp_path / "file")
+        plot_reference(reference, "2D-PCA", tmp_path / "file")
 
 
 # --- the map ---------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_bars_say_what_colours_mean(figure: Figure) -> None:
 def test_rare_classes_are_drawn_last(reference: Reference) -> None:
     names = np.array(["star"] * 200 + ["agn"] * 90 + [""] * 9 + ["fast_transient"])
     odd = with_sources(reference, **{"class": names.tolist()})
-    place = panel(map_figure(odd, odd.cases["2D-PCA"]), "class")
+    place = panel(embedding_figure(odd, odd.cases["2D-PCA"]), "class")
     drawn = [str(one.get_label()) for one in place.collections]
     assert drawn[1:] == ["star (200)", "agn (90)", "fast_transient (1)"]
     assert np.array_equal(places_of(place.collections[0]), odd.cases["2D-PCA"].embedding[names == ""])
@@ -170,7 +170,7 @@ def test_rare_classes_are_drawn_last(reference: Reference) -> None:
 
 def test_many_classes_are_told_apart(reference: Reference) -> None:
     odd = with_sources(reference, **{"class": [f"class {n % 30}" for n in range(SOURCES)]})
-    place = panel(map_figure(odd, odd.cases["2D-PCA"]), "class")
+    place = panel(embedding_figure(odd, odd.cases["2D-PCA"]), "class")
     looks = {(to_hex(one.get_facecolor()[0]), len(one.get_paths()[0].vertices)) for one in place.collections[1:]}
     assert len(looks) >= 16
     assert "6 more" in place.get_title()
@@ -180,7 +180,7 @@ def test_many_classes_are_told_apart(reference: Reference) -> None:
 def test_hardly_anything_is_known(tmp_path: Path, clusters: int) -> None:
     little = small_reference(clusters, candidates=False, classes=False)
     little = with_sources(little, bona_fide=[""] * SOURCES, hardness=[None] * SOURCES, variability_index=[-1] * SOURCES)
-    figure = map_figure(little, little.cases["2D-PCA"])
+    figure = embedding_figure(little, little.cases["2D-PCA"])
     assert [place.get_label() for place in figure.axes] == [
         "transients",
         "clusters",
@@ -189,7 +189,7 @@ def test_hardly_anything_is_known(tmp_path: Path, clusters: int) -> None:
         "variability",
     ]
     assert len(places_of(points(panel(figure, "hardness"), "unknown"))) == SOURCES
-    assert len(draw_reference(little, "2D-PCA", tmp_path)) == 3
+    assert len(plot_reference(little, "2D-PCA", tmp_path)) == 3
 
 
 def test_points_are_smaller_and_paler_where_there_are_many(reference: Reference) -> None:
@@ -199,9 +199,9 @@ def test_points_are_smaller_and_paler_where_there_are_many(reference: Reference)
         embedding=np.repeat(case.embedding, times, axis=0),
         cluster=np.repeat(case.cluster, times),
     )
-    few_points = points(panel(map_figure(reference, case), "transients"), "sources")
+    few_points = points(panel(embedding_figure(reference, case), "transients"), "sources")
     crowd = replace(reference, sources=reference.sources.take(np.repeat(np.arange(SOURCES), times)))
-    many_points = points(panel(map_figure(crowd, many), "transients"), "sources")
+    many_points = points(panel(embedding_figure(crowd, many), "transients"), "sources")
     assert many_points.get_sizes()[0] < few_points.get_sizes()[0] / 3
     assert many_points.get_alpha() < few_points.get_alpha()
 

@@ -146,7 +146,7 @@ def test_a_loaded_reference_gives_its_own_features_again(
     built: dict[str, Any], settings: Path, population: Path
 ) -> None:
     from xherald.adapters.photon_lists import read_batch
-    from xherald.detector.references.case_pipeline import case_of, represent
+    from xherald.detector.references.case_pipeline import make_case, represent
 
     host = load_configuration(settings, {}).host
     reference = loaded(settings, "sim")
@@ -154,7 +154,7 @@ def test_a_loaded_reference_gives_its_own_features_again(
     of = {one.detection_id: row for row, one in enumerate(batch.identities)}
     rows = [of[name] for name in reference.sources.column("obsreg_id").to_pylist()]
     for name, kept in reference.cases.items():
-        fresh = kept.extractor.transform(represent(batch.select(np.array(rows)), case_of(name, kept.settings, host)))
+        fresh = kept.extractor.transform(represent(batch.select(np.array(rows)), make_case(name, kept.settings, host)))
         np.testing.assert_allclose(fresh, kept.features, rtol=2e-4, atol=2e-4 * np.abs(kept.features).max())
 
 

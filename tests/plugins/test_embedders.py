@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from xherald.photons.errors import ReferenceDataError
 from xherald.plugins import PluginHost
-from xherald.plugins.embedders.exact_neighbours import nearest, nearest_others, tiles_of
-from xherald.plugins.embedding import place_among
+from xherald.plugins.embedders.exact_neighbours import find_nearest, find_nearest_others, make_tiles
+from xherald.plugins.embedding import interpolate_positions
 
 EMBEDDERS = PluginHost().embedders
 QUICK = {
@@ -73,7 +73,7 @@ def test_groups_stay_together(name: str) -> None:
     embedding = mapped(name, features)
     assert embedding.shape == (300, 2)
     assert embedding.dtype == np.float64
-    near, _ = nearest_others(embedding.astype(np.float32), 5)
+    near, _ = find_nearest_others(embedding.astype(np.float32), 5)
     # Groups are ten widths apart: no source has its neighbours in another, unless a map tears one of a hundred away.
     assert (group[near] == group[:, None]).mean() > 0.99
 
@@ -113,7 +113,7 @@ def test_many_sources_of_equal_features_are_mapped(name: str) -> None:
 def test_neighbours_found_by_trees_give_a_map_too() -> None:
     features, group = blobs(100)
     embedding = mapped("fast_tsne", features, neighbours="approximate", initialisation="random")
-    near, _ = nearest_others(embedding.astype(np.float32), 5)
+    near, _ = find_nearest_others(embedding.astype(np.float32), 5)
     assert (group[near] == group[:, None]).mean() > 0.99
 
 
@@ -197,7 +197,7 @@ def by_going_through(features: np.ndarray, queries: np.ndarray) -> tuple[np.ndar
 def test_neighbours_and_their_order_are_exact(features: np.ndarray, data: st.DataObject) -> None:
     k, threads = data.draw(st.integers(1, len(features))), data.draw(st.sampled_from([1, 2]))
     queries = features[::3] * np.float32(data.draw(st.sampled_from([1.0, 1.25])))
-    rows, distances = nearest(tiles_of(features), queries, k, threads=threads)
+    rows, distances = find_nearest(make_tiles(features), queries, k, threads=threads)
     true, away = by_going_through(features, queries)
     assert np.array_equal(distances, away[:, :k])
     assert np.array_equal(rows, true[:, :k])
@@ -206,25 +206,25 @@ def test_neighbours_and_their_order_are_exact(features: np.ndarray, data: st.Dat
 @given(tables(least=2), st.data())
 def test_a_source_is_not_its_own_neighbour_but_its_double_is(features: np.ndarray, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(features) - 1))
-    rows, _ = nearest_others(features, k)
+    rows, _ = find_nearest_others(features, k)
     true, _ = by_going_through(features, features)
     others = true[true != np.arange(len(features))[:, None]].reshape(len(features), -1)
     assert np.array_equal(rows, others[:, :k])
 
 
 def test_neighbours_that_cannot_be_found_are_refused() -> None:
-    among = tiles_of(np.zeros((5, 2), dtype=np.float32))
+    among = make_tiles(np.zeros((5, 2), dtype=np.float32))
     query = np.zeros((1, 2), dtype=np.float32)
     with pytest.raises(ReferenceDataError, match="6 neighbours were asked for among 5"):
-        nearest(among, query, 6)
+        find_nearest(among, query, 6)
     with pytest.raises(ReferenceDataError, match="0 neighbours"):
-        nearest(among, query, 0)
+        find_nearest(among, query, 0)
     with pytest.raises(ReferenceDataError, match="5 neighbours were asked for among 4"):
-        nearest_others(np.zeros((5, 2), dtype=np.float32), 5)
+        find_nearest_others(np.zeros((5, 2), dtype=np.float32), 5)
     with pytest.raises(ReferenceDataError, match="of 3 features cannot be held against ones of 2"):
-        nearest(among, np.zeros((1, 3), dtype=np.float32), 1)
+        find_nearest(among, np.zeros((1, 3), dtype=np.float32), 1)
     with pytest.raises(ReferenceDataError, match="source 0 are not finite"):
-        nearest(among, np.array([[0, np.inf]], dtype=np.float32), 1)
+        find_nearest(among, np.array([[0, np.inf]], dtype=np.float32), 1)
 
 
 # --- placement ---
@@ -246,7 +246,7 @@ def surroundings(draw, sources: int | None = None):
 @given(surroundings())
 def test_places_lie_within_the_hull_of_neighbours(around: tuple[np.ndarray, np.ndarray]) -> None:
     distances, positions = around
-    places = place_among(distances, positions)
+    places = interpolate_positions(distances, positions)
     assert places.shape == (len(distances), 2)
     angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     directions = np.array([np.cos(angles), np.sin(angles)])
@@ -257,8 +257,8 @@ def test_places_lie_within_the_hull_of_neighbours(around: tuple[np.ndarray, np.n
 @given(surroundings())
 def test_a_batch_places_each_source_as_if_alone(around: tuple[np.ndarray, np.ndarray]) -> None:
     distances, positions = around
-    alone = np.concatenate([place_among(distances[[i]], positions[[i]]) for i in range(len(distances))])
-    assert np.array_equal(place_among(distances, positions), alone)
+    alone = np.concatenate([interpolate_positions(distances[[i]], positions[[i]]) for i in range(len(distances))])
+    assert np.array_equal(interpolate_positions(distances, positions), alone)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 15))
@@ -269,7 +269,7 @@ def test_neighbours_equally_far_make_their_geometric_median(seed: int, k: int) -
     def away(place: np.ndarray) -> float:
         return float(np.linalg.norm(positions[0] - place, axis=1).sum())
 
-    place = place_among(np.ones((1, k)), positions)[0]
+    place = interpolate_positions(np.ones((1, k)), positions)[0]
     tried = np.concatenate(
         [positions[0], place + np.outer(10.0 ** -random.uniform(0, 6, 200), [1, 1]) * (random.normal(size=(200, 2)))]
     )
@@ -282,7 +282,7 @@ def test_a_source_like_an_old_one_lands_on_it() -> None:
     distances = np.sort(random.uniform(1, 2, (100, 10)), axis=1)
     distances[:50, 0] = 0
     distances[50:, 0] = 0.05
-    assert np.array_equal(place_among(distances, positions), positions[:, 0])
+    assert np.array_equal(interpolate_positions(distances, positions), positions[:, 0])
 
 
 def test_a_source_between_islands_lands_on_the_larger() -> None:
@@ -291,7 +291,7 @@ def test_a_source_between_islands_lands_on_the_larger() -> None:
         island = random.permutation([0] * 7 + [100] * 3)
         positions = random.normal(size=(1, 10, 2)) + island[None, :, None]
         distances = np.sort(random.uniform(1.0, 1.02, (1, 10)), axis=1)
-        place = place_among(distances, positions)[0]
+        place = interpolate_positions(distances, positions)[0]
         # The larger island's places stray by one: three standard deviations and what three neighbours afar pull.
         assert np.linalg.norm(place) < 5
 
@@ -301,12 +301,12 @@ def test_held_out_sources_land_where_their_neighbours_are() -> None:
     held_out = np.arange(0, len(features), 10)
     rest = np.setdiff1d(np.arange(len(features)), held_out)
     embedding = mapped("fast_tsne", features[rest])
-    rows, distances = nearest(tiles_of(features[rest]), features[held_out], 10)
+    rows, distances = find_nearest(make_tiles(features[rest]), features[held_out], 10)
     kind = EMBEDDERS["fast_tsne"]
     places = kind.place(distances, embedding[rows])
-    near, _ = nearest(tiles_of(embedding.astype(np.float32)), places.astype(np.float32), 12)
+    near, _ = find_nearest(make_tiles(embedding.astype(np.float32)), places.astype(np.float32), 12)
     assert (group[rest][near] == group[held_out][:, None]).all()
-    true, _ = nearest(tiles_of(features[rest]), features[held_out], 50)
+    true, _ = find_nearest(make_tiles(features[rest]), features[held_out], 50)
     kept = np.mean([np.isin(a, b).mean() for a, b in zip(near, true, strict=True)])
     # A place at random within the right group of 135 would keep 50 of 135.
     assert kept > 1.3 * 50 / 135
@@ -315,13 +315,13 @@ def test_held_out_sources_land_where_their_neighbours_are() -> None:
 def test_placement_refuses_what_makes_no_sense() -> None:
     distances, positions = np.ones((2, 3)), np.zeros((2, 3, 2))
     with pytest.raises(ReferenceDataError, match="do not belong together"):
-        place_among(distances, positions[:, :2])
+        interpolate_positions(distances, positions[:, :2])
     with pytest.raises(ReferenceDataError, match="do not belong together"):
-        place_among(distances[:, :0], positions[:, :0])
+        interpolate_positions(distances[:, :0], positions[:, :0])
     with pytest.raises(ReferenceDataError, match="finite"):
-        place_among(distances * np.nan, positions)
+        interpolate_positions(distances * np.nan, positions)
     with pytest.raises(ReferenceDataError, match="ascend"):
-        place_among(-distances, positions)
+        interpolate_positions(-distances, positions)
     with pytest.raises(ReferenceDataError, match="ascend"):
-        place_among(distances * [3, 2, 1], positions)
-    assert place_among(np.empty((0, 4)), np.empty((0, 4, 2))).shape == (0, 2)
+        interpolate_positions(distances * [3, 2, 1], positions)
+    assert interpolate_positions(np.empty((0, 4)), np.empty((0, 4, 2))).shape == (0, 2)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xherald.detector.calibration.calibration import calibration_at
+from xherald.detector.calibration.calibration import cached_calibration
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.scoring.detect import score_batch
-from xherald.detector.scoring.score_columns import detection_batch_of, score_columns
+from xherald.detector.scoring.score_columns import make_detection_batch, score_columns
 from xherald.photons import EventBatch, EventList, Exposure, Identity
 from xherald.photons.errors import PluginError
 from xherald.photons.statistics import DIP, FLARE, TESTS, assess
 from xherald.plugins import Options, Scorer
-from xherald.plugins.known_transients import known_of, nearest_known
+from xherald.plugins.known_transients import find_nearest_members, get_member_kinds
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,10 @@ def configuration():
 @pytest.fixture(scope="module")
 def chandra(configuration):
     """The shipped reference of Chandra, new sources, and what the scorers say of them."""
-    calibration = calibration_at()
+    calibration = cached_calibration()
     reference = calibration.reference(calibration.groups["chandra-acis-i"], configuration.host)
     sources = simulate_sources("chandra-acis-i", 600, 3000, 0.5)
-    detection_batch = detection_batch_of(sources.batch, assess(sources.batch), reference, configuration.host)
+    detection_batch = make_detection_batch(sources.batch, assess(sources.batch), reference, configuration.host)
     return reference, sources, score_columns(detection_batch, configuration.host)
 
 
@@ -46,21 +46,23 @@ def test_votes_are_shares_and_name_the_class(chandra):
     reference, sources, columns = chandra
     votes = {name.removeprefix("votes_"): values for name, values in columns.items() if name.startswith("votes_")}
     assert np.column_stack(list(votes.values())).sum(axis=1) == pytest.approx(np.ones(len(sources)))
-    assert set(votes) == set(known_of(reference).kinds[known_of(reference).rows["transient"]].tolist())
+    assert set(votes) == set(get_member_kinds(reference).kinds[get_member_kinds(reference).rows["transient"]].tolist())
     dips = sources.bona_fide & (sources.direction == DIP)
     named = sum(votes[one] for one in ("eclipse", "dip", "transit") if one in votes)
     assert np.mean(named[dips]) > np.mean(named[sources.steady])
 
 
-def test_the_nearest_known_of_a_reference_source_is_itself(chandra):
+def test_a_member_is_its_own_nearest_neighbour(chandra):
     reference, _, _ = chandra
-    known = known_of(reference)
+    known = get_member_kinds(reference)
     assert sorted(np.concatenate([known.rows[name] for name in ("flare", "dip", "ordinary")])) == list(
         range(len(reference))
     )
     for group in ("flare", "dip", "ordinary"):
         rows = known.rows[group][:20]
-        found, away = nearest_known(reference, "variability", group, reference.case("variability").features[rows], 3)
+        found, away = find_nearest_members(
+            reference, "variability", group, reference.case("variability").features[rows], 3
+        )
         assert found.shape == (len(rows), 3)
         assert np.all(away[:, 0] < 1e-3)
         assert np.all(np.diff(away, axis=1) >= 0)
@@ -78,7 +80,7 @@ def test_significance_tells_what_the_tests_found(configuration):
     )
     batch = EventBatch.from_lists([made, made])
     timing = assess(batch)
-    columns = score_columns(detection_batch_of(batch, timing, None, configuration.host), configuration.host)
+    columns = score_columns(make_detection_batch(batch, timing, None, configuration.host), configuration.host)
     for test in timing.tests:
         assert columns[f"evidence_{test.name}"] == pytest.approx(-np.log10(test.p))
     assert columns["share_early"][0] > 0.5
@@ -103,11 +105,11 @@ def test_the_score_is_made_of_what_knows_no_spectrum(configuration):
         for direction in ("flare", "dip")
     }
     for direction, looks in (("flare", FLARE), ("dip", DIP)):
-        assert set(calibration_at().trees[direction].inputs) == {"log10_counts", *inputs[direction]}
+        assert set(cached_calibration().trees[direction].inputs) == {"log10_counts", *inputs[direction]}
         assert {name for name in inputs[direction] if name.startswith("similarity")} == {
             f"similarity_{direction}_variability"
         }
-        other = [f"evidence_{name}" for name, looks_for in TESTS if looks_for not in (looks, 0)]
+        other = [f"evidence_{name}" for name, target_kind in TESTS if target_kind not in (looks, 0)]
         assert {name for name, sign in inputs[direction].items() if sign == 0} == set(other)
 
 

@@ -13,12 +13,12 @@ from xherald.photons.errors import ReferenceDataError
 from xherald.plugins import PluginHost
 from xherald.plugins.reference import Reference
 
-from .case_pipeline import case_of, represent
+from .case_pipeline import make_case, represent
 
-__all__ = ["Near", "PlacedRow", "place_sources"]
+__all__ = ["ComparedSource", "Neighbour", "compare_sources"]
 
 
-class Near(TypedDict):
+class Neighbour(TypedDict):
     """A source of the reference: distance in feature space, class and kind of transient ("" where none)."""
 
     obsreg_id: str
@@ -27,7 +27,7 @@ class Near(TypedDict):
     source_class: str
 
 
-class PlacedRow(TypedDict):
+class ComparedSource(TypedDict):
     """Where one source stands in one case: place on the map, cluster of the nearest source, what is near."""
 
     obs_id: str
@@ -38,13 +38,13 @@ class PlacedRow(TypedDict):
     tsne2: float
     cluster: int
     cluster_dominant: str
-    neighbours: list[Near]
-    transients: list[Near]
+    neighbours: list[Neighbour]
+    transients: list[Neighbour]
 
 
-def place_sources(
+def compare_sources(
     reference: Reference, case_name: str, batch: EventBatch, host: PluginHost, neighbours: int = 10, transients: int = 3
-) -> list[PlacedRow]:
+) -> list[ComparedSource]:
     """Place the sources of a batch.
 
     Parameters
@@ -65,7 +65,7 @@ def place_sources(
         return []
     _refuse_foreign(reference, batch)
     kept = reference.case(case_name)
-    case = case_of(case_name, kept.settings, host)
+    case = make_case(case_name, kept.settings, host)
     features = np.ascontiguousarray(kept.extractor.transform(represent(batch, case)), dtype=np.float32)
     rows, distances = kept.index.query(features, min(neighbours, len(reference)))
     places = case.embedder.place(distances, kept.embedding[rows])
@@ -76,7 +76,7 @@ def place_sources(
     nearest, away = ExactIndex(kept.features[known]).query(features, min(transients, len(known)))
     dominant = kept.clusters.column("dominant").to_pylist()
 
-    def near(row: int, distance: float) -> Near:
+    def near(row: int, distance: float) -> Neighbour:
         return {
             "obsreg_id": str(names[row]),
             "distance": float(distance),
@@ -84,7 +84,7 @@ def place_sources(
             "source_class": str(classes[row]),
         }
 
-    placed: list[PlacedRow] = []
+    placed: list[ComparedSource] = []
     for i, one in enumerate(batch.identities):
         cluster = int(kept.cluster[rows[i, 0]])
         placed.append(
