@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import StoredAlert
     from xherald.catalog_store.ledger.store import Store
     from xherald.daemon.alerts.dispatch import Outcome
-    from xherald.plugins.alerts import AlertTense
 
 __all__ = ["command"]
 
@@ -29,7 +28,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 @click.group("alert")
 def command() -> None:
-    """Look after alerts; their sinks are in the settings, under `alerts`.
+    """List, send, replay and retract alerts.
+
+    Sinks are configured under `alerts` in the settings.
 
     \b
     Examples:
@@ -51,7 +52,9 @@ def command() -> None:
 @json_option
 @run_options
 def test(name: str, as_json: bool) -> None:
-    """Send SINK an alert of nothing, in tense test, at once; nothing is written down.
+    """Send a test alert to SINK at once.
+
+    The alert has the tense test; nothing is stored.
 
     \b
     Example:
@@ -80,7 +83,9 @@ def test(name: str, as_json: bool) -> None:
 @store_option
 @run_options
 def listed(state: str | None, candidate_id: str | None, limit: int, as_json: bool, url: str | None) -> None:
-    """List alerts in the order in which they came, one line for each sink.
+    """List alerts, one line for each sink.
+
+    They are listed in the order in which they were made.
 
     \b
     Examples:
@@ -104,7 +109,9 @@ def listed(state: str | None, candidate_id: str | None, limit: int, as_json: boo
 @store_option
 @run_options
 def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> None:
-    """Put alert ID back into the outbox, under its id, for all of its sinks or one; no budget holds it back.
+    """Send alert ID again, to all its sinks or one.
+
+    It keeps its id, and no budget of a sink delays it.
 
     The daemon sends it, or `xherald alert send`. A sink that can look at what it has takes it no second time.
 
@@ -128,7 +135,9 @@ def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> N
 @store_option
 @run_options
 def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | None) -> None:
-    """Reject a candidate for good, ID being its own or that of an alert, and tell the sinks that heard of it.
+    """Reject a candidate and retract its alerts.
+
+    ID is that of the candidate or of one of its alerts.
 
     The daemon sends the retractions, or `xherald alert send`. What nobody heard of yet is not announced any more.
 
@@ -136,13 +145,14 @@ def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | N
     Example:
       xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --who "Ann"
     """  # noqa: D301
+    from xherald.daemon.alerts.retraction import retract_candidate
     from xherald.photons.errors import ConfigError
 
     if not reason.strip():
         raise ConfigError("a retraction needs a reason: --reason")
     with open_selected_store(url) as store:
         candidate_id = _candidate_of(store, name)
-        number = _retract(store, candidate_id, " ".join(reason.split()), who or getpass.getuser())
+        number = retract_candidate(store, candidate_id, who or getpass.getuser(), " ".join(reason.split()))
     if as_json:
         click.echo(json.dumps({"candidate_id": candidate_id, "retractions": number}))
     else:
@@ -155,7 +165,9 @@ def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | N
 @store_option
 @run_options
 def send(sinks: tuple[str, ...], as_json: bool, url: str | None) -> None:
-    """Send what is due, once, and exit; the exit code is 1 if a sink did not take an alert.
+    """Send the alerts that are due, and exit.
+
+    The exit code is 1 if a sink did not accept an alert.
 
     \b
     Examples:
@@ -182,29 +194,6 @@ def send(sinks: tuple[str, ...], as_json: bool, url: str | None) -> None:
 def _candidate_of(store: Store, name: str) -> str:
     of_that_id = store.alerts(alert_id=name, limit=1)
     return of_that_id[0].candidate_id if of_that_id else name
-
-
-def _retract(store: Store, candidate_id: str, reason: str, who: str) -> int:
-    """Reject a candidate; answers how many sinks will be told."""
-    from datetime import UTC, datetime
-
-    from xherald.catalog_store.ledger.records import AlertState, AlertType, VettingDecision
-    from xherald.daemon.alerts.payload import retractions
-
-    known = store.candidate(candidate_id)
-    evidence = {**known.candidate.evidence, "candidate_id": candidate_id}
-    tense: AlertTense = next(
-        (one.payload["alert_tense"] for one in known.alerts if "alert_tense" in one.payload), "current"
-    )
-    # One person's one reason is one retraction, however often it is said.
-    records = retractions(
-        evidence, [one.sink for one in known.alerts], f"{who}: {reason}", reason, datetime.now(UTC), tense
-    )
-    store.record_vetting(candidate_id, who, VettingDecision.REJECTED, reason, records)
-    return sum(
-        one.alert_type is AlertType.RETRACTION and one.state is AlertState.PENDING
-        for one in store.alerts(candidate_id=candidate_id)
-    )
 
 
 def _told(one: StoredAlert) -> dict[str, Any]:

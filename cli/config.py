@@ -13,14 +13,19 @@ __all__ = ["command"]
 
 @click.group("config")
 def command() -> None:
-    """Show settings: defaults, over them --config FILE, over that XHERALD_SECTION__KEY=value."""
+    """Show and check the settings.
+
+    Defaults, overridden by --config FILE, overridden by XHERALD_SECTION__KEY=value.
+    """
 
 
 @command.command("show")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: setting to value and origin.")
 @run_options
 def show(as_json: bool) -> None:
-    """Show the settings in effect and where each came from.
+    """Show the settings in effect.
+
+    Each is listed with its origin.
 
     \b
     Examples:

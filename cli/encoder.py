@@ -45,7 +45,7 @@ out_option = click.option(
 
 @click.group("encoder")
 def command() -> None:
-    """Train, import and show autoencoders' encoders.
+    """Train, import and show encoders.
 
     An encoder is a folder of JSON and npz, of which nothing can execute; it runs without TensorFlow.
 
@@ -103,7 +103,7 @@ def train(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Train an autoencoder on a population and keep its encoder.
+    """Train an autoencoder on a population.
 
     Needs TensorFlow: pip install 'xherald[train]'. One seed gives the same weights on one machine.
 
@@ -164,7 +164,9 @@ def train(
 @json_option
 @run_options
 def import_(file: Path, out: Path, shape: tuple[int, ...] | None, as_json: bool) -> None:
-    """Import a legacy Keras 2 HDF5 encoder; nothing in it is executed.
+    """Import a legacy Keras 2 HDF5 encoder.
+
+    Nothing in it is executed.
 
     \b
     Example:
@@ -187,7 +189,9 @@ def import_(file: Path, out: Path, shape: tuple[int, ...] | None, as_json: bool)
 @json_option
 @run_options
 def show(encoder: str, as_json: bool) -> None:
-    """Show what the manifest of an encoder says: one that comes with xherald, by name, or a folder.
+    """Show the manifest of an encoder.
+
+    Give the name of a built-in encoder, or a folder.
 
     \b
     Example:

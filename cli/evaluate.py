@@ -38,7 +38,9 @@ __all__ = ["command"]
 @json_option
 @run_options
 def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json: bool) -> None:
-    """Measure how many transients are found, at which false-alarm rate, beside every baseline.
+    """Measure efficiency and false-alarm rates.
+
+    Injected transients are searched for with xherald and with every baseline.
 
     Flares and dips of known shape, length and strength are put into steady sources of five instruments, the
     simulator's source classes are judged, flares are put into real files and looked for blind, and a stream is

@@ -1,8 +1,9 @@
-"""The group of all commands: loads each when asked for, turns errors into one line and an exit code."""
+"""The command group: imports a command when it is called, turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,10 @@ import click
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
-__all__ = ["FILE_FAILED", "USAGE", "configuration", "main", "report", "run_options", "wants_trace"]
+__all__ = ["FILE_FAILED", "USAGE", "config_path", "configuration", "main", "report", "run_options", "wants_trace"]
 
 FILE_FAILED = 1
-"""Exit code: some file could not be used; the others were done."""
+"""Exit code: a file could not be used; the others were processed."""
 
 USAGE = 2
 """Exit code: wrong options or configuration; nothing was done."""
@@ -25,7 +26,6 @@ COMMANDS = (
     "alert",
     "calibration",
     "candidate",
-    "candidates",
     "config",
     "encoder",
     "evaluate",
@@ -43,12 +43,21 @@ COMMANDS = (
     "watch",
 )
 
+EXIT_CODES = """
+
+\b
+Exit codes:
+  0  success
+  1  a file or record could not be used; the others were processed
+  2  wrong options or configuration; nothing was done
+"""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(slots=True)
 class _Run:
-    """What the options that every command takes have said so far."""
+    """Values of the options that every command takes."""
 
     config: Path | None = None
     debug: bool = False
@@ -58,26 +67,33 @@ def _run() -> _Run:
     return click.get_current_context().find_root().ensure_object(_Run)
 
 
-def _remember(_context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    # Given before or after the command's name, the same thing is meant; what is not given must not undo what was.
+def _store_option(_context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    # The option may come before or after the command's name; where it is absent it must not reset the other.
     if value and parameter.name:
         setattr(_run(), parameter.name, value)
 
 
 def run_options(function: Function) -> Function:
-    """Add ``--config`` and ``--debug``, which may stand before or after a command's name."""
+    """Add ``--config`` and ``--debug``, which may come before or after the name of a command, and the exit codes."""
+    if "Exit codes:" not in (function.__doc__ or ""):
+        function.__doc__ = inspect.cleandoc(function.__doc__ or "") + EXIT_CODES
     config = click.option(
         "--config",
         type=click.Path(path_type=Path),
         metavar="FILE",
         expose_value=False,
-        callback=_remember,
+        callback=_store_option,
         help="Settings (YAML); see `xherald config`.",
     )
     debug = click.option(
-        "--debug", is_flag=True, expose_value=False, callback=_remember, help="Show the trace behind an error."
+        "--debug", is_flag=True, expose_value=False, callback=_store_option, help="Show the traceback of an error."
     )
     return config(debug(function))
+
+
+def config_path() -> Path | None:
+    """Get the file given with ``--config``."""
+    return _run().config
 
 
 def configuration() -> Configuration:
@@ -88,17 +104,17 @@ def configuration() -> Configuration:
 
 
 def wants_trace() -> bool:
-    """Whether errors are to show where they came from."""
+    """Whether ``--debug`` was given."""
     return _run().debug
 
 
 def report(message: str) -> None:
-    """Say what went wrong, on one line of standard error."""
+    """Print a message on one line of standard error."""
     click.echo(f"xherald: {' '.join(message.split())}", err=True)
 
 
 class _LazyGroup(click.Group):
-    """Imports a command's module when the command is asked for."""
+    """Imports the module of a command when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -127,7 +143,7 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="xherald", message="%(prog)s %(version)s")
 @run_options
 def main() -> None:
-    """Find X-ray transients in event files and say how sure that is.
+    """Find X-ray transients in event files, with false-alarm probabilities.
 
     \b
     Examples:
@@ -136,7 +152,7 @@ def main() -> None:
 
     \b
     Exit codes:
-      0  everything was done
-      1  some file could not be used; the others were done
+      0  success
+      1  a file or record could not be used; the others were processed
       2  wrong options or configuration; nothing was done
-    """  # noqa: D301 - click's \b keeps a paragraph's lines
+    """  # noqa: D301 - click's \b keeps the lines of a paragraph

@@ -32,7 +32,9 @@ __all__ = ["command"]
 def command(
     folder: Path, workers: int | None, include: tuple[str, ...], exclude: tuple[str, ...], quiet: bool, url: str | None
 ) -> None:
-    """Bring everything below DIR into the store: detections and candidates, no alerts.
+    """Process every file below DIR, without alerts.
+
+    Detections and candidates are stored.
 
     What the store has already is not done again, so a run that was ended or killed is gone on with by the same command.
     False-discovery control is left alone: it is the stream's.

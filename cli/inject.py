@@ -49,7 +49,9 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Add a transient's photons to a real event file and leave everything else byte for byte as it was.
+    """Inject a transient into a real event file.
+
+    Everything else in the file stays as it was, byte for byte.
 
     What was added is told by a truth file beside FILE. Photons are stamped on the file's own frames, spread by the
     instrument's point spread, and fall only into good times of the detector under them.

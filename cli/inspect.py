@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, a line each.")
 @run_options
 def command(files: tuple[Path, ...], as_json: bool) -> None:
-    """Show what event files say of themselves.
+    """Show the contents of event files.
 
     Mission, instrument, dates, events kept and lost in screening, good times and livetime a detector, sky projection,
     companion files.

@@ -30,7 +30,9 @@ KINDS = ("adapter", "representation", "extractor", "embedder", "scorer", "veto",
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object that tells what was written.")
 @run_options
 def command(kind: str, name: str, folder: Path | None, as_json: bool) -> None:
-    """Write a small package with a plugin of KIND, called NAME, that works before it is edited.
+    """Write a package with a new plugin.
+
+    The plugin is of KIND and called NAME; it works before it is edited.
 
     KIND is adapter, representation, extractor, embedder, scorer, veto, sink or drop-source. The package has an entry
     point, a typed module, tests that run the conformance kit, and a README.

@@ -25,7 +25,9 @@ __all__ = ["command"]
 @store_option
 @run_options
 def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
-    """Look back on the last day, and say whether stated false-alarm rates have drifted.
+    """Check for drift of false-alarm rates.
+
+    Compares the detections of the last day with the rates that were stated for them.
 
     The daemon does this every night (stream.nightly). An alarm is kept in the store and shown by `xherald status`. A
     rebuild makes new references of simulated sources and of the stream's own, judges them beside those in use, and

@@ -60,7 +60,7 @@ def command(
     floors: bool,
     as_json: bool,
 ) -> None:
-    """List plugins; tell NAME's options; or hold NAME to its contract.
+    """List, describe and check plugins.
 
     NAME is a plugin's, or that of an entry point, which stands for all of its plugins.
 

@@ -56,7 +56,7 @@ workers_option = click.option(
 
 @click.group("simulate")
 def command() -> None:
-    """Make photons with known truth.
+    """Simulate event data with known truth.
 
     Populations of per-source photon lists, native event files of every mission, whole archive drops, and a picture of
     each class of source. What can be simulated: `xherald simulate list`.
@@ -102,7 +102,9 @@ def population(
     workers: int,
     as_json: bool,
 ) -> None:
-    """Simulate N per-source photon lists with their good times, backgrounds and truth.
+    """Simulate N lists of photons, one a source.
+
+    Each has good times, a background and its truth.
 
     Counts, exposures and spectra are distributed as those of the Chandra Source Catalog.
 
@@ -163,7 +165,7 @@ def field(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Simulate one exposure and write it as the mission would.
+    """Simulate one exposure as a native file.
 
     The event file is named as the mission names it; its source list, where the mission ships one, and a truth file lie
     beside it.
@@ -204,7 +206,9 @@ def field(
 def drop(
     folder: Path, missions: tuple[str, ...], files: int | None, rate: float | None, seed: int, as_json: bool
 ) -> None:
-    """Simulate an archive drop: native event files of many missions, one after another.
+    """Simulate an archive drop of many missions.
+
+    Native event files are written one after another.
 
     Each file appears in DIR whole, after its companions and its truth file. Prints the event files.
 
@@ -233,7 +237,9 @@ def drop(
 )
 @run_options
 def show(kind: str, mission: str, counts: float, duration: float, seed: int, out: Path | None) -> None:
-    """Draw one source of a class: its light curve, its photons and its energy–time map.
+    """Plot a simulated source of a class.
+
+    Its light curve, its photons and its energy–time map are drawn.
 
     \b
     Example:
@@ -251,7 +257,10 @@ def show(kind: str, mission: str, counts: float, duration: float, seed: int, out
 @json_option
 @run_options
 def listing(as_json: bool) -> None:
-    """List source classes, telescopes, observing patterns and artefacts."""
+    """List what can be simulated.
+
+    Source classes, telescopes, observing patterns and artefacts.
+    """
     from xherald.simulation.artefact_models import ARTEFACTS
     from xherald.simulation.classes import CLASSES
     from xherald.simulation.field import COMPOSED_ARTEFACTS

@@ -21,7 +21,9 @@ ASKED_S = 2.0
 @store_option
 @run_options
 def command(as_json: bool, url: str | None) -> None:
-    """Say whether a daemon is at work, what waits, what went wrong last, and what was announced.
+    """Show the state of the daemon and its queue.
+
+    Whether a daemon runs, which files wait, the latest failures and the latest alerts.
 
     \b
     Examples:

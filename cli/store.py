@@ -21,7 +21,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @click.group("store")
 def command() -> None:
-    """Look after the store of drops, candidates and alerts.
+    """Inspect and maintain the store.
 
     It is one SQLite file, or a PostgreSQL database that several daemons share.
 
@@ -39,7 +39,10 @@ def command() -> None:
 @json_option
 @run_options
 def show(url: str | None, as_json: bool) -> None:
-    """Say what the store holds, and which files were set aside and why."""
+    """Show the contents of the store.
+
+    Numbers of rows, drops and alerts, and the quarantined files with the reason.
+    """
     from xherald.catalog_store.ledger.records import DropState
 
     with open_selected_store(url) as store:
@@ -72,7 +75,9 @@ def show(url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def check(url: str | None, as_json: bool) -> None:
-    """Find and explain what cannot be; the exit code is 1 if something is wrong.
+    """Check the store for inconsistencies.
+
+    The exit code is 1 if there are any.
 
     What will put itself right, such as a claim that ran out, is told and counts as no fault.
     """
@@ -96,7 +101,9 @@ def check(url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def backup(file: Path, url: str | None, as_json: bool) -> None:
-    """Copy the store, as it is at one instant, to FILE, which is itself a store on SQLite.
+    """Copy the store to FILE, an SQLite store.
+
+    The copy is consistent: the store as it was at one instant.
 
     The store can be used meanwhile.
     """
@@ -111,7 +118,10 @@ def backup(file: Path, url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def restore(file: Path, url: str | None, as_json: bool) -> None:
-    """Bring the backup FILE back into an empty store, on SQLite or PostgreSQL."""
+    """Restore the backup FILE into an empty store.
+
+    The store is on SQLite or PostgreSQL.
+    """
     with open_selected_store(url, create=True) as store:
         rows = store.restore(file)
     told = ", ".join(f"{number} {name}" for name, number in rows.items() if number)
@@ -124,7 +134,9 @@ def restore(file: Path, url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def prune(before: datetime, url: str | None, as_json: bool) -> None:
-    """Remove old detections that are no candidates, payloads of old alerts, and old sightings.
+    """Remove old detections and payloads.
+
+    Detections that are not candidates, payloads of old alerts, and old sightings are removed.
 
     Drops, candidates, vettings and the fact that an alert was sent are kept.
     """
@@ -139,7 +151,10 @@ def prune(before: datetime, url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def upgrade(url: str | None, as_json: bool) -> None:
-    """Bring the store to the newest form, or make it if it is not there. Take a backup first."""
+    """Upgrade the store to the current schema.
+
+    A store that does not exist is created. Take a backup first.
+    """
     with open_selected_store(url, create=True, upgrade=True) as store:
         told = {"store": store.name, "form": store.form()}
     click.echo(json.dumps(told) if as_json else f"{told['store']}, form {told['form']}")
@@ -148,10 +163,15 @@ def upgrade(url: str | None, as_json: bool) -> None:
 @command.command("release")
 @click.argument("drop_ids", metavar="DROP…", nargs=-1, required=True, type=int)
 @store_option
+@json_option
 @run_options
-def release(drop_ids: tuple[int, ...], url: str | None) -> None:
-    """Let drops be tried anew that were set aside; their numbers are those of `xherald store show`."""
+def release(drop_ids: tuple[int, ...], url: str | None, as_json: bool) -> None:
+    """Retry quarantined files.
+
+    DROP is the number that `xherald store show` lists.
+    """
     with open_selected_store(url) as store:
         for one in drop_ids:
             drop = store.release(one)
-            click.echo(f"{drop.id} {drop.url}: {drop.state.value}")
+            row = {"id": drop.id, "url": drop.url, "state": drop.state.value}
+            click.echo(json.dumps(row) if as_json else f"{drop.id} {drop.url}: {drop.state.value}")

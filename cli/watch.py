@@ -53,7 +53,9 @@ def command(
     quiet: bool,
     url: str | None,
 ) -> None:
-    """Watch drop sources and announce new transient candidates, until told to end.
+    """Watch drop sources and send alerts.
+
+    Runs until it gets SIGTERM or SIGINT.
 
     Sources, sinks and everything else come from the configuration (stream, alerts, detection). SIGTERM and SIGINT
     finish the files in hand; SIGHUP reads the configuration anew. What is killed at any instant goes on where it was.

@@ -342,7 +342,7 @@ def test_candidates_are_listed(command: Callable[..., CliResult], filled: Store,
     "words", [("--near", "10,20"), ("--near", "10,99,1"), ("--since", "yesterday"), ("--far-below", "-1")]
 )
 def test_a_question_that_makes_no_sense_is_refused(xherald: Callable[..., CliResult], words: tuple[str, ...]) -> None:
-    assert xherald("candidates", *words).exit_code == 2
+    assert xherald("candidate", "list", *words).exit_code == 2
 
 
 def test_the_store_is_shown_and_checked(command: Callable[..., CliResult], url: str) -> None:

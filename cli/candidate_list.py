@@ -1,0 +1,118 @@
+"""`xherald candidate list`: candidates of the store, filtered."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .group import run_options
+from .store_options import SINCE, open_selected_store, store_option
+
+if TYPE_CHECKING:
+    from xherald.catalog_store.ledger.records import StoredCandidate
+
+__all__ = ["list_candidates"]
+
+DEGREES_PER_UNIT: Final = {"": 1.0, "deg": 1.0, "arcmin": 1 / 60, "arcsec": 1 / 3600}
+
+
+class _Cone(click.ParamType[tuple[float, float, float]]):
+    """RA,DEC,RADIUS in degrees; the radius may have the unit deg, arcmin or arcsec."""
+
+    name = "cone"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Parse the value."""
+        if isinstance(value, tuple):
+            return value
+        number = r"([+-]?\d+(?:\.\d*)?)"
+        match = re.fullmatch(rf"\s*{number}\s*,\s*{number}\s*,\s*{number}\s*(deg|arcmin|arcsec)?\s*", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not RA,DEC,RADIUS, such as 83.82,-5.39,30arcsec", parameter, context)
+        cone = float(match[1]), float(match[2]), float(match[3]) * DEGREES_PER_UNIT[match[4] or ""]
+        if not (0 <= cone[0] <= 360 and -90 <= cone[1] <= 90 and 0 < cone[2] <= 180):
+            self.fail(f"{value!r}: RA must be in 0 to 360, DEC in -90 to 90, RADIUS positive", parameter, context)
+        return cone
+
+
+@click.command("list")
+@click.option("--since", type=SINCE, metavar="TIME", help="Found since then: 2d, 36h, 90m, or a date (UTC).")
+@click.option("--near", type=_Cone(), metavar="RA,DEC,R", help="Inside a cone, in degrees; R may be 5arcmin, 30arcsec.")
+@click.option("--kind", type=click.Choice(["flare", "dip"]), help="Flares or dips only.")
+@click.option("--class", "likely_class", metavar="CLASS", help="Most probable class of the source.")
+@click.option("--far-below", type=click.FloatRange(min=0), metavar="HZ", help="False-alarm rate below this.")
+@click.option("--all", "include_all", is_flag=True, help="Include superseded and retracted candidates.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most the latest N.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, one object a line, with the evidence.")
+@click.option("--votable", "form", flag_value="votable", help="Print a VOTable.")
+@store_option
+@run_options
+def list_candidates(
+    since: datetime | None,
+    near: tuple[float, float, float] | None,
+    kind: str | None,
+    likely_class: str | None,
+    far_below: float | None,
+    include_all: bool,
+    limit: int | None,
+    form: str | None,
+    url: str | None,
+) -> None:
+    """List candidates, the latest first.
+
+    \b
+    Examples:
+      xherald candidate list --since 2d --kind flare --far-below 1e-7
+      xherald candidate list --near 83.82,-5.39,30arcsec --json
+      xherald candidate list --since 2026-01-01 --votable > candidates.vot
+    """  # noqa: D301
+    from xherald.catalog_store.ledger.candidate_table import as_row
+    from xherald.catalog_store.ledger.records import CandidateState
+
+    with open_selected_store(url) as store:
+        found = store.candidates(
+            since=since,
+            near=near,
+            kind=kind,
+            source_class=likely_class,
+            far_below=far_below,
+            states=tuple(CandidateState) if include_all else (CandidateState.STANDING,),
+            limit=limit,
+        )
+    if form == "json":
+        for candidate in found:
+            click.echo(json.dumps(as_row(candidate), allow_nan=False))
+    elif form == "votable":
+        click.echo(_format_votable(found), nl=False)
+    else:
+        for candidate in found:
+            click.echo(_format_line(candidate))
+        if not found:
+            click.echo("No candidates")
+
+
+def _format_line(candidate: StoredCandidate) -> str:
+    has_position = candidate.ra is not None and candidate.dec is not None
+    position = f"{candidate.ra:.5f} {candidate.dec:+.5f}" if has_position else "no position"
+    rate = "false-alarm rate unknown" if candidate.far_hz is None else f"false-alarm rate {candidate.far_hz:.2g} Hz"
+    kind = f"{candidate.kind} ({candidate.source_class})" if candidate.source_class else candidate.kind
+    source = f"{candidate.mission} {candidate.instrument} {candidate.obs_id} {candidate.detection_id}"
+    state = "" if candidate.state.value == "standing" else f"  {candidate.state.value}"
+    return f"{candidate.created:%Y-%m-%d %H:%M}  {candidate.id}  {kind}  {rate}  {position}  {source}{state}"
+
+
+def _format_votable(candidates: Sequence[StoredCandidate]) -> str:
+    from xherald.catalog_store.ledger.candidate_table import as_table
+    from xherald.catalog_store.table_files import write_votable
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "candidates.vot"
+        write_votable(as_table(candidates), target)
+        return target.read_text(encoding="utf-8")
