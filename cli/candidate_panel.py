@@ -1,43 +1,50 @@
-"""A candidate on the terminal: headline, what speaks against it, and all evidence in numbers."""
+"""A candidate in the terminal: headline, significance, flags, and all measurements."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from xherald.detector.candidates.evidence_lines import lines_of
-from xherald.detector.candidates.formatting import format_false_alarms, format_name, headline, percent, warnings
+from xherald.detector.candidates.evidence_lines import format_evidence
+from xherald.detector.candidates.formatting import (
+    format_headline,
+    format_position,
+    format_significance,
+    format_source_name,
+    format_warnings,
+)
 from xherald.detector.candidates.history_rendering import format_history
+from xherald.photons.probabilities import format_percent
 
 if TYPE_CHECKING:
-    from xherald.detector.candidates.evidence import Evidence
+    from xherald.detector.results.row_types import Evidence
 
 __all__ = ["print_candidate"]
 
 STYLES: Final = {"flare": "bold red", "dip": "bold blue", "steady": "bold"}
 WIDTH: Final = 72
-"""Characters of a line: label left, value right."""
+"""Characters of a line with label and value."""
 
 
 def print_candidate(evidence: Evidence) -> None:
-    """Print a candidate: framed on a terminal, plain lines elsewhere."""
+    """Print a candidate: in a frame on a terminal, as plain lines elsewhere."""
     from rich.console import Console, Group
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False)
-    where = evidence["position"]
-    position = "" if where["ra"] is None or where["dec"] is None else f", RA {where['ra']:.5f} Dec {where['dec']:+.5f}"
-    sure = "" if evidence["p_astro"] is None else f"; probability that it is real {percent(evidence['p_astro'])}"
-    # Text, never markup: names come out of files.
+    position, p_astro = format_position(evidence["ra_deg"], evidence["dec_deg"]), evidence["p_astro"]
+    variability = "" if p_astro is None else f"; probability of variability {format_percent(p_astro)}"
+    history = format_history(evidence["history"])
+    # Text, not markup: names come from files.
     parts: list[Text | Table] = [
-        Text(headline(evidence), style=STYLES[evidence["kind"]]),
-        Text(format_false_alarms(evidence) + sure, style="bold"),
-        Text(format_name(evidence) + position),
-        *([Text(format_history(evidence["history"]))] if format_history(evidence["history"]) else []),
-        *(Text(f"flag: {one}", style="red") for one in warnings(evidence)),
+        Text(format_headline(evidence), style=STYLES[evidence["kind"]]),
+        Text(format_significance(evidence) + variability, style="bold"),
+        Text(", ".join(part for part in (format_source_name(evidence), position) if part)),
+        *([Text(history)] if history else []),
+        *(Text(f"flag: {one}", style="red") for one in format_warnings(evidence)),
     ]
-    for line in lines_of(evidence):
+    for line in format_evidence(evidence):
         if not line.value:
             parts += [Text(), Text(line.label, style="bold")]
             table = Table.grid(padding=(0, 2))
@@ -46,7 +53,7 @@ def print_candidate(evidence: Evidence) -> None:
             parts.append(table)
         else:
             table.add_row(Text(line.label), Text(line.value))
-    parts += [Text(), Text(f"in {evidence['file']}")]
+    parts += [Text(), Text(f"file {evidence['file']}")]
     if console.is_terminal:
         title = Text(evidence["candidate_id"], style="bold")
         console.print(Panel(Group(*parts), title=title, title_align="left", width=min(console.width, WIDTH + 8)))

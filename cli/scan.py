@@ -16,7 +16,7 @@ from .group import FILE_FAILED, configuration, report, run_options
 
 if TYPE_CHECKING:
     from xherald.detector.progress import Stage
-    from xherald.detector.results.rows import SourceRow
+    from xherald.detector.results.row_types import DetectionRow
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ __all__ = ["command"]
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write every source: .jsonl, .csv, .fits, .vot or .xml. May be given several times.",
+    help="Write every source: .jsonl, .csv, .ecsv, .fits, .vot, .xml or .parquet. May be repeated.",
 )
 @click.option(
     "--plot",
@@ -59,7 +59,9 @@ def command(
     limit: int | None,
     everything: bool,
 ) -> None:
-    """Test every source of event files for a flare or a dip, and say how often chance does that.
+    """Search event files for flares and dips.
+
+    Each source is tested for variability, with a false-alarm probability.
 
     Sources come from --sources, else from what belongs to the file (region, source list), else from detection on the
     image and on time slices. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
@@ -68,7 +70,7 @@ def command(
     Examples:
       xherald scan acisf29128N001_evt2.fits.gz
       xherald scan drop/*.evt.gz --out sources.jsonl --out sources.fits --plot plots
-      xherald scan --json eventfiles_table.csv | jq 'select(.candidate)'
+      xherald scan --json eventfiles_table.csv | jq 'select(.is_candidate)'
 
     \b
     Exit codes:
@@ -77,24 +79,24 @@ def command(
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
     from xherald.detector.results import writers
-    from xherald.detector.results.rows import significance, source_rows
+    from xherald.detector.results.rows import make_rows, significance_key
     from xherald.detector.scan import scan_file
 
     settings = configuration()
     writers.require_writable(outputs)
-    rows: list[SourceRow] = []
+    rows: list[DetectionRow] = []
     drawn = 0
 
     def work(path: Path) -> None:
         nonlocal drawn
         scan = scan_file(path, settings, sources, lambda what: stage(f"{path.name}: {what}"))
-        found = source_rows(scan)
+        found = make_rows(scan)
         if plots is not None:
             from xherald.detector.candidates.scan_plots import draw_scan
 
             stage(f"{path.name}: drawing")
             drawn += draw_scan(scan, found, plots, None if everything else settings.settings.output.plots)
-        found.sort(key=significance)
+        found.sort(key=significance_key)
         rows.extend(found)
         for note in () if quiet else scan.photons.notes:
             report(f"{path}: {note}")

@@ -1,4 +1,4 @@
-"""The table that `xherald scan` prints: numbers with what limits them, as much as the terminal is wide."""
+"""The table that `xherald scan` prints, with as many columns as the terminal is wide."""
 
 from __future__ import annotations
 
@@ -7,43 +7,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from xherald.detector.candidates.formatting import UNKNOWN, one_in
-from xherald.detector.results.json_columns import Value68
-from xherald.detector.results.rows import SourceRow, significance
+from xherald.detector.results.row_types import DetectionRow
+from xherald.detector.results.rows import significance_key
+from xherald.photons.probabilities import UNKNOWN, format_probability
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["print_table"]
 
-PIPE_WIDTH = 320
+PIPE_WIDTH = 360
 """Width where there is no terminal: wide enough for every column."""
 
 STYLES = {"flare": "bold red", "dip": "bold blue", "steady": "dim"}
-FLAGGED = "yellow"
-"""Style of what would be a candidate, were it not for a flag."""
+REJECTED_STYLE = "yellow"
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """A column: title, what a cell says, and the narrowest terminal that it is shown on."""
+class _Column:
+    """A column: title, text of a cell, and width of the narrowest terminal that shows it."""
 
     title: str
-    cell: Callable[[SourceRow], str]
-    from_width: int = 0
+    cell: Callable[[DetectionRow], str]
+    min_width: int = 0
     justify: Literal["left", "right"] = "left"
 
 
-def print_table(rows: Sequence[SourceRow], limit: int | None, false_alarms_per_1000: float | None = None) -> None:
-    """Print sources, the candidates on top, and close with what they are worth.
+def print_table(rows: Sequence[DetectionRow], limit: int | None, false_alarms_per_1000: float | None = None) -> None:
+    """Print sources, the most significant first, and a summary.
 
     Parameters
     ----------
-    rows : sequence of SourceRow
+    rows : sequence of DetectionRow
     limit : int or None
-        Most rows shown; None shows all.
+        Largest number of rows shown; None shows all.
     false_alarms_per_1000 : float, optional
-        Expected false alarms among 1,000 sources at which candidates were taken.
+        Expected false alarms per 1,000 sources at which candidates were selected.
     """
     from rich.console import Console
     from rich.table import Table
@@ -52,10 +51,10 @@ def print_table(rows: Sequence[SourceRow], limit: int | None, false_alarms_per_1
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PIPE_WIDTH)
-    ranked = sorted(rows, key=significance)
+    ranked = sorted(rows, key=significance_key)
     shown = ranked[:limit]
     table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
-    columns = [one for one in COLUMNS if console.width >= one.from_width]
+    columns = [one for one in COLUMNS if console.width >= one.min_width]
     for one in columns:
         table.add_column(one.title, justify=one.justify, no_wrap=one.title != "flags", overflow="fold")
     for row in shown:
@@ -64,135 +63,129 @@ def print_table(rows: Sequence[SourceRow], limit: int | None, false_alarms_per_1
         console.print(table)
     _print_summary(console, ranked, len(shown))
     if rows and false_alarms_per_1000 is not None:
-        console.print(_worth(rows, false_alarms_per_1000))
+        console.print(_summarise_candidates(rows, false_alarms_per_1000))
 
 
-def _style(row: SourceRow) -> str:
-    return FLAGGED if any(veto["rejects"] for veto in row["vetoes"]) else STYLES[row["kind"]]
+def _style(row: DetectionRow) -> str:
+    return REJECTED_STYLE if any(veto["rejects"] for veto in row["vetoes"]) else STYLES[row["kind"]]
 
 
-def _worth(rows: Sequence[SourceRow], per_1000: float) -> str:
-    """How many candidates there are, and how many false ones are to be expected among so many sources."""
+def _summarise_candidates(rows: Sequence[DetectionRow], per_1000: float) -> str:
+    """Number of candidates, and of false alarms expected among them."""
     tested = sum(row["false_alarm_probability"] is not None for row in rows)
-    candidates = sum(row["candidate"] for row in rows)
-    flagged = sum(row["kind"] != "steady" and not row["candidate"] for row in rows)
+    candidates = sum(row["is_candidate"] for row in rows)
+    rejected = sum(row["kind"] != "steady" and not row["is_candidate"] for row in rows)
     expected = tested * per_1000 / 1e3
     return (
-        f"{_many(candidates, 'candidate')} at {_many(per_1000, 'expected false alarm')} per 1,000 sources"
-        + (f", {flagged} more with a flag that rejects" if flagged else "")
-        + f"; {_many(tested, 'source')} tested: {expected:.2g} false alarms expected."
+        f"{_number_of(candidates, 'candidate')} at {per_1000:g} expected false alarms per 1,000 sources"
+        + (f", {rejected} more rejected by a veto" if rejected else "")
+        + f"; {expected:.2g} false alarms expected among {_number_of(tested, 'tested source')}."
     )
 
 
-def _many(number: float, what: str) -> str:
+def _number_of(number: float, what: str) -> str:
     return f"{number:,g} {what}{'' if number == 1 else 's'}"
 
 
-def _print_summary(console: Console, rows: Sequence[SourceRow], shown: int) -> None:
+def _print_summary(console: Console, rows: Sequence[DetectionRow], shown: int) -> None:
     kinds = [row["kind"] for row in rows]
-    steady = kinds.count("steady")
-    flares, dips = (_many(kinds.count(kind), kind) for kind in ("flare", "dip"))
-    counted = f"{_many(len(rows), 'source')}: {flares}, {dips}, {steady} steady"
+    flares, dips = (_number_of(kinds.count(kind), kind) for kind in ("flare", "dip"))
+    text = f"{_number_of(len(rows), 'source')}: {flares}, {dips}, {kinds.count('steady')} steady"
     hidden = len(rows) - shown
-    console.print(counted + (f" ({hidden} not shown; --all shows them)" if hidden else "") + ".")
+    console.print(text + (f" ({hidden} not shown; use --all)" if hidden else "") + ".")
 
 
-def _name(row: SourceRow) -> str:
+def _name(row: DetectionRow) -> str:
     return f"{row['obs_id'] or Path(row['file']).name}/{row['detection_id']}"
 
 
-def _position(row: SourceRow) -> str:
-    if row["ra"] is None or row["dec"] is None:
+def _position(row: DetectionRow) -> str:
+    if row["ra_deg"] is None or row["dec_deg"] is None:
         return UNKNOWN
     error = row["pos_err_arcsec"]
-    return f"{row['ra']:.5f} {row['dec']:+.5f}" + (f" ±{error:.1f}″" if error is not None else "")
+    return f"{row['ra_deg']:.5f} {row['dec_deg']:+.5f}" + (f" ±{error:.1f}″" if error is not None else "")
 
 
-def _counts(row: SourceRow) -> str:
-    return f"{row['counts']}"
+def _rate(row: DetectionRow) -> str:
+    """Net rate and, in brackets, that of the background."""
+    net, background, livetime = row["net_rate_ct_s"], row["background_counts"], row["livetime_s"]
+    if net is None or background is None:
+        return UNKNOWN
+    return f"{net:.2g} ({background / livetime:.1g})"
 
 
-def _background(row: SourceRow) -> str:
-    counts, error = row["background_counts"], row["background_error"]
-    return UNKNOWN if counts is None or error is None else f"{counts:.1f}±{error:.1f}"
-
-
-def _p_value(row: SourceRow) -> str:
-    p = row["p_value"]
-    return UNKNOWN if p is None else f"{p:.1e}" if p < 0.01 else f"{p:.2f}"
-
-
-def _false_alarm(row: SourceRow) -> str:
-    return one_in(row["false_alarm_probability"])
-
-
-def _class(row: SourceRow) -> str:
+def _class(row: DetectionRow) -> str:
     name = row["likely_class"]
     if name is None or row["kind"] == "steady":
         return UNKNOWN
     return f"{name.replace('_', ' ')} {row['class_probabilities'][name]:.0%}"
 
 
-def _similar(row: SourceRow) -> str:
+def _similar(row: DetectionRow) -> str:
     if not row["similar_to"] or row["kind"] == "steady":
         return UNKNOWN
     nearest = row["similar_to"][0]
     return f"{nearest['name']} ({nearest['kind']}, {nearest['distance']:.2g})"
 
 
-def _flags(row: SourceRow) -> str:
+def _flags(row: DetectionRow) -> str:
     return " ".join([veto["veto"] for veto in row["vetoes"]] + row["flags"])
 
 
-def _start(row: SourceRow) -> str:
-    interval = row["interval"]
-    if interval is None or row["kind"] == "steady":
+def _start(row: DetectionRow) -> str:
+    start, start_utc = row["interval_start_s"], row["interval_start_utc"]
+    if start is None or row["kind"] == "steady":
         return UNKNOWN
-    start = interval["start_utc"]
-    return f"{interval['start_s']:.1f} s" if start is None else start[:-5].replace("T", " ")
+    return f"{start:.1f} s" if start_utc is None else start_utc[:-5].replace("T", " ")
 
 
-def _duration(row: SourceRow) -> str:
-    interval = row["interval"]
-    return UNKNOWN if interval is None or row["kind"] == "steady" else f"{interval['duration_s']:.4g} s"
+def _duration(row: DetectionRow) -> str:
+    duration = row["interval_duration_s"]
+    return UNKNOWN if duration is None or row["kind"] == "steady" else f"{duration:.4g} s"
 
 
-def _seen_expected(row: SourceRow) -> str:
-    interval = row["interval"]
-    if interval is None or row["kind"] == "steady" or interval["counts"] is None or interval["expected"] is None:
+def _interval_counts(row: DetectionRow) -> str:
+    counts, expected = row["interval_counts"], row["interval_expected_counts"]
+    if counts is None or expected is None or row["kind"] == "steady":
         return UNKNOWN
-    return f"{interval['counts']:.0f} / {interval['expected']:.1f}"
+    return f"{counts:.0f} ({expected:.1f})"
 
 
-def _hardness(row: SourceRow) -> str:
-    ratio: Value68 | None = row["hardness"].get("inside")
-    if ratio is None or ratio["low"] is None or ratio["high"] is None:
+def _hardness(row: DetectionRow) -> str:
+    value, low, high = row["hardness_inside"], row["hardness_inside_low"], row["hardness_inside_high"]
+    if value is None or low is None or high is None:
         return UNKNOWN
-    up, down = ratio["high"] - ratio["value"], ratio["value"] - ratio["low"]
-    return f"{ratio['value']:+.2f} +{up:.2f}−{down:.2f}"
+    return f"{value:+.2f} +{high - value:.2f}−{value - low:.2f}"
 
 
-def _index(row: SourceRow) -> str:
+def _variability_index(row: DetectionRow) -> str:
     return UNKNOWN if row["variability_index"] is None else str(row["variability_index"])
 
 
+def _false_alarm_probability(row: DetectionRow) -> str:
+    return format_probability(row["false_alarm_probability"], extrapolated=bool(row["extrapolated"]))
+
+
 COLUMNS = (
-    _Shown("source", _name),
-    _Shown("RA Dec (deg)", _position, 180),
-    _Shown("counts", _counts, 0, "right"),
-    _Shown("background", _background, 215, "right"),
-    _Shown("livetime s", lambda row: f"{row['livetime_s']:.0f}", 260, "right"),
-    _Shown("kind", lambda row: row["kind"]),
-    _Shown("false alarm", _false_alarm, 0, "right"),
-    _Shown("class", _class, 155),
-    _Shown("p (timing)", _p_value, 295, "right"),
-    _Shown("from (UTC)", _start, 80),
-    _Shown("for", _duration, 0, "right"),
-    _Shown("seen / expected", _seen_expected, 200, "right"),
-    _Shown("candidate", lambda row: row["candidate_id"] or UNKNOWN, 130),
-    _Shown("similar to (kind, distance)", _similar, 250),
-    _Shown("index", _index, 270, "right"),
-    _Shown("hardness", _hardness, 285, "right"),
-    _Shown("flags", _flags, 95),
+    _Column("source", _name),
+    _Column("RA Dec (deg)", _position, 205),
+    _Column("counts", lambda row: f"{row['counts']}", 0, "right"),
+    _Column("rate (background) ct/s", _rate, 120, "right"),
+    _Column("livetime (s)", lambda row: f"{row['livetime_s']:.0f}", 300, "right"),
+    _Column("kind", lambda row: row["kind"]),
+    _Column("FAP", _false_alarm_probability, 0, "right"),
+    _Column("class", _class, 182),
+    _Column("timing p-value", lambda row: format_probability(row["p_value"]), 332, "right"),
+    _Column("start (UTC)", _start, 80),
+    _Column("duration", _duration, 0, "right"),
+    _Column("in it (expected)", _interval_counts, 224, "right"),
+    _Column("candidate", lambda row: row["candidate_id"] or UNKNOWN, 155),
+    _Column("similar to (kind, distance)", _similar, 270),
+    _Column("variability index", _variability_index, 288, "right"),
+    _Column("hardness", _hardness, 316, "right"),
+    _Column("flags", _flags, 95),
 )
-"""Least widths are such that no column is cut where it is shown, with an id of the usual length; flags fold."""
+"""Minimum widths are such that no column is cut, for ids of the usual length; flags wrap.
+
+FAP is the false-alarm probability per source; rates are net of the background.
+"""

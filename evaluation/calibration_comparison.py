@@ -134,9 +134,11 @@ class _Said:
         nothing = np.full(n, np.nan)
         likeliest = np.argmax(np.nan_to_num(told.class_probabilities, nan=-1.0), axis=1)
         return cls(
-            scores={name: log_inverse(chance) for name, chance in told.chances.items()},
-            resemblance={name: told.columns.get(columns.get(name, ""), nothing) for name in told.chances},
-            chance=told.false_alarm_probability,
+            scores={name: log_inverse(chance) for name, chance in told.direction_probabilities.items()},
+            resemblance={
+                name: told.columns.get(columns.get(name, ""), nothing) for name in told.direction_probabilities
+            },
+            chance=told.tail_probability,
             kind=np.array(told.classes)[likeliest],
         )
 

@@ -61,9 +61,9 @@ def calibrated_detector(configuration: Configuration) -> DetectorUnderTest:
     def answer(batch: EventBatch, timing: Timing) -> DetectorResults:
         told = score_batch(batch, timing, configuration)
         return DetectorResults(
-            score_flare=log_inverse(told.chances["flare"]),
-            score_dip=log_inverse(told.chances["dip"]),
-            false_alarm_probability=told.false_alarm_probability,
+            score_flare=log_inverse(told.direction_probabilities["flare"]),
+            score_dip=log_inverse(told.direction_probabilities["dip"]),
+            false_alarm_probability=told.tail_probability,
             direction=told.detection_batch.direction,
             classes=told.classes,
             class_probabilities=told.class_probabilities,

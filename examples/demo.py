@@ -22,7 +22,7 @@ import numpy as np
 
 from xherald.catalog_store.ledger.records import DropState
 from xherald.catalog_store.ledger.store import Store, open_store
-from xherald.detector.candidates.formatting import format_rate, one_in
+from xherald.photons.probabilities import format_probability, format_rate_hz
 from xherald.simulation.drop import simulate_drop
 from xherald.simulation.writers import Written
 from xherald.simulation.writers.truth import read_truth
@@ -105,11 +105,12 @@ def tell(alerts: Path, known: int, written: list[Written]) -> list[dict[str, Any
         facts = one["facts"]
         truth = truth_beside(facts, written)
         one["truth"] = truth
-        chance = facts["false_alarms_per_1000"]
-        among = "" if chance is None else f", {one_in(chance / 1000)} sources by chance"
-        place = "" if facts["ra"] is None else f"{facts['ra']:.4f} {facts['dec']:+.4f}"
+        extrapolated = bool(facts["extrapolated"])
+        probability = format_probability(facts["false_alarm_probability"], extrapolated=extrapolated)
+        rate = format_rate_hz(facts["far_hz"], extrapolated=extrapolated)
+        place = "" if facts["ra_deg"] is None else f"{facts['ra_deg']:.4f} {facts['dec_deg']:+.4f}"
         what = f"{facts['kind']:<5} {facts['mission']:<8} {facts['obs_id']:<12} {place:<18}"
-        say(f"{clock()}  ALERT    {what} {format_rate(facts['far_hz'])}{among}")
+        say(f"{clock()}  ALERT    {what} false-alarm probability {probability} per source, rate {rate}")
         say(f"{'':19}in truth {truth['said']}")
     return new
 
@@ -117,11 +118,11 @@ def tell(alerts: Path, known: int, written: list[Written]) -> list[dict[str, Any
 def truth_beside(facts: Mapping[str, Any], written: list[Written]) -> dict[str, Any]:
     """What was put into the file at the place of an alert."""
     truth = next((one for one in truths(written) if one["obs_id"] == facts["obs_id"]), None)
-    if truth is None or facts["ra"] is None:
+    if truth is None or facts["ra_deg"] is None:
         return {"said": "not known", "name": None}
-    cos = np.cos(np.radians(facts["dec"]))
+    cos = np.cos(np.radians(facts["dec_deg"]))
     away = [
-        60 * float(np.hypot((one["ra_deg"] - facts["ra"]) * cos, one["dec_deg"] - facts["dec"]))
+        60 * float(np.hypot((one["ra_deg"] - facts["ra_deg"]) * cos, one["dec_deg"] - facts["dec_deg"]))
         for one in truth["sources"]
     ]
     nearest = int(np.argmin(away)) if away else -1
@@ -155,7 +156,7 @@ def summed_up(store: Store, written: list[Written], told: list[dict[str, Any]]) 
     for one in store.drops(DropState.QUARANTINED):
         say(f"set aside: {one.url}: {one.reason}")
     left = sum(counts[state] for state in WAITING)
-    say(f"{len(written)} files, {left} not done. `xherald candidates --store {store.name}` lists what was kept.")
+    say(f"{len(written)} files, {left} not done. `xherald candidate list --store {store.name}` lists what was kept.")
     return 1 if left else 0
 
 

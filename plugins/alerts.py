@@ -1,7 +1,7 @@
-"""What alert sinks are given and give back: `Alert`, `Facts`, `Receipt`, and the base class `AlertSink`.
+"""Alert sinks: the base class `AlertSink`, and what it receives and returns: `Alert`, `Facts`, `Receipt`.
 
-On the road sinks stand at the very end. The outbox hands an alert to each of them at least once, under an id that is
-the same for all tries; a sink that can look at what it has, such as a file, takes it once.
+The outbox delivers an alert to each sink at least once, under an id that is the same for all attempts; a sink that can
+check what it already has, such as a file, accepts it once.
 """
 
 from __future__ import annotations
@@ -18,37 +18,43 @@ from .contract import Options, Plugin
 __all__ = ["Alert", "AlertKind", "AlertSink", "AlertTense", "Facts", "Receipt"]
 
 AlertKind = Literal["initial", "update", "retraction", "digest"]
-"""What an alert says of its candidate, in GCN's words; a digest tells of several that were too many for a day."""
+"""Type of an alert, in GCN's terms; a digest lists several candidates that exceeded a daily limit."""
 
 AlertTense = Literal["current", "archival", "injection", "test"]
-"""Whether it tells of the sky now, of the sky long ago, of a simulated source put into real data, or of nothing."""
+"""Whether an alert is about a recent observation, an old one, a simulated source in real data, or is a test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is measured of a candidate, as far as it is known, in the terms that alert formats share.
+    """Measurements of a candidate that alert formats share; None or empty where unknown.
+
+    Names, units and meanings are those of all results (docs/output.md).
 
     Parameters
     ----------
     kind : str — flare or dip
     mission, instrument, obs_id, detection_id : str
-    ra, dec : float or None — deg, ICRS
-    error_deg : float or None — deg, radius that holds it with 68 %, astrometry included
-    start_utc, stop_utc : str or None — of the flare or dip, ISO 8601, ending in Z
-    duration_s : float or None — good time in it, s
-    band_kev : (float, float) or None — of the photons counted
-    net_count_rate : float or None — counts/s beyond what the rest of the exposure predicts; below zero for a dip
-    background_count_rate : float or None — counts/s that the rest of the exposure predicts
-    rate_snr : float or None — the counts beyond over their 68 % uncertainty
-    t90_s, t90_low_s, t90_high_s : float or None — of a flare, good time, with the limits that hold 68 %
-    observation_livetime_s : float or None
-    far_hz : float or None — rate of false alarms as significant
-    false_alarms_per_1000 : float or None — expected among 1,000 sources that do not vary
-    p_astro : float or None — chance that it varies
-    classes : mapping of str to float — probabilities, the likeliest first
-    similar_to : tuple of str — known transients that it is like, nearest first
-    history : str — a sentence on what other observations saw at the place; empty where none is known
-    flags : tuple of str — what else is to be known, by name
+    ra_deg, dec_deg : float or None — ICRS
+    pos_err_arcsec : float or None — 68 % error radius, astrometry included
+    interval_start_utc, interval_stop_utc : str or None — of the flare or dip, ISO 8601, ending in Z
+    interval_livetime_s : float or None — live time within the flare or dip
+    band_kev : (float, float) or None — lowest and highest energy of the photons counted
+    interval_net_rate_ct_s : float or None — count rate in excess of that expected, negative for a dip
+    interval_expected_rate_ct_s : float or None — count rate expected if the source is steady, background included
+    signal_to_noise : float or None — excess counts over their 68 % error
+    t90_s, t90_low_s, t90_high_s : float or None — of a flare, with 68 % limits
+    livetime_s : float or None — of the whole exposure
+    false_alarm_probability : float or None — of one source; an upper limit if `extrapolated`
+    extrapolated : bool or None — whether the probability is below the smallest one that the calibration measured
+    ranking_statistic : float or None — orders candidates, also those that are extrapolated; higher is more significant
+    expected_false_alarms_per_1000 : float or None — among 1,000 steady sources
+    far_hz : float or None — rate of such false alarms
+    p_astro : float or None — probability that the source varies
+    likely_class : str or None — most probable class
+    class_probabilities : mapping of str to float — highest first
+    similar_to : tuple of str — names of the nearest known transients, nearest first
+    history_summary : str — one sentence on other observations of the position
+    flags, vetoes : tuple of str — quality flags, and names of the vetoes raised
     """
 
     kind: str = ""
@@ -56,49 +62,54 @@ class Facts:
     instrument: str = ""
     obs_id: str = ""
     detection_id: str = ""
-    ra: float | None = None
-    dec: float | None = None
-    error_deg: float | None = None
-    start_utc: str | None = None
-    stop_utc: str | None = None
-    duration_s: float | None = None
+    ra_deg: float | None = None
+    dec_deg: float | None = None
+    pos_err_arcsec: float | None = None
+    interval_start_utc: str | None = None
+    interval_stop_utc: str | None = None
+    interval_livetime_s: float | None = None
     band_kev: tuple[float, float] | None = None
-    net_count_rate: float | None = None
-    background_count_rate: float | None = None
-    rate_snr: float | None = None
+    interval_net_rate_ct_s: float | None = None
+    interval_expected_rate_ct_s: float | None = None
+    signal_to_noise: float | None = None
     t90_s: float | None = None
     t90_low_s: float | None = None
     t90_high_s: float | None = None
-    observation_livetime_s: float | None = None
+    livetime_s: float | None = None
+    false_alarm_probability: float | None = None
+    extrapolated: bool | None = None
+    ranking_statistic: float | None = None
+    expected_false_alarms_per_1000: float | None = None
     far_hz: float | None = None
-    false_alarms_per_1000: float | None = None
     p_astro: float | None = None
-    classes: Mapping[str, float] = field(default_factory=dict)
+    likely_class: str | None = None
+    class_probabilities: Mapping[str, float] = field(default_factory=dict)
     similar_to: tuple[str, ...] = ()
-    history: str = ""
+    history_summary: str = ""
     flags: tuple[str, ...] = ()
+    vetoes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What a sink is to announce.
+    """An alert to be sent to a sink.
 
     Parameters
     ----------
     id : str
-        The same for all tries and for every sink; of letters, digits and ``- . + _ ~``.
+        The same for all attempts and sinks; consists of letters, digits and ``- . + _ ~``.
     candidate_id : str — empty for a digest
     alert_type : AlertKind
     alert_tense : AlertTense
-    created : str — when it was put into the outbox, ISO 8601, ending in Z
+    created : str — time at which it entered the outbox, ISO 8601, ending in Z
     headline : str — one line
     facts : Facts
     evidence : mapping
-        All that is known, in JSON's types (docs/candidates.md); empty for a digest.
-    reason : str — why it is retracted; empty otherwise
-    previous : tuple of str — ids of what this sink was sent of the candidate before, the first one first
-    sheet : str or None — path of the plot sheet, a PNG, for sinks that want it; it may not be there
-    members : tuple of Alert — of a digest, what it tells of
+        All measurements, in JSON's types (docs/candidates.md); empty for a digest.
+    reason : str — reason for a retraction; empty otherwise
+    previous : tuple of str — ids of earlier alerts of the candidate to this sink, oldest first
+    sheet : str or None — path of the plot sheet, a PNG, for sinks that want it; the file may be missing
+    members : tuple of Alert — alerts that a digest summarises
     """
 
     id: str
@@ -116,54 +127,57 @@ class Alert:
 
     def as_json(self) -> dict[str, Any]:
         """The alert in JSON's own types, its id first."""
-        told: dict[str, Any] = {
+        payload: dict[str, Any] = {
             one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("facts", "members")
         }
-        told |= {"facts": asdict(self.facts), "evidence": dict(self.evidence), "previous": list(self.previous)}
-        told["facts"] = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in told["facts"].items()
+        payload |= {"evidence": dict(self.evidence), "previous": list(self.previous)}
+        payload["facts"] = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self.facts).items()
         }
         if self.members:
-            told["members"] = [one.as_json() for one in self.members]
-        return told
+            payload["members"] = [one.as_json() for one in self.members]
+        return payload
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Self:
-        """Read what `as_json` wrote; what another version wrote beyond that is left out.
+    def from_json(cls, payload: Mapping[str, Any]) -> Self:
+        """Create an alert from the result of `as_json`; keys of other versions are ignored.
 
         Raises
         ------
         AlertRefusedError
-            It lacks what every alert has.
+            A required key is missing.
         """
-        known = {one.name for one in fields(cls)}
-        values = {key: value for key, value in told.items() if key in known}
-        facts = values.get("facts") or {}
-        own = {one.name for one in fields(Facts)}
-        measured: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in facts.items() if key in own
+        names = {one.name for one in fields(cls)}
+        values = {key: value for key, value in payload.items() if key in names}
+        fact_names = {one.name for one in fields(Facts)}
+        facts: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in (values.get("facts") or {}).items()
+            if key in fact_names
         }
-        values["facts"] = Facts(**measured)
+        values["facts"] = Facts(**facts)
         values["previous"] = tuple(values.get("previous", ()))
         values["members"] = tuple(cls.from_json(one) for one in values.get("members", ()))
-        if lacking := sorted(_NEEDED - set(values)):
-            name = told.get("id", "without an id")
-            raise AlertRefusedError(f"alert {name}: its payload lacks {', '.join(lacking)}; it was pruned or is none")
+        if missing := sorted(_REQUIRED - set(values)):
+            name = payload.get("id", "without an id")
+            raise AlertRefusedError(
+                f"alert {name}: payload lacks {', '.join(missing)}; it was pruned or is not an alert"
+            )
         return cls(**values)
 
 
-_NEEDED: Final = {"id", "candidate_id", "alert_type", "alert_tense", "created", "headline"}
+_REQUIRED: Final = {"id", "candidate_id", "alert_type", "alert_tense", "created", "headline"}
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a sink answers.
+    """Result of sending an alert.
 
     Parameters
     ----------
-    where : str — what took the alert, without secrets: a file, an address, a topic with partition and offset
-    repeated : bool — whether it was there already, so that nothing was done
-    note : str — what else is to be known; empty mostly
+    where : str — destination without secrets: a file, a URL, a topic with partition and offset
+    repeated : bool — whether the destination had the alert already, so that nothing was done
+    note : str — remark; usually empty
     """
 
     where: str
@@ -176,33 +190,33 @@ class Receipt:
 
 
 class AlertSink(Plugin):
-    """Where alerts go.
+    """A destination of alerts.
 
-    It holds no state between calls. The same id may come again, after a crash between sending and writing that down:
-    a sink that can look at what it has takes it once and answers a receipt that is `repeated`; one that cannot hands
-    the id on, so that whoever receives it can.
+    A sink keeps no state between calls. The same id may be sent again after a crash between sending and recording it: a
+    sink that can check what it has accepts it once and returns a `repeated` receipt; others pass the id on, so that the
+    recipient can check.
     """
 
     @abstractmethod
     def send(self, alert: Alert, options: Options) -> Receipt:
-        """Send an alert, and come back when it is taken.
+        """Send an alert; return when it was accepted.
 
         Raises
         ------
         SinkUnavailableError
-            It was not taken for now; the same alert is tried again later.
+            The alert was not accepted now; the same alert is sent again later.
         AlertRefusedError
-            It will never be taken as it is.
+            The alert will never be accepted.
         ConfigError
-            The options lead nowhere, such as to a secret that is not there; tried again as well.
+            The options are wrong, for example a secret is missing; the alert is sent again later.
         """
 
     def wants_sheet(self, options: Options) -> bool:
-        """Whether alerts are to bring the plot sheet: it is drawn only then, and an alert waits for it a little."""
+        """Whether alerts include the plot sheet, which is drawn only then; an alert waits for it briefly."""
         return False
 
     def secrets(self, options: Options) -> Sequence[str]:
-        """Passwords, keys and the like that the options lead to; blotted out of whatever is told of the sink.
+        """Passwords, keys and the like that the options refer to; redacted from all messages about the sink.
 
         Raises
         ------

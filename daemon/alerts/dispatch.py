@@ -374,9 +374,11 @@ def _waited(one: StoredAlert) -> bool:
     return one.attempts <= 1 or (one.error or "").startswith(HELD)
 
 
-def _rank(one: StoredAlert) -> float:
-    rate = (one.payload.get("facts") or {}).get("far_hz")
-    return math.inf if rate is None else float(rate)
+def _rank(one: StoredAlert) -> tuple[float, float]:
+    """Sorting key, the most significant first; the ranking statistic orders rates that are upper limits."""
+    facts = one.payload.get("facts") or {}
+    rate, ranking = facts.get("far_hz"), facts.get("ranking_statistic")
+    return math.inf if rate is None else float(rate), -float(ranking or 0.0)
 
 
 def _outcome(stored: StoredAlert, what: What, reason: str) -> Outcome:

@@ -1,7 +1,6 @@
-"""What an alert says of a candidate: from its evidence to `Alert`, and the records of it that the outbox keeps.
+"""Alerts from the evidence of candidates, and their records for the outbox: `announcements`, `retractions`.
 
-On the road this stands where a drop's verdict is written: `announcements` and `retractions` make what goes into the
-outbox in the same transaction as the candidate itself.
+The records are written in the same transaction as the candidate itself.
 """
 
 from __future__ import annotations
@@ -9,17 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from xherald.catalog_store.ledger.records import AlertRecord, AlertType
-from xherald.detector.candidates.formatting import format_rate
 from xherald.detector.candidates.history_rendering import format_history
 from xherald.detector.configuration.alert_settings import AlertSettings, SinkSettings
+from xherald.photons.probabilities import format_false_alarm_probability
 from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins.alerts import Alert, AlertKind, AlertTense, Facts
-
-if TYPE_CHECKING:
-    from xherald.detector.results.json_columns import Value68
 
 __all__ = [
     "alert_id",
@@ -33,13 +29,37 @@ __all__ = [
     "wants",
 ]
 
-CAUSE: Final = 8
-"""Hexadecimal digits of what caused an alert that stand in its id."""
+CAUSE_DIGITS: Final = 8
+"""Hexadecimal digits of the hash of an alert's cause in its id."""
 
-NEAREST: Final = 3
+MAX_SIMILAR: Final = 3
 """Known transients that are named."""
 
-ARCSEC_A_DEGREE: Final = 3600.0
+SHARED_FACTS: Final = (
+    "kind",
+    "mission",
+    "instrument",
+    "obs_id",
+    "detection_id",
+    "ra_deg",
+    "dec_deg",
+    "pos_err_arcsec",
+    "interval_start_utc",
+    "interval_stop_utc",
+    "interval_livetime_s",
+    "t90_s",
+    "t90_low_s",
+    "t90_high_s",
+    "livetime_s",
+    "false_alarm_probability",
+    "extrapolated",
+    "ranking_statistic",
+    "expected_false_alarms_per_1000",
+    "far_hz",
+    "p_astro",
+    "likely_class",
+)
+"""Facts that are copied from the evidence."""
 
 
 def announcements(
@@ -52,33 +72,33 @@ def announcements(
     injected: bool = False,
     sheets: Mapping[str, str] | None = None,
 ) -> list[AlertRecord]:
-    """Alerts of a candidate, one a sink that is to be told of it.
+    """Make the alerts of a candidate, one for each sink that wants it.
 
-    A sink that heard of the candidate gets an update, whatever its threshold: it must know if the candidate became
-    doubtful. The others get an initial alert if the candidate is what they want to be told of.
+    A sink that was sent an alert of the candidate before gets an update, whatever its thresholds: it must know if the
+    candidate became doubtful. The others get an initial alert if the candidate passes their thresholds.
 
     Parameters
     ----------
     evidence : mapping
-        See `detector.candidates.evidence.Evidence`.
+        See `detector.results.row_types.Evidence`.
     settings : AlertSettings
     cause : str
-        What made it be said, such as the SHA-256 of the drop's content: the same cause gives the same ids, so that a
-        drop that is processed again after a power cut is announced once.
+        Cause of the alert, such as the SHA-256 of the drop's content: the same cause gives the same ids, so that a drop
+        that is processed again after a power cut is announced once.
     now : datetime
     heard : collection of str
-        Sinks that were sent something of this candidate before (`PriorState.announced`).
+        Sinks that were sent an alert of this candidate before (`PriorState.announced`).
     injected : bool
         Whether the candidate is a simulated source in real data.
     sheets : mapping of str to str, optional
-        Path of the plot sheet, by sink, for those that want it.
+        Path of the plot sheet, by name of the sink, for those that want it.
     """
     tense = tense_of(evidence, now, settings.archival_after_days, injected=injected)
     records = []
     for name, sink in settings.sinks.items():
-        known = name in heard
-        if known or wants(sink, evidence, tense):
-            kind = AlertType.UPDATE if known else AlertType.INITIAL
+        was_sent = name in heard
+        if was_sent or wants(sink, evidence, tense):
+            kind = AlertType.UPDATE if was_sent else AlertType.INITIAL
             alert = alert_of(evidence, kind.value, tense, cause, now, sheet=(sheets or {}).get(name))
             records.append(_record(alert, name, kind))
     return records
@@ -87,35 +107,47 @@ def announcements(
 def retractions(
     evidence: Mapping[str, Any], sinks: Iterable[str], cause: str, reason: str, now: datetime, tense: AlertTense
 ) -> list[AlertRecord]:
-    """Alerts that take a candidate back, one a sink; the outbox drops those to sinks that never heard of it.
+    """Make the retractions of a candidate, one for each sink; the outbox drops those to sinks without an earlier alert.
 
     Parameters
     ----------
     evidence : mapping
-        Of the candidate; its ``candidate_id`` is all that it must hold.
+        Of the candidate; only its ``candidate_id`` is required.
     sinks : iterable of str
-        Names of those that may have heard of it, still in the settings or not.
+        Names of sinks that may have been sent an alert, still in the settings or not.
     cause : str
         See `announcements`.
     reason : str
         One line.
     now : datetime
     tense : AlertTense
-        That of what is taken back (`tense_of`).
+        Of the alerts that are retracted (`tense_of`).
     """
     alert = alert_of(evidence, "retraction", tense, cause, now, reason=reason)
     return [_record(alert, name, AlertType.RETRACTION) for name in dict.fromkeys(sinks)]
 
 
 def wants(sink: SinkSettings, evidence: Mapping[str, Any], tense: AlertTense) -> bool:
-    """Whether a sink is to be told of a candidate; a rate that is not known is below no threshold."""
-    chances = evidence.get("false_alarm") or {}
+    """Whether a candidate passes a sink's thresholds; an unknown rate passes none.
+
+    Beyond the smallest probability that the calibration measured, thresholds are compared with the rates of its
+    exponential tail, which are not stated anywhere: otherwise no candidate could pass a lower threshold.
+    """
+    tail = _tail_factor(evidence)
     limits = (
-        (sink.far_hz_below, chances.get("far_hz")),
-        (sink.expected_false_alarms_per_1000_below, chances.get("per_1000_sources")),
+        (sink.far_hz_below, evidence.get("far_hz")),
+        (sink.expected_false_alarms_per_1000_below, evidence.get("expected_false_alarms_per_1000")),
     )
-    passed = all(limit is None or (value is not None and value < limit) for limit, value in limits)
+    passed = all(limit is None or (value is not None and value * tail < limit) for limit, value in limits)
     return passed and tense in sink.tenses
+
+
+def _tail_factor(evidence: Mapping[str, Any]) -> float:
+    """Probability along the exponential tail over the stated one; 1 where it is not extrapolated."""
+    probability, ranking = evidence.get("false_alarm_probability"), evidence.get("ranking_statistic")
+    if not evidence.get("extrapolated") or not probability or ranking is None:
+        return 1.0
+    return min(float(10.0**-ranking) / float(probability), 1.0)
 
 
 def alert_of(
@@ -128,7 +160,7 @@ def alert_of(
     reason: str = "",
     sheet: str | None = None,
 ) -> Alert:
-    """An alert of a candidate.
+    """Make an alert of a candidate.
 
     Parameters
     ----------
@@ -137,7 +169,7 @@ def alert_of(
     kind : AlertKind
     tense : AlertTense
     reason : str
-        Why it is retracted.
+        Reason for a retraction.
     sheet : str, optional
         See `Alert`.
     """
@@ -148,7 +180,7 @@ def alert_of(
         candidate_id=candidate_id,
         alert_type=kind,
         alert_tense=tense,
-        created=_told(now),
+        created=_iso_utc(now),
         headline=headline(facts),
         facts=facts,
         evidence=evidence,
@@ -158,120 +190,104 @@ def alert_of(
 
 
 def alert_id(candidate_id: str, kind: str, cause: str) -> str:
-    """Id of an alert: of its candidate, what it says, and what made it be said; the same for all sinks and tries."""
-    return f"{candidate_id}-{kind}-{hashlib.sha256(cause.encode()).hexdigest()[:CAUSE]}"
+    """Id of an alert, from its candidate, type and cause; the same for all sinks and attempts."""
+    return f"{candidate_id}-{kind}-{hashlib.sha256(cause.encode()).hexdigest()[:CAUSE_DIGITS]}"
 
 
 def tense_of(
     evidence: Mapping[str, Any], now: datetime, archival_after_days: float, *, injected: bool = False
 ) -> AlertTense:
-    """Injection, current or archival; what does not say when it was seen is archival."""
+    """Tense of an alert: injection, current or archival; archival where the date is unknown."""
     if injected:
         return "injection"
-    interval = evidence.get("interval") or {}
-    seen = interval.get("stop_utc")
-    if seen is None:
+    stop = evidence.get("interval_stop_utc")
+    if stop is None:
         return "archival"
-    return "archival" if now - datetime.fromisoformat(seen) > timedelta(days=archival_after_days) else "current"
+    return "archival" if now - datetime.fromisoformat(stop) > timedelta(days=archival_after_days) else "current"
 
 
 def facts_of(evidence: Mapping[str, Any]) -> Facts:
-    """What of the evidence alert formats share."""
-    position, interval = evidence.get("position") or {}, evidence.get("interval") or {}
-    chances, t90 = evidence.get("false_alarm") or {}, (evidence.get("t90") or {}).get("seconds") or {}
-    error, good_time, band = position.get("error_arcsec"), interval.get("livetime_s"), evidence.get("band_kev")
-    beyond: Value68 | None = evidence.get("fluence_counts")
-    expected: Value68 | None = evidence.get("expected")
+    """Facts of an alert from the evidence of its candidate."""
+    livetime, band = evidence.get("interval_livetime_s"), evidence.get("band_kev")
+    shared = {name: evidence[name] for name in SHARED_FACTS if evidence.get(name) is not None}
     return Facts(
-        kind=evidence.get("kind", ""),
-        mission=evidence.get("mission", ""),
-        instrument=evidence.get("instrument", ""),
-        obs_id=evidence.get("obs_id", ""),
-        detection_id=evidence.get("detection_id", ""),
-        ra=position.get("ra"),
-        dec=position.get("dec"),
-        error_deg=None if error is None else error / ARCSEC_A_DEGREE,
-        start_utc=interval.get("start_utc"),
-        stop_utc=interval.get("stop_utc"),
-        duration_s=good_time,
+        **shared,
         band_kev=None if band is None else (band[0], band[1]),
-        net_count_rate=_rate(beyond, good_time),
-        background_count_rate=_rate(expected, good_time),
-        rate_snr=_signal_to_noise(beyond),
-        t90_s=t90.get("value"),
-        t90_low_s=t90.get("low"),
-        t90_high_s=t90.get("high"),
-        observation_livetime_s=evidence.get("livetime_s"),
-        far_hz=chances.get("far_hz"),
-        false_alarms_per_1000=chances.get("per_1000_sources"),
-        p_astro=evidence.get("p_astro"),
-        classes=dict(evidence.get("class_probabilities") or {}),
-        similar_to=tuple(one["name"] for one in (evidence.get("similar_to") or [])[:NEAREST]),
-        history=format_history(evidence.get("history")),
-        flags=tuple(evidence.get("flags") or ()) + tuple(one["veto"] for one in evidence.get("vetoes") or ()),
+        interval_net_rate_ct_s=_rate(evidence.get("fluence_counts"), livetime),
+        interval_expected_rate_ct_s=_rate(evidence.get("interval_expected_counts"), livetime),
+        signal_to_noise=_signal_to_noise(evidence),
+        class_probabilities=dict(evidence.get("class_probabilities") or {}),
+        similar_to=tuple(one["name"] for one in (evidence.get("similar_to") or [])[:MAX_SIMILAR]),
+        history_summary=format_history(evidence.get("history")),
+        flags=tuple(evidence.get("flags") or ()),
+        vetoes=tuple(one["veto"] for one in evidence.get("vetoes") or ()),
     )
 
 
 def headline(facts: Facts) -> str:
-    """One line: what it is, where, and how seldom chance does that."""
+    """One line: kind, position, observation and false-alarm probability."""
     words = [(facts.kind or "candidate").capitalize()]
-    if facts.ra is not None and facts.dec is not None:
-        words.append(f"at {facts.ra:.4f} {facts.dec:+.4f}")
-    seen = " ".join(part for part in (facts.mission, facts.instrument, facts.obs_id) if part)
-    if seen:
-        words.append(f"in {seen}")
-    told = " ".join(words)
-    if facts.far_hz is not None:
-        told += f", {format_rate(facts.far_hz)}"
-    if facts.classes:
-        told += f", most like {next(iter(facts.classes)).replace('_', ' ')}"
-    return " ".join(told.split())
+    if facts.ra_deg is not None and facts.dec_deg is not None:
+        words.append(f"at {facts.ra_deg:.4f} {facts.dec_deg:+.4f}")
+    observation = " ".join(part for part in (facts.mission, facts.instrument, facts.obs_id) if part)
+    if observation:
+        words.append(f"in {observation}")
+    line = " ".join(words)
+    if facts.false_alarm_probability is not None:
+        probability = facts.false_alarm_probability
+        line += f", {format_false_alarm_probability(probability, extrapolated=bool(facts.extrapolated))}"
+    if facts.likely_class:
+        line += f", most like {facts.likely_class.replace('_', ' ')}"
+    return " ".join(line.split())
 
 
 def trial_alert(now: datetime) -> Alert:
-    """An alert of nothing, in tense test, to see whether a sink works; each has an id of its own."""
+    """An alert of tense "test", to check that a sink works; each call gives a new id."""
     facts = Facts(
         kind="flare",
         mission="XHERALD",
         instrument="TEST",
         obs_id="0",
         detection_id="0",
-        ra=83.8221,
-        dec=-5.3911,
-        error_deg=1 / ARCSEC_A_DEGREE,
-        start_utc=_told(now),
-        stop_utc=_told(now + timedelta(seconds=100)),
-        duration_s=100.0,
+        ra_deg=83.8221,
+        dec_deg=-5.3911,
+        pos_err_arcsec=1.0,
+        interval_start_utc=_iso_utc(now),
+        interval_stop_utc=_iso_utc(now + timedelta(seconds=100)),
+        interval_livetime_s=100.0,
         band_kev=(0.5, 7.0),
-        net_count_rate=0.5,
-        background_count_rate=0.01,
-        rate_snr=7.0,
+        interval_net_rate_ct_s=0.5,
+        interval_expected_rate_ct_s=0.01,
+        signal_to_noise=7.0,
+        false_alarm_probability=1e-3,
+        extrapolated=False,
+        expected_false_alarms_per_1000=1.0,
         far_hz=1 / SECONDS_A_DAY,
-        false_alarms_per_1000=1.0,
         p_astro=0.5,
     )
     name = f"XH-TEST-{now.astimezone(UTC):%Y%m%dT%H%M%S%f}"
-    return Alert(name, name, "initial", "test", _told(now), "This is a test of xherald: nothing was seen", facts)
+    return Alert(name, name, "initial", "test", _iso_utc(now), "Test of xherald: no source was detected", facts)
 
 
 def _record(alert: Alert, sink: str, kind: AlertType) -> AlertRecord:
     return AlertRecord(alert.id, alert.candidate_id, sink, kind, alert.as_json())
 
 
-def _rate(counts: Value68 | None, seconds: float | None) -> float | None:
-    return None if counts is None or not seconds else counts["value"] / seconds
+def _rate(counts: float | None, seconds: float | None) -> float | None:
+    return None if counts is None or not seconds else counts / seconds
 
 
-def _signal_to_noise(beyond: Value68 | None) -> float | None:
-    """Counts beyond those expected over the 68 % limit that faces none at all."""
-    if beyond is None:
+def _signal_to_noise(evidence: Mapping[str, Any]) -> float | None:
+    """Excess counts over their 68 % error on the side of zero."""
+    excess = evidence.get("fluence_counts")
+    if excess is None:
         return None
-    limit = beyond["low"] if beyond["value"] > 0 else beyond["high"]
+    limit = evidence.get("fluence_counts_low" if excess > 0 else "fluence_counts_high")
     if limit is None:
         return None
-    error = abs(beyond["value"] - limit)
-    return abs(beyond["value"]) / error if error > 0 else None
+    error = abs(float(excess) - float(limit))
+    return abs(float(excess)) / error if error > 0 else None
 
 
-def _told(moment: datetime) -> str:
+def _iso_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -79,13 +79,13 @@ def sheets_of(configuration: Configuration) -> Sheets | None:
 
 def draw_sheets(scan: Scan, folder: Path) -> list[str]:
     """Draw the candidates of a scan, each into a file that is there whole or not at all; answers what went wrong."""
-    from xherald.detector.candidates.evidence import evidence_of
+    from xherald.detector.candidates.evidence import make_evidence
     from xherald.detector.candidates.scan_plots import write_sheet
 
     reasons: list[str] = []
     detections = scan.detections
     chosen = detections.candidate.nonzero()[0].tolist()
-    for index, evidence in zip(chosen, evidence_of(detections, chosen), strict=True):
+    for index, evidence in zip(chosen, make_evidence(detections, chosen), strict=True):
         path = _place(folder, evidence["candidate_id"])
         part = path.with_name(f".{path.stem}.part.png")
         try:

@@ -24,7 +24,7 @@ from xherald.photons.errors import PhotonError
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
-    from xherald.detector.results.rows import SourceRow
+    from xherald.detector.results.row_types import DetectionRow
     from xherald.detector.scan import Scan
 
 __all__ = ["Result", "result_of", "settings_hash"]
@@ -62,7 +62,7 @@ class Result:
 
 def settings_hash(configuration: Configuration) -> str:
     """SHA-256 of the settings that results depend on, hexadecimal."""
-    sections = {"read", "finding", "apertures", "extraction", "timing", "detection", "adapters", "plugins"}
+    sections = {"read", "source_detection", "apertures", "extraction", "timing", "detection", "adapters", "plugins"}
     told = _teller().dump_python(configuration.settings, mode="json", include=sections)
     told["timing"].pop("threads")
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
@@ -73,25 +73,25 @@ def result_of(scan: Scan, configuration: Configuration) -> Result:
 
     Sources without a position of one exposure, or of a table of photons, are grouped by the observation that they name.
     """
-    from xherald.detector.results.rows import source_rows
+    from xherald.detector.results.rows import make_rows
     from xherald.detector.scoring.veto_flags import rejected
 
-    rows, detections = source_rows(scan), scan.detections
+    rows, detections = make_rows(scan), scan.detections
     order, observations = _observations(scan, rows, configuration)
-    asked = np.isfinite(detections.false_alarm_probability) & ~rejected(detections.vetoes)
-    chance = detections.false_alarm_probability
+    asked = np.isfinite(detections.tail_probability) & ~rejected(detections.vetoes)
+    p = detections.tail_probability
     return Result(
         observations=observations,
         candidates=tuple(
-            _candidate(rows[index], place) for place, index in enumerate(order) if rows[index]["candidate"]
+            _candidate(rows[index], place) for place, index in enumerate(order) if rows[index]["is_candidate"]
         ),
-        tested=tuple((place, float(chance[index])) for place, index in enumerate(order) if asked[index]),
+        tested=tuple((place, float(p[index])) for place, index in enumerate(order) if asked[index]),
         run=_run(scan, configuration),
     )
 
 
 def _observations(
-    scan: Scan, rows: Sequence[SourceRow], configuration: Configuration
+    scan: Scan, rows: Sequence[DetectionRow], configuration: Configuration
 ) -> tuple[list[int], tuple[ObservationRecord, ...]]:
     """Observations of a file, and the batch's sources in the order of their detections."""
     groups: dict[tuple[str, str, str], list[int]] = {}
@@ -127,13 +127,13 @@ def _observations(
     return list(range(len(rows))), (record,)
 
 
-def _detections(scan: Scan, rows: Sequence[SourceRow], configuration: Configuration) -> tuple[DetectionRecord, ...]:
+def _detections(scan: Scan, rows: Sequence[DetectionRow], configuration: Configuration) -> tuple[DetectionRecord, ...]:
     """Detections of an exposure, with the part of a point source's photons that each aperture holds."""
-    from xherald.photons.source_detection.map_field import held_fractions
+    from xherald.photons.source_detection.map_field import enclosed_fractions
 
     observation = scan.photons.observation
     assert observation is not None
-    held = held_fractions(observation, scan.photons.apertures, configuration.settings.apertures.energy_kev)
+    held = enclosed_fractions(observation, scan.photons.apertures, configuration.settings.apertures.energy_kev)
     parts: list[float | None] = [None] * len(rows) if held is None else held.tolist()
     return tuple(_detection(row, part) for row, part in zip(rows, parts, strict=True))
 
@@ -168,12 +168,12 @@ def _header(path: Path, configuration: Configuration) -> dict[str, str]:
     return {key: str(header[key]).strip() for key in (REVISION, *VERSIONS, *PARTS) if key in header}
 
 
-def _detection(row: SourceRow, psf_fraction: float | None = None) -> DetectionRecord:
-    placed = row["ra"] is not None and row["dec"] is not None
+def _detection(row: DetectionRow, psf_fraction: float | None = None) -> DetectionRecord:
+    placed = row["ra_deg"] is not None and row["dec_deg"] is not None
     return DetectionRecord(
         detection_id=row["detection_id"],
-        ra=row["ra"] % 360.0 if placed and row["ra"] is not None else None,
-        dec=row["dec"] if placed else None,
+        ra=row["ra_deg"] % 360.0 if placed and row["ra_deg"] is not None else None,
+        dec=row["dec_deg"] if placed else None,
         counts=row["counts"],
         livetime_s=row["livetime_s"],
         kind=row["kind"],
@@ -183,8 +183,7 @@ def _detection(row: SourceRow, psf_fraction: float | None = None) -> DetectionRe
         false_alarm_probability=row["false_alarm_probability"],
         far_hz=row["far_hz"],
         features={
-            "p_value": row["p_value"],
-            "tests": row["tests"],
+            **{name: value for name, value in row.items() if name.startswith("p_") and name != "p_astro"},
             "variability_index": row["variability_index"],
             "p_astro": row["p_astro"],
             "psf_fraction": psf_fraction,
@@ -194,7 +193,7 @@ def _detection(row: SourceRow, psf_fraction: float | None = None) -> DetectionRe
     )
 
 
-def _candidate(row: SourceRow, place: int) -> CandidateRecord:
+def _candidate(row: DetectionRow, place: int) -> CandidateRecord:
     evidence = row["evidence"]
     if evidence is None:
         raise PhotonError(f"{row['file']}: source {row['detection_id']} is a candidate without evidence")

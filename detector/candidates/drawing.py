@@ -1,4 +1,4 @@
-"""What pictures of sources are made of: the axis of good time, light curves over it, regions on the sky."""
+"""Elements of plots of sources: the good-time axis, light curves over it, outlines of regions on the sky."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MARK: Final = {"flare": "#f4a259", "dip": "#7fb7be", "steady": "#b8b8b8"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoodTimeAxis:
-    """Good time with a narrow strip for each pause: what the light curve is drawn over.
+    """Axis of good time with a narrow strip for each gap.
 
     Parameters
     ----------
@@ -49,27 +49,27 @@ class GoodTimeAxis:
 
     @classmethod
     def of(cls, gti: F64) -> GoodTimeAxis:
-        """Axis over good-time intervals; a pause is drawn at its length, at most 2 % of the good time wide."""
-        good, pauses = gti[:, 1] - gti[:, 0], gti[1:, 0] - gti[:-1, 1]
-        # All strips together stay below a third of the picture, however many orbits there are.
-        widest = good.sum() * min(0.02, 0.3 / max(len(pauses), 1))
+        """Axis over good-time intervals; a gap is drawn at its length, but at most 2 % of the good time wide."""
+        good, gaps = gti[:, 1] - gti[:, 0], gti[1:, 0] - gti[:-1, 1]
+        # All strips together stay below a third of the plot, however many orbits there are.
+        widest = good.sum() * min(0.02, 0.3 / max(len(gaps), 1))
         steps = np.empty(2 * len(gti))
-        steps[0], steps[1::2], steps[2::2] = 0.0, good, np.minimum(pauses, widest)
+        steps[0], steps[1::2], steps[2::2] = 0.0, good, np.minimum(gaps, widest)
         return cls(gti.ravel(), np.cumsum(steps))
 
     def at(self, time: ArrayLike) -> F64:
-        """Where mission times are drawn, s."""
+        """Positions of mission times on the axis, s."""
         placed: F64 = np.interp(np.asarray(time, dtype=np.float64), self.time, self.place)
         return placed
 
     @property
-    def pauses(self) -> F64:
-        """Strips without good time, shape (m - 1, 2), s as drawn."""
+    def gaps(self) -> F64:
+        """Strips of gaps, shape (m - 1, 2), s on the axis."""
         return self.place[1:-1].reshape(-1, 2)
 
 
 def light_curve_edges(source: EventList, interval: tuple[float, float] | None, per_bin: int = 6) -> F64:
-    """Bin edges in livetime, s: even ones outside the interval, inside it such that each bin has as many photons.
+    """Bin edges in live time, s: bins of equal width outside the interval, of equal counts inside.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def light_curve_edges(source: EventList, interval: tuple[float, float] | None, p
     interval : (float, float) or None
         Mission seconds; its ends are edges.
     per_bin : int
-        Photons a bin holds on average outside and, as far as frames allow, exactly inside.
+        Photons in a bin: on average outside the interval, exactly (as far as frames allow) inside.
     """
     total = source.exposure.livetime
     edges = np.linspace(0.0, total, int(np.clip(len(source) / per_bin, 8, 80)) + 1)
@@ -87,7 +87,7 @@ def light_curve_edges(source: EventList, interval: tuple[float, float] | None, p
     if stop <= start:
         return edges
     inside = source.time[(source.time >= interval[0]) & (source.time <= interval[1])]
-    # Edges halfway between photons: on a photon they would favour the narrower bin.
+    # Edges halfway between photons: on a photon they would bias the narrower bin.
     last, following = inside[per_bin - 1 : -1 : per_bin], inside[per_bin::per_bin]
     fine = source.exposure.livetime_at(0.5 * (last + following[: len(last)]))
     fine = fine[np.diff(fine, prepend=start) >= source.frame_time]
@@ -109,7 +109,7 @@ def draw_light_curve(
     label: str,
     background: float,
 ) -> tuple[F64, F64]:
-    """Draw counts, Bayesian blocks, background, pauses and the interval over good time.
+    """Draw counts, Bayesian blocks, background, gaps and the interval over good time.
 
     Parameters
     ----------
@@ -128,14 +128,14 @@ def draw_light_curve(
     Returns
     -------
     at, top : ndarray, shape (k,)
-        Upper ends of error bars and of blocks, counts/s, and where they are drawn: what a close-up has to show.
+        Upper ends of error bars and of blocks, counts/s, and their positions: what a close-up has to include.
     """
     from astropy.stats import poisson_conf_interval
 
     bins = light_curve_edges(source, interval)
     counts = np.histogram(source.exposure.livetime_at(source.time), bins)[0]
     widths = np.diff(bins) * source.live_fraction
-    # Gehrels' upper and lower limits: a bin without photons still says something.
+    # Gehrels limits: a bin without photons has an upper limit, too.
     low, high = poisson_conf_interval(counts, interval="frequentist-confidence")
     left, right = source.exposure.time_at(bins[:-1], side="right"), source.exposure.time_at(bins[1:])
     middle = axis.at(source.exposure.time_at(0.5 * (bins[1:] + bins[:-1])))
@@ -167,8 +167,8 @@ def draw_light_curve(
 def mark_times(
     place: Axes, axis: GoodTimeAxis, interval: tuple[float, float] | None, colour: str, label: str = ""
 ) -> None:
-    """Shade pauses in grey and the interval in its colour."""
-    for start, stop in axis.pauses:
+    """Shade gaps in grey and the interval in its colour."""
+    for start, stop in axis.gaps:
         place.axvspan(start, stop, color=GAP, lw=0)
     if interval:
         begin, end = axis.at(interval)
@@ -176,7 +176,7 @@ def mark_times(
 
 
 def close_up(axis: GoodTimeAxis, interval: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Drawn range around an interval too short to be seen in the whole; None where it can be."""
+    """Range to draw around an interval too short for the whole light curve; None where it is long enough."""
     if interval is None:
         return None
     start, stop = axis.at(interval)
@@ -186,7 +186,7 @@ def close_up(axis: GoodTimeAxis, interval: tuple[float, float] | None) -> tuple[
 
 
 def label_good_time(place: Axes, source: EventList, axis: GoodTimeAxis, limits: tuple[float, float] | None) -> None:
-    """Put ticks at round good times; places are good time but for the strips of pauses."""
+    """Put ticks at round good times, on an axis that also has strips for gaps."""
     from matplotlib.ticker import MaxNLocator
 
     scale, unit = (1e3, "ks") if source.exposure.livetime >= 2e3 else (1.0, "s")
@@ -195,7 +195,7 @@ def label_good_time(place: Axes, source: EventList, axis: GoodTimeAxis, limits: 
     ticks = [value for value in MaxNLocator(6).tick_values(first, last) if first <= value <= last]
     place.set_xticks(axis.at(source.exposure.time_at(np.array(ticks) * scale)), [f"{value:.10g}" for value in ticks])
     place.set_xlim(begin, end)
-    strips = ", pauses grey" if len(axis.pauses) else ""
+    strips = ", gaps grey" if len(axis.gaps) else ""
     reference = source.identity.time_reference
     since = f" since {reference.utc(float(axis.time[0]), 0)[:-1].replace('T', ' ')} UTC" if reference else ""
     place.set_xlabel(f"good time ({unit})" + (", around the interval" if limits else since + strips), color=INK)

@@ -1,59 +1,70 @@
-"""Evidence as lines of label and value, under headings: what the plot sheet and the terminal show alike."""
+"""Evidence as lines of label and value under headings, the same on the plot sheet and in the terminal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .formatting import UNKNOWN, length, measured, one_in, per_day, percent
+from xherald.photons.probabilities import (
+    UNKNOWN,
+    format_count_per_1000,
+    format_percent,
+    format_probability,
+    format_rate_hz,
+)
+
+from .formatting import format_length, format_measurement
 from .history_rendering import history_rows
 
 if TYPE_CHECKING:
-    from .evidence import Evidence
+    from xherald.detector.results.row_types import Evidence
 
-__all__ = ["Line", "lines_of"]
+__all__ = ["Line", "format_evidence"]
 
+MIN_CLASS_PROBABILITY: Final = 0.005
+"""Classes less probable than this are left out: they would read 0 %."""
 
-LEAST_TOLD: Final = 0.005
-"""Class probabilities below this are left out: they would read 0 %."""
+MAX_CLASSES: Final = 3
+MAX_SIMILAR: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line: what is told and its value; a heading has no value."""
+    """A label and its value; a heading has no value."""
 
     label: str
     value: str = ""
 
 
-def lines_of(evidence: Evidence) -> list[Line]:
-    """All of a candidate's evidence but its flags."""
+def format_evidence(evidence: Evidence) -> list[Line]:
+    """All of a candidate's evidence except its flags and vetoes."""
     return [
-        *_when(evidence),
-        *_how_much(evidence),
-        *_spectrum(evidence),
-        *_verdict(evidence),
-        *_likeness(evidence),
-        *_history(evidence),
-        *_versions(evidence),
+        *_time_lines(evidence),
+        *_count_lines(evidence),
+        *_hardness_lines(evidence),
+        *_significance_lines(evidence),
+        *_similarity_lines(evidence),
+        *_history_lines(evidence),
+        *_version_lines(evidence),
     ]
 
 
-def _when(evidence: Evidence) -> list[Line]:
-    interval = evidence["interval"]
-    lines = [Line("When")]
-    if interval is None:
-        return [*lines, Line("interval", UNKNOWN)]
-    start, stop = interval["start_utc"], interval["stop_utc"]
+def _time_lines(evidence: Evidence) -> list[Line]:
+    lines = [Line("Time")]
+    start, stop = evidence["interval_start_s"], evidence["interval_stop_s"]
     if start is None or stop is None:
-        lines += [Line("from", f"{interval['start_s']:.3f} s"), Line("to", f"{interval['stop_s']:.3f} s")]
+        return [*lines, Line("interval", UNKNOWN)]
+    start_utc, stop_utc = evidence["interval_start_utc"], evidence["interval_stop_utc"]
+    if start_utc is None or stop_utc is None:
+        lines += [Line("start", f"{start:.3f} s"), Line("stop", f"{stop:.3f} s")]
     else:
-        lines += [Line("from (UTC)", _date(start)), Line("to (UTC)", _date(stop))]
-    good = interval["livetime_s"]
-    lines.append(Line("length", length(interval["duration_s"]) + (f", good {length(good)}" if good else "")))
-    t90 = evidence["t90"]
+        lines += [Line("start (UTC)", _date(start_utc)), Line("stop (UTC)", _date(stop_utc))]
+    livetime = evidence["interval_livetime_s"]
+    exposure = f", exposure {format_length(livetime)}" if livetime else ""
+    lines.append(Line("duration", format_length(stop - start) + exposure))
     if evidence["kind"] == "flare":
-        lines.append(Line("T90", measured(t90["seconds"], "s") if t90 else UNKNOWN))
+        t90 = format_measurement(evidence["t90_s"], evidence["t90_low_s"], evidence["t90_high_s"], "s")
+        lines.append(Line("T90", t90))
     return lines
 
 
@@ -61,101 +72,124 @@ def _date(utc: str) -> str:
     return utc.removesuffix("Z").replace("T", " ")
 
 
-def _how_much(evidence: Evidence) -> list[Line]:
-    net = "missing" if evidence["kind"] == "dip" else "fluence"
-    fluence = evidence["fluence_counts"]
-    if fluence is not None and evidence["kind"] == "dip" and fluence["low"] is not None and fluence["high"] is not None:
-        fluence = {"value": -fluence["value"], "low": -fluence["high"], "high": -fluence["low"]}
+def _count_lines(evidence: Evidence) -> list[Line]:
+    one = evidence
+    excess, low, high = one["fluence_counts"], one["fluence_counts_low"], one["fluence_counts_high"]
+    label = "excess"
+    if one["kind"] == "dip":
+        label = "deficit"
+        excess, low, high = (None if value is None else -value for value in (excess, high, low))
     lines = [
-        Line("How much"),
-        Line("counts inside", measured(evidence["counts_inside"])),
-        Line("expected", measured(evidence["expected"])),
-        Line("background inside", measured(evidence["background_inside"])),
-        Line(net, measured(fluence, "ct")),
-        Line("rate inside / outside", measured(evidence["contrast"])),
+        Line("Counts"),
+        Line(
+            "within the interval",
+            format_measurement(one["interval_counts"], one["interval_counts_low"], one["interval_counts_high"]),
+        ),
+        Line(
+            "expected if steady",
+            format_measurement(
+                one["interval_expected_counts"],
+                one["interval_expected_counts_low"],
+                one["interval_expected_counts_high"],
+            ),
+        ),
+        Line(
+            "background",
+            format_measurement(
+                one["interval_background_counts"],
+                one["interval_background_counts_low"],
+                one["interval_background_counts_high"],
+            ),
+        ),
+        Line(label, format_measurement(excess, low, high, "ct")),
+        Line("rate inside / outside", format_measurement(one["contrast"], one["contrast_low"], one["contrast_high"])),
     ]
-    peak = evidence["peak"]
-    if peak is not None:
-        seconds = peak["interval"]["livetime_s"] or peak["interval"]["duration_s"]
-        lines.append(Line(f"peak, {length(seconds)}", measured(peak["rate"], "ct/s")))
-    total = f"{evidence['counts']:,} in {evidence['livetime_s']:,.0f} s"
-    background = evidence["background_counts"]
+    seconds = one["peak_rate_livetime_s"]
+    if one["peak_rate_ct_s"] is not None and seconds is not None:
+        rate = format_measurement(one["peak_rate_ct_s"], one["peak_rate_low_ct_s"], one["peak_rate_high_ct_s"], "ct/s")
+        lines.append(Line(f"peak, {format_length(seconds)}", rate))
+    background = one["background_counts"]
     around = "background unknown" if background is None else f"background {background:.1f}"
-    return [*lines, Line("whole exposure", f"{total}, {around}")]
+    return [*lines, Line("whole exposure", f"{one['counts']:,} in {one['livetime_s']:,.0f} s, {around}")]
 
 
-def _spectrum(evidence: Evidence) -> list[Line]:
-    hardness = evidence["hardness"]
-    sigma = hardness["sigma"]
+def _hardness_lines(evidence: Evidence) -> list[Line]:
+    one = evidence
+    sigma = one["hardness_change_sigma"]
     change = UNKNOWN if sigma is None else f"{abs(sigma):.1f} σ {'harder' if sigma > 0 else 'softer'} inside"
     return [
-        Line("Spectrum"),
-        Line("hardness inside", measured(hardness["inside"], sign="+")),
-        Line("hardness outside", measured(hardness["outside"], sign="+")),
+        Line("Hardness"),
+        Line(
+            "inside",
+            format_measurement(
+                one["hardness_inside"], one["hardness_inside_low"], one["hardness_inside_high"], sign="+"
+            ),
+        ),
+        Line(
+            "outside",
+            format_measurement(
+                one["hardness_outside"], one["hardness_outside_low"], one["hardness_outside_high"], sign="+"
+            ),
+        ),
         Line("change", change),
     ]
 
 
-def _verdict(evidence: Evidence) -> list[Line]:
-    chance = evidence["false_alarm"]
-    index, odds = evidence["variability_index"], evidence["log10_odds"]
-    per_1000, far = chance["per_1000_sources"], chance["far_hz"]
+def _significance_lines(evidence: Evidence) -> list[Line]:
+    index, odds, extrapolated = evidence["variability_index"], evidence["log10_odds"], bool(evidence["extrapolated"])
+    per_1000 = evidence["expected_false_alarms_per_1000"]
     return [
-        Line("Verdict"),
-        Line("false alarm", f"{one_in(chance['probability'])} sources"),
-        Line("expected in 1,000 sources", _small(per_1000)),
-        Line("false-alarm rate", _small(far, " Hz")),
-        Line("", per_day(chance["per_day"])),
-        Line("p astrophysical", percent(evidence["p_astro"])),
+        Line("Significance"),
+        Line(
+            "false-alarm probability",
+            format_probability(evidence["false_alarm_probability"], extrapolated=extrapolated),
+        ),
+        Line("expected in 1,000 sources", format_count_per_1000(per_1000, extrapolated=extrapolated)),
+        Line("false-alarm rate", format_rate_hz(evidence["far_hz"], extrapolated=extrapolated)),
+        Line("probability of variability", format_percent(evidence["p_astro"])),
         Line("variability index", UNKNOWN if index is None else f"{index} of 10"),
-        Line("Gregory–Loredo log odds", UNKNOWN if odds is None else f"{odds:.1f}"),
+        Line("Gregory–Loredo log10 odds", UNKNOWN if odds is None else f"{odds:.1f}"),
     ]
 
 
-def _small(value: float | None, unit: str = "") -> str:
-    if value is None:
-        return UNKNOWN
-    return f"<1e-12{unit}" if value < 1e-12 else f"{value:.2g}{unit}"
-
-
-def _likeness(evidence: Evidence) -> list[Line]:
+def _similarity_lines(evidence: Evidence) -> list[Line]:
     classes = [
         Line(name.replace("_", " "), f"{part:.0%}")
         for name, part in evidence["class_probabilities"].items()
-        if part >= LEAST_TOLD
+        if part >= MIN_CLASS_PROBABILITY
     ]
-    place = evidence["place"]
-    known = [
-        Line(f"{one['kind'].replace('_', ' ')} {one['name']}", f"at {one['distance']:.3g}")
-        for one in evidence["similar_to"][:4]
+    embedding = evidence["embedding"]
+    similar = [
+        Line(f"{one['kind'].replace('_', ' ')} {one['name']}", f"{one['distance']:.3g}")
+        for one in evidence["similar_to"][:MAX_SIMILAR]
     ]
-    ordinary = place["ordinary_distance"] if place else None
-    if known and ordinary is not None:
-        known.append(Line("ordinary sources", f"at {ordinary:.3g}"))
-    if place is not None:
-        known.append(Line(f"place, {place['case']}", f"{place['x']:+.1f} {place['y']:+.1f}".replace("-", "−")))
+    ordinary = embedding["ordinary_distance"] if embedding else None
+    if similar and ordinary is not None:
+        similar.append(Line("5th ordinary source", f"{ordinary:.3g}"))
+    if embedding is not None:
+        position = f"{embedding['x']:+.1f} {embedding['y']:+.1f}".replace("-", "−")
+        similar.append(Line(f"map position, {embedding['case']}", position))
     return [
-        *([Line("Class, given that it varies"), *classes[:3]] if classes else []),
-        *([Line("Nearest known"), *known] if known else []),
+        *([Line("Class, given that it varies"), *classes[:MAX_CLASSES]] if classes else []),
+        *([Line("Distance to known transients"), *similar] if similar else []),
     ]
 
 
-def _history(evidence: Evidence) -> list[Line]:
+def _history_lines(evidence: Evidence) -> list[Line]:
     history = evidence["history"]
     if history is None:
         return []
-    return [Line("Other observations of the place"), *(Line(*row) for row in history_rows(history))]
+    return [Line("Other observations of the position"), *(Line(*row) for row in history_rows(history))]
 
 
-def _versions(evidence: Evidence) -> list[Line]:
-    versions = evidence["versions"]
-    # "name@version group": the version is a date, too long to stand beside the others.
-    name, _, rest = versions["calibration"].partition("@")
-    number, _, group = rest.partition(" ")
+def _version_lines(evidence: Evidence) -> list[Line]:
+    # "name@version group": the version is a date, too long for the same line.
+    name, _, rest = evidence["calibration"].partition("@")
+    version, _, group = rest.partition(" ")
     return [
-        Line("Made by"),
-        Line("xherald", versions["xherald"]),
+        Line("Versions"),
+        Line("xherald", evidence["xherald_version"]),
         Line("calibration", " ".join(part for part in (name, group) if part) or UNKNOWN),
-        *([Line("", number)] if number else []),
-        Line("reference", versions["reference"] or UNKNOWN),
+        *([Line("", version)] if version else []),
+        Line("reference", evidence["reference"] or UNKNOWN),
     ]

@@ -1,4 +1,4 @@
-"""Candidates found again by their id, in the store or in what a scan wrote: `find_candidate`."""
+"""Look up a candidate by its id, in the store or in the JSON Lines of a scan: `find_candidate`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from xherald.detector.results.row_types import Evidence
 from xherald.photons.errors import FileError, StoreError, UnreadableFileError
-
-from .evidence import Evidence
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.store import Store
 
 __all__ = ["candidates_in", "find_candidate"]
 
-NAMED: Final = 5
+HINT: Final = "give the .jsonl file that `xherald scan --out` wrote"
+
+MAX_NAMED: Final = 5
 """Candidates that an error names."""
 
 
@@ -27,50 +28,49 @@ def find_candidate(candidate_id: str, source: Path | Store) -> Evidence:
     ----------
     candidate_id : str
     source : Path or Store
-        The store; or JSON Lines that `xherald scan --out` (or ``--json``) wrote. Where a file was scanned more than
-        once into these, the last line counts.
+        The store, or JSON Lines that `xherald scan --out` (or ``--json``) wrote. Where the candidate occurs more than
+        once, the last line counts.
 
     Raises
     ------
     FileError
-        The rows cannot be read, are not what a scan wrote, or hold no such candidate.
+        The rows cannot be read, were not written by a scan, or lack the candidate.
     StoreError
-        The store holds no such candidate, or not its evidence.
+        The store lacks the candidate or its evidence.
     """
     if not isinstance(source, Path):
         return _evidence_in(source, candidate_id)
     found: Evidence | None = None
-    held: list[str] = []
+    ids: list[str] = []
     for evidence in candidates_in(source):
-        held.append(evidence["candidate_id"])
-        if held[-1] == candidate_id:
+        ids.append(evidence["candidate_id"])
+        if ids[-1] == candidate_id:
             found = evidence
     if found is not None:
         return found
-    if not held:
-        raise FileError(source, f"holds no candidate {candidate_id}, nor any other")
-    named = ", ".join(held[:NAMED]) + (f" and {len(held) - NAMED} more" if len(held) > NAMED else "")
-    raise FileError(source, f"holds no candidate {candidate_id}; it holds {named}")
+    if not ids:
+        raise FileError(source, f"no candidate {candidate_id} in this file, nor any other")
+    named = ", ".join(ids[:MAX_NAMED]) + (f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else "")
+    raise FileError(source, f"no candidate {candidate_id} in this file; it has {named}")
 
 
 def _evidence_in(store: Store, candidate_id: str) -> Evidence:
-    held: Any = store.candidate(candidate_id).candidate.evidence
-    if lacking := sorted(Evidence.__required_keys__ - set(held)):
+    stored: Any = store.candidate(candidate_id).candidate.evidence
+    if missing := sorted(Evidence.__required_keys__ - set(stored)):
         raise StoreError(
-            f"candidate {candidate_id}: the store holds evidence of another version: it lacks {lacking[0]}; "
-            "scan its file again"
+            f"candidate {candidate_id}: stored by another version, its evidence lacks {missing[0]}; scan its file again"
         )
-    evidence: Evidence = held
+    evidence: Evidence = stored
     return evidence
 
 
 def candidates_in(source: Path) -> Iterator[Evidence]:
-    """Evidence of every candidate of a scan's JSON Lines, in their order.
+    """Evidence of every candidate in the JSON Lines of a scan, in their order.
 
     Raises
     ------
     UnreadableFileError
-        The file cannot be read, or is not what a scan wrote.
+        The file cannot be read or was not written by a scan.
     """
     try:
         with source.open(encoding="utf-8") as stream:
@@ -82,22 +82,24 @@ def candidates_in(source: Path) -> Iterator[Evidence]:
     except OSError as fault:
         raise UnreadableFileError(source, f"cannot be read: {fault.strerror or fault}") from fault
     except UnicodeDecodeError as fault:
-        raise UnreadableFileError(source, "is no text; give the .jsonl that `xherald scan --out` wrote") from fault
+        raise UnreadableFileError(source, f"not a text file; {HINT}") from fault
 
 
 def _evidence_of(line: str, source: Path, number: int) -> Evidence | None:
-    what = "give the .jsonl that `xherald scan --out` wrote"
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as fault:
-        raise UnreadableFileError(source, f"line {number} is no JSON; {what}") from fault
+        raise UnreadableFileError(source, f"line {number} is not JSON; {HINT}") from fault
     if not isinstance(row, dict) or "evidence" not in row:
-        raise UnreadableFileError(source, f"line {number} is no row of a scan with its evidence; {what}")
+        raise UnreadableFileError(source, f"line {number} is not a row of a scan; {HINT}")
     evidence: Any = row["evidence"]
     if evidence is None:
         return None
-    if not isinstance(evidence, dict) or (lacking := sorted(Evidence.__required_keys__ - set(evidence))):
-        lack = f": it lacks {lacking[0]}" if isinstance(evidence, dict) else ""
-        raise UnreadableFileError(source, f"line {number} holds evidence of another version{lack}; scan the file again")
-    told: Evidence = evidence  # type: ignore[assignment]
-    return told
+    if not isinstance(evidence, dict):
+        raise UnreadableFileError(source, f"line {number}: evidence is not an object; {HINT}")
+    if missing := sorted(Evidence.__required_keys__ - set(evidence)):
+        raise UnreadableFileError(
+            source, f"line {number}: written by another version, evidence lacks {missing[0]}; scan the file again"
+        )
+    found: Evidence = evidence  # type: ignore[assignment]
+    return found

@@ -1,115 +1,119 @@
-"""A place's history in words: one sentence for alerts, lines of label and value for terminals."""
+"""History of a position as text: one sentence for alerts, lines of label and value for terminals and plot sheets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .formatting import UNKNOWN, length, measured
+from xherald.photons.probabilities import UNKNOWN, format_probability
+
+from .formatting import format_length, format_measurement
 
 if TYPE_CHECKING:
-    from .position_history import History, Seen
+    from xherald.detector.results.json_columns import Value68
 
-__all__ = ["format_history", "format_probability", "format_seen", "history_rows"]
+    from .position_history import History, ObservationRate
 
-SURE: Final = 1e-3
-"""Chance, trials counted, below which a rate is called another."""
+__all__ = ["format_history", "history_rows"]
 
-LEAST_CHANCE: Final = 1e-20
-"""What lies below is not told: systematic errors of the rates are larger."""
+MAX_P_OF_CHANGE: Final = 1e-3
+"""Largest p-value, trials counted, at which a rate is said to have changed."""
 
-SHOWN: Final = 6
-"""Observations that are listed in words."""
+MAX_LISTED: Final = 6
+"""Observations that are listed one by one."""
 
 KILO: Final = 1e3
 
 
 def format_history(history: History | None) -> str:
-    """One sentence on what other observations saw at the place; empty where none looked at it."""
+    """One sentence on other observations of the position; empty where there is none."""
     if history is None:
         return ""
     if not history["compared"]:
         if history["total"]:
-            return f"looked at before in {_times(history['total'])}, but not apart from a neighbour"
-        return _elsewhere_to_json(history)
-    before = _is_first_after(history)
-    chance = format_probability(history["p_after_trials"])
-    if history["mean_upper_limit"] is not None:
-        limit = f"below {history['mean_upper_limit']:.2g} counts/s (95 %)"
-        when = f"{_exposure(history['exposure_s'])}{_of_observations(history)}"
+            return f"observed before in {_observations(history['total'])}, but blended with a neighbour"
+        return _format_elsewhere(history)
+    before = _is_latest(history)
+    p_value = _format_p(history)
+    limit = history["mean_upper_limit_ct_s"]
+    if limit is not None:
+        exposure = f"{_exposure(history['exposure_s'])}{_of_observations(history)}"
         where = "before" if before else "in other observations"
-        return f"not seen {where}: {limit} in {when}; now {history['rate']['value']:.2g} counts/s, {chance}"
-    ratio = history["ratio"]
-    times = f"{measured(ratio)} times the mean of {_times(history['compared'])}{_dates(history)}, {chance}"
-    return f"{_how(history, before)}: {times}"
+        rate = history["rate_ct_s"]["value"]
+        return f"not detected {where}: < {limit:.2g} ct/s (95 %) in {exposure}; now {rate:.2g} ct/s ({p_value})"
+    mean = f"the mean of {_observations(history['compared'])}{_dates(history)}"
+    return f"{_comparison(history, before)}: {_measurement(history['ratio'])} times {mean} ({p_value})"
 
 
 def history_rows(history: History) -> list[tuple[str, str]]:
     """Lines of label and value."""
-    rows = [("this observation", measured(history["rate"], "ct/s"))]
-    if history["mean_rate"] is not None:
-        rows.append((f"mean of {_times(history['compared'])}", measured(history["mean_rate"], "ct/s")))
-    elif history["mean_upper_limit"] is not None:
-        rows.append((f"limit of {_times(history['compared'])}", f"<{history['mean_upper_limit']:.2g} ct/s (95 %)"))
+    rows = [("this observation", _measurement(history["rate_ct_s"], "ct/s"))]
+    limit = history["mean_upper_limit_ct_s"]
+    if history["mean_rate_ct_s"] is not None:
+        mean = _measurement(history["mean_rate_ct_s"], "ct/s")
+        rows.append((f"mean of {_observations(history['compared'])}", mean))
+    elif limit is not None:
+        rows.append((f"limit of {_observations(history['compared'])}", f"< {limit:.2g} ct/s (95 %)"))
     if history["ratio"] is not None:
-        rows.append(("ratio", measured(history["ratio"])))
+        rows.append(("ratio", _measurement(history["ratio"])))
     elif history["ratio_at_least"] is not None:
-        rows.append(("ratio", f">{history['ratio_at_least']:.2g} (95 %)"))
+        rows.append(("ratio", f"> {history['ratio_at_least']:.2g} (95 %)"))
     if history["p_value"] is not None:
-        rows.append(("constant rate", format_probability(history["p_after_trials"])))
-    rows += [format_seen(one) for one in history["observations"][:SHOWN]]
-    left = history["total"] - min(len(history["observations"]), SHOWN)
-    if left > 0:
-        rows.append(("and earlier ones", f"{left:,}"))
+        rows.append(("constant rate", _format_p(history)))
+    rows += [_format_observation(one) for one in history["observations"][:MAX_LISTED]]
+    hidden = history["total"] - min(len(history["observations"]), MAX_LISTED)
+    if hidden > 0:
+        rows.append(("earlier observations", f"{hidden:,}"))
     rows += [
-        (_date(one["start_utc"]) or UNKNOWN, f"{one['mission']} {one['instrument']} {one['obs_id']} has it, too")
-        for one in history["seen_elsewhere"][:SHOWN]
+        (_date(one["start_utc"]) or UNKNOWN, f"detected by {one['mission']} {one['instrument']} {one['obs_id']}")
+        for one in history["seen_elsewhere"][:MAX_LISTED]
     ]
     return rows
 
 
-def format_seen(one: Seen) -> tuple[str, str]:
-    """An observation and what it saw."""
+def _format_observation(one: ObservationRate) -> tuple[str, str]:
+    """One observation and its rate, or the limit where nothing was detected."""
     label = " ".join(part for part in (_date(one["start_utc"]), one["obs_id"]) if part) or UNKNOWN
-    if one["rate"] is not None:
-        return label, measured(one["rate"], "ct/s")
-    crowded = ", with a neighbour's" if one["crowded"] else ""
-    return label, f"<{one['upper_limit']:.2g} ct/s in {_exposure(one['exposure_s'])}{crowded}"
+    if one["rate_ct_s"] is not None:
+        return label, _measurement(one["rate_ct_s"], "ct/s")
+    blended = ", blended with a neighbour" if one["crowded"] else ""
+    return label, f"< {one['upper_limit_ct_s']:.2g} ct/s in {_exposure(one['exposure_s'])}{blended}"
 
 
-def format_probability(chance: float | None) -> str:
-    """A chance as "p 2e-9"."""
-    if chance is None:
-        return f"p {UNKNOWN}"
-    if chance < LEAST_CHANCE:
-        return f"p < {LEAST_CHANCE:.0e}"
-    return f"p {chance:.2g}" if chance >= 0.01 else f"p {chance:.0e}".replace("e-0", "e-")
+def _format_p(history: History) -> str:
+    text = format_probability(history["p_after_trials"])
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def _measurement(value: Value68 | None, unit: str = "") -> str:
+    if value is None:
+        return UNKNOWN
+    return format_measurement(value["value"], value["low"], value["high"], unit)
 
 
 def _exposure(seconds: float) -> str:
-    """A length of exposure, in ks where that is shorter."""
-    return f"{seconds / KILO:.3g} ks" if seconds >= KILO else length(seconds)
+    """Length of an exposure, in ks where it is that long."""
+    return f"{seconds / KILO:.3g} ks" if seconds >= KILO else format_length(seconds)
 
 
-def _how(history: History, before: bool) -> str:
-    ratio, chance = history["ratio"], history["p_after_trials"]
-    assert ratio is not None
+def _comparison(history: History, before: bool) -> str:
+    ratio, p_value = history["ratio"], history["p_after_trials"]
     than = "before" if before else "in other observations"
-    if chance is None or chance >= SURE:
+    if ratio is None or p_value is None or p_value >= MAX_P_OF_CHANGE:
         return f"as bright as {than}"
     word = "brighter" if ratio["value"] > 1 else "fainter"
     ever = " ever" if before and history["extreme"] is not None else ""
     return f"{word} than{ever} {than}"
 
 
-def _is_first_after(history: History) -> bool:
-    """Whether all that it is compared with was earlier."""
+def _is_latest(history: History) -> bool:
+    """Whether all observations that it is compared with were earlier."""
     now = history["start_utc"]
     starts = [one["start_utc"] for one in history["observations"] if not one["crowded"]]
     return now is not None and all(one is not None and one < now for one in starts)
 
 
 def _of_observations(history: History) -> str:
-    return _dates(history) if history["compared"] == 1 else f" of {_times(history['compared'])}{_dates(history)}"
+    return _dates(history) if history["compared"] == 1 else f" of {_observations(history['compared'])}{_dates(history)}"
 
 
 def _dates(history: History) -> str:
@@ -119,19 +123,19 @@ def _dates(history: History) -> str:
         return ""
     if history["compared"] == 1:
         return f" on {first}"
-    return f" since {first}" if _is_first_after(history) else f", {first} to {last}"
+    return f" since {first}" if _is_latest(history) else f", {first} to {last}"
 
 
-def _elsewhere_to_json(history: History) -> str:
+def _format_elsewhere(history: History) -> str:
     if not history["seen_elsewhere"]:
         return ""
     one = history["seen_elsewhere"][0]
     name = " ".join(part for part in (one["mission"], one["instrument"], one["obs_id"]) if part)
     date = _date(one["start_utc"])
-    return f"never looked at by this instrument; seen by {name}" + (f" on {date}" if date else "")
+    return f"not observed before by this instrument; detected by {name}" + (f" on {date}" if date else "")
 
 
-def _times(number: int) -> str:
+def _observations(number: int) -> str:
     return f"{number:,} observation" + ("" if number == 1 else "s")
 
 

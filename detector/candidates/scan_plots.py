@@ -1,64 +1,67 @@
-"""Plot sheets of a scanned file's sources, a PNG each (`candidates.sheet` draws them)."""
+"""Plot sheets of the sources of a scanned file, one PNG for each (`candidates.sheet` draws them)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xherald.detector.results.rows import SourceRow, significance
+from xherald.detector.results.rows import DetectionRow, significance_key
 from xherald.photons.errors import FileError
 
 if TYPE_CHECKING:
+    from xherald.detector.results.row_types import Evidence
     from xherald.detector.scan import Scan
     from xherald.detector.scoring.detections import Detections
-
-    from .evidence import Evidence
 
 __all__ = ["draw_scan", "write_sheet", "write_sheet_again"]
 
 
-def draw_scan(scan: Scan, rows: Sequence[SourceRow], folder: Path, most: int | None) -> int:
-    """Draw the sources of a scanned file into a folder and answer how many.
+def draw_scan(scan: Scan, rows: Sequence[DetectionRow], folder: Path, limit: int | None) -> int:
+    """Draw the sources of a scanned file into a folder, each in a file named after its candidate id.
 
     Parameters
     ----------
     scan : Scan
-    rows : sequence of SourceRow
+    rows : sequence of DetectionRow
         In the order of the scan's batch.
     folder : Path
-        Made if it is not there.
-    most : int or None
-        Draw at most so many candidates, the most significant; None draws every source.
+        Created if it does not exist.
+    limit : int or None
+        Draw at most this many candidates, the most significant; None draws every source.
+
+    Returns
+    -------
+    int
+        Number of files written.
 
     Raises
     ------
     FileError
         A picture cannot be written.
     """
-    from .evidence import evidence_of
+    from .evidence import make_evidence
 
     detections = scan.detections
-    chosen = sorted(range(len(rows)), key=lambda index: significance(rows[index]))
-    if most is not None:
+    chosen = sorted(range(len(rows)), key=lambda index: significance_key(rows[index]))
+    if limit is not None:
         wanted = detections.candidate.tolist()
-        chosen = [index for index in chosen if wanted[index]][:most]
+        chosen = [index for index in chosen if wanted[index]][:limit]
     folder.mkdir(parents=True, exist_ok=True)
-    for index, evidence in zip(chosen, evidence_of(detections, chosen), strict=True):
-        write_sheet(folder / _file_name(scan.photons.path, rows[index]), detections, index, evidence)
+    for index, evidence in zip(chosen, make_evidence(detections, chosen), strict=True):
+        write_sheet(folder / f"{evidence['candidate_id']}.png", detections, index, evidence)
     return len(chosen)
 
 
 def write_sheet(path: Path, detections: Detections, index: int, evidence: Evidence) -> None:
-    """Draw a source's sheet into a file.
+    """Draw the sheet of a source into a file.
 
     Parameters
     ----------
     path : Path
     detections : Detections
     index : int
-        The source's place among them.
+        Index of the source.
     evidence : Evidence
         Of that source.
 
@@ -77,9 +80,9 @@ def write_sheet(path: Path, detections: Detections, index: int, evidence: Eviden
 
 
 def write_sheet_again(path: Path, scan: Scan, evidence: Evidence) -> None:
-    """Draw the sheet that evidence written earlier is of, from a new scan of its file.
+    """Draw the sheet of a candidate that was found earlier, from a new scan of its file.
 
-    What is written on it is the earlier evidence; what is drawn are the photons of now.
+    Numbers are those of the earlier evidence, photons those of the new scan.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def write_sheet_again(path: Path, scan: Scan, evidence: Evidence) -> None:
     Raises
     ------
     FileError
-        The scan has no such detection, or other photons in it; the picture cannot be written.
+        The scan lacks the detection or has other photons in it, or the picture cannot be written.
     """
     detections = scan.detections
     wanted = tuple(evidence[name] for name in ("mission", "instrument", "obs_id", "detection_id"))
@@ -101,18 +104,14 @@ def write_sheet_again(path: Path, scan: Scan, evidence: Evidence) -> None:
     if not found:
         raise FileError(
             scan.photons.path,
-            f"has no detection {evidence['detection_id']} any more, so {evidence['candidate_id']} cannot be drawn; "
-            "give the same settings and --sources as its scan had",
+            f"detection {evidence['detection_id']} of candidate {evidence['candidate_id']} was not found again; "
+            "use the same settings and --sources as the first scan",
         )
     counts = int(scan.photons.batch.counts[found[0]])
     if counts != evidence["counts"]:
         raise FileError(
             scan.photons.path,
-            f"has {counts} photons in {evidence['detection_id']} where {evidence['candidate_id']} had "
-            f"{evidence['counts']}: it, or the settings, changed since; scan it again",
+            f"detection {evidence['detection_id']} has {counts} photons, candidate {evidence['candidate_id']} had "
+            f"{evidence['counts']}: the file or the settings changed; scan the file again",
         )
     write_sheet(path, detections, found[0], evidence)
-
-
-def _file_name(path: Path, row: SourceRow) -> str:
-    return re.sub(r"[^\w.+-]+", "_", f"{path.name.split('.')[0]}_{row['detection_id']}") + ".png"

@@ -1,8 +1,8 @@
-"""One picture that a duty scientist judges a candidate by in ten seconds: `draw_sheet`.
+"""The plot sheet of a candidate, for a decision in ten seconds: `draw_sheet`.
 
-Reading order: the headline says what it is and how often chance does that, in red what speaks against it; the light
-curve and the energies of the photons show it, whole and close up; below are hardness, images inside and outside the
-interval, and the place among known transients; at the right stands all evidence in numbers. No screen is needed.
+At the top are the kind, the false-alarm probability and the vetoes; below them the light curve and the photon energies,
+whole and close up; then hardness, images inside and outside the interval, and the position among known transients; at
+the right all measurements. No display is needed.
 """
 
 from __future__ import annotations
@@ -13,19 +13,26 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from xherald.photons import EventList
+from xherald.photons.probabilities import format_percent
 
 from .drawing import INK, MARK, PHOTONS, GoodTimeAxis, close_up, draw_light_curve, label_good_time, mark_times
-from .evidence_lines import Line, lines_of
-from .formatting import format_false_alarms, format_name, headline, length, percent, warnings
-from .sheet_panels import Image, draw_growth, draw_hardness, draw_image, draw_map
+from .evidence_lines import Line, format_evidence
+from .formatting import (
+    format_headline,
+    format_length,
+    format_position,
+    format_significance,
+    format_source_name,
+    format_warnings,
+)
+from .sheet_panels import Image, draw_growth, draw_hardness, draw_image, draw_map, get_span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+    from xherald.detector.results.row_types import Evidence
     from xherald.detector.scoring.detections import Detections
-
-    from .evidence import Evidence
 
 __all__ = ["DPI", "draw_sheet"]
 
@@ -36,11 +43,11 @@ SIZE: Final = (15.5, 9.6)
 
 ALARM: Final = "#c1121f"
 SOFT, HARD = "#d98324", "#355f9e"
-MOST_WARNINGS: Final = 6
-"""Lines of flags at the top right, and characters of one."""
+MAX_WARNING_LINES: Final = 6
 WARNING_WIDTH: Final = 72
+"""Characters of a line of flags, at the top right."""
 LINE_WIDTH: Final = 46
-"""Characters of label and value that stand beside each other at full size."""
+"""Characters of label and value that fit side by side at full size."""
 
 
 def draw_sheet(
@@ -52,9 +59,9 @@ def draw_sheet(
     ----------
     detections : Detections
     index : int
-        The source's place among them.
+        Index of the source.
     evidence : Evidence
-        Of that source (`evidence_of`).
+        Of that source, see `make_evidence`.
     figure_type : type, optional
         Class of the figure, matplotlib's `Figure` by default.
 
@@ -75,7 +82,7 @@ def draw_sheet(
     upper, lower = left.subfigures(2, 1, height_ratios=(1.72, 1.0), squeeze=False)[:, 0]
     _draw_times(upper, detections, index, evidence)
     _draw_below(lower, detections, index, evidence)
-    _draw_lines(right.subplots(), lines_of(evidence))
+    _draw_lines(right.subplots(), format_evidence(evidence))
     for place in figure.axes:
         place.tick_params(which="both", colors=INK, labelsize=8.5)
         place.spines[:].set_color(INK)
@@ -86,47 +93,48 @@ def draw_sheet(
 
 
 def _draw_headline(figure: Figure, evidence: Evidence) -> float:
-    """Write what it is, how sure that is, and what speaks against it; answers where the drawings may begin."""
+    """Write kind, significance, names and vetoes; return the height, in figure units, below which panels begin."""
     height = SIZE[1]
 
     def write(inches: float, text: str, size: float, x: float = 0.012, **style: Any) -> None:
         figure.text(x, 1.0 - inches / height, text, fontsize=size, va="top", **{"color": INK, **style})
 
     mark = {"boxstyle": "round,pad=0.35", "fc": MARK[evidence["kind"]], "ec": "none"}
-    write(0.17, headline(evidence), 14, x=0.018, weight="bold", bbox=mark)
-    write(0.62, format_false_alarms(evidence), 14, weight="bold")
-    chance = evidence["p_astro"]
-    sure = "" if chance is None else f"   ·   probability that it is real {percent(chance)}"
-    write(0.97, f"{format_name(evidence)}   ·   {_where(evidence)}{sure}", 10.5)
+    write(0.17, format_headline(evidence), 14, x=0.018, weight="bold", bbox=mark)
+    write(0.62, format_significance(evidence), 14, weight="bold")
+    p_astro = evidence["p_astro"]
+    variability = "" if p_astro is None else f"   ·   probability of variability {format_percent(p_astro)}"
+    write(0.97, f"{format_source_name(evidence)}   ·   {_describe_position(evidence)}{variability}", 10.5)
     write(0.17, evidence["candidate_id"], 13, x=0.988, ha="right", family="monospace")
-    told = [line for one in warnings(evidence) for line in wrap(f"⚑ {one}", WARNING_WIDTH, subsequent_indent="   ")]
-    if len(told) > MOST_WARNINGS:
-        told[MOST_WARNINGS - 1 :] = ["… and more"]
-    for number, one in enumerate(told):
+    lines = [
+        line for one in format_warnings(evidence) for line in wrap(f"⚑ {one}", WARNING_WIDTH, subsequent_indent="   ")
+    ]
+    if len(lines) > MAX_WARNING_LINES:
+        lines[MAX_WARNING_LINES - 1 :] = ["… and more"]
+    for number, one in enumerate(lines):
         write(0.50 + 0.19 * number, one, 9.5, x=0.988, ha="right", color=ALARM)
-    if not told:
-        write(0.50, "no flag", 9.5, x=0.988, ha="right", color="#5b7f5b")
-    return 1.0 - max(1.27, 0.50 + 0.19 * len(told) + 0.1) / height
+    if not lines:
+        write(0.50, "no flags", 9.5, x=0.988, ha="right", color="#5b7f5b")
+    return 1.0 - max(1.27, 0.50 + 0.19 * len(lines) + 0.1) / height
 
 
-def _where(evidence: Evidence) -> str:
-    place = evidence["position"]
-    if place["ra"] is None or place["dec"] is None:
+def _describe_position(evidence: Evidence) -> str:
+    position = format_position(evidence["ra_deg"], evidence["dec_deg"])
+    if not position:
         return "position unknown"
-    error = "" if place["error_arcsec"] is None else f" ±{place['error_arcsec']:.1f}″"
-    angle = "" if place["off_axis_arcmin"] is None else f", {place['off_axis_arcmin']:.1f}′ off axis"
-    return f"RA {place['ra']:.5f} Dec {place['dec']:+.5f}{error}{angle}".replace("-", "−")
+    error = "" if evidence["pos_err_arcsec"] is None else f" ±{evidence['pos_err_arcsec']:.1f}″"
+    angle = "" if evidence["off_axis_arcmin"] is None else f", {evidence['off_axis_arcmin']:.1f}′ off axis"
+    return f"{position}{error}{angle}".replace("-", "−")
 
 
 # --- light curve and energies ----------------------------------------------------------------------------------------
 
 
 def _draw_times(figure: SubFigure, detections: Detections, index: int, evidence: Evidence) -> None:
-    """Light curve over the energies of its photons, whole and, where the interval is short, close up."""
+    """Draw the light curve above the photon energies, whole and, where the interval is short, close up."""
     source, timing = detections.detection_batch.batch[index], detections.detection_batch.timing
     axis = GoodTimeAxis.of(source.exposure.gti)
-    interval = evidence["interval"]
-    span = (interval["start_s"], interval["stop_s"]) if interval else None
+    span = get_span(evidence)
     around = close_up(axis, span)
     places = figure.subplots(
         2, 2 if around else 1, height_ratios=(1.5, 1.0), width_ratios=(1.55, 1.0) if around else None, squeeze=False
@@ -158,7 +166,7 @@ def _draw_times(figure: SubFigure, detections: Detections, index: int, evidence:
 
 
 def _put_above(place: Axes, columns: int) -> None:
-    """Legend above the frame, where it hides no photon; the title's line keeps the room for it."""
+    """Put the legend above the frame, where it hides no photon, in the space of an empty title."""
     place.set_title(" ", fontsize=9)
     legend = place.legend(
         fontsize=8, ncols=columns, columnspacing=1.2, handlelength=1.4, handletextpad=0.4, loc="lower left",
@@ -168,17 +176,19 @@ def _put_above(place: Axes, columns: int) -> None:
 
 
 def _interval_label(evidence: Evidence) -> str:
-    interval = evidence["interval"]
-    if interval is None or interval["counts"] is None or interval["expected"] is None:
+    counts, expected = evidence["interval_counts"], evidence["interval_expected_counts"]
+    seconds = evidence["interval_livetime_s"]
+    if seconds is None:
+        seconds = evidence["interval_duration_s"]
+    if counts is None or expected is None or seconds is None:
         return evidence["kind"]
-    seconds = interval["duration_s"] if interval["livetime_s"] is None else interval["livetime_s"]
-    return f"{interval['counts']:.0f} counts in {length(seconds)}, {interval['expected']:.1f} expected"
+    return f"{counts:.0f} counts in {format_length(seconds)}, {expected:.1f} expected"
 
 
 def _draw_energies(
     place: Axes, source: EventList, axis: GoodTimeAxis, interval: tuple[float, float] | None, colour: str
 ) -> None:
-    """A dot a photon over good time, soft and hard told apart."""
+    """Draw one dot for each photon over good time, soft and hard ones in different colours."""
     from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
     low, high = max(source.band[0], 0.05), source.band[1]
@@ -198,29 +208,30 @@ def _draw_energies(
     place.yaxis.set_minor_formatter(NullFormatter())
 
 
-# --- below -----------------------------------------------------------------------------------------------------------
+# --- lower panels ----------------------------------------------------------------------------------------------------
 
 
 def _draw_below(figure: SubFigure, detections: Detections, index: int, evidence: Evidence) -> None:
-    """Hardness; images where there is an observation with a sky, else how counts grew; the map where there is one."""
+    """Draw hardness, images (cumulative counts without an image), and the reference's map if there is one."""
     detection_batch = detections.detection_batch
-    observation, reference, place = detection_batch.observation, detection_batch.reference, evidence["place"]
+    observation, reference = detection_batch.observation, detection_batch.reference
+    embedding = evidence["embedding"]
     seen = observation is not None and observation.projection is not None and bool(detection_batch.apertures)
-    mapped = reference is not None and place is not None and place["case"] in reference.cases
+    mapped = reference is not None and embedding is not None and embedding["case"] in reference.cases
     widths = [0.7, *((1.0, 1.0) if seen else (1.5,)), *((1.15,) if mapped else ())]
     places = list(figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0])
     draw_hardness(places.pop(0), evidence)
     if seen and observation is not None:
-        image = Image.of(observation, detection_batch.apertures[index], evidence["interval"])
+        image = Image.of(observation, detection_batch.apertures[index], get_span(evidence))
         draw_image(places.pop(0), image, evidence, inside=True)
         draw_image(places.pop(0), image, evidence, inside=False)
     else:
         draw_growth(places.pop(0), detection_batch.batch[index], evidence)
-    if mapped and reference is not None and place is not None:
-        draw_map(places.pop(0), reference, place, evidence["similar_to"])
+    if mapped and reference is not None and embedding is not None:
+        draw_map(places.pop(0), reference, embedding, evidence["similar_to"])
 
 
-# --- the evidence in numbers -----------------------------------------------------------------------------------------
+# --- measurements ----------------------------------------------------------------------------------------------------
 
 
 def _draw_lines(place: Axes, lines: list[Line]) -> None:

@@ -1,4 +1,4 @@
-"""The road from timing to verdicts: features, scorers, combined score, calibration, vetoes, in that order: `detect`."""
+"""From timing to detections: features, scorers, combined score, calibration and vetoes, in that order: `detect`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.detector.calibration.calibration import ANY, Calibration, Group, calibration_at
+from xherald.detector.calibration.calibration import ANY, Calibration, Group, cached_calibration
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64, I64
+from xherald.photons.probabilities import smallest_measured_probability
 from xherald.photons.statistics import STEADY, Timing
 from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins import PluginHost
@@ -18,8 +19,8 @@ from xherald.plugins.reference import Reference
 from xherald.plugins.scoring import DetectionBatch
 
 from .detections import Detections, VetoFlags
-from .nearest_known import neighbours_of
-from .score_columns import DIRECTIONS, detection_batch_of, in_direction, score_columns
+from .nearest_known import find_neighbours
+from .score_columns import DIRECTIONS, in_direction, make_detection_batch, score_columns
 from .veto_flags import apply_vetoes, rejected
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ __all__ = ["calibration_of", "detect", "score_batch"]
 def detect(
     files: Sequence[ExtractedSources], batch: EventBatch, timing: Timing, configuration: Configuration
 ) -> list[Detections]:
-    """Judge the sources of some files together, each file as if it were alone.
+    """Score the sources of several files together; results are those of each file alone.
 
     Parameters
     ----------
     files : sequence of ExtractedSources
         All of one instrument and band.
     batch : EventBatch
-        All their sources, in the order of the files.
+        Sources of all files, in the order of the files.
     timing : Timing
         Of the batch.
     configuration : Configuration
@@ -47,28 +48,28 @@ def detect(
     Returns
     -------
     list of Detections
-        One a file.
+        One for each file.
 
     Raises
     ------
     ArtefactError
-        The calibration cannot be used.
+        The calibration cannot be read.
     """
     return _score_batch(batch, timing, configuration, [(one.batch, one) for one in files])
 
 
 def score_batch(batch: EventBatch, timing: Timing, configuration: Configuration) -> Detections:
-    """Judge the sources of a batch that comes from no file, so that no veto sees pixels.
+    """Score a batch without files, such as simulated sources: vetoes that need an image are not raised.
 
     Parameters
     ----------
     batch : EventBatch
-        Of one instrument; sources of several together are judged by their timing alone.
+        Of one instrument; sources of several instruments are scored by timing alone.
     timing : Timing
     configuration : Configuration
     """
-    (told,) = _score_batch(batch, timing, configuration, [(batch, None)])
-    return told
+    (detections,) = _score_batch(batch, timing, configuration, [(batch, None)])
+    return detections
 
 
 def _score_batch(
@@ -77,43 +78,45 @@ def _score_batch(
     configuration: Configuration,
     parts: Sequence[tuple[EventBatch, ExtractedSources | None]],
 ) -> list[Detections]:
-    """Judge a batch that consists of parts: what goes source by source for all at once, the rest part by part."""
+    """Score a batch that consists of parts: what depends on single sources for all parts at once, the rest by part."""
     calibration = calibration_of(configuration)
     settings = configuration.settings.detection
-    group = _group_for(calibration, batch)
-    reference = _reference_for(calibration, group, batch, configuration.host)
+    group = _find_group(calibration, batch)
+    reference = _find_reference(calibration, group, batch, configuration.host)
     if reference is None:
         group = calibration.groups[ANY]
-    detection_batch = detection_batch_of(batch, timing, reference, configuration.host)
+    detection_batch = make_detection_batch(batch, timing, reference, configuration.host)
     columns = score_columns(detection_batch, configuration.host, settings.scorers)
     scores = calibration.scores(columns, len(batch))
     ranks = calibration.ranks(scores, batch.counts, group)
-    chances, probability = calibration.probabilities(ranks, columns, group)
-    direction, best = _likelier(chances)
+    by_direction, probability = calibration.probabilities(ranks, columns, group)
+    direction, best = _choose_likelier(by_direction)
     detection_batch = in_direction(detection_batch, direction)
-    # A source that was found because it burst is as significant as that was at most.
+    # A source found in time slices is at most as significant as the burst that it was found by.
     best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, batch.selection_p)) for p in (best, probability))
     classes, class_probabilities = calibration.class_probabilities(columns, direction)
-    score = _of_direction(scores, direction)
-    p_astro = _astrophysical(calibration, direction, best, batch.counts, settings.varying_per_1000)
-    neighbours = neighbours_of(detection_batch, direction, configuration.host)
+    score = _select_direction(scores, direction)
+    p_astro = _compute_p_astro(calibration, direction, best, batch.counts, settings.varying_per_1000)
+    neighbours = find_neighbours(detection_batch, direction, configuration.host)
     with np.errstate(invalid="ignore"):
         significant = probability <= settings.false_alarms_per_1000 / 1000.0
-    told: list[Detections] = []
+    floor = smallest_measured_probability(len(group.covariates))
+    out: list[Detections] = []
     stop = 0
     for own, photons in parts:
         first, stop = stop, stop + len(own)
         some = slice(first, stop)
-        theirs = _part_of(detection_batch, first, stop, own, photons)
-        vetoes = _vetoes_on(theirs, configuration)
-        told.append(
+        part = _select_part(detection_batch, first, stop, own, photons)
+        vetoes = _run_vetoes(part, configuration)
+        out.append(
             Detections(
-                detection_batch=theirs,
+                detection_batch=part,
                 columns={name: column[some] for name, column in columns.items()},
                 score=score[some],
-                chances={name: chance[some] for name, chance in chances.items()},
-                false_alarm_probability=probability[some],
-                far_hz=probability[some] * _sources_per_second(own, settings.sources_per_day),
+                direction_probabilities={name: p[some] for name, p in by_direction.items()},
+                tail_probability=probability[some],
+                probability_floor=floor,
+                far_hz=np.maximum(probability[some], floor) * _sources_per_second(own, settings.sources_per_day),
                 p_astro=p_astro[some],
                 classes=classes,
                 class_probabilities=class_probabilities[some],
@@ -124,13 +127,13 @@ def _score_batch(
                 calibration=f"{calibration.name}@{calibration.about['created_utc']} {group.name}",
             )
         )
-    return told
+    return out
 
 
-def _part_of(
+def _select_part(
     detection_batch: DetectionBatch, first: int, stop: int, batch: EventBatch, photons: ExtractedSources | None
 ) -> DetectionBatch:
-    """The subjects of one file, with all that the file tells of them."""
+    """The sources of one file, with its observation and apertures."""
     features = detection_batch.features
     return DetectionBatch(
         batch=batch,
@@ -145,7 +148,7 @@ def _part_of(
     )
 
 
-def _vetoes_on(detection_batch: DetectionBatch, configuration: Configuration) -> tuple[VetoFlags, ...]:
+def _run_vetoes(detection_batch: DetectionBatch, configuration: Configuration) -> tuple[VetoFlags, ...]:
     host, settings = configuration.host, configuration.settings.detection
     options = {
         name: host.options_for(veto, settings.vetoes.get(name, {}), f"detection.vetoes.{name}")
@@ -155,41 +158,41 @@ def _vetoes_on(detection_batch: DetectionBatch, configuration: Configuration) ->
 
 
 def calibration_of(configuration: Configuration) -> Calibration:
-    """The calibration that the settings name, or the shipped one.
+    """The calibration named in the settings, or the shipped one.
 
     Raises
     ------
     ArtefactError
     """
     folder = configuration.settings.detection.calibration
-    return calibration_at() if folder is None else calibration_at(folder)
+    return cached_calibration() if folder is None else cached_calibration(folder)
 
 
-def _group_for(calibration: Calibration, batch: EventBatch) -> Group:
-    """The group of the batch's instrument; that of any where it is of several."""
+def _find_group(calibration: Calibration, batch: EventBatch) -> Group:
+    """The calibration group of the batch's instrument; the group of any instrument if there are several."""
     groups = {(one.mission, one.instrument) for one in batch.identities}
-    found = {calibration.group_of(*one).name for one in groups}
+    found = {calibration.find_group(*one).name for one in groups}
     return calibration.groups[found.pop() if len(found) == 1 else ANY]
 
 
-def _reference_for(calibration: Calibration, group: Group, batch: EventBatch, host: PluginHost) -> Reference | None:
-    """The group's reference, if the sources' band is its own."""
+def _find_reference(calibration: Calibration, group: Group, batch: EventBatch, host: PluginHost) -> Reference | None:
+    """The group's reference, if it has the same energy band as the sources."""
     reference = calibration.reference(group, host)
     if reference is None or not (batch.band == np.array(reference.about["band_kev"])).all():
         return None
     return reference
 
 
-def _likelier(chances: Mapping[str, F64]) -> tuple[NDArray[np.int8], F64]:
-    """Direction in which a null source is least likely to come out so high, and that chance."""
-    table = np.column_stack(list(chances.values()))
+def _choose_likelier(by_direction: Mapping[str, F64]) -> tuple[NDArray[np.int8], F64]:
+    """Direction in which a null source is least likely to score as high, and that probability."""
+    table = np.column_stack(list(by_direction.values()))
     tested = ~np.isnan(table).all(axis=1)
     best = np.argmin(np.where(np.isnan(table), 2.0, table), axis=1)
     codes = np.array(list(DIRECTIONS.values()), dtype=np.int8)
     return np.where(tested, codes[best], STEADY).astype(np.int8), table[np.arange(len(table)), best]
 
 
-def _of_direction(values: Mapping[str, F64], direction: NDArray[np.int8]) -> F64:
+def _select_direction(values: Mapping[str, F64], direction: NDArray[np.int8]) -> F64:
     out = np.full(len(direction), np.nan)
     for name, code in DIRECTIONS.items():
         out = np.where(direction == code, values[name], out)
@@ -197,33 +200,33 @@ def _of_direction(values: Mapping[str, F64], direction: NDArray[np.int8]) -> F64
 
 
 def _sources_per_second(batch: EventBatch, sources_per_day: float | None) -> float:
-    """Sources that the stream brings: as configured, else as many as the file holds in the time that it spans."""
+    """Rate of sources in the stream: as configured, else the number of sources in the file over the time it spans."""
     if sources_per_day is not None:
         return sources_per_day / SECONDS_A_DAY
     first, stop = batch.gti_offsets[:-1], batch.gti_offsets[1:]
     has = np.flatnonzero(stop > first)
     if not has.size:
         return float("nan")
-    names, place = np.unique([batch.identities[i].obs_id for i in has], return_inverse=True)
+    names, index = np.unique([batch.identities[i].obs_id for i in has], return_inverse=True)
     begin, end = np.full(len(names), np.inf), np.full(len(names), -np.inf)
-    np.minimum.at(begin, place, batch.gti[first[has], 0])
-    np.maximum.at(end, place, batch.gti[stop[has] - 1, 1])
+    np.minimum.at(begin, index, batch.gti[first[has], 0])
+    np.maximum.at(end, index, batch.gti[stop[has] - 1, 1])
     return float(len(batch) / (end - begin).sum())
 
 
-def _astrophysical(
-    calibration: Calibration, direction: NDArray[np.int8], chance: F64, counts: I64, varying_per_1000: float
+def _compute_p_astro(
+    calibration: Calibration, direction: NDArray[np.int8], probability: F64, counts: I64, varying_per_1000: float
 ) -> F64:
-    """Chance that a source varies: prior odds times how much likelier its rank is among injections (Farr et al. 2015).
+    """Probability that a source varies: prior odds times the likelihood ratio of its rank (Farr et al. 2015).
 
-    The prior odds are those of a direction, half of all that vary being taken to brighten.
+    The prior odds are those of one direction: half of all variable sources are assumed to brighten.
     """
     prior = 0.5 * varying_per_1000 / 1000.0
     with np.errstate(divide="ignore"):
-        z = -np.log(chance)
-    log_odds = np.full(len(chance), np.nan)
-    for place, code in enumerate(DIRECTIONS.values()):
+        z = -np.log(probability)
+    log_odds = np.full(len(probability), np.nan)
+    for row, code in enumerate(DIRECTIONS.values()):
         own = direction == code
-        log_odds[own] = calibration.odds.at(place, z[own], counts[own]) + np.log(prior / (1.0 - prior))
-    chance_it_varies: F64 = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
-    return chance_it_varies
+        log_odds[own] = calibration.odds.at(row, z[own], counts[own]) + np.log(prior / (1.0 - prior))
+    p_astro: F64 = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
+    return p_astro

@@ -1,4 +1,4 @@
-"""What the detector says of every source of a file: `Detections`, flat arrays in the order of the batch."""
+"""Scores and calibrated probabilities of every source of a file: `Detections`, flat arrays in the batch's order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Detections", "Neighbours", "VetoFlags"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
-    """The nearest bona-fide transients of each source, in the case that tells them best.
+    """The nearest known transients of each source, in the case of the reference that separates them best.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class Neighbours:
     names : ndarray, shape (n, k), str — nearest first
     kinds : ndarray, shape (n, k), str — class of the transient where it is known, else flare, dip or other
     distances : ndarray, shape (n, k), float64 — in feature space
-    typical : ndarray, shape (n,), float64 — distance to the k-th nearest ordinary source, to hold them against
-    places : ndarray, shape (n, 2), float64 — on the reference's map
+    typical : ndarray, shape (n,), float64 — distance to the k-th nearest ordinary source, for comparison
+    places : ndarray, shape (n, 2), float64 — position on the reference's map
     """
 
     reference: str
@@ -45,13 +45,13 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VetoFlags:
-    """One veto's answer, and what it means.
+    """The result of one veto for every source.
 
     Parameters
     ----------
     name : str — of the veto
-    rejects : bool — whether a source so flagged is no candidate
-    reason : str — template over the numbers
+    rejects : bool — whether a flagged source is rejected as a candidate
+    reason : str — template, filled with the numbers of `flags`
     flags : Flags
     """
 
@@ -63,36 +63,41 @@ class VetoFlags:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """The verdict on n sources.
+    """Results of n sources.
 
     Parameters
     ----------
-    subjects : DetectionBatch
-        What was judged; its `direction` and `intervals` are those of the verdict.
+    detection_batch : DetectionBatch
+        The sources, with the direction and interval in which each is most significant.
     columns : mapping of str to ndarray, shape (n,)
-        What the scorers said, by name.
+        Columns of the scorers, by name.
     score : ndarray, shape (n,) — combined score in the source's direction; NaN where it was not tested
-    chances : mapping of str to ndarray, shape (n,)
-        By direction, the chance that a null source like it comes out so high in that direction; NaN where untested.
-    false_alarm_probability : ndarray, shape (n,)
-        Chance that a source like it (photons, livetime, gaps, background, instrument) that does not vary comes out so
-        high, in either direction; NaN where it was not tested.
-    far_hz : ndarray, shape (n,) — rate of such false alarms in the stream that the file is of; NaN where unknown
-    p_astro : ndarray, shape (n,) — chance that it varies, given how often sources do
+    direction_probabilities : mapping of str to ndarray, shape (n,)
+        By direction, the probability that a matched null source scores as high in that direction; NaN where untested.
+    tail_probability : ndarray, shape (n,)
+        Probability that a comparable steady source (photons, live time, gaps, background, instrument) scores as high,
+        in either direction; NaN where untested. Beyond the null sources it follows an exponential tail: it serves
+        decisions and ordering, `false_alarm_probability` is what is stated.
+    probability_floor : float
+        Smallest probability that the calibration measured for this instrument.
+    far_hz : ndarray, shape (n,)
+        Rate of false alarms at `false_alarm_probability` in the stream of files, Hz; NaN where unknown.
+    p_astro : ndarray, shape (n,) — probability that the source varies, prior odds included
     classes : tuple of str, length c
-    class_probabilities : ndarray, shape (n, c) — of each class, given that it varies; rows add to 1, NaN if untested
+    class_probabilities : ndarray, shape (n, c) — given that the source varies; rows add to 1, NaN if untested
     neighbours : Neighbours or None — None without a reference of the instrument
     vetoes : tuple of VetoFlags
-    significant : ndarray, shape (n,), bool — false-alarm probability at or below the threshold
-    candidate : ndarray, shape (n,), bool — significant, and no flag that rejects
-    calibration : str — which calibration it was, as ``name@version group``
+    significant : ndarray, shape (n,), bool — tail probability at or below the threshold
+    candidate : ndarray, shape (n,), bool — significant, and rejected by no veto
+    calibration : str — name, version and group of the calibration, as ``name@version group``
     """
 
     detection_batch: DetectionBatch
     columns: Mapping[str, F64]
     score: F64
-    chances: Mapping[str, F64]
-    false_alarm_probability: F64
+    direction_probabilities: Mapping[str, F64]
+    tail_probability: F64
+    probability_floor: float
     far_hz: F64
     p_astro: F64
     classes: tuple[str, ...]
@@ -105,3 +110,19 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.detection_batch)
+
+    @property
+    def false_alarm_probability(self) -> F64:
+        """Probability that a comparable steady source scores as high, at least `probability_floor`, shape (n,)."""
+        return np.maximum(self.tail_probability, self.probability_floor)
+
+    @property
+    def extrapolated(self) -> NDArray[np.bool_]:
+        """Whether `false_alarm_probability` is only an upper limit, since nothing smaller was measured, shape (n,)."""
+        return np.nan_to_num(self.tail_probability, nan=1.0) < self.probability_floor
+
+    @property
+    def ranking_statistic(self) -> F64:
+        """−log10 of `tail_probability`, which orders sources beyond the floor, shape (n,)."""
+        ranking: F64 = -np.log10(np.maximum(self.tail_probability, np.finfo(np.float64).tiny))
+        return ranking

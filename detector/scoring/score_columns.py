@@ -1,4 +1,4 @@
-"""From photons and timing to columns: what a source would rather be, its features, and what every scorer says of it."""
+"""From photons and timing to score columns: direction and interval of each source, features, scorers' results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.detector.plugin_support.plugin_guard import guarded
-from xherald.detector.references.case_pipeline import case_of, represent
+from xherald.detector.references.case_pipeline import make_case, represent
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F32, F64
 from xherald.photons.errors import PluginDefectError
@@ -18,24 +18,31 @@ from xherald.photons.statistics import DIP, FLARE, STEADY, Intervals, Timing
 from xherald.plugins import DetectionBatch, PluginHost
 from xherald.plugins.reference import Reference
 
-__all__ = ["COVARIATES", "choose_direction", "covariates_of", "detection_batch_of", "gap_fraction", "score_columns"]
+__all__ = [
+    "COVARIATES",
+    "choose_direction",
+    "compute_covariates",
+    "gap_fraction",
+    "make_detection_batch",
+    "score_columns",
+]
 
 
 COVARIATES = ("log10_counts", "background_share", "gap_fraction", "log10_livetime")
-"""What null sources are matched in, besides the instrument."""
+"""Quantities, besides the instrument, in which null sources are matched to a source."""
 
 
-def detection_batch_of(
+def make_detection_batch(
     batch: EventBatch, timing: Timing, reference: Reference | None, host: PluginHost
 ) -> DetectionBatch:
-    """Sources as scorers get them, in the direction that the timing tests favour.
+    """Prepare sources for the scorers, in the direction that the timing tests favour.
 
     Parameters
     ----------
     batch : EventBatch
     timing : Timing
     reference : Reference, optional
-        Of the sources' own instrument.
+        Of the sources' instrument.
     host : PluginHost
     """
     direction, intervals = choose_direction(timing)
@@ -50,16 +57,16 @@ def detection_batch_of(
 
 
 def choose_direction(timing: Timing, direction: NDArray[np.int8] | None = None) -> tuple[NDArray[np.int8], Intervals]:
-    """Direction of each source, and what the surest test of that direction points at.
+    """Direction of each source, and the interval of the most significant test of that direction.
 
     Parameters
     ----------
     timing : Timing
     direction : ndarray, shape (n,), int8, optional
-        If not given, that of the surest test that looks for either.
+        If not given, that of the most significant test for flares or dips.
     """
     p = np.column_stack([np.where(np.isnan(test.p), 2.0, test.p) for test in timing.tests])
-    looks = np.array([test.looks_for for test in timing.tests])
+    looks = np.array([test.target_kind for test in timing.tests])
     p[:, looks == STEADY] = 3.0
     if direction is not None:
         p = np.where((looks[None, :] == direction[:, None]), p, 3.0)
@@ -76,10 +83,10 @@ def choose_direction(timing: Timing, direction: NDArray[np.int8] | None = None) 
 
 
 def _features(batch: EventBatch, timing: Timing, reference: Reference, host: PluginHost) -> dict[str, F32]:
-    """Features of every case of the reference; one whose plugins break is left out, and written down at the host."""
+    """Features of every case of the reference; cases with a failing plugin are left out, the host notes why."""
     features = {}
     for name, kept in reference.cases.items():
-        case = case_of(name, kept.settings, host)
+        case = make_case(name, kept.settings, host)
         try:
             with guarded(host, "representations", case.representation or case.extractor, f"representing for {name}"):
                 sample = represent(batch, case, timing)
@@ -93,26 +100,29 @@ def _features(batch: EventBatch, timing: Timing, reference: Reference, host: Plu
 def score_columns(
     detection_batch: DetectionBatch, host: PluginHost, settings: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, F64]:
-    """What every scorer says, and the covariates.
+    """Columns of every scorer, and the covariates.
 
-    A scorer that breaks is written down at the host, and the others go on: what it would have said counts as missing.
+    If a scorer fails, the host notes the failure, its columns are missing, and the other scorers continue.
 
     Parameters
     ----------
-    subjects : DetectionBatch
+    detection_batch : DetectionBatch
     host : PluginHost
-        Told of failures (`PluginHost.note_failure`).
+        Notes failures (`PluginHost.note_failure`).
     settings : mapping of str to mapping, optional
         Options of scorers by name.
     """
-    columns = covariates_of(detection_batch.batch)
+    columns = compute_covariates(detection_batch.batch)
     where = detection_batch.batch.identities[0].source_path if len(detection_batch) else "no sources"
     for name, scorer in host.scorers.items():
         options = host.options_for(scorer, (settings or {}).get(name, {}), f"detection.scorers.{name}")
-        # A scorer may be foreign code: whatever it raises must name it and must not cost the others their say.
+        # A scorer may be third-party code: any error must name it and must not stop the others.
         try:
-            said = scorer.score(detection_batch, options)
-            own = {column: _column(values, column, columns, len(detection_batch)) for column, values in said.items()}
+            scores = scorer.score(detection_batch, options)
+            own = {
+                column: _check_column(values, column, columns, len(detection_batch))
+                for column, values in scores.items()
+            }
         except Exception as fault:
             host.note_failure("scorers", scorer, f"scoring {where}", fault)
             continue
@@ -120,18 +130,18 @@ def score_columns(
     return columns
 
 
-def _column(values: object, name: str, taken: Mapping[str, F64], n: int) -> F64:
-    """Hold a column to the contract of `Scorer.score`."""
+def _check_column(values: object, name: str, taken: Mapping[str, F64], n: int) -> F64:
+    """Check a column against the contract of `Scorer.score`."""
     if name in taken:
-        raise ValueError(f"column {name!r} is another's")
+        raise ValueError(f"column {name!r} is already given by another scorer")
     column = np.asarray(values, dtype=np.float64)
     if column.shape != (n,):
-        raise ValueError(f"column {name!r} has shape {column.shape}, not one number a source")
+        raise ValueError(f"column {name!r} has shape {column.shape}; expected one number per source")
     return column
 
 
-def covariates_of(batch: EventBatch) -> dict[str, F64]:
-    """What a null source must have in common with a source, shape (n,) each."""
+def compute_covariates(batch: EventBatch) -> dict[str, F64]:
+    """Quantities in which null sources are matched to each source, shape (n,) each."""
     counts = np.maximum(batch.counts, 1)
     return {
         "log10_counts": np.log10(counts),
@@ -142,10 +152,10 @@ def covariates_of(batch: EventBatch) -> dict[str, F64]:
 
 
 def gap_fraction(batch: EventBatch) -> F64:
-    """Part of the time from the first good moment to the last that is not good, shape (n,)."""
+    """Fraction of the time between the start of the first and the end of the last GTI that is not good, shape (n,)."""
     if not len(batch):
         return np.empty(0)
-    # A sum of its own, not a difference of running sums, gives a source the same number whatever batch it is in.
+    # Summing each source by itself, instead of a difference of running sums, makes the result independent of the batch.
     first, last = batch.gti_offsets[:-1], batch.gti_offsets[1:] - 1
     good = np.add.reduceat(np.diff(batch.gti, axis=1).ravel(), first)
     span = batch.gti[last, 1] - batch.gti[first, 0]
@@ -154,7 +164,7 @@ def gap_fraction(batch: EventBatch) -> F64:
 
 
 def in_direction(detection_batch: DetectionBatch, direction: NDArray[np.int8]) -> DetectionBatch:
-    """The same sources in other directions, with the intervals of these."""
+    """The same sources in other directions, with the intervals of those directions."""
     _, intervals = choose_direction(
         detection_batch.timing, np.where(direction == STEADY, detection_batch.direction, direction)
     )
@@ -162,4 +172,4 @@ def in_direction(detection_batch: DetectionBatch, direction: NDArray[np.int8]) -
 
 
 DIRECTIONS = {"flare": FLARE, "dip": DIP}
-"""By name, in the order of the models."""
+"""Codes by name, in the order of the models."""

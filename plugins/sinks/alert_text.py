@@ -1,20 +1,24 @@
-"""An alert in words, for people: what standard output, mail and chat show."""
+"""An alert as text for people, in terminals, mail and chat."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from xherald.photons.times import SECONDS_A_DAY
+from xherald.photons.probabilities import (
+    format_count_per_1000,
+    format_count_rate,
+    format_percent,
+    format_probability,
+    format_rate,
+)
 from xherald.plugins.alerts import Alert, Facts
 
 __all__ = ["label", "lines", "subject", "text"]
 
-AGES_S: Final = 1e4 * 365.25 * SECONDS_A_DAY
-"""Beyond ten thousand years nobody needs to be told how long."""
+MAX_CLASSES = 3
+MAX_SIMILAR = 3
 
 
 def label(alert: Alert) -> str:
-    """What stands before a headline: TEST, INJECTION, RETRACTED, UPDATE; empty for a first alert of the sky."""
+    """Label in front of a headline: TEST, INJECTION, RETRACTED, UPDATE; empty for a first alert of a real source."""
     words = []
     if alert.alert_tense in ("test", "injection"):
         words.append(alert.alert_tense.upper())
@@ -26,17 +30,18 @@ def label(alert: Alert) -> str:
 
 
 def subject(alert: Alert) -> str:
-    """The headline with its label, one line."""
+    """The headline with its label, on one line."""
     before = label(alert)
     return " ".join(f"[{before}] {alert.headline}".split() if before else alert.headline.split())
 
 
 def lines(alert: Alert) -> list[tuple[str, str]]:
-    """What is known, as names and values; of a digest, its members."""
+    """Names and values of all facts known; ids and headlines of the members of a digest."""
     if alert.members:
         return [(one.candidate_id, subject(one)) for one in alert.members]
     facts = alert.facts
-    told = [
+    extrapolated = bool(facts.extrapolated)
+    rows = [
         ("reason", alert.reason),
         ("candidate", alert.candidate_id),
         ("alert", alert.id),
@@ -46,74 +51,74 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
             " ".join(part for part in (facts.mission, facts.instrument, facts.obs_id, facts.detection_id) if part),
         ),
         ("position", _position(facts)),
-        ("when", _when(facts)),
-        ("good time in it", "" if facts.duration_s is None else f"{facts.duration_s:.4g} s"),
+        ("interval", _interval(facts)),
+        ("exposure within the interval", _seconds(facts.interval_livetime_s)),
         ("T90", _t90(facts)),
-        ("net rate", _rate(facts)),
-        ("signal to noise", "" if facts.rate_snr is None else f"{facts.rate_snr:.1f}"),
-        ("false-alarm rate", _far(facts)),
-        ("false alarms", "" if facts.false_alarms_per_1000 is None else f"{facts.false_alarms_per_1000:.2g} per 1,000"),
-        ("varies", "" if facts.p_astro is None else f"with a chance of {_percent(facts.p_astro)}"),
+        ("rate", _rate(facts)),
+        ("signal to noise", "" if facts.signal_to_noise is None else f"{facts.signal_to_noise:.1f}"),
+        ("false-alarm probability", _false_alarm_probability(facts)),
+        ("expected false alarms", _expected_false_alarms(facts)),
+        ("false-alarm rate", "" if facts.far_hz is None else format_rate(facts.far_hz, extrapolated=extrapolated)),
+        ("probability of variability", "" if facts.p_astro is None else format_percent(facts.p_astro)),
         (
             "most like",
             ", ".join(
-                f"{name.replace('_', ' ')} {_percent(chance)}" for name, chance in list(facts.classes.items())[:3]
+                f"{name.replace('_', ' ')} {format_percent(probability)}"
+                for name, probability in list(facts.class_probabilities.items())[:MAX_CLASSES]
             ),
         ),
-        ("similar to", ", ".join(facts.similar_to[:3])),
-        ("history", facts.history),
-        ("flags", ", ".join(facts.flags)),
+        ("similar to", ", ".join(facts.similar_to[:MAX_SIMILAR])),
+        ("history", facts.history_summary),
+        ("flags", ", ".join((*facts.flags, *facts.vetoes))),
     ]
-    return [(name, value) for name, value in told if value]
+    return [(name, value) for name, value in rows if value]
 
 
 def text(alert: Alert) -> str:
-    """Headline and all that is known, as plain text."""
-    told = lines(alert)
-    width = max((len(name) for name, _ in told), default=0)
-    return "\n".join([subject(alert), *(f"  {name:<{width}}  {value}" for name, value in told)])
+    """Headline and all facts as plain text."""
+    rows = lines(alert)
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join([subject(alert), *(f"  {name:<{width}}  {value}" for name, value in rows)])
 
 
 def _position(facts: Facts) -> str:
-    if facts.ra is None or facts.dec is None:
+    if facts.ra_deg is None or facts.dec_deg is None:
         return "unknown"
-    error = "" if facts.error_deg is None else f", within {facts.error_deg * 3600:.2g} arcsec (68 %)"
-    return f"RA {facts.ra:.5f} Dec {facts.dec:+.5f} (ICRS){error}"
+    error = "" if facts.pos_err_arcsec is None else f", error {facts.pos_err_arcsec:.2g} arcsec (68 %)"
+    return f"RA {facts.ra_deg:.5f} Dec {facts.dec_deg:+.5f} (ICRS){error}"
 
 
-def _when(facts: Facts) -> str:
-    return "" if facts.start_utc is None else f"{facts.start_utc} to {facts.stop_utc}"
+def _interval(facts: Facts) -> str:
+    return "" if facts.interval_start_utc is None else f"{facts.interval_start_utc} to {facts.interval_stop_utc}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.4g} s"
 
 
 def _t90(facts: Facts) -> str:
     if facts.t90_s is None:
         return ""
-    limits = (
-        ""
-        if facts.t90_low_s is None or facts.t90_high_s is None
-        else f"{facts.t90_low_s:.3g} to {facts.t90_high_s:.3g}"
-    )
-    return f"{facts.t90_s:.3g} s" + (f" ({limits})" if limits else "")
+    if facts.t90_low_s is None or facts.t90_high_s is None:
+        return f"{facts.t90_s:.3g} s"
+    return f"{facts.t90_s:.3g} s ({facts.t90_low_s:.3g} to {facts.t90_high_s:.3g} s)"
 
 
 def _rate(facts: Facts) -> str:
-    if facts.net_count_rate is None:
+    if facts.interval_net_rate_ct_s is None:
         return ""
-    band = "" if facts.band_kev is None else f" in {facts.band_kev[0]:g} to {facts.band_kev[1]:g} keV"
-    level = "" if facts.background_count_rate is None else f" over {facts.background_count_rate:.3g}"
-    return f"{facts.net_count_rate:.3g} counts/s{level}{band}"
+    band = "" if facts.band_kev is None else f", {facts.band_kev[0]:g} to {facts.band_kev[1]:g} keV"
+    return f"{format_count_rate(facts.interval_net_rate_ct_s, facts.interval_expected_rate_ct_s)}{band}"
 
 
-def _far(facts: Facts) -> str:
-    if facts.far_hz is None:
+def _expected_false_alarms(facts: Facts) -> str:
+    per_1000 = facts.expected_false_alarms_per_1000
+    if per_1000 is None:
         return ""
-    told = f"{facts.far_hz:.2g} Hz"
-    if facts.far_hz * SECONDS_A_DAY > 1 or facts.far_hz * AGES_S < 1:
-        return told
-    days = 1 / (facts.far_hz * SECONDS_A_DAY)
-    often = f"{days:.2g} days" if days < 100 else f"{days:.0f} days" if days < 730 else f"{days / 365.25:.2g} years"
-    return f"{told} (one in {often})"
+    return f"{format_count_per_1000(per_1000, extrapolated=bool(facts.extrapolated))} per 1,000 sources"
 
 
-def _percent(chance: float) -> str:
-    return f"{min(chance, 0.999):.1%}" if chance < 0.9995 else "> 99.9%"
+def _false_alarm_probability(facts: Facts) -> str:
+    if facts.false_alarm_probability is None:
+        return ""
+    return f"{format_probability(facts.false_alarm_probability, extrapolated=bool(facts.extrapolated))} per source"

@@ -12,26 +12,28 @@ from .alert_text import subject
 __all__ = ["CONTAINMENT", "gcn_notice"]
 
 CONTAINMENT: Final = 0.68
-"""Probability that the error circle holds the source."""
+"""Probability that the source lies within the error circle."""
+
+ARCSEC_PER_DEGREE: Final = 3600.0
 
 
 def gcn_notice(alert: Alert, schema: str | None = None) -> dict[str, Any]:
-    """A notice in the core schemas' fields; what is not known is left out.
+    """Make a notice with the fields of the core schemas; unknown values are left out.
 
-    Counts beyond what the rest of the exposure predicts are net counts, what it predicts is background: a transient's
-    own steady emission is what it stands out from. Rates are over `rate_duration`, good time. A hardness as xherald
-    measures it is no ratio of fluxes, so ``hardness_ratio`` is left out, and so is what only a spectral fit tells.
+    Counts in excess of those expected are net counts, the expected ones background, which includes the source's own
+    steady emission. Rates are averages over `rate_duration`, live time. ``hardness_ratio`` is left out, since xherald
+    does not measure a ratio of fluxes, and so is everything that needs a spectral fit.
 
     Parameters
     ----------
     alert : Alert
     schema : str, optional
-        Address of the schema that the topic promises, for ``$schema``.
+        URL of the topic's schema, for ``$schema``.
 
     Returns
     -------
     dict
-        In JSON's types. ``alert_id`` beside the schemas' own fields is the same for all tries.
+        In JSON's types. ``alert_id``, not a field of the schemas, is the same for all attempts.
     """
     notice: dict[str, Any] = {
         "$schema": schema,
@@ -44,15 +46,17 @@ def gcn_notice(alert: Alert, schema: str | None = None) -> dict[str, Any]:
         "messenger": "EM",
         **_reporter(alert.facts),
         **_time(alert.facts),
-        **_place(alert.facts),
+        **_position(alert.facts),
         **_statistics(alert.facts),
-        "additional_info": ". ".join(part for part in (subject(alert), alert.facts.history, alert.reason) if part),
+        "additional_info": ". ".join(
+            part for part in (subject(alert), alert.facts.history_summary, alert.reason) if part
+        ),
     }
     if alert.members:
-        # The schemas know no digest: it is a notice of several ids that says in words what each of them is.
-        told = [f"{one.candidate_id}: {subject(one)}" for one in alert.members]
+        # The schemas have no digest: it is a notice of several ids, described in its text.
+        members = [f"{one.candidate_id}: {subject(one)}" for one in alert.members]
         notice |= {"alert_type": None, "record_number": None, "id": [one.candidate_id for one in alert.members]}
-        notice["additional_info"] = "\n".join([subject(alert), *told])
+        notice["additional_info"] = "\n".join([subject(alert), *members])
     return {key: value for key, value in notice.items() if value not in (None, "", [""])}
 
 
@@ -71,20 +75,26 @@ def _time(facts: Facts) -> Mapping[str, Any]:
     if facts.t90_s is not None and facts.t90_low_s is not None and facts.t90_high_s is not None:
         limits = [facts.t90_s - facts.t90_low_s, facts.t90_high_s - facts.t90_s]
     return {
-        "trigger_time": facts.start_utc,
-        "observation_livetime": facts.observation_livetime_s,
+        "trigger_time": facts.interval_start_utc,
+        "observation_livetime": facts.livetime_s,
         "t90": facts.t90_s,
         "t90_error": limits,
     }
 
 
-def _place(facts: Facts) -> Mapping[str, Any]:
-    if facts.ra is None or facts.dec is None:
+def _position(facts: Facts) -> Mapping[str, Any]:
+    if facts.ra_deg is None or facts.dec_deg is None:
         return {}
-    if facts.error_deg is None:
-        return {"ra": facts.ra, "dec": facts.dec}
-    circle = {"ra_dec_error": facts.error_deg, "containment_probability": CONTAINMENT, "systematic_included": True}
-    return {"ra": facts.ra, "dec": facts.dec, **circle}
+    position = {"ra": facts.ra_deg, "dec": facts.dec_deg}
+    if facts.pos_err_arcsec is None:
+        return position
+    error_deg = facts.pos_err_arcsec / ARCSEC_PER_DEGREE
+    return {
+        **position,
+        "ra_dec_error": error_deg,
+        "containment_probability": CONTAINMENT,
+        "systematic_included": True,
+    }
 
 
 def _statistics(facts: Facts) -> Mapping[str, Any]:
@@ -92,10 +102,10 @@ def _statistics(facts: Facts) -> Mapping[str, Any]:
         "far": facts.far_hz,
         "p_astro": facts.p_astro,
         "trigger_type": "rate" if facts.kind else None,
-        "net_count_rate": facts.net_count_rate,
-        "background_count_rate": facts.background_count_rate,
-        "rate_snr": facts.rate_snr,
-        "rate_duration": facts.duration_s,
+        "net_count_rate": facts.interval_net_rate_ct_s,
+        "background_count_rate": facts.interval_expected_rate_ct_s,
+        "rate_snr": facts.signal_to_noise,
+        "rate_duration": facts.interval_livetime_s,
         "rate_energy_range": None if facts.band_kev is None else list(facts.band_kev),
-        "classification": dict(facts.classes) or None,
+        "classification": dict(facts.class_probabilities) or None,
     }

@@ -18,53 +18,59 @@ __all__ = ["ivorn", "voevent"]
 
 NAMESPACE: Final = "http://www.ivoa.net/xml/VOEvent/v2.0"
 COORDINATES: Final = "UTC-ICRS-TOPO"
-"""Times are those at the spacecraft."""
+"""Times are at the spacecraft."""
 
 UNPRINTABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Signs that XML 1.0 has no place for."""
+"""Characters that XML 1.0 does not allow."""
+
+ARCSEC_PER_DEGREE: Final = 3600.0
 
 CITED: Final = {"update": "supersedes", "retraction": "retraction"}
 
 PARAMETERS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "kind": ("string", "", "meta.code.class"),
-    "instrument": ("string", "", "instr"),
-    "obs_id": ("string", "", "obs.id"),
-    "detection_id": ("string", "", "meta.id"),
-    "duration_s": ("float", "s", "time.duration"),
-    "net_count_rate": ("float", "ct/s", "phot.count;arith.rate;em.X-ray"),
-    "background_count_rate": ("float", "ct/s", "phot.count;arith.rate;em.X-ray"),
-    "rate_snr": ("float", "", "stat.snr"),
+    "kind": ("string", "", "meta.code.class;src.var"),
+    "instrument": ("string", "", "meta.id;instr"),
+    "obs_id": ("string", "", "meta.id;obs"),
+    "detection_id": ("string", "", "meta.id;src"),
+    "interval_livetime_s": ("float", "s", "time.duration;obs.exposure"),
+    "interval_net_rate_ct_s": ("float", "ct / s", "arith.rate;phot.count"),
+    "interval_expected_rate_ct_s": ("float", "ct / s", "arith.rate;phot.count;stat.mean"),
+    "signal_to_noise": ("float", "", "stat.snr"),
     "t90_s": ("float", "s", "time.duration"),
     "t90_low_s": ("float", "s", "time.duration;stat.min"),
     "t90_high_s": ("float", "s", "time.duration;stat.max"),
-    "observation_livetime_s": ("float", "s", "time.duration;obs.exposure"),
-    "far_hz": ("float", "Hz", "arith.rate;stat.falsealarm"),
-    "false_alarms_per_1000": ("float", "", "stat.falsealarm"),
-    "p_astro": ("float", "", "stat.probability"),
+    "livetime_s": ("float", "s", "time.duration;obs.exposure"),
+    "false_alarm_probability": ("float", "", "stat.probability"),
+    "extrapolated": ("string", "", "meta.code.qual"),
+    "ranking_statistic": ("float", "", "stat.value"),
+    "expected_false_alarms_per_1000": ("float", "", "meta.number;stat.mean"),
+    "far_hz": ("float", "Hz", "arith.rate;stat.mean"),
+    "p_astro": ("float", "", "stat.probability;src.var"),
+    "likely_class": ("string", "", "src.class"),
 }
-"""Facts that become Params: type, unit, UCD."""
+"""Facts that become Params: type, unit, UCD, as in the schema of results."""
 
 
 def ivorn(stream: str, alert_id: str) -> str:
-    """Name of a packet: the stream's, then what is its own."""
+    """Identifier of a packet: that of the stream, then the alert's id."""
     return f"{stream}#{quote(alert_id, safe='-._~+')}"
 
 
 def voevent(alert: Alert, stream: str, author: Mapping[str, str]) -> bytes:
-    """The packet, UTF-8.
+    """Make the packet, encoded in UTF-8.
 
     Parameters
     ----------
     alert : Alert
     stream : str — ``ivo://authority/stream``
     author : mapping
-        Of the elements of ``Who/Author``: title, shortName, contactName, contactEmail.
+        Elements of ``Who/Author``: title, shortName, contactName, contactEmail.
 
     Returns
     -------
     bytes
-        An update supersedes what was sent before, a retraction retracts it, in ``Citations``. Without a position and
-        its error there is no ``Position2D``, which must have both.
+        ``Citations`` name the earlier alerts that an update supersedes or a retraction retracts. ``Position2D``
+        needs a position and its error and is left out without them.
     """
     from lxml import etree
 
@@ -123,6 +129,7 @@ def _what(what: Element, alert: Alert) -> None:
             _param(what, name, value, kind, unit, ucd)
     _list(what, "similar_to", alert.facts.similar_to)
     _list(what, "flags", alert.facts.flags)
+    _list(what, "vetoes", alert.facts.vetoes)
 
 
 def _where_when(place: Element, facts: Facts) -> None:
@@ -131,30 +138,34 @@ def _where_when(place: Element, facts: Facts) -> None:
     seen = _below(location, "ObservationLocation")
     _below(seen, "AstroCoordSystem", id=COORDINATES)
     coordinates = _below(seen, "AstroCoords", coord_system_id=COORDINATES)
-    if facts.start_utc is not None:
+    if facts.interval_start_utc is not None:
         instant = _below(_below(coordinates, "Time", unit="s"), "TimeInstant")
-        _below(instant, "ISOTime", _moment(facts.start_utc))
-    if facts.ra is not None and facts.dec is not None and facts.error_deg is not None:
+        _below(instant, "ISOTime", _moment(facts.interval_start_utc))
+    if facts.ra_deg is None or facts.dec_deg is None:
+        return
+    if facts.pos_err_arcsec is not None:
         position = _below(coordinates, "Position2D", unit="deg")
         _below(position, "Name1", "RA")
         _below(position, "Name2", "Dec")
         value = _below(position, "Value2")
-        _below(value, "C1", repr(float(facts.ra)))
-        _below(value, "C2", repr(float(facts.dec)))
-        _below(position, "Error2Radius", repr(float(facts.error_deg)))
-    elif facts.ra is not None and facts.dec is not None:
-        _below(place, "Description", f"RA {facts.ra:.6f}, Dec {facts.dec:.6f} (deg, ICRS), error unknown")
+        _below(value, "C1", repr(float(facts.ra_deg)))
+        _below(value, "C2", repr(float(facts.dec_deg)))
+        _below(position, "Error2Radius", repr(float(facts.pos_err_arcsec) / ARCSEC_PER_DEGREE))
+    else:
+        _below(place, "Description", f"RA {facts.ra_deg:.6f}, Dec {facts.dec_deg:.6f} (deg, ICRS), error unknown")
 
 
 def _why(root: Element, facts: Facts) -> None:
-    if not facts.classes and facts.p_astro is None:
+    if not facts.class_probabilities and facts.p_astro is None:
         return
     why = _below(root, "Why")
     if facts.p_astro is not None:
         varies = _below(why, "Inference", probability=repr(min(max(float(facts.p_astro), 0.0), 1.0)))
         _below(varies, "Concept", "stat.variability")
-    for name, chance in facts.classes.items():
-        likely = _below(why, "Inference", probability=repr(min(max(float(chance), 0.0), 1.0)), relation="classified")
+    for name, probability in facts.class_probabilities.items():
+        likely = _below(
+            why, "Inference", probability=repr(min(max(float(probability), 0.0), 1.0)), relation="classified"
+        )
         _below(likely, "Name", name)
 
 
@@ -168,21 +179,24 @@ def _below(parent: Element, tag: str, content: str | None = None, /, **attribute
 
 
 def _param(what: Element, name: str, value: Any, kind: str, unit: str, ucd: str) -> None:
-    told = value if isinstance(value, str) else repr(float(value))
-    known = {"unit": unit, "ucd": ucd}
-    _below(what, "Param", name=name, value=told, dataType=kind, **{key: one for key, one in known.items() if one})
+    if isinstance(value, bool):
+        value = str(value).lower()
+    content = value if isinstance(value, str) else repr(float(value))
+    attributes = {"unit": unit, "ucd": ucd}
+    given = {key: one for key, one in attributes.items() if one}
+    _below(what, "Param", name=name, value=content, dataType=kind, **given)
 
 
 def _list(what: Element, name: str, values: Iterable[str]) -> None:
-    told = list(values)
-    if told:
+    items = list(values)
+    if items:
         group = _below(what, "Group", name=name)
-        for one in told:
+        for one in items:
             _param(group, name, one, "string", "", "")
 
 
 def _moment(date: str) -> str:
-    """A date as VOEvent has it: UTC without saying so."""
+    """A date in the form of VOEvent: UTC without a suffix."""
     return date.removesuffix("Z").removesuffix("+00:00")
 
 

@@ -25,7 +25,7 @@ from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.alerts.budget import DAY, day_start, next_opening, open_budget
 from xherald.daemon.alerts.dispatch import Dispatcher, Outcome
 from xherald.daemon.alerts.payload import announcements, facts_of, retractions, tense_of
-from xherald.detector.candidates.evidence import evidence_of
+from xherald.detector.candidates.evidence import make_evidence
 from xherald.detector.configuration.alert_settings import AlertSettings
 from xherald.photons import EventBatch
 from xherald.photons.errors import ConfigError, StoreUnavailableError
@@ -59,7 +59,7 @@ def announce(
     (drop,) = claimed(store, "-".join(names), now=now)
     records: list[AlertRecord] = []
     for number, name in enumerate(names):
-        evidence = evidence_of_a_flare(name, false_alarm={"far_hz": far_hz(number), "per_1000_sources": 0.01})
+        evidence = evidence_of_a_flare(name, far_hz=far_hz(number))
         records += announcements(evidence, chosen, f"drop {name}", now, **about)
     found = [candidate(name, place) for place, name in enumerate(names)]
     seen = [observation("-".join(names), detections=[detection(name) for name in names])]
@@ -83,33 +83,41 @@ def lines(path: Path) -> list[Alert]:
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def test_evidence_of_a_scan_becomes_facts() -> None:
+def test_facts_follow_the_evidence_of_a_scan() -> None:
     lists = [simulated_source("burst", seed, 0.004, (7_000.0, 7_400.0, 0.2)) for seed in (1, 2)]
-    for evidence in evidence_of(detections_of(table_of(EventBatch.from_lists(lists)), threshold=1.0), [0, 1]):
+    for evidence in make_evidence(detections_of(table_of(EventBatch.from_lists(lists)), threshold=1.0), [0, 1]):
         facts = facts_of(evidence)
         alert = announcements(evidence, AlertSettings.model_validate({"sinks": {"s": {"kind": "stdout"}}}), "x", NOW)[0]
         assert Alert.from_json(json.loads(json.dumps(alert.payload, allow_nan=False))).evidence == evidence
-        assert (facts.far_hz, facts.p_astro) == (evidence["false_alarm"]["far_hz"], evidence["p_astro"])
-        interval, beyond = evidence["interval"], evidence["fluence_counts"]
-        assert interval is not None
-        assert beyond is not None
-        assert facts.duration_s == interval["livetime_s"]
-        assert facts.net_count_rate == beyond["value"] / interval["livetime_s"]  # type: ignore[operator]
-        assert facts.start_utc == interval["start_utc"]
+        assert (facts.far_hz, facts.p_astro) == (evidence["far_hz"], evidence["p_astro"])
+        excess, livetime = evidence["fluence_counts"], evidence["interval_livetime_s"]
+        assert excess is not None
+        assert livetime is not None
+        assert facts.interval_livetime_s == livetime
+        assert facts.interval_net_rate_ct_s == excess / livetime
+        assert facts.interval_start_utc == evidence["interval_start_utc"]
         assert facts.band_kev == lists[0].band
-        assert sum(facts.classes.values()) == pytest.approx(1.0)
-        assert facts.rate_snr is not None
-        assert facts.rate_snr > 1
+        assert sum(facts.class_probabilities.values()) == pytest.approx(1.0)
+        assert facts.signal_to_noise is not None
+        assert facts.signal_to_noise > 1
 
 
-def test_facts_of_next_to_nothing_are_unknown() -> None:
-    facts = facts_of({"kind": "dip", "position": None, "interval": None, "fluence_counts": None})
-    assert (facts.kind, facts.ra, facts.net_count_rate, facts.rate_snr, facts.far_hz) == ("dip", None, None, None, None)
-    dip = facts_of({"fluence_counts": {"value": -20.0, "low": -25.0, "high": -16.0}, "interval": {"livetime_s": 100.0}})
-    assert (dip.net_count_rate, dip.rate_snr) == (-0.2, 5.0)
+def test_facts_without_measurements_are_unknown() -> None:
+    facts = facts_of({"kind": "dip", "ra_deg": None, "interval_livetime_s": None, "fluence_counts": None})
+    unknown = (facts.ra_deg, facts.interval_net_rate_ct_s, facts.signal_to_noise, facts.far_hz)
+    assert (facts.kind, *unknown) == ("dip", None, None, None, None)
+    dip = facts_of(
+        {
+            "fluence_counts": -20.0,
+            "fluence_counts_low": -25.0,
+            "fluence_counts_high": -16.0,
+            "interval_livetime_s": 100.0,
+        }
+    )
+    assert (dip.interval_net_rate_ct_s, dip.signal_to_noise) == (-0.2, 5.0)
 
 
-def test_thresholds_and_tenses_choose_who_is_told(tmp_path: Path) -> None:
+def test_thresholds_and_tenses_select_sinks(tmp_path: Path) -> None:
     chosen = AlertSettings.model_validate(
         {
             "sinks": {
@@ -122,7 +130,7 @@ def test_thresholds_and_tenses_choose_who_is_told(tmp_path: Path) -> None:
     )
 
     def sinks(far_hz: float | None, per_1000: float | None, **about: Any) -> list[str]:
-        evidence = evidence_of_a_flare(false_alarm={"far_hz": far_hz, "per_1000_sources": per_1000})
+        evidence = evidence_of_a_flare(far_hz=far_hz, expected_false_alarms_per_1000=per_1000)
         return [one.sink for one in announcements(evidence, chosen, "drop", about.pop("now", NOW), **about)]
 
     assert sinks(1e-8, 0.01) == ["all", "rare", "rarer", "now"]
@@ -130,7 +138,9 @@ def test_thresholds_and_tenses_choose_who_is_told(tmp_path: Path) -> None:
     assert sinks(None, None) == ["all", "now"]
     assert sinks(1e-8, 0.01, now=NOW + timedelta(days=60)) == ["all", "rare", "rarer"]
     assert sinks(1e-8, 0.01, injected=True) == ["all"]
-    records = announcements(evidence_of_a_flare(false_alarm={"far_hz": 1e-3}), chosen, "drop", NOW, heard=("rare",))
+    records = announcements(
+        evidence_of_a_flare(far_hz=1e-3, expected_false_alarms_per_1000=1.0), chosen, "drop", NOW, heard=("rare",)
+    )
     assert {one.sink: one.alert_type for one in records} == {
         "all": AlertType.INITIAL,
         "rare": AlertType.UPDATE,
@@ -138,12 +148,34 @@ def test_thresholds_and_tenses_choose_who_is_told(tmp_path: Path) -> None:
     }
 
 
+def test_thresholds_below_the_floor_use_the_exponential_tail() -> None:
+    sinks = {
+        "deep": {"kind": "stdout", "far_hz_below": 1e-9},
+        "deeper": {"kind": "stdout", "expected_false_alarms_per_1000_below": 1e-7},
+    }
+    chosen = AlertSettings.model_validate({"sinks": sinks})
+
+    def passing(ranking_statistic: float) -> list[str]:
+        evidence = evidence_of_a_flare(
+            false_alarm_probability=1e-4,
+            extrapolated=True,
+            ranking_statistic=ranking_statistic,
+            expected_false_alarms_per_1000=0.1,
+            far_hz=1e-6,
+        )
+        return [one.sink for one in announcements(evidence, chosen, "drop", NOW)]
+
+    assert passing(6.9) == []
+    assert passing(7.1) == ["deep"]
+    assert passing(12.0) == ["deep", "deeper"]
+
+
 @pytest.mark.parametrize(
     ("stop", "days", "tense"),
     [("2026-02-27T12:16:40.000Z", 30, "current"), ("2026-02-27T12:16:40.000Z", 1, "archival"), (None, 30, "archival")],
 )
-def test_the_tense_is_that_of_what_was_seen(stop: str | None, days: float, tense: str) -> None:
-    evidence = {"interval": {"stop_utc": stop}}
+def test_tense_follows_the_date_of_the_interval(stop: str | None, days: float, tense: str) -> None:
+    evidence = {"interval_stop_utc": stop}
     assert tense_of(evidence, NOW, days) == tense
     assert tense_of(evidence, NOW, days, injected=True) == "injection"
 

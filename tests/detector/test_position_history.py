@@ -31,9 +31,9 @@ from xherald.daemon.daemon import Daemon
 from xherald.daemon.jobs.decisions import announce_nothing, decide
 from xherald.daemon.jobs.drop_results import Result
 from xherald.detector.candidates.history_rendering import format_history, history_rows
-from xherald.detector.candidates.position_history import History, history_of
+from xherald.detector.candidates.position_history import History, compare_with_history
 from xherald.photons import PointSpread
-from xherald.photons.sky_map import SkyMap, pixel_of
+from xherald.photons.sky_map import SkyMap, healpix_index
 from xherald.plugins.alerts import Alert
 from xherald.plugins.sinks.alert_text import text
 from xherald.plugins.sinks.gcn_notice import gcn_notice
@@ -55,9 +55,9 @@ def tiles(ra: float = RA, dec: float = DEC, counts: int = 0, background: float =
     """Map of a field of five arcmin about a place, with so many photons at the place itself."""
     grid = np.linspace(-0.08, 0.08, 161)
     lon, lat = np.meshgrid(ra + grid / np.cos(np.radians(dec)), dec + grid)
-    pixels = np.unique(pixel_of(lon.ravel(), lat.ravel(), 13))
+    pixels = np.unique(healpix_index(lon.ravel(), lat.ravel(), 13))
     photons = np.zeros(len(pixels), dtype=np.int32)
-    photons[np.searchsorted(pixels, pixel_of(ra, dec, 13))] = counts
+    photons[np.searchsorted(pixels, healpix_index(ra, dec, 13))] = counts
     each = np.ones(len(pixels))
     return tiles_of(SkyMap(13, pixels, photons, background * each, LIVE * each, SPREAD, (ra, dec)), 1.5)
 
@@ -211,7 +211,7 @@ def visit(counts: int, days: float, found: bool = True, obs_id: str = "1", **fac
 
 def of(counts: int, *visits: Visit, total: int | None = None, elsewhere: tuple[Elsewhere, ...] = ()) -> History:
     place = PlaceHistory(visits, len(visits) if total is None else total, elsewhere)
-    made = history_of(source(counts, background_counts=1.0, livetime_s=LIVE / 0.9), ASKING, place)
+    made = compare_with_history(source(counts, background_counts=1.0, livetime_s=LIVE / 0.9), ASKING, place)
     assert made is not None
     json.dumps(made, allow_nan=False)
     return made
@@ -219,11 +219,11 @@ def of(counts: int, *visits: Visit, total: int | None = None, elsewhere: tuple[E
 
 def test_what_was_never_seen_has_a_limit() -> None:
     made = of(60, visit(0, -2573, found=False))
-    assert made["mean_rate"] is None
+    assert made["mean_rate_ct_s"] is None
     assert made["ratio"] is None
-    assert made["mean_upper_limit"] == pytest.approx(2.9957 / LIVE, rel=1e-3)
-    assert made["observations"][0]["upper_limit"] == made["mean_upper_limit"]
-    assert made["observations"][0]["rate"] is None
+    assert made["mean_upper_limit_ct_s"] == pytest.approx(2.9957 / LIVE, rel=1e-3)
+    assert made["observations"][0]["upper_limit_ct_s"] == made["mean_upper_limit_ct_s"]
+    assert made["observations"][0]["rate_ct_s"] is None
     assert (made["compared"], made["trials"], made["extreme"]) == (1, 1, "brightest")
     # 59 counts against less than three.
     assert made["ratio_at_least"] is not None
@@ -231,8 +231,7 @@ def test_what_was_never_seen_has_a_limit() -> None:
     assert made["p_value"] is not None
     assert made["p_value"] < 1e-12
     assert format_history(made) == (
-        f"not seen before: below 0.00025 counts/s (95 %) in 12 ks on 2019-02-13; now 0.0049 counts/s, "
-        f"p {made['p_value']:.0e}"
+        "not detected before: < 0.00025 ct/s (95 %) in 12 ks on 2019-02-13; now 0.0049 ct/s (p < 1e-6)"
     )
 
 
@@ -245,7 +244,7 @@ def test_what_is_brighter_than_ever_is_called_so() -> None:
     assert made["extreme"] == "brightest"
     sentence = format_history(made)
     assert sentence.startswith("brighter than ever before: ")
-    assert "times the mean of 3 observations since 2020-09-08, p " in sentence
+    assert "times the mean of 3 observations since 2020-09-08 (p < 1e-6)" in sentence
 
 
 def test_what_is_as_bright_as_before_and_what_is_fainter() -> None:
@@ -253,7 +252,7 @@ def test_what_is_as_bright_as_before_and_what_is_fainter() -> None:
     fainter = of(12, visit(90, -10), visit(85, 20))
     assert fainter["extreme"] == "faintest"
     assert format_history(fainter).startswith("fainter than in other observations: 0.1")
-    assert ", 2026-02-19 to 2026-03-21, p" in format_history(fainter)
+    assert ", 2026-02-19 to 2026-03-21 (p" in format_history(fainter)
 
 
 def test_a_rate_once_as_high_is_not_brighter_than_ever() -> None:
@@ -264,9 +263,9 @@ def test_a_rate_once_as_high_is_not_brighter_than_ever() -> None:
 
 def test_what_a_neighbour_spoils_is_listed_but_not_compared() -> None:
     made = of(40, visit(300, -10, found=False, crowded=True))
-    assert (made["compared"], made["p_value"], made["mean_upper_limit"]) == (0, None, None)
-    assert made["observations"][0]["upper_limit"] is not None
-    assert "not apart from a neighbour" in format_history(made)
+    assert (made["compared"], made["p_value"], made["mean_upper_limit_ct_s"]) == (0, None, None)
+    assert made["observations"][0]["upper_limit_ct_s"] is not None
+    assert "blended with a neighbour" in format_history(made)
     both = of(40, visit(300, -10, found=False, crowded=True), visit(0, -20, found=False))
     assert (both["compared"], both["exposure_s"]) == (1, LIVE)
 
@@ -274,7 +273,7 @@ def test_what_a_neighbour_spoils_is_listed_but_not_compared() -> None:
 def test_where_only_others_looked_they_are_named() -> None:
     other = Elsewhere("CHANDRA", "ACIS", "7", NOW - DAY, 0.5)
     assert format_history(of(40, elsewhere=(other,))) == (
-        "never looked at by this instrument; seen by CHANDRA ACIS 7 on 2026-02-28"
+        "not observed before by this instrument; detected by CHANDRA ACIS 7 on 2026-02-28"
     )
     assert format_history(of(40)) == ""
     assert format_history(None) == ""
@@ -282,7 +281,7 @@ def test_where_only_others_looked_they_are_named() -> None:
 
 def test_all_but_a_few_are_told_by_their_number() -> None:
     rows = history_rows(of(40, *(visit(20, -number, obs_id=str(number)) for number in range(1, 11)), total=80))
-    assert ("and earlier ones", "74") in rows
+    assert ("earlier observations", "74") in rows
     assert sum(label.startswith("2026-02") for label, _ in rows) == 6
 
 
@@ -321,10 +320,10 @@ def test_alerts_say_it_in_a_sentence() -> None:
     evidence = {"candidate_id": "c", "kind": "flare", "history": of(300, visit(20, -10))}
     facts = facts_of(evidence)
     alert = Alert("c-1", "c", "initial", "current", "2026-03-01T12:00:00Z", "Flare", facts, evidence)
-    assert facts.history.startswith("brighter than ever before: ")
-    assert facts.history in text(alert)
-    assert facts.history in gcn_notice(alert)["additional_info"]
-    assert Alert.from_json(json.loads(json.dumps(alert.as_json()))).facts.history == facts.history
+    assert facts.history_summary.startswith("brighter than ever before: ")
+    assert facts.history_summary in text(alert)
+    assert facts.history_summary in gcn_notice(alert)["additional_info"]
+    assert Alert.from_json(json.loads(json.dumps(alert.as_json()))).facts.history_summary == facts.history_summary
 
 
 # The road
@@ -377,16 +376,16 @@ def test_a_flare_where_nothing_was_before(tmp_path: Path, xherald: Callable[...,
         assert before["start_utc"] < history["start_utc"]
         datetime.fromisoformat(before["start_utc"])
         # Nobody found the count or none of it; the limit lies above the rate that it has.
-        assert before["upper_limit"] > 1e-4
-        assert history["rate"]["low"] > before["upper_limit"]
+        assert before["upper_limit_ct_s"] > 1e-4
+        assert history["rate_ct_s"]["low"] > before["upper_limit_ct_s"]
         assert history["extreme"] == "brightest"
         assert history["p_after_trials"] < 1e-6
         assert [one.what for one in store.check() if not one.passing] == []
     (line,) = [json.loads(one) for one in sink.read_text().splitlines()]
-    assert line["facts"]["history"].startswith("not seen before: below ")
+    assert line["facts"]["history_summary"].startswith("not detected before: < ")
     shown = xherald("candidate", "show", flare.id, "--store", url)
     assert shown.exit_code == 0
-    assert "not seen before: below " in shown.stdout
-    assert "Other observations of the place" in shown.stdout
-    listed = json.loads(xherald("candidates", "--json", "--store", url).stdout)
-    assert json.dumps(listed).count('"mean_upper_limit"') == 1
+    assert "not detected before: < " in shown.stdout
+    assert "Other observations of the position" in shown.stdout
+    listed = json.loads(xherald("candidate", "list", "--json", "--store", url).stdout)
+    assert json.dumps(listed).count('"mean_upper_limit_ct_s"') == 1

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xherald.detector.calibration.build_calibration import SERVES, Sizes, build_calibration
-from xherald.detector.calibration.calibration import SHIPPED, calibration_at, load_calibration
-from xherald.detector.calibration.null_matching import TAIL, MatchedNulls, matched_probability
+from xherald.detector.calibration.build_calibration import TELESCOPE_INSTRUMENTS, Sizes, build_calibration
+from xherald.detector.calibration.calibration import SHIPPED, cached_calibration, load_calibration
+from xherald.detector.calibration.null_matching import TAIL, MatchedNulls, compute_matched_probability
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.scan import scan_file
 from xherald.detector.scoring.boosted_trees import Trees, fit_trees
 from xherald.detector.scoring.detect import score_batch
-from xherald.detector.scoring.score_columns import covariates_of, gap_fraction
+from xherald.detector.scoring.score_columns import compute_covariates, gap_fraction
 from xherald.photons.errors import ArtefactError, ConfigError
 from xherald.photons.statistics import DIP, FLARE, assess
 
@@ -73,7 +73,7 @@ def test_trees_that_are_none_are_refused():
     columns = {"a": np.arange(200.0)}
     trees = fit_trees(columns, (columns["a"] > 90).astype(int), {"a": 1}, iterations=3)
     arrays = trees.arrays("x_")
-    again = Trees.of_arrays(("a",), arrays, "x_")
+    again = Trees.from_arrays(("a",), arrays, "x_")
     assert np.array_equal(again.raw(columns, 200), trees.raw(columns, 200))
     endless = arrays["x_left"].copy()
     endless[0] = 0
@@ -83,9 +83,9 @@ def test_trees_that_are_none_are_refused():
         {"x_value": arrays["x_value"] * np.nan},
     ):
         with pytest.raises(ArtefactError, match="build the calibration anew"):
-            Trees.of_arrays(("a",), {**arrays, **broken}, "x_")
+            Trees.from_arrays(("a",), {**arrays, **broken}, "x_")
     with pytest.raises(ArtefactError, match="missing"):
-        Trees.of_arrays(("a",), {}, "x_")
+        Trees.from_arrays(("a",), {}, "x_")
 
 
 # --- matched null sources ---
@@ -104,7 +104,7 @@ def test_matched_probabilities_are_uniform_wherever_sources_lie():
     z, covariates = nulls_that_depend(20_000, 3)
     matched = MatchedNulls.of(z.astype(np.float32), covariates.astype(np.float32))
     fresh, where = nulls_that_depend(6000, 4)
-    p = matched_probability(fresh, where, matched)
+    p = compute_matched_probability(fresh, where, matched)
     for low, high in ((0.0, 0.25), (0.25, 0.55), (0.55, 0.8)):
         chosen = (where[:, 1] >= low) & (where[:, 1] < high)
         for level in (0.5, 0.1, 0.01):
@@ -117,7 +117,7 @@ def test_the_far_tail_goes_on_with_its_slope():
     z, covariates = nulls_that_depend(5000, 5)
     matched = MatchedNulls.of(z.astype(np.float32), covariates.astype(np.float32))
     at = np.repeat(covariates[:1], 3, axis=0)
-    p = matched_probability(np.array([20.0, 21.0, 60.0]), at, matched)
+    p = compute_matched_probability(np.array([20.0, 21.0, 60.0]), at, matched)
     assert np.diff(np.log(p)) == pytest.approx([-1.0, -39.0])
     assert p[0] < TAIL
 
@@ -127,7 +127,7 @@ def test_a_higher_rank_is_never_likelier(ranks):
     z, covariates = nulls_that_depend(2000, 6)
     matched = MatchedNulls.of(z.astype(np.float32), covariates.astype(np.float32))
     ranks = np.sort(ranks)
-    p = matched_probability(ranks, np.repeat(covariates[:1], len(ranks), axis=0), matched)
+    p = compute_matched_probability(ranks, np.repeat(covariates[:1], len(ranks), axis=0), matched)
     assert np.all(np.diff(p) <= 1e-9)
     assert np.all((p > 0) & (p <= 1))
 
@@ -135,7 +135,7 @@ def test_a_higher_rank_is_never_likelier(ranks):
 def test_a_source_unlike_every_null_source_is_matched_to_the_nearest():
     z, covariates = nulls_that_depend(3000, 7)
     matched = MatchedNulls.of(z.astype(np.float32), covariates.astype(np.float32))
-    p = matched_probability(np.array([0.5, 3.0, np.nan]), np.array([[4.0, 1.0, 0.9, 6.0]] * 3), matched)
+    p = compute_matched_probability(np.array([0.5, 3.0, np.nan]), np.array([[4.0, 1.0, 0.9, 6.0]] * 3), matched)
     assert 0 < p[1] < p[0] <= 1
     assert np.isnan(p[2])
 
@@ -218,7 +218,7 @@ def test_nothing_is_judged_where_nothing_is(configuration):
 
 def test_covariates_are_what_they_say():
     batch = simulate_sources("swift-xrt", 50, FAR_SEED + 6, 0.0).batch
-    columns = covariates_of(batch)
+    columns = compute_covariates(batch)
     assert 10 ** columns["log10_counts"] == pytest.approx(batch.counts)
     assert 10 ** columns["log10_livetime"] == pytest.approx(batch.livetime)
     for i in (0, 20, 49):
@@ -240,8 +240,8 @@ def test_a_calibration_is_built_written_and_read(tmp_path, configuration, xheral
     assert set(about["groups"]) == {"chandra-acis-i", "any"}
     assert about["measured"]["flare"]["recovered_at_0.01"] > about["measured"]["flare"]["recovered_at_0.001"] > 0.3
     calibration = load_calibration(tmp_path / "small")
-    assert calibration.group_of("CHANDRA", "ACIS").name == "chandra-acis-i"
-    assert calibration.group_of("NEW", "CAMERA").name == "any"
+    assert calibration.find_group("CHANDRA", "ACIS").name == "chandra-acis-i"
+    assert calibration.find_group("NEW", "CAMERA").name == "any"
     # What is read back judges, and says which it was.
     settings = configuration.settings
     own = replace(
@@ -266,8 +266,8 @@ def test_seeds_of_evaluations_are_refused(configuration):
 
 
 def test_the_calibration_at_serves_every_mission(xherald):
-    calibration = calibration_at()
-    assert set(calibration.groups) == {*SERVES, "any"}
+    calibration = cached_calibration()
+    assert set(calibration.groups) == {*TELESCOPE_INSTRUMENTS, "any"}
     assert "every other instrument" in xherald("calibration", "show").stdout
     assert sum(path.stat().st_size for path in Path(SHIPPED).rglob("*") if path.is_file()) < 15e6
 

@@ -1,4 +1,4 @@
-"""Verdicts made by hand on real or simulated photons: what evidence, sheets, rows and commands are tested on."""
+"""Detections made by hand from real or simulated photons, to test evidence, sheets, rows and commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from xherald.plugins.scoring import DetectionBatch, Flags
 
 CLASSES = ("stellar_flare", "fast_transient", "eclipse", "absorption_dip")
 STREAM_HZ = 0.01
-"""Sources a second of the stream that false-alarm rates are stated for."""
+"""Rate of sources in the stream that false-alarm rates are stated for."""
+
+FLOOR = 1e-5
+"""Smallest probability that is stated."""
 
 
 def flag(name: str, n: int, raised: list[int], *, rejects: bool = True) -> VetoFlags:
@@ -37,7 +40,7 @@ def detections_of(
     with_reference: bool = True,
     seed: int = 1,
 ) -> Detections:
-    """Detections whose chances are the timing tests' own p-values, with made-up classes and neighbours."""
+    """Detections whose probabilities are p-values of the timing tests, with made-up classes and neighbours."""
     batch = photons.batch
     timing = assess(batch, TimingSettings(threads=1))
     direction, intervals = choose_direction(timing)
@@ -65,9 +68,10 @@ def detections_of(
         ),
         columns={},
         score=-np.log10(chance),
-        chances={"flare": chance, "dip": chance},
-        false_alarm_probability=chance,
-        far_hz=chance * STREAM_HZ,
+        direction_probabilities={"flare": chance, "dip": chance},
+        tail_probability=chance,
+        probability_floor=FLOOR,
+        far_hz=np.maximum(chance, FLOOR) * STREAM_HZ,
         p_astro=1.0 / (1.0 + 20.0 * chance),
         classes=CLASSES,
         class_probabilities=weights,
@@ -81,10 +85,10 @@ def detections_of(
 
 def choose_direction(timing: Timing) -> tuple[np.ndarray, Intervals]:
     """The direction of the most significant test of either, and the interval that it points at."""
-    sharp = [test for test in timing.tests if test.looks_for != STEADY]
+    sharp = [test for test in timing.tests if test.target_kind != STEADY]
     chances = np.nan_to_num(np.array([test.p for test in sharp]), nan=2.0)
     best, every = np.argmin(chances, axis=0), np.arange(len(timing.p_value))
-    direction = np.array([test.looks_for for test in sharp])[best]
+    direction = np.array([test.target_kind for test in sharp])[best]
     assert set(direction.tolist()) <= {FLARE, DIP}
     parts = {
         part: np.array([getattr(test.intervals, part) for test in sharp])[best, every]
@@ -100,7 +104,7 @@ def scan_of(photons: ExtractedSources, **options: object) -> Scan:
 
 
 def table_of(batch: EventBatch, path: str = "drop/list.parquet") -> ExtractedSources:
-    """Photons as a table brings them."""
+    """Sources as read from a table of photons."""
     where = replace(batch, identities=tuple(replace(one, source_path=path) for one in batch.identities))
     return ExtractedSources(Path(path), None, (), where)
 

@@ -1,0 +1,245 @@
+"""Types of result rows: `DetectionRow`, one detection, and `Evidence`, all measurements of a candidate.
+
+Values are JSON's own types; None stands for an unknown value, NaN never occurs. `results.schema` declares the meaning
+and unit of every key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, TypedDict
+
+from xherald.photons.statistics.result import DIP, FLARE, STEADY
+
+if TYPE_CHECKING:
+    from xherald.detector.candidates.position_history import History
+    from xherald.detector.scoring.veto_flags import RaisedFlag
+
+__all__ = [
+    "KINDS",
+    "DetectionRow",
+    "EmbeddingPosition",
+    "Evidence",
+    "IntervalFields",
+    "Kind",
+    "SharedFields",
+    "SimilarTransient",
+]
+
+Kind = Literal["flare", "dip", "steady"]
+KINDS: Final[dict[int, Kind]] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}
+
+
+class SimilarTransient(TypedDict):
+    """A known transient near the source in feature space."""
+
+    name: str
+    kind: str
+    distance: float
+
+
+class EmbeddingPosition(TypedDict):
+    """Position on a reference's map, and the distance of the 5th nearest ordinary source in feature space."""
+
+    reference: str
+    case: str
+    x: float
+    y: float
+    ordinary_distance: float | None
+
+
+class IdentityFields(TypedDict):
+    """Which source of which observation."""
+
+    file: str
+    mission: str
+    instrument: str
+    obs_id: str
+    detection_id: str
+
+
+class PositionFields(TypedDict):
+    """Where the source is."""
+
+    ra_deg: float | None
+    dec_deg: float | None
+    pos_err_arcsec: float | None
+    off_axis_arcmin: float | None
+
+
+class ExposureFields(TypedDict):
+    """Counts of the whole exposure."""
+
+    counts: int
+    background_counts: float | None
+    background_counts_error: float | None
+    livetime_s: float
+    net_rate_ct_s: float | None
+
+
+class SignificanceFields(TypedDict):
+    """How improbable the source is without variability."""
+
+    false_alarm_probability: float | None
+    extrapolated: bool | None
+    ranking_statistic: float | None
+    expected_false_alarms_per_1000: float | None
+    far_hz: float | None
+    p_astro: float | None
+    score: float | None
+    variability_index: int | None
+    log10_odds: float | None
+
+
+class ClassFields(TypedDict):
+    """What the source resembles, and what else may have caused the signal."""
+
+    likely_class: str | None
+    class_probabilities: dict[str, float]
+    similar_to: list[SimilarTransient]
+    vetoes: list[RaisedFlag]
+    flags: list[str]
+
+
+class IntervalFields(TypedDict):
+    """The interval of the flare or dip; all None where no test finds one."""
+
+    interval_start_utc: str | None
+    interval_stop_utc: str | None
+    interval_start_s: float | None
+    interval_stop_s: float | None
+    interval_duration_s: float | None
+    interval_livetime_s: float | None
+    interval_counts: float | None
+    interval_expected_counts: float | None
+
+
+class PeakFields(TypedDict):
+    """The brightest Bayesian block; all None where the light curve is one block."""
+
+    peak_start_utc: str | None
+    peak_stop_utc: str | None
+    peak_start_s: float | None
+    peak_stop_s: float | None
+    peak_duration_s: float | None
+    peak_livetime_s: float | None
+    peak_counts: float | None
+    peak_expected_counts: float | None
+
+
+class HardnessInsideFields(TypedDict):
+    """Hardness within the interval."""
+
+    hardness_inside: float | None
+    hardness_inside_low: float | None
+    hardness_inside_high: float | None
+
+
+class TimingFields(TypedDict):
+    """Results of the timing tests."""
+
+    p_value: float | None
+    best_test: str | None
+    p_flare_averaged: float | None
+    p_flare_scan: float | None
+    p_dip_averaged: float | None
+    p_dip_scan: float | None
+    p_longest_gap: float | None
+    p_ks: float | None
+    p_kuiper: float | None
+    p_bayesian_blocks: float | None
+    p_gregory_loredo: float | None
+
+
+class SharedFields(
+    IdentityFields,
+    PositionFields,
+    ExposureFields,
+    SignificanceFields,
+    ClassFields,
+    IntervalFields,
+    HardnessInsideFields,
+):
+    """What rows and evidence share, with the same values."""
+
+    xherald_version: str
+
+
+class DetectionRow(SharedFields, PeakFields, TimingFields):
+    """One source of one observation."""
+
+    is_candidate: bool
+    candidate_id: str | None
+    kind: Kind
+    hardness_before: float | None
+    hardness_before_low: float | None
+    hardness_before_high: float | None
+    hardness_after: float | None
+    hardness_after_low: float | None
+    hardness_after_high: float | None
+    aperture_origin: str
+    aperture_radius_arcsec: float | None
+    evidence: Evidence | None
+
+
+class CountsFields(TypedDict):
+    """Counts within the interval with 68 % limits."""
+
+    interval_counts_low: float | None
+    interval_counts_high: float | None
+    interval_expected_counts_low: float | None
+    interval_expected_counts_high: float | None
+    interval_background_counts: float | None
+    interval_background_counts_low: float | None
+    interval_background_counts_high: float | None
+    fluence_counts: float | None
+    fluence_counts_low: float | None
+    fluence_counts_high: float | None
+    contrast: float | None
+    contrast_low: float | None
+    contrast_high: float | None
+
+
+class T90Fields(TypedDict):
+    """Live time of the middle 90 % of a flare's excess counts; all None for a dip."""
+
+    t90_s: float | None
+    t90_low_s: float | None
+    t90_high_s: float | None
+    t90_start_utc: str | None
+    t90_stop_utc: str | None
+    t90_start_s: float | None
+    t90_stop_s: float | None
+
+
+class PeakRateFields(TypedDict):
+    """Peak count rate of a flare; all None for a dip."""
+
+    peak_rate_ct_s: float | None
+    peak_rate_low_ct_s: float | None
+    peak_rate_high_ct_s: float | None
+    peak_rate_livetime_s: float | None
+    peak_rate_origin: Literal["brightest Bayesian block", "interval"] | None
+
+
+class HardnessChangeFields(TypedDict):
+    """Hardness outside the interval, and the change within it."""
+
+    hardness_outside: float | None
+    hardness_outside_low: float | None
+    hardness_outside_high: float | None
+    hardness_change: float | None
+    hardness_change_low: float | None
+    hardness_change_high: float | None
+    hardness_change_sigma: float | None
+
+
+class Evidence(SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessChangeFields):
+    """All measurements of a candidate."""
+
+    candidate_id: str
+    kind: Kind
+    band_kev: list[float]
+    embedding: EmbeddingPosition | None
+    history: History | None
+    calibration: str
+    reference: str | None

@@ -1,0 +1,343 @@
+"""The schema of results: every quantity of a detection, declared once.
+
+JSON rows, CSV, ECSV, FITS, VOTable and Parquet files, `QTable` columns, the evidence of candidates, alert payloads,
+exports of the store and the tables in the documentation have these names, units, UCDs and descriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from xherald.photons.statistics import TESTS
+
+__all__ = [
+    "ALERT_FIELDS",
+    "COLUMNS",
+    "EVIDENCE_FIELDS",
+    "ROW_FIELDS",
+    "STORE_FIELDS",
+    "DType",
+    "Field",
+    "all_fields",
+    "get_field",
+    "get_value",
+]
+
+DType = Literal["str", "int", "float", "bool", "utc", "object"]
+"""Type of a value: "utc" is an ISO 8601 string ending in Z in JSON, a `Time` in a `QTable`; "object" is JSON only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A quantity of a detection.
+
+    Parameters
+    ----------
+    name : str
+        The same on every surface; ends in its unit where it has one (``_s``, ``_deg``, ``_arcsec``, ``_hz``, …).
+    dtype : DType
+    unit : str
+        As astropy and the VO write it; empty for dimensionless quantities.
+    ucd : str
+        Unified Content Descriptor (IVOA UCD1+).
+    description : str
+        ASCII, for FITS headers; fits into a table cell.
+    path : str
+        Location of a column's value in a JSON row: keys and list indices joined by dots, ``*`` for every element of a
+        list. The name itself if empty.
+    """
+
+    name: str
+    dtype: DType
+    unit: str
+    ucd: str
+    description: str
+    path: str = ""
+
+    @property
+    def source(self) -> str:
+        """Location of the value in a JSON row."""
+        return self.path or self.name
+
+
+def _with_limits(name: str, low: str, high: str, unit: str, ucd: str, description: str) -> tuple[Field, Field, Field]:
+    """A measured value and the limits of its 68 % interval."""
+    return (
+        Field(name, "float", unit, ucd, description),
+        Field(low, "float", unit, f"{ucd};stat.min", f"{description}, lower limit of 68 %"),
+        Field(high, "float", unit, f"{ucd};stat.max", f"{description}, upper limit of 68 %"),
+    )
+
+
+def _measured(name: str, unit: str, ucd: str, description: str) -> tuple[Field, Field, Field]:
+    return _with_limits(name, f"{name}_low", f"{name}_high", unit, ucd, description)
+
+
+def _interval(prefix: str, what: str) -> tuple[Field, ...]:
+    """Start, stop, length and photons of an interval."""
+    return (
+        Field(f"{prefix}_start_utc", "utc", "", "time.start", f"start of {what}, UTC"),
+        Field(f"{prefix}_stop_utc", "utc", "", "time.end", f"stop of {what}, UTC"),
+        Field(f"{prefix}_start_s", "float", "s", "time.start", f"start of {what}, mission time"),
+        Field(f"{prefix}_stop_s", "float", "s", "time.end", f"stop of {what}, mission time"),
+        Field(f"{prefix}_duration_s", "float", "s", "time.duration", f"length of {what}, gaps included"),
+        Field(f"{prefix}_livetime_s", "float", "s", "time.duration;obs.exposure", f"live time within {what}"),
+        Field(f"{prefix}_counts", "float", "ct", "phot.count;em.X-ray", f"photons within {what}"),
+        Field(
+            f"{prefix}_expected_counts",
+            "float",
+            "ct",
+            "phot.count;stat.mean",
+            f"photons expected within {what} if the source is steady",
+        ),
+    )
+
+
+IDENTITY_FIELDS: Final = (
+    Field("file", "str", "", "meta.id;meta.file", "event file"),
+    Field("mission", "str", "", "meta.id;instr.obsty", "mission as named in the file"),
+    Field("instrument", "str", "", "meta.id;instr", "instrument as named in the file"),
+    Field("obs_id", "str", "", "meta.id;obs", "observation id"),
+    Field("detection_id", "str", "", "meta.id;src", "id of the source within the observation"),
+)
+
+POSITION_FIELDS: Final = (
+    Field("ra_deg", "float", "deg", "pos.eq.ra;meta.main", "right ascension, ICRS"),
+    Field("dec_deg", "float", "deg", "pos.eq.dec;meta.main", "declination, ICRS"),
+    Field("pos_err_arcsec", "float", "arcsec", "stat.error;pos.eq", "68 % error radius, astrometry included"),
+    Field("off_axis_arcmin", "float", "arcmin", "pos.angDistance;instr.fov", "angle from the optical axis"),
+)
+
+EXPOSURE_FIELDS: Final = (
+    Field("counts", "int", "ct", "phot.count;em.X-ray", "photons in the aperture"),
+    Field("background_counts", "float", "ct", "phot.count;instr.background", "background photons expected among them"),
+    Field("background_counts_error", "float", "ct", "stat.error;instr.background", "68 % error of background_counts"),
+    Field("livetime_s", "float", "s", "time.duration;obs.exposure", "live time: good time less dead time"),
+    Field("net_rate_ct_s", "float", "ct / s", "arith.rate;phot.count", "mean count rate less background"),
+)
+
+SIGNIFICANCE_FIELDS: Final = (
+    Field("candidate_id", "str", "", "meta.id", "id of the candidate"),
+    Field("kind", "str", "", "meta.code.class;src.var", "flare, dip or steady"),
+    Field(
+        "false_alarm_probability",
+        "float",
+        "",
+        "stat.probability",
+        "probability that a comparable steady source scores as high; an upper limit where extrapolated",
+    ),
+    Field(
+        "extrapolated",
+        "bool",
+        "",
+        "meta.code.qual",
+        "whether the probability is below the smallest one that the calibration measured, which is given in its place",
+    ),
+    Field(
+        "ranking_statistic",
+        "float",
+        "",
+        "stat.value",
+        "-log10 of the probability along an exponential tail; for ordering, not a probability",
+    ),
+    Field(
+        "expected_false_alarms_per_1000",
+        "float",
+        "",
+        "meta.number;stat.mean",
+        "false alarms expected among 1,000 sources",
+    ),
+    Field("far_hz", "float", "Hz", "arith.rate;stat.mean", "rate of such false alarms in the stream of files"),
+    Field("p_astro", "float", "", "stat.probability;src.var", "probability that the source varies"),
+    Field("score", "float", "", "stat.value", "combined score before calibration"),
+)
+
+CLASS_FIELDS: Final = (
+    Field("likely_class", "str", "", "src.class", "most probable class, given that the source varies"),
+    Field("class_probabilities", "object", "", "src.class;stat.probability", "probabilities of the classes"),
+    Field(
+        "similar_to",
+        "str",
+        "",
+        "meta.id.cross",
+        "nearest known transients: name, kind, distance; the nearest one's name in tables",
+        "similar_to.0.name",
+    ),
+    Field(
+        "similar_distance",
+        "float",
+        "",
+        "stat.value;arith.diff",
+        "distance of the nearest known transient in feature space",
+        "similar_to.0.distance",
+    ),
+    Field(
+        "vetoes",
+        "str",
+        "",
+        "meta.code.qual",
+        "vetoes raised: veto, rejects, reason, numbers; their names in tables, separated by ;",
+        "vetoes.*.veto",
+    ),
+    Field("flags", "str", "", "meta.code.qual", "quality flags; in tables separated by ;"),
+)
+
+INTERVAL_FIELDS: Final = _interval("interval", "the flare or dip")
+
+TIMING_FIELDS: Final = (
+    *_interval("peak", "the brightest Bayesian block"),
+    Field("p_value", "float", "", "stat.probability", "p-value of the timing tests together, all trials counted"),
+    Field("best_test", "str", "", "meta.id", "timing test that gives the interval"),
+    *(
+        Field(f"p_{name}", "float", "", "stat.probability", f"p-value of the timing test {name}, its trials counted")
+        for name, _ in TESTS
+    ),
+)
+
+VARIABILITY_FIELDS: Final = (
+    Field("variability_index", "int", "", "src.var.index", "Gregory-Loredo variability index, 0 to 10"),
+    Field("log10_odds", "float", "", "stat.likelihood;src.var", "log10 of the Gregory-Loredo odds of variability"),
+)
+
+HARDNESS_FIELDS: Final = tuple(
+    one
+    for when, words in (("before", "before the interval"), ("inside", "within the interval"), ("after", "after it"))
+    for one in _measured(f"hardness_{when}", "", "phot.color;em.X-ray", f"hardness (H - S) / (H + S) {words}")
+)
+
+PROVENANCE_FIELDS: Final = (
+    Field("aperture_origin", "str", "", "meta.note", "how the source was found"),
+    Field("aperture_radius_arcsec", "float", "arcsec", "phys.angSize", "largest radius of the aperture"),
+    Field("xherald_version", "str", "", "meta.version;meta.software", "version of the code"),
+    Field("evidence", "object", "", "meta.note", "all measurements of a candidate; null for other sources"),
+)
+
+ROW_FIELDS: Final[tuple[Field, ...]] = (
+    *IDENTITY_FIELDS,
+    *POSITION_FIELDS,
+    *EXPOSURE_FIELDS,
+    Field("is_candidate", "bool", "", "meta.code.status", "whether it is significant and no veto rejects it"),
+    *SIGNIFICANCE_FIELDS,
+    *CLASS_FIELDS,
+    *INTERVAL_FIELDS,
+    *TIMING_FIELDS,
+    *VARIABILITY_FIELDS,
+    *HARDNESS_FIELDS,
+    *PROVENANCE_FIELDS,
+)
+"""Of every detection."""
+
+COLUMNS: Final = tuple(one for one in ROW_FIELDS if one.dtype != "object")
+"""Columns of flat tables, in their order."""
+
+EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
+    Field("band_kev", "object", "keV", "em.energy", "lowest and highest energy of the photons counted"),
+    *(
+        _with_limits(
+            "interval_counts", "interval_counts_low", "interval_counts_high", "ct", "phot.count;em.X-ray",
+            "photons within the flare or dip",
+        )[1:]
+    ),
+    *(
+        _with_limits(
+            "interval_expected_counts", "interval_expected_counts_low", "interval_expected_counts_high", "ct",
+            "phot.count;stat.mean", "photons expected within the flare or dip if the source is steady",
+        )[1:]
+    ),
+    *_measured(
+        "interval_background_counts", "ct", "phot.count;instr.background", "background photons within the flare or dip"
+    ),
+    *_measured("fluence_counts", "ct", "phot.fluence", "photons in excess of those expected, negative for a dip"),
+    *_measured("contrast", "", "arith.factor", "count rate within the interval over the rate outside"),
+    *_with_limits(
+        "t90_s", "t90_low_s", "t90_high_s", "s", "time.duration", "live time of the middle 90 % of a flare's excess"
+    ),
+    Field("t90_start_utc", "utc", "", "time.start", "start of t90_s, UTC"),
+    Field("t90_stop_utc", "utc", "", "time.end", "stop of t90_s, UTC"),
+    Field("t90_start_s", "float", "s", "time.start", "start of t90_s, mission time"),
+    Field("t90_stop_s", "float", "s", "time.end", "stop of t90_s, mission time"),
+    *_with_limits(
+        "peak_rate_ct_s", "peak_rate_low_ct_s", "peak_rate_high_ct_s", "ct / s", "arith.rate;phot.count",
+        "peak count rate of a flare, background included",
+    ),
+    Field("peak_rate_livetime_s", "float", "s", "time.duration", "live time that peak_rate_ct_s is averaged over"),
+    Field(
+        "peak_rate_origin", "str", "", "meta.note", "brightest Bayesian block, or interval if there is one block only"
+    ),
+    *_measured("hardness_outside", "", "phot.color;em.X-ray", "hardness (H - S) / (H + S) outside the interval"),
+    *_measured("hardness_change", "", "phot.color;arith.diff", "hardness within less hardness outside the interval"),
+    Field("hardness_change_sigma", "float", "", "stat.snr", "its significance in sigma, positive if harder"),
+    Field("embedding", "object", "", "meta.note", "position on the reference's map: reference, case, x, y, and "
+          "ordinary_distance, the distance of the 5th nearest ordinary source in feature space"),
+    Field("history", "object", "", "meta.note", "other observations of the position; null without a store"),
+    Field("calibration", "str", "", "meta.version", "name, version and group of the calibration"),
+    Field("reference", "str", "", "meta.version", "name and version of the reference"),
+)  # fmt: skip
+"""Of candidates only, in their evidence, besides those that evidence shares with rows."""
+
+ALERT_FIELDS: Final[tuple[Field, ...]] = (
+    Field(
+        "interval_net_rate_ct_s", "float", "ct / s", "arith.rate;phot.count",
+        "count rate within the interval in excess of that expected, negative for a dip",
+    ),
+    Field(
+        "interval_expected_rate_ct_s", "float", "ct / s", "arith.rate;phot.count;stat.mean",
+        "count rate expected within the interval if the source is steady, background included",
+    ),
+    Field("signal_to_noise", "float", "", "stat.snr", "fluence_counts over its 68 % error"),
+    Field("history_summary", "str", "", "meta.note", "one sentence on other observations of the position"),
+)  # fmt: skip
+"""Of alerts only, besides those that they share with rows and evidence."""
+
+STORE_FIELDS: Final[tuple[Field, ...]] = (
+    Field("created_utc", "utc", "", "time.creation", "when the candidate was first stored, UTC"),
+    Field("updated_utc", "utc", "", "time.processing", "when the candidate last changed, UTC"),
+    Field("state", "str", "", "meta.code.status", "standing, superseded or retracted"),
+    Field("alert_type", "str", "", "meta.code.status", "latest alert: initial, update or retraction"),
+    Field("observation_start_utc", "utc", "", "time.start;obs", "start of the observation, UTC"),
+    Field("url", "str", "", "meta.ref.url", "path or URL of the event file"),
+)
+"""Of candidates in the store only, besides those that they share with rows."""
+
+
+def all_fields() -> Iterator[Field]:
+    """Every declared field, those of rows first."""
+    yield from (*ROW_FIELDS, *EVIDENCE_FIELDS, *ALERT_FIELDS, *STORE_FIELDS)
+
+
+_BY_NAME: Final = {one.name: one for one in all_fields()}
+
+
+def get_field(name: str) -> Field:
+    """Look up a field by its name.
+
+    Raises
+    ------
+    KeyError
+        No field has that name.
+    """
+    return _BY_NAME[name]
+
+
+def get_value(row: Any, path: str) -> Any:
+    """Value at a path in a JSON row; None where any step of the path is None or missing.
+
+    Parameters
+    ----------
+    row : mapping
+    path : str
+        See `Field.path`.
+    """
+    return _get_value(row, path.split("."))
+
+
+def _get_value(value: Any, steps: Sequence[str]) -> Any:
+    for number, step in enumerate(steps):
+        if value is None:
+            return None
+        if step == "*":
+            return [_get_value(one, steps[number + 1 :]) for one in value]
+        value = dict(enumerate(value)).get(int(step)) if isinstance(value, list) else value.get(step)
+    return value
