@@ -79,7 +79,7 @@ class Explorer:
             x=[], y=[], mode="markers+text", marker={"size": 13, "symbol": "circle-open", "color": "black"},
             textposition="top center", name="analogues", hoverinfo="skip",
         )  # fmt: skip
-        self.curves = go.FigureWidget(layout=_layout("light curves", "exposure (s)", "ct/s", height=260))
+        self.curves = go.FigureWidget(layout=_layout("light curves", "time since the start (s)", "ct/s", height=260))
         self.map = go.FigureWidget(layout=_layout("E–t map", "time bin", "energy bin", height=260))
         self.map.add_heatmap(z=np.zeros((16, 24)), colorscale="Magma", showscale=False)
         self._points = self.figure.data[0]

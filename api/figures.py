@@ -49,7 +49,7 @@ class NotebookFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()
-        self.savefig(buffer, format="png", dpi=100)
+        self.savefig(buffer, format="png", dpi=80)
         return buffer.getvalue()
 
 
@@ -207,7 +207,8 @@ def _stacked(source: Source, similar: list[SimilarTransient]) -> Figure:
     events = source.event_list
     edges = np.linspace(0.0, events.exposure.livetime, 49)
     counts = np.histogram(events.exposure.livetime_at(events.time), edges)[0]
-    _draw_steps(axes[0, 1], edges, counts / (np.diff(edges) * events.live_fraction))
+    elapsed = events.exposure.time_at(edges) - events.exposure.gti[0, 0]
+    _draw_steps(axes[0, 1], elapsed, counts / (np.diff(edges) * events.live_fraction))
     for row, one in enumerate(similar, start=1):
         _draw_member(axes[row, 0], axes[row, 1], one.member)
         axes[row, 0].set_title(
@@ -237,5 +238,5 @@ def _draw_steps(axes: Axes, edges: Any, rate: Any) -> None:
     axes.stairs(np.asarray(rate, dtype=np.float64), np.asarray(edges, dtype=np.float64), color=COUNTS, lw=1.2)
     axes.set_ylim(bottom=0)
     axes.locator_params(axis="x", nbins=5)
-    axes.set_xlabel("exposure (s)", fontsize=8)
+    axes.set_xlabel("time since the start (s)", fontsize=8)
     axes.set_ylabel("ct/s", fontsize=8)

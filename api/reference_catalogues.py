@@ -61,7 +61,7 @@ class Member:
 
     @property
     def light_curve(self) -> QTable:
-        """Light curve over exposure: start_s and stop_s (of exposure), counts, rate (ct/s)."""
+        """Light curve in bins of equal exposure: start_s and stop_s since the start, exposure, counts, rate (ct/s)."""
         from astropy import units as u
         from astropy.table import QTable
 

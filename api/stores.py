@@ -37,7 +37,7 @@ class CandidateList:
     @property
     def table(self) -> QTable:
         """A row for each candidate, with units, times, UCDs and descriptions."""
-        from xherald.catalog_store.ledger.candidate_table import to_qtable
+        from xherald.detector.results.candidate_table import to_qtable
 
         return to_qtable(self.found)
 

@@ -380,3 +380,9 @@ def test_progress_is_quiet_where_nobody_looks(field: SimulatedFile, capsys: pyte
         warnings.simplefilter("error")
         xh.scan(field.path)
     assert capsys.readouterr() == ("", "")
+
+
+def test_every_public_name_is_documented_for_users(root: Path) -> None:
+    page = (root / "docs" / "python.md").read_text()
+    missing = [name for name in xh.__all__ if name != "__version__" and f"xh.{name}" not in page]
+    assert not missing
