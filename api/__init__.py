@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xherald import simulate
-    from xherald.catalog_store.ledger.records import VettingDecision
+    from xherald.catalog_store.ledger.states import VettingDecision
     from xherald.detector.configuration.configuration import Configuration, load_configuration
     from xherald.evaluating import EvaluationReport, evaluate
     from xherald.explorer import Explorer

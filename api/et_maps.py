@@ -34,10 +34,10 @@ def et_map_of(source: EventList) -> F32:
     from xherald.plugins.representations.published_maps import EtMapOptions
 
     options = EtMapOptions(normalise=False, bins=BINS, band_kev=BAND_KEV)
-    maps: F32 = EtMap().transform(EventBatch.from_lists([source]), options)
-    return maps[0]
+    maps = EtMap().transform(EventBatch.from_lists([source]), options)
+    return np.asarray(maps[0], dtype=np.float32)
 
 
 def energy_edges_kev() -> F64:
     """Edges of the energy axis, keV, shape (17,)."""
-    return np.geomspace(*BAND_KEV, BINS[1] + 1)
+    return np.asarray(np.geomspace(*BAND_KEV, BINS[1] + 1), dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from astropy import units as u
@@ -23,8 +23,8 @@ COUNTS_PER_BIN: Final = 10.0
 MAX_BINS: Final = 1_000_000
 """Bins beyond which a light curve is refused: a length in the wrong unit, most often."""
 
-LightCurve = BinnedTimeSeries | QTable
-"""An astropy `BinnedTimeSeries`; a `QTable` with ``time_bin_start`` in mission seconds where the file gives no date."""
+LightCurve: TypeAlias = QTable
+"""An astropy `BinnedTimeSeries`, which is a `QTable`; without a date in the file a plain one, in mission seconds."""
 
 
 def light_curve_of(source: EventList, bin_s: float | None = None) -> LightCurve:
@@ -118,4 +118,4 @@ def _edges(source: EventList, bin_s: float | None) -> F64:
     bins = int(np.ceil(span / bin_s * (1 - 1e-12)))
     if bins > MAX_BINS:
         raise ConfigError(f"bin_s: {bin_s:g} s gives {bins:,} bins over {span:,.0f} s; the most is {MAX_BINS:,}")
-    return first + bin_s * np.arange(bins + 1)
+    return np.asarray(first + bin_s * np.arange(bins + 1), dtype=np.float64)

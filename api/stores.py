@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.table import QTable
 
-    from xherald.catalog_store.ledger.records import StoredCandidate, VettingDecision
+    from xherald.catalog_store.ledger.records import StoredCandidate
+    from xherald.catalog_store.ledger.states import VettingDecision
     from xherald.catalog_store.ledger.store import Store
 
 __all__ = ["CandidateList", "StoreView", "open_store", "parse_since"]
@@ -61,7 +62,7 @@ class CandidateList:
         for one in self.found:
             chance = format_probability(one.false_alarm_probability, extrapolated=one.extrapolated)
             created = f"{one.created:%Y-%m-%d %H:%M}"
-            rows.append((one.id, created, one.kind, one.likely_class, chance, f"{one.mission} {one.obs_id}"))
+            rows.append((one.id, created, one.kind, one.likely_class or "", chance, f"{one.mission} {one.obs_id}"))
         return html_table(repr(self)[1:-1], rows)
 
 
@@ -117,7 +118,7 @@ class StoreView:
         ConfigError
             An argument cannot be used.
         """
-        from xherald.catalog_store.ledger.records import CandidateState
+        from xherald.catalog_store.ledger.states import CandidateState
 
         icrs = None if near is None else near.icrs
         cone = None if icrs is None else (float(icrs.ra.deg), float(icrs.dec.deg), radius_arcsec / 3600.0)
@@ -149,7 +150,7 @@ class StoreView:
         StoreError
             The store has no such candidate.
         """
-        from xherald.catalog_store.ledger.records import VettingDecision
+        from xherald.catalog_store.ledger.states import VettingDecision
 
         if verdict not in set(VettingDecision):
             raise ConfigError(f"verdict: expected {', '.join(VettingDecision)}, got {verdict!r}")
