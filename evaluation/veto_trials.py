@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I64
+from xherald.photons.processes import process_pool
 from xherald.plugins.scoring import DetectionBatch
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ def veto_trials(
     many = fields or (QUICK_FIELDS if quick else FIELDS)
     jobs = [(seed, name, number) for number in range(many) for name in names]
     if workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with process_pool(workers) as pool:
             done = list(pool.map(_field_trial, jobs, chunksize=4))
     else:
         done = [_field_trial(job) for job in jobs]
@@ -171,7 +170,7 @@ def detection_batch_of(photons: ExtractedSources, timing: Timing) -> DetectionBa
     p = np.array([np.where(np.isfinite(test.p), test.p, np.inf) for test in tests]).reshape(len(tests), n)
     best, column = np.argmin(p, axis=0), np.arange(n)
     tested = np.isfinite(p[best, column])
-    looks_for = np.array([test.looks_for for test in tests])
+    target_kind = np.array([test.target_kind for test in tests])
 
     def taken(name: str) -> F64:
         values: F64 = np.array([getattr(test.intervals, name) for test in tests]).reshape(len(tests), n)[best, column]
@@ -180,7 +179,7 @@ def detection_batch_of(photons: ExtractedSources, timing: Timing) -> DetectionBa
     return DetectionBatch(
         batch=photons.batch,
         timing=timing,
-        direction=np.where(tested, looks_for[best], STEADY).astype(np.int8),
+        direction=np.where(tested, target_kind[best], STEADY).astype(np.int8),
         intervals=Intervals(*(taken(name) for name in ("start", "stop", "livetime", "counts", "expected"))),
         observation=photons.observation,
         apertures=photons.apertures,

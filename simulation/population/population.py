@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ import pyarrow.compute as pc
 from xherald.adapters.photon_lists import COLUMNS, batch_of, open_ragged
 from xherald.photons import EventBatch
 from xherald.photons.errors import ConfigError
+from xherald.photons.processes import process_pool
 
 from .draws import draw_chunk
 from .population_files import TRUTH, published_tables, table_of
@@ -219,7 +219,7 @@ def _one_by_one(request: Request, sizes: list[int]) -> Iterator[pa.Table]:
 def _in_processes(request: Request, sizes: list[int], workers: int) -> Iterator[pa.Table]:
     """As many chunks ahead of the reader as keep the workers busy."""
     waiting: deque[Future[pa.Table]] = deque()
-    with ProcessPoolExecutor(min(workers, len(sizes)), mp_context=get_context("spawn")) as pool:
+    with process_pool(min(workers, len(sizes))) as pool:
         try:
             for chunk, size in enumerate(sizes):
                 waiting.append(pool.submit(_chunk_table, request, chunk, size))

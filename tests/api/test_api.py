@@ -69,13 +69,14 @@ def test_a_script_needs_no_main_guard(field: SimulatedFile, tmp_path: Path) -> N
     script = tmp_path / "script.py"
     script.write_text(
         "import xherald as xh\n"
+        "from xherald.simulation.population import simulate_population\n"
         f"scan = xh.scan({str(field.path)!r})\n"
-        "print(len(scan.candidates), len(xh.simulate.population(40, seed=1).batch))\n"
+        "print(len(scan.candidates), len(simulate_population(4100, seed=1, workers=2).batch))\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     candidates, population = done.stdout.split()
     assert int(candidates) >= 2
-    assert int(population) == 40
+    assert int(population) == 4100
     assert done.stderr == ""
 
 
