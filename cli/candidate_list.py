@@ -73,22 +73,22 @@ def list_candidates(
       xherald candidate list --near 83.82,-5.39,30arcsec --json
       xherald candidate list --since 2026-01-01 --votable > candidates.vot
     """  # noqa: D301
-    from xherald.catalog_store.ledger.candidate_table import as_row
-    from xherald.catalog_store.ledger.records import CandidateState
+    from xherald.catalog_store.ledger.states import CandidateState
+    from xherald.detector.results.candidate_table import to_json_row
 
     with open_selected_store(url) as store:
         found = store.candidates(
             since=since,
             near=near,
             kind=kind,
-            source_class=likely_class,
+            likely_class=likely_class,
             far_below=far_below,
             states=tuple(CandidateState) if include_all else (CandidateState.STANDING,),
             limit=limit,
         )
     if form == "json":
         for candidate in found:
-            click.echo(json.dumps(as_row(candidate), allow_nan=False))
+            click.echo(json.dumps(to_json_row(candidate), allow_nan=False))
     elif form == "votable":
         click.echo(_format_votable(found), nl=False)
     else:
@@ -99,20 +99,22 @@ def list_candidates(
 
 
 def _format_line(candidate: StoredCandidate) -> str:
-    has_position = candidate.ra is not None and candidate.dec is not None
-    position = f"{candidate.ra:.5f} {candidate.dec:+.5f}" if has_position else "no position"
-    rate = "false-alarm rate unknown" if candidate.far_hz is None else f"false-alarm rate {candidate.far_hz:.2g} Hz"
-    kind = f"{candidate.kind} ({candidate.source_class})" if candidate.source_class else candidate.kind
+    from xherald.photons.probabilities import format_rate_hz
+
+    has_position = candidate.ra_deg is not None and candidate.dec_deg is not None
+    position = f"{candidate.ra_deg:.5f} {candidate.dec_deg:+.5f}" if has_position else "no position"
+    rate = f"false-alarm rate {format_rate_hz(candidate.far_hz, extrapolated=candidate.extrapolated)}"
+    kind = f"{candidate.kind} ({candidate.likely_class})" if candidate.likely_class else candidate.kind
     source = f"{candidate.mission} {candidate.instrument} {candidate.obs_id} {candidate.detection_id}"
     state = "" if candidate.state.value == "standing" else f"  {candidate.state.value}"
     return f"{candidate.created:%Y-%m-%d %H:%M}  {candidate.id}  {kind}  {rate}  {position}  {source}{state}"
 
 
 def _format_votable(candidates: Sequence[StoredCandidate]) -> str:
-    from xherald.catalog_store.ledger.candidate_table import as_table
     from xherald.catalog_store.table_files import write_votable
+    from xherald.detector.results.candidate_table import to_table
 
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "candidates.vot"
-        write_votable(as_table(candidates), target)
+        write_votable(to_table(candidates), target)
         return target.read_text(encoding="utf-8")
