@@ -29,7 +29,9 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         with _main_hidden():
-            pool.submit(_start)  # starts all processes
+            # Each task starts a process, for none is idle yet: an interpreter takes longer to start than this loop.
+            for _ in range(workers):
+                pool.submit(_start)
         yield pool
 
 
@@ -46,4 +48,4 @@ def _main_hidden() -> Iterator[None]:
 
 
 def _start() -> None:
-    """Nothing: the first task makes the pool start its processes."""
+    """Do nothing: the task is there to start a process."""
