@@ -77,7 +77,7 @@ def _summarise_candidates(rows: Sequence[DetectionRow], per_1000: float) -> str:
     rejected = sum(row["kind"] != "steady" and not row["is_candidate"] for row in rows)
     expected = tested * per_1000 / 1e3
     return (
-        f"{_number_of(candidates, 'candidate')} at {per_1000:g} expected false alarms per 1,000 sources"
+        f"{_number_of(candidates, 'candidate')} at {_number_of(per_1000, 'expected false alarm')} per 1,000 sources"
         + (f", {rejected} more rejected by a veto" if rejected else "")
         + f"; {expected:.2g} false alarms expected among {_number_of(tested, 'tested source')}."
     )
@@ -111,7 +111,7 @@ def _rate(row: DetectionRow) -> str:
     net, background, livetime = row["net_rate_ct_s"], row["background_counts"], row["livetime_s"]
     if net is None or background is None:
         return UNKNOWN
-    return f"{net:.2g} ({background / livetime:.1g})"
+    return f"{net:.2g} ({background / livetime:.1g})".replace("e-0", "e-")
 
 
 def _class(row: DetectionRow) -> str:
@@ -168,21 +168,21 @@ def _false_alarm_probability(row: DetectionRow) -> str:
 
 COLUMNS = (
     _Column("source", _name),
-    _Column("RA Dec (deg)", _position, 205),
+    _Column("RA Dec (deg)", _position, 212),
     _Column("counts", lambda row: f"{row['counts']}", 0, "right"),
-    _Column("rate (background) ct/s", _rate, 120, "right"),
-    _Column("livetime (s)", lambda row: f"{row['livetime_s']:.0f}", 300, "right"),
+    _Column("net rate (background) ct/s", _rate, 124, "right"),
+    _Column("livetime (s)", lambda row: f"{row['livetime_s']:.0f}", 306, "right"),
     _Column("kind", lambda row: row["kind"]),
     _Column("FAP", _false_alarm_probability, 0, "right"),
-    _Column("class", _class, 182),
-    _Column("timing p-value", lambda row: format_probability(row["p_value"]), 332, "right"),
+    _Column("class", _class, 188),
+    _Column("timing p-value", lambda row: format_probability(row["p_value"]), 340, "right"),
     _Column("start (UTC)", _start, 80),
     _Column("duration", _duration, 0, "right"),
-    _Column("in it (expected)", _interval_counts, 224, "right"),
-    _Column("candidate", lambda row: row["candidate_id"] or UNKNOWN, 155),
-    _Column("similar to (kind, distance)", _similar, 270),
-    _Column("variability index", _variability_index, 288, "right"),
-    _Column("hardness", _hardness, 316, "right"),
+    _Column("counts inside (expected)", _interval_counts, 238, "right"),
+    _Column("candidate", lambda row: row["candidate_id"] or UNKNOWN, 165),
+    _Column("similar to (kind, distance)", _similar, 272),
+    _Column("var. index", _variability_index, 292, "right"),
+    _Column("hardness", _hardness, 324, "right"),
     _Column("flags", _flags, 95),
 )
 """Minimum widths are such that no column is cut, for ids of the usual length; flags wrap.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["DetectionRow", "make_rows", "significance_key"]
 
 UNTESTED: Final = 2.0
-"""Sorts behind every probability."""
+"""Sorts behind every p-value and every negative ranking statistic."""
 
 
 def make_rows(scan: Scan) -> list[DetectionRow]:
@@ -64,15 +64,14 @@ def make_rows(scan: Scan) -> list[DetectionRow]:
     ]
 
 
-def significance_key(row: DetectionRow) -> tuple[int, float, float, float]:
+def significance_key(row: DetectionRow) -> tuple[int, float, float]:
     """Sorting key: candidates first, then other flares and dips, then the rest, each the most significant first.
 
     Sources that the calibration cannot tell apart are ordered by the timing tests; untested sources come last.
     """
     order = 0 if row["is_candidate"] else 1 if row["kind"] != "steady" else 2
-    probability, ranking, p_value = row["false_alarm_probability"], row["ranking_statistic"], row["p_value"]
-    p_value = UNTESTED if p_value is None else p_value
-    return order, p_value if probability is None else probability, -(ranking or 0.0), p_value
+    ranking, p_value = row["ranking_statistic"], row["p_value"]
+    return order, UNTESTED if ranking is None else -ranking, UNTESTED if p_value is None else p_value
 
 
 def _evidence_of_candidates(detections: Detections) -> list[Evidence | None]:

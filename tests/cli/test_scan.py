@@ -26,7 +26,7 @@ def test_scan_finds_the_demo_s_transients(xherald: Run, demo_files: list[Path]) 
     chandra = [row for row in answer.rows if row["mission"] == "CHANDRA"]
 
     def nearest(ra: float, dec: float) -> dict[str, object]:
-        return min(chandra, key=lambda row: abs(row["ra"] - ra) + abs(row["dec"] - dec))
+        return min(chandra, key=lambda row: abs(row["ra_deg"] - ra) + abs(row["dec_deg"] - dec))
 
     flare, eclipse = nearest(150.1, 2.2), nearest(150.1 + 120 / 3600, 2.2 - 70 / 3600)
     assert flare["kind"] == "flare"
@@ -51,13 +51,13 @@ def test_scan_takes_a_user_s_list(xherald: Run, demo_files: list[Path], tmp_path
 
 
 def test_scan_writes_and_draws(xherald: Run, demo_files: list[Path], tmp_path: Path) -> None:
-    targets = [tmp_path / f"sources{suffix}" for suffix in (".jsonl", ".csv", ".fits", ".vot")]
+    targets = [tmp_path / f"sources{suffix}" for suffix in (".jsonl", ".csv", ".ecsv", ".fits", ".vot", ".parquet")]
     outs = [word for target in targets for word in ("--out", target)]
     answer = xherald("scan", demo_files[0], *outs, "--plot", tmp_path / "plots", "--limit", 1)
     assert answer.exit_code == 0
     assert all(target.stat().st_size for target in targets)
-    assert list((tmp_path / "plots").glob("acisf90001N001_evt2_*.png"))
-    assert "not shown; --all shows them" in answer.stdout
+    assert list((tmp_path / "plots").glob("XH-CHANDRA-ACIS-90001-*.png"))
+    assert "not shown; use --all" in answer.stdout
     assert f"plots in {tmp_path / 'plots'}" in answer.stdout
 
 

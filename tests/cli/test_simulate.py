@@ -53,8 +53,8 @@ def test_a_bright_flare_of_a_simulated_field_is_found_where_the_truth_says(xhera
     made = xherald("simulate", "field", *words, "--seed", 12, "--out", tmp_path, "--json").rows[0]
     (burst,) = (one for one in made["truth"]["sources"] if one["class"] == "fast_transient")
     rows = xherald("scan", "--json", made["file"]).rows
-    nearest = min(rows, key=lambda row: abs(row["ra"] - burst["ra_deg"]) + abs(row["dec"] - burst["dec_deg"]))
-    assert abs(nearest["dec"] - burst["dec_deg"]) * 3600 < 5
+    nearest = min(rows, key=lambda row: abs(row["ra_deg"] - burst["ra_deg"]) + abs(row["dec_deg"] - burst["dec_deg"]))
+    assert abs(nearest["dec_deg"] - burst["dec_deg"]) * 3600 < 5
     assert nearest["kind"] == "flare"
 
 

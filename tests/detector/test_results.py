@@ -243,7 +243,7 @@ def test_printed_table_shows_expected_false_alarms(
     assert "< 1e-5" in printed
     closing = printed.splitlines()[-1]
     assert closing == (
-        "1 candidate at 1 expected false alarms per 1,000 sources, 1 more rejected by a veto; "
+        "1 candidate at 1 expected false alarm per 1,000 sources, 1 more rejected by a veto; "
         "0.003 false alarms expected among 3 tested sources."
     )
 

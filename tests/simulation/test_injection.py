@@ -305,7 +305,7 @@ def test_a_burst_in_a_real_file_is_found_where_it_was_put(
     assert_nothing_else_changed(data / name, out, done.photons)
     assert len(read(out).events) == len(read(data / name).events) + done.photons
     rows = xherald("scan", "--json", out).rows
-    found = min(rows, key=lambda row: np.hypot((row["ra"] - ra) * np.cos(np.radians(dec)), row["dec"] - dec))
-    assert np.hypot((found["ra"] - ra) * np.cos(np.radians(dec)), found["dec"] - dec) * 3600 < 10
+    found = min(rows, key=lambda row: np.hypot((row["ra_deg"] - ra) * np.cos(np.radians(dec)), row["dec_deg"] - dec))
+    assert np.hypot((found["ra_deg"] - ra) * np.cos(np.radians(dec)), found["dec_deg"] - dec) * 3600 < 10
     assert found["kind"] == "flare"
     assert found["p_value"] < 1e-6
