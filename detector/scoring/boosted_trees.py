@@ -1,7 +1,7 @@
-"""Boosted trees as flat arrays: learned by scikit-learn, kept as npz, evaluated by a kernel of our own.
+"""Boosted trees as flat arrays: trained with scikit-learn, stored as npz, evaluated by a compiled kernel.
 
-scikit-learn's histogram gradient boosting can be held to rise with an input and takes missing values as they are; what
-it learns would need pickle to be kept as it is. Its nodes are a few arrays, and walking them needs nothing of it.
+scikit-learn's histogram gradient boosting supports monotonic inputs and missing values, but its models can only be
+stored with pickle. Their nodes are a few arrays, which are safe to load and evaluate without scikit-learn.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Trees:
     Parameters
     ----------
     inputs : tuple of str — names of the columns, in order
-    roots : ndarray, shape (trees, k), int32 — node at which each tree begins
-    feature : ndarray, shape (nodes,), int32 — column that a node asks about; -1 at a leaf
+    roots : ndarray, shape (trees, k), int32 — root node of each tree
+    feature : ndarray, shape (nodes,), int32 — column that a node splits on; -1 at a leaf
     threshold : ndarray, shape (nodes,), float64 — values up to this go left
     missing_left : ndarray, shape (nodes,), bool — whether NaN goes left
     left, right : ndarray, shape (nodes,), int32
@@ -50,11 +50,11 @@ class Trees:
     baseline: F64
 
     def raw(self, columns: Mapping[str, F64], n: int) -> F64:
-        """Outputs before any link function, shape (n, k); columns that are not there count as missing."""
+        """Outputs before any link function, shape (n, k); absent columns count as missing values."""
         table = np.full((n, len(self.inputs)), np.nan)
-        for place, name in enumerate(self.inputs):
+        for index, name in enumerate(self.inputs):
             if name in columns:
-                table[:, place] = columns[name]
+                table[:, index] = columns[name]
         raw: F64 = _walk(
             table,
             self.roots,
@@ -69,30 +69,30 @@ class Trees:
         return raw
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """All but the names, for `save_arrays`."""
+        """All arrays, for `save_arrays`."""
         return {f"{prefix}{name}": getattr(self, name) for name in ARRAYS}
 
     @classmethod
-    def of_arrays(cls, inputs: tuple[str, ...], arrays: Mapping[str, NDArray[Any]], prefix: str) -> Trees:
-        """Read back what `arrays` gave.
+    def from_arrays(cls, inputs: tuple[str, ...], arrays: Mapping[str, NDArray[Any]], prefix: str) -> Trees:
+        """Create trees from the result of `arrays`.
 
         Raises
         ------
         ArtefactError
-            An array is missing, or a node points outside.
+            An array is missing, or the nodes do not form trees.
         """
         if missing := [name for name in ARRAYS if f"{prefix}{name}" not in arrays]:
-            raise ArtefactError(f"trees {prefix!r}: array {missing[0]} is missing; build the calibration anew")
+            raise ArtefactError(f"trees {prefix!r}: array {missing[0]} is missing; build the calibration again")
         trees = cls(inputs, **{name: arrays[f"{prefix}{name}"] for name in ARRAYS})
-        trees._refuse_broken(prefix)
+        trees._check_nodes(prefix)
         return trees
 
-    def _refuse_broken(self, prefix: str) -> None:
+    def _check_nodes(self, prefix: str) -> None:
         nodes = len(self.feature)
         inner = self.feature >= 0
         number = np.arange(nodes)
-        # Children come after their parents, so that no walk is endless.
-        sound = (
+        # Children come after their parents, so that evaluation always ends.
+        is_valid = (
             all(len(getattr(self, name)) == nodes for name in ("threshold", "missing_left", "left", "right", "value"))
             and bool((self.feature < len(self.inputs)).all())
             and bool(((self.roots >= 0) & (self.roots < nodes)).all())
@@ -101,8 +101,8 @@ class Trees:
             )
             and bool(np.isfinite(self.value).all() and np.isfinite(self.baseline).all())
         )
-        if not sound:
-            raise ArtefactError(f"trees {prefix!r}: nodes do not make trees; build the calibration anew")
+        if not is_valid:
+            raise ArtefactError(f"trees {prefix!r}: the nodes do not form trees; build the calibration again")
 
 
 ARRAYS: Final = ("roots", "feature", "threshold", "missing_left", "left", "right", "value", "baseline")
@@ -137,7 +137,7 @@ def _walk(
 
 def fit_trees(
     columns: Mapping[str, F64],
-    wanted: NDArray[np.int64],
+    labels: NDArray[np.int64],
     monotone: Mapping[str, int],
     *,
     iterations: int = 80,
@@ -145,17 +145,17 @@ def fit_trees(
     rate: float = 0.06,
     smallest_leaf: int = 40,
 ) -> Trees:
-    """Learn to tell classes apart.
+    """Train a classifier.
 
     Parameters
     ----------
     columns : mapping of str to ndarray, shape (n,)
-    wanted : ndarray, shape (n,), int64
-        Classes from 0; two of them give one output, the log odds of class 1.
+    labels : ndarray, shape (n,), int64
+        Classes from 0; two classes give one output, the log odds of class 1.
     monotone : mapping of str to int
-        The inputs, in order; 1 where the output may only rise with one, 0 where it is free. Of two classes only.
+        The inputs, in order; 1 where the output may only rise with the input, else 0. For two classes only.
     iterations, leaves, rate, smallest_leaf
-        Of `sklearn.ensemble.HistGradientBoostingClassifier`.
+        See `sklearn.ensemble.HistGradientBoostingClassifier`.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -170,8 +170,8 @@ def fit_trees(
         monotonic_cst=list(monotone.values()) if any(monotone.values()) else None,
         early_stopping=False,
         random_state=SEED,
-    ).fit(table, wanted)
-    # There is no public way to a tree's nodes; `tests/test_trees.py` holds ours to the model's own answers.
+    ).fit(table, labels)
+    # There is no public access to the nodes of a tree; a test compares predictions with the model's own.
     rounds = [[one.nodes for one in each] for each in model._predictors]
     flat = [nodes for each in rounds for nodes in each]
     start = np.concatenate([[0], np.cumsum([len(nodes) for nodes in flat])])

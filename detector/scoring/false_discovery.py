@@ -1,13 +1,13 @@
-"""False-discovery control along a stream: LORD++ and SAFFRON, their state as plain numbers that JSON holds.
+"""False-discovery control for a stream of sources: LORD++ and SAFFRON, with a state of plain numbers.
 
-Sources come one by one, without end, and each is decided on when it comes. Both procedures spend a budget of false
-discoveries: every test costs some of it, every discovery gives some back, so that of all that was announced up to any
-moment the false part is at most `level` on average, as long as p-values are independent and those of steady sources no
-smaller than uniform ones.
+Sources arrive one by one, without end, and each is decided on when it arrives. Both procedures spend a budget of false
+discoveries: every test costs part of it, every discovery returns part of it, so that at any time the expected fraction
+of false discoveries is at most `level`, if p-values are independent and those of steady sources are no smaller than
+uniform ones.
 
 LORD++: Ramdas, Yang, Wainwright & Jordan 2017, NIPS 30, 5650, eq. 7, on Javanmard & Montanari 2018, Ann. Stat. 46, 526.
-SAFFRON: Ramdas, Zrnic, Wainwright & Jordan 2018, ICML (PMLR 80, 4286), algorithm 1: tests whose p is above `CANDIDATE`
-cost, others do not, which pays where many sources vary.
+SAFFRON: Ramdas, Zrnic, Wainwright & Jordan 2018, ICML (PMLR 80, 4286), algorithm 1: only tests with p above `CANDIDATE`
+cost something, which is better where many sources vary.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ SAFFRON_NORM: Final = 0.4374901657
 """1 / ζ(1.6), so that γ sums to 1."""
 
 LORD_NORM: Final = 0.0790819
-"""C of γ_j = C log(max(j, 2)) / (j e^√(log j)), Javanmard & Montanari 2018, eq. 31; summed numerically to make 1."""
+"""C of γ_j = C log(max(j, 2)) / (j e^√(log j)), Javanmard & Montanari 2018, eq. 31; normalised numerically."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Where a stream stands.
+    """State of the control.
 
     Parameters
     ----------
     method : {"lord", "saffron"}
-    level : float — false part of the discoveries that is allowed on average
+    level : float — expected fraction of false discoveries allowed
     tested : int — p-values seen
-    spent : int — those that counted against the budget: all of them (LORD++), those above `CANDIDATE` (SAFFRON)
-    discoveries : tuple of int — `spent` as it stood right after each discovery, ascending
+    spent : int — tests that counted against the budget: all (LORD++), or those above `CANDIDATE` (SAFFRON)
+    discoveries : tuple of int — value of `spent` right after each discovery, ascending
     """
 
     method: str
@@ -61,17 +61,19 @@ class Control:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ConfigError(f"no method {self.method!r} of false-discovery control; there are {', '.join(METHODS)}")
+            raise ConfigError(
+                f"unknown method of false-discovery control {self.method!r}; use one of {', '.join(METHODS)}"
+            )
         if not 0 < self.level < 1:
-            raise ConfigError(f"false-discovery level is {self.level}; give a part, above 0 and below 1")
+            raise ConfigError(f"false-discovery level is {self.level}; use a fraction above 0 and below 1")
 
     @property
     def first_wealth(self) -> float:
-        """Budget before the first discovery: half of it, as in both papers."""
+        """Budget before the first discovery: half of the level, as in both papers."""
         return 0.5 * self.level
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's own types."""
+        """The state in JSON's own types."""
         return {
             "method": self.method,
             "level": self.level,
@@ -81,30 +83,30 @@ class Control:
         }
 
     @classmethod
-    def from_dict(cls, held: Mapping[str, Any]) -> Control:
-        """What `as_dict` gave.
+    def from_dict(cls, values: Mapping[str, Any]) -> Control:
+        """Create a state from the result of `as_dict`.
 
         Raises
         ------
         ArtefactError
-            It is something else.
+            The values are not such a state.
         """
         try:
-            tested, spent, discoveries = held["tested"], held["spent"], held["discoveries"]
-            level, method = held["level"], held["method"]
-            whole = all(type(number) is int for number in (tested, spent, *discoveries))
+            tested, spent, discoveries = values["tested"], values["spent"], values["discoveries"]
+            level, method = values["level"], values["method"]
+            integers = all(type(number) is int for number in (tested, spent, *discoveries))
             ordered = list(discoveries) == sorted(discoveries)
-            if not (whole and ordered and 0 <= spent <= tested and len(discoveries) <= tested):
-                raise ValueError("numbers that cannot be")
+            if not (integers and ordered and 0 <= spent <= tested and len(discoveries) <= tested):
+                raise ValueError("inconsistent numbers of tests")
             if discoveries and not 0 <= discoveries[0] <= discoveries[-1] <= spent:
-                raise ValueError("discoveries that cannot be")
+                raise ValueError("inconsistent discoveries")
             return cls(str(method), float(level), tested, spent, tuple(discoveries))
         except (KeyError, TypeError, ValueError, ConfigError) as fault:
-            raise ArtefactError(f"this is no state of a stream's false-discovery control: {fault}") from fault
+            raise ArtefactError(f"not a state of false-discovery control: {fault}") from fault
 
 
 def start(method: str = "lord", level: float = 0.1) -> Control:
-    """A stream before its first source.
+    """State before the first source.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def start(method: str = "lord", level: float = 0.1) -> Control:
 
 
 def next_level(state: Control) -> float:
-    """The largest p-value that the next source may have to be announced."""
+    """Largest p-value at which the next source would be announced."""
     since_start = _gamma(state.method, np.array([1 + state.spent]))[0]
     since = _gamma(state.method, 1 + state.spent - np.array(state.discoveries, dtype=np.int64))
     return _level(state, float(since_start), float(since[:1].sum()), float(since[1:].sum()))
@@ -136,15 +138,15 @@ def step(p: float, state: Control) -> tuple[bool, Control]:
     Returns
     -------
     (bool, Control)
-        Whether it is announced, and where the stream stands then.
+        Whether the source is announced, and the new state.
 
     Raises
     ------
     ConfigError
-        p is no probability.
+        p is not a probability.
     """
     if not 0 <= p <= 1:
-        raise ConfigError(f"false-discovery control was given p = {p}; untested sources are not asked about")
+        raise ConfigError(f"false-discovery control: p = {p} is not a probability; leave untested sources out")
     announced = p <= next_level(state)
     spent = state.spent + (1 if state.method == "lord" or p > CANDIDATE else 0)
     discoveries = (*state.discoveries, spent) if announced else state.discoveries
@@ -152,7 +154,7 @@ def step(p: float, state: Control) -> tuple[bool, Control]:
 
 
 def run(p: F64, state: Control) -> tuple[NDArray[np.bool_], F64, Control]:
-    """Decide on many sources in their order, as `step` would one by one.
+    """Decide on many sources in their order, with the same results as `step` one by one.
 
     Parameters
     ----------
@@ -162,35 +164,35 @@ def run(p: F64, state: Control) -> tuple[NDArray[np.bool_], F64, Control]:
     Returns
     -------
     announced : ndarray, shape (n,), bool
-    levels : ndarray, shape (n,) — that each was held against
+    levels : ndarray, shape (n,) — level at which each was tested
     state : Control
 
     Raises
     ------
     ConfigError
-        A p is no probability.
+        A p is not a probability.
     """
-    from .false_discovery_kernels import along
+    from .false_discovery_kernels import decide_in_order
 
     p = np.ascontiguousarray(p, dtype=np.float64)
     if not ((p >= 0) & (p <= 1)).all():
-        raise ConfigError("false-discovery control was given a p that is no probability; leave untested sources out")
+        raise ConfigError("false-discovery control: a p is not a probability; leave untested sources out")
     gamma = np.concatenate([[0.0], _gamma(state.method, np.arange(1, state.spent + len(p) + 2))])
-    held = np.zeros(len(state.discoveries) + len(p), dtype=np.int64)
-    held[: len(state.discoveries)] = state.discoveries
+    discoveries = np.zeros(len(state.discoveries) + len(p), dtype=np.int64)
+    discoveries[: len(state.discoveries)] = state.discoveries
     every = state.method == "lord"
-    scale, most = (1.0, 1.0) if every else (1.0 - CANDIDATE, CANDIDATE)
-    announced, levels, spent, number = along(
+    scale, largest = (1.0, 1.0) if every else (1.0 - CANDIDATE, CANDIDATE)
+    announced, levels, spent, number = decide_in_order(
         p,
         gamma,
-        held,
+        discoveries,
         len(state.discoveries),
         state.spent,
         CANDIDATE if not every else -1.0,
-        (state.first_wealth, state.level, scale, most),
+        (state.first_wealth, state.level, scale, largest),
     )
     after = replace(
-        state, tested=state.tested + len(p), spent=int(spent), discoveries=tuple(held[: int(number)].tolist())
+        state, tested=state.tested + len(p), spent=int(spent), discoveries=tuple(discoveries[: int(number)].tolist())
     )
     return announced, levels, after
 
@@ -202,7 +204,7 @@ def _level(state: Control, since_start: float, since_first: float, since_others:
 
 
 def _gamma(method: str, j: I64) -> F64:
-    """How the budget is spread over the tests to come; sums to 1 over all j from 1."""
+    """Distribution of the budget over the following tests; sums to 1 over all j from 1."""
     number = j.astype(np.float64)
     if method == "saffron":
         return SAFFRON_NORM * number**-SAFFRON_EXPONENT

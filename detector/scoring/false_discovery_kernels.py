@@ -1,4 +1,4 @@
-"""Many decisions of false-discovery control in one go: what `online.run` is made of."""
+"""Kernel of `false_discovery.run`: many decisions in one call."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I64
 
-__all__ = ["along"]
+__all__ = ["decide_in_order"]
 
 
 @njit(cache=True, nogil=True)
-def along(
+def decide_in_order(
     p: F64,
     gamma: F64,
     discoveries: I64,
@@ -21,26 +21,26 @@ def along(
     candidate: float,
     budget: tuple[float, float, float, float],
 ) -> tuple[NDArray[np.bool_], F64, int, int]:
-    """Decide in order.
+    """Decide on sources in their order.
 
     Parameters
     ----------
     p : ndarray, shape (n,)
-    gamma : ndarray — by j, as far as it can be asked for
-    discoveries : ndarray — filled from `number` on
-    number, spent : int — as the state says before
-    candidate : float — p-values up to this cost nothing; −1 where all cost
-    budget : (first wealth, level, factor on what is granted, largest level)
+    gamma : ndarray — distribution of the budget by j, as far as it can be needed
+    discoveries : ndarray — earlier discoveries; new ones are written from `number` on
+    number, spent : int — state before
+    candidate : float — p-values up to this cost nothing; −1 if all cost
+    budget : (first wealth, level, factor on the granted level, largest level)
 
     Returns
     -------
     announced : ndarray, shape (n,), bool
     levels : ndarray, shape (n,)
-    spent, number : int — after
+    spent, number : int — state after
     """
     announced = np.zeros(p.size, np.bool_)
     levels = np.zeros(p.size)
-    wealth, level, factor, most = budget
+    wealth, level, factor, largest = budget
     for i in range(p.size):
         granted = wealth * gamma[1 + spent]
         if number > 0:
@@ -48,7 +48,7 @@ def along(
         later = 0.0
         for d in range(1, number):
             later += gamma[1 + spent - discoveries[d]]
-        levels[i] = min(most, factor * (granted + level * later))
+        levels[i] = min(largest, factor * (granted + level * later))
         if p[i] > candidate:
             spent += 1
         if p[i] <= levels[i]:
