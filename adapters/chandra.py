@@ -109,7 +109,7 @@ class CatalogueSource(Observation):
     region_band: str = "B"
 
 
-class ChandraAdapter(FitsAdapter):
+class ChandraAdapter(FitsAdapter[ChandraOptions]):
     """Chandra ACIS event lists (0.5–7 keV, frames of 3.1–3.2 s, sub-arrays down to 0.4 s).
 
     Full-field lists keep grades 0, 2, 3, 4, 6 and clean status; catalogue lists (regevt3) take the published selection
@@ -117,17 +117,16 @@ class ChandraAdapter(FitsAdapter):
     """
 
     name = "chandra"
-    options_model = ChandraOptions
     mission = MissionTable("CHANDRA", (_FIELD,))
 
     def instrument_for(self, file: FitsFile) -> Instrument:
         """The published selection for catalogue lists, the archive's for whole fields."""
         return _SOURCE if CATALOGUE_LIST.fullmatch(file.path.name) else super().instrument_for(file)
 
-    def read(self, path: Path, options: Options, limits: ReadLimits) -> Observation:
+    def read(self, path: Path, options: ChandraOptions, limits: ReadLimits) -> Observation:
         """As every mission, and the region band goes with a catalogue list."""
         observation = super().read(path, options, limits)
-        if not observation.per_source_id or not isinstance(options, ChandraOptions):
+        if not observation.per_source_id:
             return observation
         facts = {one.name: getattr(observation, one.name) for one in fields(observation)}
         return CatalogueSource(**facts, region_band=options.region_band)

@@ -98,7 +98,7 @@ class EinsteinProbeOptions(Options):
     )
 
 
-class EinsteinProbeAdapter(FitsAdapter):
+class EinsteinProbeAdapter(FitsAdapter[EinsteinProbeOptions]):
     """Einstein Probe WXT (0.5–4 keV, one CMOS a file) and FXT (0.3–10 keV, modules A and B), frames of 50 ms.
 
     FXT needs the energies of its channels: an EBOUNDS table in the file, a response (``fxt_a_<obsid>_*.rmf``) beside
@@ -107,14 +107,13 @@ class EinsteinProbeAdapter(FitsAdapter):
     """
 
     name = "einstein_probe"
-    options_model = EinsteinProbeOptions
     mission = MissionTable("EP", (_WXT, _FXT))
 
-    def energy_for(self, file: FitsFile, instrument: Instrument, options: Options) -> Energy:
+    def energy_for(self, file: FitsFile, instrument: Instrument, options: EinsteinProbeOptions) -> Energy:
         """WXT: 10 eV a channel; FXT: from settings, EBOUNDS or response."""
         if instrument.energies:
             return super().energy_for(file, instrument, options)
-        if isinstance(options, EinsteinProbeOptions) and options.pi_kev_per_channel is not None:
+        if options.pi_kev_per_channel is not None:
             return LinearEnergy("PI", options.pi_kev_per_channel)
         if (energy := _channel_energies(file)) is not None:
             return energy

@@ -88,7 +88,7 @@ class _Intervals:
     stop: F64
 
 
-class TableAdapter(InstrumentAdapter):
+class TableAdapter(InstrumentAdapter[TableOptions]):
     """Photon tables of many sources: CSV or Parquet with columns obsreg_id, time (s) and energy (eV).
 
     Good times from ``<stem>_gti.csv`` (obsreg_id, start, stop) where it lies beside the table. Without them a source
@@ -100,7 +100,6 @@ class TableAdapter(InstrumentAdapter):
     """
 
     name = "table"
-    options_model = TableOptions
 
     def claims(self, path: Path, header: Mapping[str, object]) -> bool:
         """By suffix and columns; the good times of another table are not claimed."""
@@ -109,13 +108,12 @@ class TableAdapter(InstrumentAdapter):
         names = _column_names(path)
         return set(COLUMNS) <= set(names) or _holds_rows(path, names)
 
-    def read(self, path: Path, options: Options, limits: ReadLimits) -> EventBatch:
+    def read(self, path: Path, options: TableOptions, limits: ReadLimits) -> EventBatch:
         """Read photons and good times into one batch, sources in order of first appearance."""
         if _holds_rows(path, _column_names(path)):
             return read_batch(path, limits)
-        settings = options if isinstance(options, TableOptions) else TableOptions()
         photons = _read_photons(path, limits)
-        low, high = settings.band_kev
+        low, high = options.band_kev
         # Energies are kept in float32 further on: the comparison is made on what was written.
         inside = (photons.energy >= low * 1e3) & (photons.energy <= high * 1e3)
         if not inside.any():
@@ -124,7 +122,7 @@ class TableAdapter(InstrumentAdapter):
             )
         photons = _chosen(photons, inside)
         intervals = _read_intervals(_gti_path(path), photons.names, limits)
-        return _batch(path, photons, intervals, settings)
+        return _batch(path, photons, intervals, options)
 
     def companions(self, path: Path) -> Iterable[Path]:
         """Good times of a table of photons."""

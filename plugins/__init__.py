@@ -1,4 +1,4 @@
-"""The contract between the road and its plugins: base classes, hooks, the host that finds them, tools to write them."""
+"""The contract between the pipeline and its plugins: base classes, hooks, and the host that finds plugins."""
 
 from .alerts import Alert, AlertSink, Facts, Receipt
 from .contract import (
@@ -9,6 +9,7 @@ from .contract import (
     FittedExtractor,
     InstrumentAdapter,
     Options,
+    OptionsT,
     Plugin,
     ReadLimits,
     Representation,
@@ -19,6 +20,8 @@ from .contract_version import CONTRACT_VERSION
 from .drops import DropSource, Listing, SourceOptions
 from .hookspecs import hookimpl
 from .host import PluginFailure, PluginHost, PluginRecord
+from .reference import Reference, ReferenceCase
+from .reference_members import ReferenceMembers
 from .scoring import DetectionBatch, Flags, Scorer, Veto
 
 __all__ = [
@@ -37,12 +40,16 @@ __all__ = [
     "InstrumentAdapter",
     "Listing",
     "Options",
+    "OptionsT",
     "Plugin",
     "PluginFailure",
     "PluginHost",
     "PluginRecord",
     "ReadLimits",
     "Receipt",
+    "Reference",
+    "ReferenceCase",
+    "ReferenceMembers",
     "Representation",
     "Sample",
     "Scorer",

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Self
 
 from xherald.photons.errors import AlertRefusedError
 
-from .contract import Options, Plugin
+from .contract import OptionsT, Plugin
 
 __all__ = ["Alert", "AlertKind", "AlertSink", "AlertTense", "Facts", "Receipt"]
 
@@ -189,7 +189,7 @@ class Receipt:
         return asdict(self)
 
 
-class AlertSink(Plugin):
+class AlertSink(Plugin[OptionsT]):
     """A destination of alerts.
 
     A sink keeps no state between calls. The same id may be sent again after a crash between sending and recording it: a
@@ -198,7 +198,7 @@ class AlertSink(Plugin):
     """
 
     @abstractmethod
-    def send(self, alert: Alert, options: Options) -> Receipt:
+    def send(self, alert: Alert, options: OptionsT) -> Receipt:
         """Send an alert; return when it was accepted.
 
         Raises
@@ -211,11 +211,11 @@ class AlertSink(Plugin):
             The options are wrong, for example a secret is missing; the alert is sent again later.
         """
 
-    def wants_sheet(self, options: Options) -> bool:
+    def wants_sheet(self, options: OptionsT) -> bool:
         """Whether alerts include the plot sheet, which is drawn only then; an alert waits for it briefly."""
         return False
 
-    def secrets(self, options: Options) -> Sequence[str]:
+    def secrets(self, options: OptionsT) -> Sequence[str]:
         """Passwords, keys and the like that the options refer to; redacted from all messages about the sink.
 
         Raises

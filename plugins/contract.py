@@ -9,11 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, ForwardRef, Generic, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
 
 from xherald.photons import Aperture, EventBatch, Observation
 from xherald.photons.arrays import F32, F64
@@ -31,6 +32,7 @@ __all__ = [
     "FittedExtractor",
     "InstrumentAdapter",
     "Options",
+    "OptionsT",
     "Plugin",
     "ReadLimits",
     "Representation",
@@ -62,14 +64,32 @@ class ReadLimits(Options):
     max_events: int = 200_000_000
 
 
-class Plugin(ABC):
-    """Anything that is registered under a name."""
+OptionsT = TypeVar("OptionsT", bound=Options, default=Any)
+"""Options of a plugin: ``class MyVeto(Veto[MyOptions])`` gets checked options of that type in its methods."""
+
+
+class Plugin(ABC, Generic[OptionsT]):
+    """Anything that is registered under a name.
+
+    Its options are the type parameter: ``class MyVeto(Veto[MyOptions])``. A plugin without options needs none.
+    """
 
     name: ClassVar[str]
     options_model: ClassVar[type[Options]] = Options
+    """Model of the options; taken from the type parameter."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, ForwardRef):
+                    message = f"{cls.__name__}[{argument.__forward_arg__!r}]: name the class of options, not a string"
+                    raise TypeError(message)
+                if isinstance(argument, type) and issubclass(argument, Options):
+                    cls.options_model = argument
 
 
-class InstrumentAdapter(Plugin):
+class InstrumentAdapter(Plugin[OptionsT]):
     """From one mission's files to `Observation`.
 
     Exactly one adapter claims a file: none or two claims are errors that name the file and the adapters.
@@ -87,7 +107,7 @@ class InstrumentAdapter(Plugin):
         """
 
     @abstractmethod
-    def read(self, path: Path, options: Options, limits: ReadLimits) -> Observation | EventBatch:
+    def read(self, path: Path, options: OptionsT, limits: ReadLimits) -> Observation | EventBatch:
         """Read the file.
 
         Returns
@@ -115,7 +135,7 @@ class InstrumentAdapter(Plugin):
         return []
 
 
-class Representation(Plugin):
+class Representation(Plugin[OptionsT]):
     """From photon lists of any length to arrays of one shape.
 
     A source's array depends on that source alone, never on the batch that it is in, and holds no NaN: what a list of
@@ -123,11 +143,11 @@ class Representation(Plugin):
     """
 
     @abstractmethod
-    def shape(self, options: Options) -> tuple[int, ...]:
+    def shape(self, options: OptionsT) -> tuple[int, ...]:
         """Shape of one source's array."""
 
     @abstractmethod
-    def transform(self, batch: EventBatch, options: Options) -> Values:
+    def transform(self, batch: EventBatch, options: OptionsT) -> Values:
         """Represent every source, float32: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
 
 
@@ -170,12 +190,12 @@ class FittedExtractor(ABC):
         """Write what was learned into an existing folder, as JSON and npz that execute nothing when read."""
 
 
-class FeatureExtractor(Plugin):
+class FeatureExtractor(Plugin[OptionsT]):
     """Learns features of a population, or brings features learned before."""
 
     @abstractmethod
     def fit(
-        self, sample: Sample, options: Options, advance: Advance = lambda _: None
+        self, sample: Sample, options: OptionsT, advance: Advance = lambda _: None
     ) -> tuple[FittedExtractor, Features]:
         """Learn from a population, or load what was learned before, as the options say.
 
@@ -201,11 +221,11 @@ class FeatureExtractor(Plugin):
         """
 
 
-class Embedder(Plugin):
+class Embedder(Plugin[OptionsT]):
     """A map of the plane on which sources with like features lie together."""
 
     @abstractmethod
-    def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
+    def fit(self, features: Features, options: OptionsT, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2).
 
         Raises

@@ -2,7 +2,7 @@
 
 The version has two numbers. A name or a parameter that goes, or means something else, raises the first; what comes on
 top raises the second. docs/contract.md lists the names and says how long what is to go stays. A plugin module says what
-it was written for as ``XHERALD_CONTRACT = "1.0"``; what is distributed with the contract was written for it.
+it was written for as ``XHERALD_CONTRACT = "2.0"``; what is distributed with the contract was written for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from xherald.photons.errors import PluginError
 
 __all__ = ["CONTRACT_ATTRIBUTE", "CONTRACT_VERSION", "agreement"]
 
-CONTRACT_VERSION: Final = "1.0"
+CONTRACT_VERSION: Final = "2.0"
 """Of the types of `xherald.photons` and of the contract in `xherald.plugins`."""
 
 CONTRACT_ATTRIBUTE: Final = "XHERALD_CONTRACT"

@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import Field
 
-from .contract import Options, Plugin
+from .contract import Options, OptionsT, Plugin
 
 __all__ = ["TEMPORARY_SUFFIXES", "DropSource", "Listing", "SourceOptions"]
 
@@ -75,14 +75,14 @@ class SourceOptions(Options):
         return _fits(name, parts[-1], self.include) and not _fits(name, parts[-1], self.exclude)
 
 
-class DropSource(Plugin):
+class DropSource(Plugin[OptionsT]):
     """A place where an archive drops files.
 
     Its options derive from `SourceOptions`. Neither method keeps state: the same call can be made again after a crash.
     """
 
     @abstractmethod
-    def poll(self, options: Options) -> Iterable[Listing]:
+    def poll(self, options: OptionsT) -> Iterable[Listing]:
         """Files that are wanted and there now, unfinished ones by name left out.
 
         Raises
@@ -92,7 +92,7 @@ class DropSource(Plugin):
         """
 
     @abstractmethod
-    def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
+    def fetch(self, listing: Listing, into: Path, options: OptionsT) -> Path:
         """A local file with the content, in the folder `into` under the listing's own name, or where it lies already.
 
         What an earlier call left half done is gone on with.
@@ -103,7 +103,7 @@ class DropSource(Plugin):
             It cannot be fetched.
         """
 
-    def below(self, options: Options, url: str) -> Options | None:
+    def below(self, options: OptionsT, url: str) -> Options | None:
         """Options with which `poll` looks at one folder only, for a notice says that something came there.
 
         What is listed bears the names and URLs that a look at everything gives it.
@@ -121,7 +121,7 @@ class DropSource(Plugin):
         """
         return None
 
-    def watched(self, options: Options) -> Path | None:
+    def watched(self, options: OptionsT) -> Path | None:
         """Folder whose changes the operating system can tell of, as a hint to poll at once; None without one."""
         return None
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xherald.photons import Aperture, EventBatch, Observation
 from xherald.photons.arrays import F32, F64, I64
 
-from .contract import Options, Plugin
+from .contract import OptionsT, Plugin
 
 if TYPE_CHECKING:
     from xherald.photons.statistics.result import Intervals, Timing
@@ -80,17 +80,17 @@ class Flags:
     numbers: Mapping[str, F64]
 
 
-class Scorer(Plugin):
+class Scorer(Plugin[OptionsT]):
     """Numbers that tell a transient from a source that is none."""
 
     @abstractmethod
-    def score(self, detection_batch: DetectionBatch, options: Options) -> Mapping[str, F64]:
+    def score(self, detection_batch: DetectionBatch, options: OptionsT) -> Mapping[str, F64]:
         """Columns of shape (n,) by name; NaN where a source cannot be scored.
 
         A source's score does not depend on what else is in the batch.
         """
 
-    def inputs(self, direction: str, options: Options) -> Mapping[str, int]:
+    def inputs(self, direction: str, options: OptionsT) -> Mapping[str, int]:
         """Columns that the combined score of a direction ("flare", "dip") is made of; none unless it says so.
 
         Only such are fit whose distribution over sources that do not vary depends on their number of photons alone:
@@ -104,7 +104,7 @@ class Scorer(Plugin):
         return {}
 
 
-class Veto(Plugin):
+class Veto(Plugin[OptionsT]):
     """Something else than the source that could have made it look as it does."""
 
     rejects: ClassVar[bool] = True
@@ -114,7 +114,7 @@ class Veto(Plugin):
     """What a raised flag says, a `str.format` template over `Flags.numbers`."""
 
     @abstractmethod
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: OptionsT) -> Flags:
         """Judge every source.
 
         Where what it needs is not known (no pixel columns, a table of photons) it raises nothing.

@@ -20,7 +20,7 @@ import numpy as np
 
 from xherald.photons import Aperture, ChipLayout, DetectorUnit, Observation, PixelLayout, PointSpread, SkyProjection
 from xherald.photons.errors import UnreadableFileError
-from xherald.plugins.contract import InstrumentAdapter, Options, ReadLimits
+from xherald.plugins.contract import InstrumentAdapter, OptionsT, ReadLimits
 
 from .field_of_view import FieldOfView, whole_field
 from .fits_files import FitsFile, Hdu, load_fits, open_fits
@@ -139,7 +139,7 @@ class PhotonColumns:
     energies: tuple[Energy, ...]
 
 
-class FitsAdapter(InstrumentAdapter):
+class FitsAdapter(InstrumentAdapter[OptionsT]):
     """Reads event lists of the mission in `mission`."""
 
     mission: ClassVar[MissionTable]
@@ -150,7 +150,7 @@ class FitsAdapter(InstrumentAdapter):
         is_ours = text(header, "TELESCOP").upper() == self.mission.telescop.upper()
         return is_ours and text(header, "INSTRUME").upper() in known
 
-    def read(self, path: Path, options: Options, limits: ReadLimits) -> Observation:
+    def read(self, path: Path, options: OptionsT, limits: ReadLimits) -> Observation:
         """Read headers and good times; the photons when they are asked for."""
         file = load_fits(path, limits)
         try:
@@ -159,7 +159,7 @@ class FitsAdapter(InstrumentAdapter):
             file.release()
             raise
 
-    def photon_columns(self, path: Path, options: Options, limits: ReadLimits) -> PhotonColumns:
+    def photon_columns(self, path: Path, options: OptionsT, limits: ReadLimits) -> PhotonColumns:
         """Where a file's rows say what a photon is, for whoever writes rows of the same file.
 
         Raises
@@ -197,7 +197,7 @@ class FitsAdapter(InstrumentAdapter):
                 return instrument
         raise UnreadableFileError(file.path, f"INSTRUME = {found!r} is no instrument of {self.mission.telescop}")
 
-    def energy_for(self, file: FitsFile, instrument: Instrument, options: Options) -> Energy:
+    def energy_for(self, file: FitsFile, instrument: Instrument, options: OptionsT) -> Energy:
         """How energies are read from this file."""
         for energy in instrument.energies:
             if energy.column.upper() in file.events.columns:
@@ -260,7 +260,7 @@ class FitsAdapter(InstrumentAdapter):
 
     # The road from file to observation.
 
-    def _observe(self, file: FitsFile, options: Options, limits: ReadLimits) -> Observation:
+    def _observe(self, file: FitsFile, options: OptionsT, limits: ReadLimits) -> Observation:
         events, path = file.events, file.path
         if events.rows == 0:
             raise UnreadableFileError(path, f"table {events.name} holds no events")

@@ -80,7 +80,7 @@ def download(
         have = part.stat().st_size if part.exists() and mark.exists() else 0
         with opened(have, mark.read_text(encoding="utf-8") if have else "") as body:
             if max(listing.size, body.total or 0) > most:
-                raise DropError(f"{listing.url}: is larger than most_gib = {options.most_gib:g}", passing=False)
+                raise DropError(f"{listing.url}: is larger than most_gib = {options.most_gib:g}", is_transient=False)
             _append(body, part, mark, options.mib_per_s, most, listing.url)
             size = part.stat().st_size
             if body.total is not None and size != body.total:
@@ -120,7 +120,7 @@ def in_tries(work: Callable[[], T], options: RemoteOptions) -> T:
     tries = Retrying(
         stop=stop_after_attempt(options.tries),
         wait=wait,
-        retry=retry_if_exception(lambda fault: isinstance(fault, DropError) and fault.passing),
+        retry=retry_if_exception(lambda fault: isinstance(fault, DropError) and fault.is_transient),
         reraise=True,
     )
     return tries(work)
@@ -136,7 +136,7 @@ def _append(body: Body, part: Path, mark: Path, mib_per_s: float | None, most: i
             file.write(chunk)
             passed += len(chunk)
             if body.start + passed > most:
-                raise DropError(f"{url}: goes on beyond the largest file that is fetched", passing=False)
+                raise DropError(f"{url}: goes on beyond the largest file that is fetched", is_transient=False)
             if mib_per_s is not None:
                 ahead = passed / (mib_per_s * 2**20) - (time.monotonic() - began)
                 if ahead > 0:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from xherald.photons.errors import ConfigError, DropError
-from xherald.plugins.contract import Options
+from xherald.photons.errors import DropError
 from xherald.plugins.drops import DropSource, Listing, SourceOptions
 
 __all__ = ["FolderOptions", "FolderSource"]
@@ -21,7 +20,7 @@ class FolderOptions(SourceOptions):
     path: Path = Field(description="directory, looked through with all below it")
 
 
-class FolderSource(DropSource):
+class FolderSource(DropSource[FolderOptions]):
     """A directory and all below it, on a local disk or mounted; links to directories are not followed.
 
     Looking through it is the truth. The operating system's word on changes only makes it happen at once, and does not
@@ -29,29 +28,21 @@ class FolderSource(DropSource):
     """
 
     name = "folder"
-    options_model = FolderOptions
 
-    def poll(self, options: Options) -> Iterator[Listing]:
+    def poll(self, options: FolderOptions) -> Iterator[Listing]:
         """Files below the directory with their size and time of change."""
-        settings = _of(options)
-        root = settings.path.absolute()
+        root = options.path.absolute()
         if not root.is_dir():
             raise DropError(f"{root}: is no directory, or gone; mount it, or mend its path in the configuration")
-        yield from _below(root, "", settings)
+        yield from _below(root, "", options)
 
-    def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
+    def fetch(self, listing: Listing, into: Path, options: FolderOptions) -> Path:
         """Where it lies: nothing is copied."""
         return Path(listing.url)
 
-    def watched(self, options: Options) -> Path | None:
+    def watched(self, options: FolderOptions) -> Path | None:
         """The directory."""
-        return _of(options).path.absolute()
-
-
-def _of(options: Options) -> FolderOptions:
-    if not isinstance(options, FolderOptions):
-        raise ConfigError(f"folder: was given {type(options).__name__}, not its own options")
-    return options
+        return options.path.absolute()
 
 
 def _below(folder: Path, above: str, settings: FolderOptions) -> Iterator[Listing]:

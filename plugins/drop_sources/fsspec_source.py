@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from xherald.photons.errors import ConfigError, DropError
+from xherald.photons.errors import DropError
 from xherald.plugins.contract import Options
 from xherald.plugins.drops import DropSource, Listing
 
@@ -32,37 +32,27 @@ class BucketOptions(RemoteOptions):
     )
 
 
-class BucketSource(DropSource):
+class BucketSource(DropSource[BucketOptions]):
     """A place that fsspec reaches, and all below it: buckets of S3 (`pip install 'xherald[s3]'`), SFTP, FTP."""
 
     name = "fsspec"
-    options_model = BucketOptions
 
-    def poll(self, options: Options) -> Iterator[Listing]:
+    def poll(self, options: BucketOptions) -> Iterator[Listing]:
         """Files below the URL, with the ETag where there is one."""
-        settings = _of(options)
-        found, root, scheme = in_tries(lambda: _found(settings), settings)
+        found, root, scheme = in_tries(lambda: _found(options), options)
         for path, facts in sorted(found.items()):
             name = path.removeprefix(root).lstrip("/")
-            if facts.get("type") == "file" and settings.wants(name):
+            if facts.get("type") == "file" and options.wants(name):
                 yield Listing(f"{scheme}{path}", name, int(facts.get("size") or 0), _changed(facts), _mark(facts))
 
-    def below(self, options: Options, url: str) -> Options | None:
+    def below(self, options: BucketOptions, url: str) -> Options | None:
         """Options that begin at that folder, if it lies below the root."""
-        settings = _of(options)
-        start = folder_below(settings.url, url)
-        return None if start is None else settings.model_copy(update={"start": start})
+        start = folder_below(options.url, url)
+        return None if start is None else options.model_copy(update={"start": start})
 
-    def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
+    def fetch(self, listing: Listing, into: Path, options: BucketOptions) -> Path:
         """Fetch it, going on from where an earlier try broke off if its mark or size and time are still the same."""
-        settings = _of(options)
-        return download(listing, into, settings, lambda start, mark: _opened(listing, settings, start, mark))
-
-
-def _of(options: Options) -> BucketOptions:
-    if not isinstance(options, BucketOptions):
-        raise ConfigError(f"fsspec: was given {type(options).__name__}, not its own options")
-    return options
+        return download(listing, into, options, lambda start, mark: _opened(listing, options, start, mark))
 
 
 def _file_system(settings: BucketOptions) -> tuple[Any, str]:
@@ -71,7 +61,7 @@ def _file_system(settings: BucketOptions) -> tuple[Any, str]:
     try:
         system, root = fsspec.core.url_to_fs(settings.url, use_listings_cache=False, **settings.storage)
     except (ImportError, ValueError, TypeError) as fault:
-        raise DropError(f"{settings.url}: cannot be opened: {fault}", passing=False) from fault
+        raise DropError(f"{settings.url}: cannot be opened: {fault}", is_transient=False) from fault
     return system, str(root)
 
 
@@ -116,7 +106,7 @@ def _faults(url: str) -> Iterator[None]:
         raise
     except Exception as fault:  # each file system has errors of its own
         gone = isinstance(fault, FileNotFoundError | PermissionError)
-        raise DropError(f"{url}: {type(fault).__name__}: {fault}", passing=not gone) from fault
+        raise DropError(f"{url}: {type(fault).__name__}: {fault}", is_transient=not gone) from fault
 
 
 def _changed(facts: Mapping[str, Any]) -> float:

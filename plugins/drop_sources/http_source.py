@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin
 
 from pydantic import Field
 
-from xherald.photons.errors import ConfigError, DropError
+from xherald.photons.errors import DropError
 from xherald.plugins.contract import Options
 from xherald.plugins.drops import DropSource, Listing
 
@@ -44,7 +44,7 @@ class WebOptions(RemoteOptions):
     )
 
 
-class WebSource(DropSource):
+class WebSource(DropSource[WebOptions]):
     """An index page of a web server and the folders below it.
 
     Links that lead elsewhere, up, or sort the page are not followed. What the page says of a file beside its name tells
@@ -52,26 +52,22 @@ class WebSource(DropSource):
     """
 
     name = "http"
-    options_model = WebOptions
 
-    def poll(self, options: Options) -> Iterator[Listing]:
+    def poll(self, options: WebOptions) -> Iterator[Listing]:
         """Files that the pages link to."""
-        settings = _of(options)
-        root = settings.url if settings.url.endswith("/") else f"{settings.url}/"
-        with _client(settings) as client:
-            yield from _below(client, root + settings.start, unquote(settings.start), settings.depth, settings)
+        root = options.url if options.url.endswith("/") else f"{options.url}/"
+        with _client(options) as client:
+            yield from _below(client, root + options.start, unquote(options.start), options.depth, options)
 
-    def below(self, options: Options, url: str) -> Options | None:
+    def below(self, options: WebOptions, url: str) -> Options | None:
         """Options that begin at that page, if it lies below the root."""
-        settings = _of(options)
-        start = folder_below(settings.url, url)
-        return None if start is None else settings.model_copy(update={"start": start})
+        start = folder_below(options.url, url)
+        return None if start is None else options.model_copy(update={"start": start})
 
-    def fetch(self, listing: Listing, into: Path, options: Options) -> Path:
+    def fetch(self, listing: Listing, into: Path, options: WebOptions) -> Path:
         """Fetch it, going on from where an earlier try broke off if the server says that it is still the same."""
-        settings = _of(options)
-        with _client(settings) as client:
-            return download(listing, into, settings, lambda start, mark: _opened(client, listing.url, start, mark))
+        with _client(options) as client:
+            return download(listing, into, options, lambda start, mark: _opened(client, listing.url, start, mark))
 
 
 class _Links(HTMLParser):
@@ -113,12 +109,6 @@ def links_of(page: str, url: str) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def _of(options: Options) -> WebOptions:
-    if not isinstance(options, WebOptions):
-        raise ConfigError(f"http: was given {type(options).__name__}, not its own options")
-    return options
-
-
 def _client(settings: WebOptions) -> httpx2.Client:
     import httpx2
 
@@ -147,7 +137,7 @@ def _page(client: httpx2.Client, url: str) -> str:
         for chunk in answer.iter_bytes(CHUNK):
             text += chunk
             if len(text) > MOST_PAGE_BYTES:
-                raise DropError(f"{url}: is no index page: it goes on beyond 64 MiB", passing=False)
+                raise DropError(f"{url}: is no index page: it goes on beyond 64 MiB", is_transient=False)
         return text.decode(answer.encoding or "utf-8", errors="replace")
 
 
@@ -189,7 +179,7 @@ def _refuse(answer: httpx2.Response, url: str) -> None:
     code = answer.status_code
     if code >= 400:
         passing = code >= 500 or code in FOR_A_WHILE
-        raise DropError(f"{url}: the server answered {code} {answer.reason_phrase}", passing=passing)
+        raise DropError(f"{url}: the server answered {code} {answer.reason_phrase}", is_transient=passing)
 
 
 def _date_in(said: str) -> float:

@@ -72,17 +72,15 @@ class FastTSNEOptions(Options):
     threads: int = Field(default=0, ge=0)
 
 
-class FastTSNE(Embedder):
+class FastTSNE(Embedder[FastTSNEOptions]):
     """t-SNE for large sets, many times faster than the published call and as true to the neighbours."""
 
     name: ClassVar[str] = "fast_tsne"
-    options_model: ClassVar[type[Options]] = FastTSNEOptions
 
-    def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
+    def fit(self, features: Features, options: FastTSNEOptions, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2): see `Embedder.fit`."""
         import openTSNE
 
-        assert isinstance(options, FastTSNEOptions)
         # A source's neighbours are at most all others, and as many of them as the perplexity are needed.
         require_mappable(features, options.perplexity + 1, f"perplexity {options.perplexity:g}")
         threads = options.threads or (1 if len(features) < FEW else os.cpu_count() or 1)

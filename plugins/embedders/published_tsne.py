@@ -41,17 +41,15 @@ class PublishedTSNEOptions(Options):
     random_state: int = Field(default=11, ge=0)
 
 
-class PublishedTSNE(Embedder):
+class PublishedTSNE(Embedder[PublishedTSNEOptions]):
     """scikit-learn's t-SNE with the published settings: exact to reproduce, slow for large sets."""
 
     name: ClassVar[str] = "tsne"
-    options_model: ClassVar[type[Options]] = PublishedTSNEOptions
 
-    def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
+    def fit(self, features: Features, options: PublishedTSNEOptions, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2): see `Embedder.fit`."""
         from sklearn.manifold import TSNE
 
-        assert isinstance(options, PublishedTSNEOptions)
         require_mappable(features, options.perplexity, f"perplexity {options.perplexity:g}")
         advance(f"t-SNE of {len(features)} sources, {options.max_iter} rounds")
         return np.asarray(TSNE(**options.model_dump()).fit_transform(features), dtype=np.float64)

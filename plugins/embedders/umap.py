@@ -42,17 +42,15 @@ class UMAPOptions(Options):
     random_state: int = Field(default=11, ge=0)
 
 
-class UMAPEmbedder(Embedder):
+class UMAPEmbedder(Embedder[UMAPOptions]):
     """UMAP; distances on its maps are about a tenth of t-SNE's, and DBSCAN's eps is to be set accordingly."""
 
     name: ClassVar[str] = "umap"
-    options_model: ClassVar[type[Options]] = UMAPOptions
 
-    def fit(self, features: Features, options: Options, advance: Advance = lambda _: None) -> F64:
+    def fit(self, features: Features, options: UMAPOptions, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2): see `Embedder.fit`."""
         from .exact_neighbours import EXACT_UP_TO
 
-        assert isinstance(options, UMAPOptions)
         # Four sources are the fewest whose graph has the two eigenvectors that the map starts from.
         require_mappable(features, max(options.neighbours, 3), f"{options.neighbours} neighbours")
         found = _neighbours(features, options.neighbours) if len(features) <= EXACT_UP_TO else (None, None, None)

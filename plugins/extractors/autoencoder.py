@@ -88,14 +88,13 @@ class FittedAutoencoder(FittedExtractor):
         save_network(self.encoder.network, folder)
 
 
-class AutoencoderExtractor(FeatureExtractor):
+class AutoencoderExtractor(FeatureExtractor[AutoencoderOptions]):
     """Features of an autoencoder's encoder; needs a representation that is normalised."""
 
     name = NAME
-    options_model = AutoencoderOptions
 
     def fit(
-        self, sample: Sample, options: Options, advance: Advance = lambda _: None
+        self, sample: Sample, options: AutoencoderOptions, advance: Advance = lambda _: None
     ) -> tuple[FittedAutoencoder, Features]:
         """Load the encoder, and learn the scaling of its features.
 
@@ -107,7 +106,6 @@ class AutoencoderExtractor(FeatureExtractor):
         ArtefactError
             There is no such encoder, or it was changed.
         """
-        assert isinstance(options, AutoencoderOptions)
         from xherald.encoders.inference import Encoder, encoder_folder
 
         if not len(sample):

@@ -129,13 +129,12 @@ class FittedPca(FittedExtractor):
         )
 
 
-class PcaExtractor(FeatureExtractor):
+class PcaExtractor(FeatureExtractor[PcaOptions]):
     """Principal components of a representation."""
 
     name = NAME
-    options_model = PcaOptions
 
-    def fit(self, sample: Sample, options: Options, advance: Advance = lambda _: None) -> tuple[FittedPca, Features]:
+    def fit(self, sample: Sample, options: PcaOptions, advance: Advance = lambda _: None) -> tuple[FittedPca, Features]:
         """Learn the components of a population; its features are those that scikit-learn's `fit_transform` gives.
 
         With the published solver these are not what `FittedPca.transform` makes of the same sources where scikit-learn
@@ -147,7 +146,6 @@ class PcaExtractor(FeatureExtractor):
         ReferenceDataError
             Too few sources or values for so many components, or sources that are all alike.
         """
-        assert isinstance(options, PcaOptions)
         values = values_of(sample, NAME)
         _refuse_small(values, options)
         rows = values if values.ndim == 2 else values.reshape(values.shape[0], -1)

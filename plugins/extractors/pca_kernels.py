@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import F32, F64
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 
 if TYPE_CHECKING:
     from xherald.plugins.contract import Values
@@ -54,9 +54,9 @@ def projected(values: Values | F64, components: F64) -> F64:
     if isinstance(values, np.ndarray):
         flat = np.ascontiguousarray(values).reshape(len(values), -1)
         starts = np.arange(len(flat) + 1) * flat.shape[1]
-        in_threads(lambda first, stop: _project_dense(flat, columns, first, stop, out), starts)
+        run_in_threads(lambda first, stop: _project_dense(flat, columns, first, stop, out), starts)
     else:
-        in_threads(
+        run_in_threads(
             lambda first, stop: _project_sparse(values.data, values.indices, values.indptr, columns, first, stop, out),
             values.indptr,
         )

@@ -96,13 +96,14 @@ class FittedTiming(FittedExtractor):
         save_arrays(folder / ARRAYS, centre=self.centre, scale=self.scale)
 
 
-class TimingExtractor(FeatureExtractor):
+class TimingExtractor(FeatureExtractor[TimingOptions]):
     """Timing tests as features: how sure a flare or a dip is by each test, and how long, deep and hard it is."""
 
     name = NAME
-    options_model = TimingOptions
 
-    def fit(self, sample: Sample, options: Options, advance: Advance = lambda _: None) -> tuple[FittedTiming, F32]:
+    def fit(
+        self, sample: Sample, options: TimingOptions, advance: Advance = lambda _: None
+    ) -> tuple[FittedTiming, F32]:
         """Learn each feature's median and spread over a population.
 
         Features that are the same for at least half of a population have no quartiles to tell: these are divided by
@@ -115,7 +116,6 @@ class TimingExtractor(FeatureExtractor):
         """
         from .timing_features import timing_features
 
-        assert isinstance(options, TimingOptions)
         names = tuple(name for name in NAMES if name not in options.leave_out)
         if len(sample) < FEWEST:
             raise ReferenceDataError(f"extractor {NAME}: {len(sample)} sources have no scale; bring at least {FEWEST}")

@@ -48,7 +48,7 @@ def timing_features(batch: EventBatch, cap: float, names: Sequence[str] = NAMES,
         if name not in tests:
             return others[name]()
         test = tests[name]
-        return _evidence(test.p, test.intervals, test.looks_for == STEADY, cap)
+        return _evidence(test.p, test.intervals, test.target_kind == STEADY, cap)
 
     return np.column_stack([column(name) for name in names]).astype(np.float64)
 

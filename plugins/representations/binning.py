@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from xherald.photons.arrays import F32, F64, I32, I64
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -200,7 +200,7 @@ def joined_rows(codes: I32, values: F32, offsets: I64, sizes: I64, bins: int) ->
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     indices = np.empty(starts[-1], dtype=np.int32)
     data = np.empty(starts[-1], dtype=np.float32)
-    in_threads(lambda first, stop: _copy_rows(codes, values, offsets, starts, first, stop, indices, data), offsets)
+    run_in_threads(lambda first, stop: _copy_rows(codes, values, offsets, starts, first, stop, indices, data), offsets)
     # Both kinds of index are of one width, or scipy widens a copy.
     narrow = starts[-1] <= np.iinfo(np.int32).max
     pointers = starts.astype(np.int32) if narrow else starts

@@ -9,8 +9,8 @@ from numba import njit
 
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F32, F64, I32, I64
-from xherald.photons.statistics.clock import livetime_of
-from xherald.photons.threads import in_threads
+from xherald.photons.statistics.clock import accumulated_livetime
+from xherald.photons.threads import run_in_threads
 
 from .binning import COUNTS, MINMAX, NONE, SQRT, UNIT, finish_dense, finish_runs, joined_rows
 from .livetime_map import LivetimeCubeOptions, LivetimeMapOptions, LivetimeOptions
@@ -24,7 +24,7 @@ __all__ = ["cubes", "maps"]
 SCALES: Final = {"counts": COUNTS, "sqrt": SQRT}
 NORMS: Final = {"none": NONE, "minmax": MINMAX, "unit": UNIT}
 
-SHORTEST: Final = -2.0
+MIN_WINDOW: Final = -2.0
 LONGEST: Final = 1.0
 """log10 of the shortest and longest waiting time told apart, over the mean one."""
 
@@ -96,8 +96,8 @@ def _codes_of(
         code = _bin_of(live[i] / total, bins) * width + e
         if deep > 0:
             ratio = max(live[i + 1] - live[i], frame) / mean
-            decades = np.log10(max(ratio, 10.0**SHORTEST))
-            code = code * deep + _bin_of((decades - SHORTEST) / (LONGEST - SHORTEST), deep)
+            decades = np.log10(max(ratio, 10.0**MIN_WINDOW))
+            code = code * deep + _bin_of((decades - MIN_WINDOW) / (LONGEST - MIN_WINDOW), deep)
         codes[held] = code
         held += 1
     return held
@@ -129,7 +129,7 @@ def _fill_codes(
         total = 0.0
         for row in range(good.shape[0]):
             total += (good[row, 1] - good[row, 0]) * live_fraction[row]
-        live = livetime_of(time[a:b], good, live_fraction)
+        live = accumulated_livetime(time[a:b], good, live_fraction)
         sizes[s] = _codes_of(live, total, energy[a:b], band[s], whole, frame_time[s], shape, codes[a:b])
         if align and sizes[s] > 0:
             _align(codes[a : a + sizes[s]], shape[1] * max(shape[2], 1), shape[0])
@@ -140,7 +140,7 @@ def _codes(batch: EventBatch, bands: F64, options: LivetimeOptions, shape: tuple
     codes = np.empty(len(batch.time), dtype=np.int32)
     sizes = np.zeros(len(batch), dtype=np.int64)
     whole = options.band_kev is None
-    in_threads(
+    run_in_threads(
         lambda first, stop: _fill_codes(
             *(batch.time, batch.energy, batch.offsets, batch.gti, batch.gti_fraction, batch.gti_offsets),
             *(batch.frame_time, bands, whole, shape, options.align, first, stop, codes, sizes),
@@ -173,7 +173,7 @@ def maps(batch: EventBatch, bands: F64, options: LivetimeMapOptions) -> F32:
     codes, sizes = _codes(batch, bands, options, (*options.bins, 0))
     out = np.zeros((len(batch), options.bins[0] * options.bins[1]), dtype=np.float32)
     scale, norm = SCALES[options.scale], NORMS[options.normalise]
-    in_threads(
+    run_in_threads(
         lambda first, stop: _count_maps(codes, batch.offsets, sizes, scale, norm, first, stop, out), batch.offsets
     )
     return out.reshape(len(batch), *options.bins)
@@ -210,7 +210,7 @@ def cubes(batch: EventBatch, bands: F64, options: LivetimeCubeOptions) -> csr_ar
     values = np.empty(len(codes), dtype=np.float32)
     bins = int(np.prod(options.bins))
     scale, norm = SCALES[options.scale], NORMS[options.normalise]
-    in_threads(
+    run_in_threads(
         lambda first, stop: _count_cubes(codes, values, batch.offsets, sizes, bins, scale, norm, first, stop),
         batch.offsets,
     )

@@ -71,29 +71,26 @@ class LivetimeCubeOptions(LivetimeOptions):
     bins: CubeBins = (24, 16, 16)
 
 
-class LivetimeMap(Representation):
+class LivetimeMap(Representation[LivetimeMapOptions]):
     """Square roots of counts over livetime, from the first good time to the last, and the logarithm of energy.
 
     A source without a photon has an empty map.
     """
 
     name = "livetime_map"
-    options_model = LivetimeMapOptions
 
-    def shape(self, options: Options) -> tuple[int, ...]:
+    def shape(self, options: LivetimeMapOptions) -> tuple[int, ...]:
         """Time, energy."""
-        assert isinstance(options, LivetimeMapOptions)
         return options.bins
 
-    def transform(self, batch: EventBatch, options: Options) -> F32:
+    def transform(self, batch: EventBatch, options: LivetimeMapOptions) -> F32:
         """Maps of every source, shape (n, time, energy), float32."""
-        assert isinstance(options, LivetimeMapOptions)
         from .livetime_kernels import maps
 
         return maps(batch, _bands(batch, options.band_kev), options)
 
 
-class LivetimeCube(Representation):
+class LivetimeCube(Representation[LivetimeCubeOptions]):
     """Square roots of counts over livetime, the logarithm of energy, and the waiting time to the next photon.
 
     Waiting times are livetime too, as logarithms of their ratio to the mean one (all livetime over all photons), from
@@ -102,16 +99,13 @@ class LivetimeCube(Representation):
     """
 
     name = "livetime_cube"
-    options_model = LivetimeCubeOptions
 
-    def shape(self, options: Options) -> tuple[int, ...]:
+    def shape(self, options: LivetimeCubeOptions) -> tuple[int, ...]:
         """Time, energy, waiting time."""
-        assert isinstance(options, LivetimeCubeOptions)
         return options.bins
 
-    def transform(self, batch: EventBatch, options: Options) -> csr_array:
+    def transform(self, batch: EventBatch, options: LivetimeCubeOptions) -> csr_array:
         """Cubes of every source as rows of a sparse array, shape (n, time × energy × waiting time), float32."""
-        assert isinstance(options, LivetimeCubeOptions)
         from .livetime_kernels import cubes
 
         return cubes(batch, _bands(batch, options.band_kev), options)

@@ -13,7 +13,7 @@ from numba import njit
 
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F32, F64, I32, I64
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 
 from .binning import COUNTS, MINMAX, NONE, finish_dense, finish_runs, joined_rows, unit_bin
 
@@ -84,7 +84,7 @@ def maps(batch: EventBatch, time_edges: F64, thresholds: I32, normalise: bool) -
     shape = (len(batch), len(time_edges) - 1, len(thresholds) - 1)
     out = np.zeros((shape[0], shape[1] * shape[2]), dtype=np.float32)
     energy, how = batch.energy.view(np.int32), MINMAX if normalise else NONE
-    in_threads(
+    run_in_threads(
         lambda first, stop: _fill_maps(
             batch.time, energy, batch.offsets, time_edges, thresholds, how, first, stop, out
         ),
@@ -158,7 +158,7 @@ def cubes(batch: EventBatch, time_edges: F64, thresholds: I32, wait_edges: F64, 
     values = np.empty(len(batch.time), dtype=np.float32)
     sizes = np.zeros(len(batch), dtype=np.int64)
     energy, how = batch.energy.view(np.int32), MINMAX if normalise else NONE
-    in_threads(
+    run_in_threads(
         lambda first, stop: _fill_cubes(
             *(batch.time, energy, batch.offsets, time_edges, thresholds, wait_edges),
             *(how, first, stop, codes, values, sizes),

@@ -57,7 +57,7 @@ class EtdtCubeOptions(Options):
     band_kev: Band = (0.5, 7.0)
 
 
-class EtMap(Representation):
+class EtMap(Representation[EtMapOptions]):
     """Counts over time, first photon to last, and the logarithm of energy, as published.
 
     Where all photons are at one instant, a single one included, the time axis has no length and they are in its first
@@ -65,16 +65,13 @@ class EtMap(Representation):
     """
 
     name = "et_map"
-    options_model = EtMapOptions
 
-    def shape(self, options: Options) -> tuple[int, ...]:
+    def shape(self, options: EtMapOptions) -> tuple[int, ...]:
         """Time, energy."""
-        assert isinstance(options, EtMapOptions)
         return options.bins
 
-    def transform(self, batch: EventBatch, options: Options) -> F32:
+    def transform(self, batch: EventBatch, options: EtMapOptions) -> F32:
         """Maps of every source, shape (n, time, energy), float32."""
-        assert isinstance(options, EtMapOptions)
         from .published_kernels import maps
 
         return maps(
@@ -82,7 +79,7 @@ class EtMap(Representation):
         )
 
 
-class EtdtCube(Representation):
+class EtdtCube(Representation[EtdtCubeOptions]):
     """Counts over time, the logarithm of energy, and the waiting time to the next photon, as published.
 
     The last photon waits for none and is left out: of a source with a single photon the cube is empty. The time axis
@@ -92,16 +89,13 @@ class EtdtCube(Representation):
     """
 
     name = "etdt_cube"
-    options_model = EtdtCubeOptions
 
-    def shape(self, options: Options) -> tuple[int, ...]:
+    def shape(self, options: EtdtCubeOptions) -> tuple[int, ...]:
         """Time, energy, waiting time."""
-        assert isinstance(options, EtdtCubeOptions)
         return options.bins
 
-    def transform(self, batch: EventBatch, options: Options) -> csr_array:
+    def transform(self, batch: EventBatch, options: EtdtCubeOptions) -> csr_array:
         """Cubes of every source as rows of a sparse array, shape (n, time × energy × waiting time), float32."""
-        assert isinstance(options, EtdtCubeOptions)
         from .published_kernels import cubes
 
         time, energy, wait = options.bins

@@ -74,7 +74,7 @@ class SignificanceScorer(Scorer):
         from xherald.photons.statistics import DIP, FLARE, STEADY, TESTS
 
         wanted = (STEADY, FLARE if direction == "flare" else DIP)
-        return {f"evidence_{name}": int(looks_for in wanted) for name, looks_for in TESTS}
+        return {f"evidence_{name}": int(target_kind in wanted) for name, target_kind in TESTS}
 
 
 def _shape(batch: EventBatch, interval: Intervals) -> dict[str, F64]:

@@ -40,13 +40,12 @@ class SimilarityOptions(Options):
     ranked: tuple[str, ...] = ("variability",)
 
 
-class SimilarityScorer(Scorer):
+class SimilarityScorer(Scorer[SimilarityOptions]):
     """Resemblance to bona-fide transients: log-ratios of distances in each case's feature space, votes of classes."""
 
     name = "similarity"
-    options_model = SimilarityOptions
 
-    def score(self, detection_batch: DetectionBatch, options: Options) -> Mapping[str, F64]:
+    def score(self, detection_batch: DetectionBatch, options: SimilarityOptions) -> Mapping[str, F64]:
         """Columns, shape (n,); none without a reference.
 
         Returns
@@ -56,7 +55,6 @@ class SimilarityScorer(Scorer):
             over that to the nearest bona-fide flares (dips); the higher, the more like one. ``votes_CLASS``: part of
             the nearest bona-fide transients that are of a class, nearer ones counting more, averaged over the cases.
         """
-        assert isinstance(options, SimilarityOptions)
         reference, features = detection_batch.reference, detection_batch.features
         if reference is None or not features:
             return {}
@@ -75,9 +73,8 @@ class SimilarityScorer(Scorer):
         columns.update(_votes(reference, features, options.voters))
         return columns
 
-    def inputs(self, direction: str, options: Options) -> Mapping[str, int]:
+    def inputs(self, direction: str, options: SimilarityOptions) -> Mapping[str, int]:
         """Resemblance to transients of the direction, in the cases that are ranked."""
-        assert isinstance(options, SimilarityOptions)
         return {f"similarity_{direction}_{case}": 1 for case in options.ranked}
 
 

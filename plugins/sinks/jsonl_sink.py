@@ -33,7 +33,7 @@ class JsonLinesOptions(Options):
     path: Path
 
 
-class JsonLinesSink(AlertSink):
+class JsonLinesSink(AlertSink[JsonLinesOptions]):
     """A file of JSON Lines, one alert a line.
 
     A line is whole and on the disk before the alert counts as sent. An id that is in the file is not written again,
@@ -41,11 +41,9 @@ class JsonLinesSink(AlertSink):
     """
 
     name = "jsonl"
-    options_model = JsonLinesOptions
 
-    def send(self, alert: Alert, options: Options) -> Receipt:
+    def send(self, alert: Alert, options: JsonLinesOptions) -> Receipt:
         """Append the alert, unless it is there."""
-        assert isinstance(options, JsonLinesOptions)
         path = options.path.expanduser()
         line = json.dumps(alert.as_json(), separators=(",", ":"), allow_nan=False).encode() + b"\n"
         try:

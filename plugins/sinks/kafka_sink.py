@@ -14,7 +14,6 @@ from pydantic import Field
 
 from xherald.photons.errors import AlertRefusedError, SinkUnavailableError
 from xherald.plugins.alerts import Alert, AlertSink, Receipt
-from xherald.plugins.contract import Options
 from xherald.plugins.kafka_connection import KafkaConnection, kafka_client
 
 from .gcn_notice import gcn_notice
@@ -40,15 +39,13 @@ class KafkaOptions(KafkaConnection):
     timeout_s: float = Field(default=20.0, gt=0)
 
 
-class KafkaSink(AlertSink):
+class KafkaSink(AlertSink[KafkaOptions]):
     """A Kafka topic. Keyed by candidate, so that its alerts stay in order; the id is the header ``alert_id``."""
 
     name = "kafka"
-    options_model = KafkaOptions
 
-    def send(self, alert: Alert, options: Options) -> Receipt:
+    def send(self, alert: Alert, options: KafkaOptions) -> Receipt:
         """Produce the notice, and wait until it is confirmed."""
-        assert isinstance(options, KafkaOptions)
         client = kafka_client("kafka")
         value = json.dumps(gcn_notice(alert, options.schema_url), allow_nan=False).encode()
         key = (alert.candidate_id or alert.id).encode()
@@ -83,9 +80,8 @@ class KafkaSink(AlertSink):
             raise _failed(options, error)
         return Receipt(f"{options.topic}[{message.partition()}]@{message.offset()}")
 
-    def secrets(self, options: Options) -> Sequence[str]:
+    def secrets(self, options: KafkaOptions) -> Sequence[str]:
         """Password, client secret or whatever it is for."""
-        assert isinstance(options, KafkaOptions)
         return options.secrets()
 
 

@@ -82,15 +82,13 @@ class MailOptions(Options):
         return self
 
 
-class MailSink(AlertSink):
+class MailSink(AlertSink[MailOptions]):
     """E-mail. The Message-ID is made of the alert's id, so that mail systems know a repetition."""
 
     name = "mail"
-    options_model = MailOptions
 
-    def send(self, alert: Alert, options: Options) -> Receipt:
+    def send(self, alert: Alert, options: MailOptions) -> Receipt:
         """Mail the alert to all recipients."""
-        assert isinstance(options, MailOptions)
         mail, note = message(alert, options)
         place = f"{options.host}:{_port(options)}"
         try:
@@ -114,14 +112,12 @@ class MailSink(AlertSink):
             )
         return Receipt(place, note=note)
 
-    def wants_sheet(self, options: Options) -> bool:
+    def wants_sheet(self, options: MailOptions) -> bool:
         """Whether it is to be attached."""
-        assert isinstance(options, MailOptions)
         return options.attach_sheet
 
-    def secrets(self, options: Options) -> Sequence[str]:
+    def secrets(self, options: MailOptions) -> Sequence[str]:
         """The password."""
-        assert isinstance(options, MailOptions)
         password = read_secret("password", options.secret_env, options.secret_file)
         return () if password is None else (password,)
 

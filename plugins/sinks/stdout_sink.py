@@ -26,15 +26,13 @@ class StandardOutputOptions(Options):
     form: Literal["text", "json"] = "text"
 
 
-class StandardOutputSink(AlertSink):
+class StandardOutputSink(AlertSink[StandardOutputOptions]):
     """Standard output. It cannot be looked at, so a repetition is written again, under the same id."""
 
     name = "stdout"
-    options_model = StandardOutputOptions
 
-    def send(self, alert: Alert, options: Options) -> Receipt:
+    def send(self, alert: Alert, options: StandardOutputOptions) -> Receipt:
         """Write the alert."""
-        assert isinstance(options, StandardOutputOptions)
         told = json.dumps(alert.as_json(), allow_nan=False) if options.form == "json" else text(alert)
         try:
             sys.stdout.write(told + "\n")

@@ -12,7 +12,6 @@ from pydantic import Field, model_validator
 
 from xherald.photons.errors import SinkUnavailableError
 from xherald.plugins.alerts import Alert, AlertSink, Receipt
-from xherald.plugins.contract import Options
 
 from .http_post import PostOptions, has_address, post, post_secrets
 from .voevent_packet import voevent
@@ -46,15 +45,13 @@ class VOEventOptions(PostOptions):
         return self
 
 
-class VOEventSink(AlertSink):
+class VOEventSink(AlertSink[VOEventOptions]):
     """VOEvent 2.0 packets. In a folder each is there once, whole; a broker knows a repetition by the packet's name."""
 
     name = "voevent"
-    options_model = VOEventOptions
 
-    def send(self, alert: Alert, options: Options) -> Receipt:
+    def send(self, alert: Alert, options: VOEventOptions) -> Receipt:
         """Put the packet into the folder, then post it."""
-        assert isinstance(options, VOEventOptions)
         author = {
             "title": options.title,
             "shortName": options.short_name,
@@ -72,9 +69,8 @@ class VOEventSink(AlertSink):
             where, all(one.repeated for one in receipts), "; ".join(one.note for one in receipts if one.note)
         )
 
-    def secrets(self, options: Options) -> Sequence[str]:
+    def secrets(self, options: VOEventOptions) -> Sequence[str]:
         """The address, where it is a secret."""
-        assert isinstance(options, VOEventOptions)
         return post_secrets(options)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, Self
 from pydantic import model_validator
 
 from xherald.plugins.alerts import Alert, AlertSink, Receipt
-from xherald.plugins.contract import Options
 from xherald.plugins.secrets import read_secret
 
 from .alert_text import lines, subject
@@ -52,18 +51,16 @@ class WebhookOptions(PostOptions):
         return self
 
 
-class WebhookSink(AlertSink):
+class WebhookSink(AlertSink[WebhookOptions]):
     """A web address that alerts are posted to.
 
     The id is sent as ``Idempotency-Key``; whoever has it already may answer 409, which counts as taken.
     """
 
     name = "webhook"
-    options_model = WebhookOptions
 
-    def send(self, alert: Alert, options: Options) -> Receipt:
+    def send(self, alert: Alert, options: WebhookOptions) -> Receipt:
         """Post the alert."""
-        assert isinstance(options, WebhookOptions)
         body = json.dumps(_body(alert, options.form), separators=(",", ":"), allow_nan=False).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "xherald", "Idempotency-Key": alert.id}
         key = read_secret("secret", options.secret_env, options.secret_file)
@@ -71,9 +68,8 @@ class WebhookSink(AlertSink):
             headers[SIGNATURE] = signature(body, key, int(time.time()))
         return post(body, headers, options)
 
-    def secrets(self, options: Options) -> Sequence[str]:
+    def secrets(self, options: WebhookOptions) -> Sequence[str]:
         """The key, and the address where it is one."""
-        assert isinstance(options, WebhookOptions)
         key = read_secret("secret", options.secret_env, options.secret_file)
         return (*post_secrets(options), *(() if key is None else (key,)))
 

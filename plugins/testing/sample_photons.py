@@ -142,7 +142,7 @@ def _subjects(
 
     timing = assess(batch, TimingSettings(threads=1))
     p = np.column_stack([np.where(np.isnan(test.p), 2.0, test.p) for test in timing.tests])
-    looks = np.array([test.looks_for for test in timing.tests])
+    looks = np.array([test.target_kind for test in timing.tests])
     p[:, looks == STEADY] = 3.0
     best = np.argmin(p, axis=1)
     each = np.arange(len(p))

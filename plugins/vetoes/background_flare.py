@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,6 @@ from pydantic import Field
 
 from xherald.photons import Exposure, Observation
 from xherald.photons.arrays import F64
-from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
 from .suspect_photons import ExplainingOptions, Suspects, is_explained, nothing_raised, suspects_of
@@ -34,7 +32,7 @@ class BackgroundFlareOptions(ExplainingOptions):
     )
 
 
-class BackgroundFlare(Veto):
+class BackgroundFlare(Veto[BackgroundFlareOptions]):
     """The field's photons outside all sources rise or fall in the same interval.
 
     Soft protons light up every source of XMM and eROSITA at the same time; time lost to the read-out dims them all. A
@@ -47,11 +45,9 @@ class BackgroundFlare(Veto):
         "the field was {field_ratio:.2f} times as bright in the interval ({field_counts:.0f} photons, "
         "{field_expected:.1f} expected), which explains {explained_counts:.1f} of the {counts:.0f} photons"
     )
-    options_model: ClassVar[type[Options]] = BackgroundFlareOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: BackgroundFlareOptions) -> Flags:
         """Judge every source."""
-        assert isinstance(options, BackgroundFlareOptions)
         names = ("field_ratio", "field_counts", "field_expected", "explained_counts", "counts")
         observation = detection_batch.observation
         if observation is None or detection_batch.rows is None or not len(detection_batch):

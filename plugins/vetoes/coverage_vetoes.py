@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from pydantic import Field
 
@@ -27,7 +25,7 @@ class ChipEdgeOptions(ExplainingOptions):
     )
 
 
-class ChipEdge(Veto):
+class ChipEdge(Veto[ChipEdgeOptions]):
     """Dither took the aperture over a chip's edge in the interval.
 
     The livetime axis knows how much of the aperture was on chips at each moment, from the point spread; but its wings
@@ -40,11 +38,9 @@ class ChipEdge(Veto):
         "the aperture was on chips for {coverage_in:.0%} in the interval and for {coverage_all:.0%} in all, which "
         "explains {explained_counts:.1f} of the {counts:.0f} photons ({expected_counts:.1f} expected)"
     )
-    options_model: ClassVar[type[Options]] = ChipEdgeOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: ChipEdgeOptions) -> Flags:
         """Judge every source."""
-        assert isinstance(options, ChipEdgeOptions)
         names = ("coverage_in", "coverage_all", "explained_counts", "counts", "expected_counts")
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
         if not len(batch) or (batch.gti_fraction == 1.0).all():
@@ -81,7 +77,7 @@ class TruncatedOptions(Options):
     )
 
 
-class Truncated(Veto):
+class Truncated(Veto[TruncatedOptions]):
     """The flare or dip runs into the start or the stop of the exposure, or into a pause longer than itself.
 
     It may be real and longer than it looks: this is told and rejects nothing.
@@ -90,11 +86,9 @@ class Truncated(Veto):
     name = "truncated"
     rejects = False
     reason = "cut off: good time begins {before_s:.0f} s before the interval and ends {after_s:.0f} s after it"
-    options_model: ClassVar[type[Options]] = TruncatedOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: TruncatedOptions) -> Flags:
         """Judge every source."""
-        assert isinstance(options, TruncatedOptions)
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
         if not len(batch):
             return nothing_raised(0, "before_s", "after_s")

@@ -7,13 +7,12 @@ seems to flare with it, at the same time and by as much as that part.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from pydantic import Field
 
 from xherald.photons import Observation
-from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
 from .focal_plane import focal_plane
@@ -49,7 +48,10 @@ class LobsterArmOptions(StrayOptions):
     )
 
 
-class _Stray(Veto):
+StrayOptionsT = TypeVar("StrayOptionsT", bound=StrayOptions)
+
+
+class _Stray(Veto[StrayOptionsT]):
     """What the three have in common."""
 
     way: ClassVar[int]
@@ -58,15 +60,17 @@ class _Stray(Veto):
         "({neighbour_expected:.1f} if steady), of which {stray_counts:.1f} stray here: {counts:.0f} photons, "
         "{expected_counts:.1f} expected"
     )
-    options_model: ClassVar[type[Options]] = StrayOptions
 
     @abstractmethod
     def part(self, observation: Observation) -> float:
         """Part of a source's photons that goes this way; 0 where the detector or the mirrors have none of it."""
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def arm_reach_arcsec(self, options: StrayOptionsT) -> float:
+        """Distance at which an arm of the cross has fallen to 1/e; of no meaning elsewhere."""
+        return 1.0
+
+    def flags(self, detection_batch: DetectionBatch, options: StrayOptionsT) -> Flags:
         """Judge every source."""
-        assert isinstance(options, StrayOptions)
         observation = detection_batch.observation
         part = self.part(observation) if observation else 0.0
         plane = focal_plane(detection_batch) if part > 0 else None
@@ -76,7 +80,6 @@ class _Stray(Veto):
         from .neighbour_kernels import strays
 
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
-        reach = options.arm_reach_arcsec if isinstance(options, LobsterArmOptions) else 1.0
         half = 0.5 * batch.frame_time
         found = strays(
             self.way,
@@ -96,7 +99,7 @@ class _Stray(Veto):
             plane.extent,
             plane.pixel_arcsec,
             part,
-            reach,
+            self.arm_reach_arcsec(options),
         )
         stray, counts, expected = found[:, 0], suspects.counts, suspects.expected
         there = found[:, 1] >= 0
@@ -108,7 +111,7 @@ class _Stray(Veto):
         return Flags(raised, dict(zip(NAMES, numbers, strict=True)))
 
 
-class ReadoutStreak(_Stray):
+class ReadoutStreak(_Stray[StrayOptions]):
     """On the read-out streak of a bright source that flares, or dips, at the same time.
 
     Photons that arrive while charge is moved to the read-out are spread over the source's detector column; how many,
@@ -123,19 +126,22 @@ class ReadoutStreak(_Stray):
         return observation.pixels.out_of_time if observation.pixels else 0.0
 
 
-class LobsterArm(_Stray):
+class LobsterArm(_Stray[LobsterArmOptions]):
     """On an arm of the cross that a lobster eye makes of a bright source that flares, or dips, at the same time."""
 
     name = "lobster_arm"
     way = 1
-    options_model: ClassVar[type[Options]] = LobsterArmOptions
 
     def part(self, observation: Observation) -> float:
         """The mirrors' cross."""
         return observation.pixels.arms if observation.pixels else 0.0
 
+    def arm_reach_arcsec(self, options: LobsterArmOptions) -> float:
+        """From the options."""
+        return options.arm_reach_arcsec
 
-class BrightNeighbour(_Stray):
+
+class BrightNeighbour(_Stray[StrayOptions]):
     """In the wings of the point spread of a bright source that flares, or dips, at the same time."""
 
     name = "bright_neighbour"

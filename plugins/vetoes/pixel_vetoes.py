@@ -6,7 +6,7 @@ photons. A fast burst puts as many photons into as few frames, but spreads them 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -89,7 +89,7 @@ class TrackOptions(Options):
     )
 
 
-class HotPixel(Veto):
+class HotPixel(Veto[PixelOptions]):
     """One pixel gives more of the photons than the point spread could: a hot or flickering pixel.
 
     Judged on the photons of a flare's interval, or on those outside a dip's; raised where no case for the flare or dip
@@ -101,11 +101,9 @@ class HotPixel(Veto):
         "{pixel_counts:.0f} of {counts:.0f} photons lie on one detector pixel, which should hold {pixel_share:.1%} "
         "of a point source (chance {chance:.1e})"
     )
-    options_model: ClassVar[type[Options]] = PixelOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: PixelOptions) -> Flags:
         """Judge every source."""
-        assert isinstance(options, PixelOptions)
         judged = _on_pixels(detection_batch, options)
         if judged is None:
             return nothing_raised(len(detection_batch), "pixel_counts", "counts", "pixel_share", "chance")
@@ -114,7 +112,7 @@ class HotPixel(Veto):
         return Flags(raised, _columns(found, "counts", "pixel_counts", "pixel_share", "chance"))
 
 
-class Afterglow(Veto):
+class Afterglow(Veto[AfterglowOptions]):
     """A cosmic ray's charge left in one pixel: events of falling energy over a few to a few dozen frames.
 
     What they look like: CIAO help of acis_find_afterglow; its events are told from a source's by the pixel as there.
@@ -125,13 +123,11 @@ class Afterglow(Veto):
         "{pixel_counts:.0f} of {counts:.0f} photons lie on one detector pixel in frames {step_frames:.1f} apart, their "
         "energies falling (tau {energy_trend:.2f}; chance by the point spread {chance:.1e})"
     )
-    options_model: ClassVar[type[Options]] = AfterglowOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: AfterglowOptions) -> Flags:
         """Judge every source."""
         from xherald.photons.statistics.result import FLARE
 
-        assert isinstance(options, AfterglowOptions)
         names = ("counts", "pixel_counts", "pixel_share", "chance", "", "step_frames", "energy_trend", "energy_kev")
         judged = _on_pixels(detection_batch, options)
         if judged is None:
@@ -142,16 +138,14 @@ class Afterglow(Veto):
         return Flags(raised & (detection_batch.direction == FLARE), _columns(found, *names))
 
 
-class CosmicRayTrack(Veto):
+class CosmicRayTrack(Veto[TrackOptions]):
     """A cosmic ray through a CMOS or CCD: touching pixels in one frame, more than photons would touch by chance."""
 
     name = "cosmic_ray_track"
     reason = "{track_pixels:.0f} of {frame_counts:.0f} events of one frame touch each other (chance {chance:.1e})"
-    options_model: ClassVar[type[Options]] = TrackOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: TrackOptions) -> Flags:
         """Judge every source."""
-        assert isinstance(options, TrackOptions)
         plane, observation = focal_plane(detection_batch), detection_batch.observation
         if plane is None or observation is None or observation.frame_time <= 0:
             return nothing_raised(len(detection_batch), "track_pixels", "frame_counts", "chance")

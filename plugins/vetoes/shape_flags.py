@@ -6,8 +6,6 @@ an active galaxy or a star in front of it may. Neither is a reason to drop a can
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from pydantic import Field
 
@@ -35,7 +33,7 @@ class PileUpOptions(Options):
     )
 
 
-class PileUp(Veto):
+class PileUp(Veto[PileUpOptions]):
     """So many photons a frame in the core of the point spread that some are read as one, of their summed energy."""
 
     name = "pile_up"
@@ -44,11 +42,9 @@ class PileUp(Veto):
         "{counts_per_frame:.2f} photons a frame, of which {island_share:.0%} fall on one event's 3 x 3 pixels: "
         "counts and energies are distorted by pile-up"
     )
-    options_model: ClassVar[type[Options]] = PileUpOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: PileUpOptions) -> Flags:
         """Judge every source."""
-        assert isinstance(options, PileUpOptions)
         observation = detection_batch.observation
         side = observation.detector_pixel_arcsec if observation else None
         if observation is None or side is None or observation.point_spread is None or observation.frame_time <= 0:
@@ -79,7 +75,7 @@ class ExtendedOptions(Options):
     )
 
 
-class Extended(Veto):
+class Extended(Veto[ExtendedOptions]):
     """Wider than the point spread: extended emission, or several sources in one aperture."""
 
     name = "extended"
@@ -88,11 +84,9 @@ class Extended(Veto):
         "{core_counts:.0f} of {counts:.0f} photons lie within {core_radius_arcsec:.1f} arcsec, where "
         "{core_expected:.1f} of a point source would: extended, or more than one source"
     )
-    options_model: ClassVar[type[Options]] = ExtendedOptions
 
-    def flags(self, detection_batch: DetectionBatch, options: Options) -> Flags:
+    def flags(self, detection_batch: DetectionBatch, options: ExtendedOptions) -> Flags:
         """Judge every source."""
-        assert isinstance(options, ExtendedOptions)
         names = ("core_counts", "counts", "core_radius_arcsec", "core_expected")
         places, observation = places_of(detection_batch), detection_batch.observation
         if places is None or observation is None or observation.point_spread is None:

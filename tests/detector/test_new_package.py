@@ -199,4 +199,4 @@ def test_a_new_adapter_is_scanned_with(separate: Separate, packages: dict[str, P
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(one["mission"], one["instrument"]) for one in rows] == [("MY_ADAPTER", "CAMERA")]
-    assert rows[0]["ra"] == pytest.approx(83.8, abs=0.002)
+    assert rows[0]["ra_deg"] == pytest.approx(83.8, abs=0.002)

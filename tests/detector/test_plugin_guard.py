@@ -32,7 +32,7 @@ from dataclasses import replace
 from xherald.plugins import InstrumentAdapter, hookimpl
 from xherald.plugins.testing.sample_photons import field_observation
 
-XHERALD_CONTRACT = "1.0"
+XHERALD_CONTRACT = "2.0"
 
 class Odd(InstrumentAdapter):
     "Breaks where it is told to."

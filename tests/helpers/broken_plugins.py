@@ -397,11 +397,10 @@ class FileOptions(Options):
     secret: str = Field(default="tell-nobody", description="a key")
 
 
-class Lines(AlertSink):
+class Lines(AlertSink[FileOptions]):
     """Ids in a file, each once."""
 
     name = "lines"
-    options_model = FileOptions
 
     def send(self, alert, options):
         held = ids(options.path)
@@ -472,11 +471,10 @@ class PlaceOptions(SourceOptions):
     path: Path = Field(description="the folder")
 
 
-class Place(DropSource):
+class Place(DropSource[PlaceOptions]):
     """A folder."""
 
     name = "place"
-    options_model = PlaceOptions
 
     def poll(self, options):
         if not options.path.is_dir():

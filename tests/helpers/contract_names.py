@@ -15,7 +15,10 @@ from xherald.plugins import CONTRACT_VERSION
 
 MODULES = (
     "xherald.photons",
+    "xherald.photons.arrays",
+    "xherald.photons.artefact_folders",
     "xherald.photons.errors",
+    "xherald.photons.statistics",
     "xherald.plugins",
     "xherald.plugins.testing",
     "xherald.adapters",

@@ -37,14 +37,14 @@ def test_no_name_comes_without_the_second_number() -> None:
 def test_a_name_that_goes_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     plugins = import_module("xherald.plugins")
     monkeypatch.setattr(plugins, "__all__", [name for name in plugins.__all__ if name != "Veto"])
-    assert "xherald.plugins.Veto.flags(subjects)" in recorded()[CONTRACT_VERSION] - public_names()
+    assert "xherald.plugins.Veto.flags(detection_batch)" in recorded()[CONTRACT_VERSION] - public_names()
 
 
 def test_every_name_is_listed_in_one_place() -> None:
     assert f"**{CONTRACT_VERSION}**" in DOCUMENT
     for module in MODULES:
         section = DOCUMENT.partition(f"\n### `{module}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
-        listed = set(re.findall(r"`([A-Za-z_]+)`", section))
+        listed = set(re.findall(r"`(\w+)`", section))
         assert set(import_module(module).__all__) == listed, module
     for hook in (name for name in vars(hookspecs) if name.startswith("register_")):
         assert f"`{hook}`" in DOCUMENT
@@ -206,3 +206,20 @@ def test_options_are_told_with_types_defaults_and_descriptions() -> None:
     assert (told["seconds"].default, told["seconds"].description, told["seconds"].kind) == (
         [0.5, 7.0], "", "tuple[float, float]",
     )  # fmt: skip
+
+
+# --- what is imported ---
+
+AUTHORS_FILES = (
+    *(ROOT / "detector" / "plugin_support" / "templates").rglob("*.py.template"),
+    *(ROOT / "examples").glob("xherald-*/**/*.py"),
+)
+IMPORT = re.compile(r"^\s*from (xherald(?:\.\w+)*) import (?:\(([^)]*)\)|([^(\n]*))$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", AUTHORS_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_templates_and_examples_import_only_listed_names(path: Path) -> None:
+    for found in IMPORT.finditer(path.read_text()):
+        names = [name.strip() for name in (found[2] or found[3]).split("#")[0].split(",")]
+        assert found[1] in MODULES, found[0]
+        assert {name for name in names if name} <= set(import_module(found[1]).__all__), found[0]

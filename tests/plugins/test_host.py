@@ -15,9 +15,8 @@ from xherald.plugins import InstrumentAdapter, Options, hookimpl
 class Settings(Options):
     gain: float = 1.0
 
-class Adapter(InstrumentAdapter):
+class Adapter(InstrumentAdapter[Settings]):
     name = "{name}"
-    options_model = Settings
     def claims(self, path, header):
         return {claims}
     def read(self, path, options, limits):

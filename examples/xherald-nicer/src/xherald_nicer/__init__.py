@@ -24,7 +24,7 @@ __all__ = [
     "register_adapters",
 ]
 
-XHERALD_CONTRACT = "1.0"
+XHERALD_CONTRACT = "2.0"
 
 # Of EVENT_FLAGS, from its last bit: undershoot, overshoot, forced trigger, fast channel, slow channel.
 RESETS_AND_NOISE = 0b000111

@@ -24,7 +24,7 @@ __all__ = [
     "register_representations",
 ]
 
-XHERALD_CONTRACT = "1.0"
+XHERALD_CONTRACT = "2.0"
 
 
 @hookimpl

@@ -62,17 +62,15 @@ class FittedWaveletEnergy(FittedExtractor):
         save_arrays(folder / ARRAYS, centre=self.centre, scale=self.scale)
 
 
-class WaveletEnergyExtractor(FeatureExtractor):
+class WaveletEnergyExtractor(FeatureExtractor[WaveletEnergyOptions]):
     """Of each scale the mean square of its details over the noise, and the largest; then the mean brightness."""
 
     name = NAME
-    options_model = WaveletEnergyOptions
 
     def fit(
-        self, sample: Sample, options: Options, advance: Advance = lambda _: None
+        self, sample: Sample, options: WaveletEnergyOptions, advance: Advance = lambda _: None
     ) -> tuple[FittedWaveletEnergy, F32]:
         """Learn means and spreads of a population."""
-        assert isinstance(options, WaveletEnergyOptions)
         if len(sample) < options.fewest:
             raise ReferenceDataError(f"extractor {NAME}: {len(sample)} sources, bring at least {options.fewest}")
         advance(f"wavelet energies of {len(sample):,} sources")

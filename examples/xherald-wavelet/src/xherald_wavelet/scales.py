@@ -27,7 +27,7 @@ class WaveletOptions(Options):
         return self
 
 
-class WaveletRepresentation(Representation):
+class WaveletRepresentation(Representation[WaveletOptions]):
     """Stationary Haar transform of the square root of counts over livetime, the ends of the light curve joined.
 
     The first row is the smooth rest, the others are details from the coarsest to the finest. The transform keeps the
@@ -35,16 +35,13 @@ class WaveletRepresentation(Representation):
     """
 
     name = "wavelet"
-    options_model = WaveletOptions
 
-    def shape(self, options: Options) -> tuple[int, ...]:
+    def shape(self, options: WaveletOptions) -> tuple[int, ...]:
         """Scale, livetime."""
-        assert isinstance(options, WaveletOptions)
         return options.levels + 1, options.bins
 
-    def transform(self, batch: EventBatch, options: Options) -> F32:
+    def transform(self, batch: EventBatch, options: WaveletOptions) -> F32:
         """Coefficients of every source, shape (n, levels + 1, bins), float32."""
-        assert isinstance(options, WaveletOptions)
         if not len(batch):
             return np.zeros((0, *self.shape(options)), dtype=np.float32)
         import pywt
