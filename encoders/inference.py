@@ -18,7 +18,7 @@ import numpy as np
 from xherald.photons.arrays import F32
 from xherald.photons.artefact_folders import open_artefact
 from xherald.photons.errors import ArtefactError, ReferenceDataError
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 
 from .kernels import ROWS
 from .network import KIND, Network, Shape, load_network
@@ -137,7 +137,7 @@ class Encoder:
                 features[start:end] = self._block(rows, start, end)
 
         if n:
-            in_threads(work, np.arange(-(-n // block) + 1), threads)
+            run_in_threads(work, np.arange(-(-n // block) + 1), threads)
         if not np.isfinite(features).all():
             bad = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
             raise ReferenceDataError(f"source {bad}: values not finite, or too large to encode; normalise them")

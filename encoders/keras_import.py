@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xherald.photons.artefact_folders import sha256_of
+from xherald.photons.artefact_folders import compute_sha256
 from xherald.photons.errors import ArtefactError, ConfigError, UnreadableFileError
 
 from .keras_layers import KerasLayer
@@ -41,7 +41,7 @@ def import_encoder(path: Path, out: Path, shape: Shape | None = None) -> dict[st
             network = pool.submit(read_keras, path, shape).result()
         except BrokenProcessPool as error:
             raise UnreadableFileError(path, "damaged, the HDF5 library crashed on it; fetch it again") from error
-    facts = {"made_by": "import", "source": {"file": path.name, "sha256": sha256_of(path)}}
+    facts = {"made_by": "import", "source": {"file": path.name, "sha256": compute_sha256(path)}}
     write_encoder(out, network, facts)
     return {"shape": list(network.shape), "latent": network.latent, "weights": network.weights, **facts}
 

@@ -16,7 +16,7 @@ from numba import njit
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.clock import null_clock
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 
 from .event_grid import DEPTHS, LONGEST, STRENGTHS, WIDTHS, Events, shortest_flare
 from .event_profiles import CELLS, DIPS, FLARES, Profile
@@ -62,7 +62,7 @@ def oracle_scores(batch: EventBatch, events: Events, threads: int = 0) -> tuple[
         _all(clock.u, clock.offsets, source, least, LONGEST, strengths, False, *flares, first, stop, flare)
         _all(clock.u, clock.offsets, source, np.full(n, WIDTHS[0]), WIDTHS[1], depths, True, *dips, first, stop, dip)
 
-    in_threads(work, clock.offsets, threads)
+    run_in_threads(work, clock.offsets, threads)
     return flare, dip
 
 

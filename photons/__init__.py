@@ -1,4 +1,8 @@
-"""The ground floor: photons, good times, sky and statistics. numpy, numba and astropy; nothing of ours below it."""
+"""Photons, good times, sky geometry, source detection and statistics.
+
+The lowest package: it imports numpy, scipy, numba and astropy, and no other package of xherald. Plugins import the
+names listed here.
+"""
 
 from .batch import EventBatch
 from .errors import XheraldError

@@ -1,6 +1,6 @@
-"""Where a source's photons and its background are taken: a circle cut by the point spread, an annulus around it.
+"""Apertures of point sources: a circle that encloses a fraction of the point spread, and an annulus around it.
 
-On the road this stands between finding sources (or reading a list of them) and extraction.
+Used for detected sources and for source lists without regions, before extraction.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ __all__ = ["ApertureSettings", "aperture_at", "off_axis_arcmin", "surrounding_an
 
 @dataclass(frozen=True, slots=True)
 class ApertureSettings:
-    """How apertures are cut.
+    """Settings of apertures.
 
     Parameters
     ----------
     encircled_fraction : float
-        Part of a point source's photons that the circle holds, in (0, 1).
+        Fraction of a point source's photons in the circle, in (0, 1).
     energy_kev : float
-        Energy at which the point-spread table is read, keV.
+        Energy at which the point spread is evaluated, keV.
     min_radius_pixels : float
-        The circle's radius is never below this many sky (or, where they are coarser, detector) pixels.
+        Smallest radius of the circle, in sky pixels or, if these are smaller, detector pixels.
     background_inner, background_outer : float
-        Radii of the background annulus in units of the larger of the circle's radius and the 90 % radius.
+        Radii of the background annulus, in units of the larger of the circle's radius and the 90 % radius.
     min_area_ratio : float
-        The annulus is widened until it has this many times the area of the circle.
+        Smallest ratio of the areas of annulus and circle; the outer radius grows to reach it.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -46,22 +46,22 @@ class ApertureSettings:
 
 
 def off_axis_arcmin(observation: Observation, ra: float, dec: float) -> float | None:
-    """Angle of a position from the optical axis, arcmin; None where the observation names no pointing."""
+    """Off-axis angle of a position, arcmin; None if the pointing is unknown."""
     if observation.pointing is None:
         return None
     return float(separation_deg(ra, dec, *observation.pointing)) * 60.0
 
 
 def centroid_error_arcsec(observation: Observation, ra: float, dec: float, counts: int) -> float | None:
-    """68 % radius of a position measured as the middle of so many photons, the astrometry included, arcsec.
+    """Error of a centroid of so many photons, 68 % radius with astrometry, arcsec.
 
-    For lists whose positions were measured on this exposure but state no error. The point spread's core is taken as a
-    Gaussian of the same half-energy radius (r50 = 1.177 σ), so the middle of N photons scatters by σ / √N on each axis
-    and 68 % of middles lie within 1.515 of that. None without photons or a point-spread table.
+    For source lists measured on this exposure that state no errors. The core of the point spread is approximated by a
+    Gaussian of the same half-energy radius (r50 = 1.177 σ): the centroid of N photons scatters by σ / √N on each axis,
+    and 68 % of centroids lie within 1.515 times that. None without photons or a point-spread table.
     """
     if observation.point_spread is None or counts < 1:
         return None
-    r50, _ = observation.point_spread.half_and_ninety(off_axis_arcmin(observation, ra, dec) or 0.0)
+    r50, _ = observation.point_spread.r50_and_r90(off_axis_arcmin(observation, ra, dec) or 0.0)
     return math.hypot(1.515 * r50 / 1.177 / math.sqrt(counts), observation.point_spread.astrometry_arcsec)
 
 
@@ -73,13 +73,13 @@ def surrounding_annulus(
     Parameters
     ----------
     ra, dec : float — deg
-    radius_arcsec : float — radius of the source region (of the circle about it, if it is none)
-    spread_arcsec : float — radius that holds 90 % of a point source's photons; 0 where it is not known
+    radius_arcsec : float — radius of the source region, or of a circle around it
+    spread_arcsec : float — 90 % encircled-energy radius; 0 if unknown
     """
     unit = max(radius_arcsec, spread_arcsec)
     inner = settings.background_inner * unit
-    roomy = math.hypot(inner, math.sqrt(settings.min_area_ratio) * radius_arcsec)
-    return Annulus(ra, dec, inner, max(settings.background_outer * unit, roomy))
+    large_enough = math.hypot(inner, math.sqrt(settings.min_area_ratio) * radius_arcsec)
+    return Annulus(ra, dec, inner, max(settings.background_outer * unit, large_enough))
 
 
 def aperture_at(
@@ -99,7 +99,7 @@ def aperture_at(
     ra, dec : float — ICRS deg
     detection_id : str
     origin : str
-        How the source was found.
+        Origin of the position, such as "source list".
     pos_err_arcsec : float or None
         68 % radius.
     settings : ApertureSettings, optional
@@ -107,18 +107,18 @@ def aperture_at(
     Returns
     -------
     Aperture
-        Flagged "off_axis_unknown" where the observation names no pointing and the table is read on axis.
+        Flagged "off_axis_unknown" if the pointing is unknown and the on-axis point spread was used.
 
     Raises
     ------
     FileError
-        The observation has no point-spread table or no sky.
+        The observation has no point-spread table or no sky projection.
     """
     settings = settings or ApertureSettings()
     if observation.point_spread is None:
         raise FileError(
             observation.path,
-            "no point-spread table for this instrument; give a source list with radius_arcsec or region shapes",
+            "no point-spread table for this instrument; give a source list with radius_arcsec or regions",
         )
     angle = off_axis_arcmin(observation, ra, dec)
     spread = observation.point_spread
@@ -127,7 +127,7 @@ def aperture_at(
         spread.radius(settings.encircled_fraction, angle or 0.0, settings.energy_kev),
         settings.min_radius_pixels * pixel,
     )
-    _, r90 = spread.half_and_ninety(angle or 0.0, settings.energy_kev)
+    _, r90 = spread.r50_and_r90(angle or 0.0, settings.energy_kev)
     return Aperture(
         detection_id=detection_id,
         ra=ra,

@@ -1,4 +1,4 @@
-"""Names for numpy array types, one for the whole project: `F64` is an array of float64, `Mask` one of bool."""
+"""Array types used in all packages: `F64` is an array of float64, `Mask` an array of bool."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Folders of results that are whole or not there: written aside, hashed, renamed; checked when they are opened.
+"""Artefact folders: written atomically, with a manifest of hashes that is verified when they are opened.
 
-What is learned or built (encoders, references) is kept as JSON, npz and Parquet, of which nothing can execute, with a
-``manifest.json`` that holds the SHA-256 of every other file. A folder that lacks its manifest was not finished; one
-whose files differ from it was changed afterwards; neither is used.
+Encoders and references are stored as JSON, npz and Parquet files, none of which can execute code, with a
+``manifest.json`` of the SHA-256 of every other file. A folder without a manifest is incomplete, one whose files differ
+from it was modified; both are refused.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .errors import ArtefactError
 __all__ = [
     "MANIFEST",
     "Manifest",
+    "compute_sha256",
     "load_arrays",
     "load_json",
     "new_artefact",
@@ -33,7 +34,6 @@ __all__ = [
     "read_manifest",
     "save_arrays",
     "save_json",
-    "sha256_of",
 ]
 
 MANIFEST: Final = "manifest.json"
@@ -41,13 +41,13 @@ MANIFEST: Final = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an artefact says of itself.
+    """Content of ``manifest.json``.
 
     Parameters
     ----------
     kind : str — "encoder", "reference"
-    about : mapping — in JSON's own types: settings, seeds, versions, what was measured
-    files : mapping of str to str — SHA-256 by path below the folder
+    about : mapping — JSON-serializable facts: settings, seeds, versions, measurements
+    files : mapping of str to str — SHA-256 by path relative to the folder
     """
 
     kind: str
@@ -57,12 +57,12 @@ class Manifest:
 
 @contextmanager
 def new_artefact(folder: Path, kind: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Write an artefact: a folder to fill and what its manifest is to say; it appears under its name when all is done.
+    """Create an artefact: yields a folder to fill and the facts of its manifest, and renames the folder when complete.
 
     Parameters
     ----------
     folder : Path
-        Must not exist: an artefact never changes.
+        Must not exist: artefacts are immutable.
     kind : str
 
     Raises
@@ -71,70 +71,72 @@ def new_artefact(folder: Path, kind: str) -> Iterator[tuple[Path, dict[str, Any]
         The folder exists, or cannot be written.
     """
     if folder.exists():
-        raise ArtefactError(
-            f"{folder}: exists already, and an artefact never changes; choose another name or remove it"
-        )
+        raise ArtefactError(f"{folder}: exists already, and artefacts are immutable; choose another name or remove it")
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     about: dict[str, Any] = {}
     try:
         part.mkdir(parents=True)
         yield part, about
-        hashes = {str(path.relative_to(part)): sha256_of(path) for path in sorted(part.rglob("*")) if path.is_file()}
+        hashes = {
+            str(path.relative_to(part)): compute_sha256(path) for path in sorted(part.rglob("*")) if path.is_file()
+        }
         save_json(part / MANIFEST, {"kind": kind, **about, "files": hashes})
         for path in (*part.rglob("*"), part):
             _to_disk(path)
         part.rename(folder)
         _to_disk(folder.parent)
-    except OSError as fault:
-        raise ArtefactError(f"{folder}: cannot be written: {fault.strerror or fault}") from fault
+    except OSError as error:
+        raise ArtefactError(f"{folder}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def read_manifest(folder: Path, kind: str) -> Manifest:
-    """What an artefact says of itself, its files unchecked.
+    """Read the manifest of an artefact without verifying its files.
 
     Raises
     ------
     ArtefactError
-        There is none, it is not finished, or of another kind.
+        The folder is not an artefact, incomplete, or of another kind.
     """
     path = folder / MANIFEST
     if not folder.is_dir():
         raise ArtefactError(f"{folder}: no such folder")
     if not path.is_file():
-        raise ArtefactError(f"{folder}: has no {MANIFEST}: it is no {kind}, or was not finished; make it anew")
+        raise ArtefactError(f"{folder}: has no {MANIFEST}, so it is not a {kind} or incomplete; create it again")
     about = load_json(path)
     found, files = about.pop("kind", None), about.pop("files", None)
     if found != kind:
-        raise ArtefactError(f"{folder}: is {'no artefact' if found is None else f'of kind {found!r}'}, not a {kind}")
+        raise ArtefactError(
+            f"{folder}: is {'not an artefact' if found is None else f'of kind {found!r}'}, expected a {kind}"
+        )
     if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
-        raise ArtefactError(f"{path}: names no files with their hashes; make the {kind} anew")
+        raise ArtefactError(f"{path}: has no files with hashes; create the {kind} again")
     return Manifest(kind, about, files)
 
 
 def open_artefact(folder: Path, kind: str) -> Manifest:
-    """What an artefact says of itself, every file of it compared with its hash.
+    """Read the manifest of an artefact and verify the hash of every file.
 
     Raises
     ------
     ArtefactError
-        It is not finished, of another kind, or a file is missing, changed, or was added.
+        It is incomplete, of another kind, or a file is missing, modified or unexpected.
     """
     manifest = read_manifest(folder, kind)
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
     for name, expected in manifest.files.items():
         if name not in found:
-            raise ArtefactError(f"{folder / name}: missing, though the manifest names it; make the {kind} anew")
-        if sha256_of(folder / name) != expected:
-            raise ArtefactError(f"{folder / name}: changed since it was written; make the {kind} anew")
+            raise ArtefactError(f"{folder / name}: missing, though listed in the manifest; create the {kind} again")
+        if compute_sha256(folder / name) != expected:
+            raise ArtefactError(f"{folder / name}: modified since it was written; create the {kind} again")
     if stray := sorted(found - set(manifest.files)):
-        raise ArtefactError(f"{folder / stray[0]}: not named by the manifest; remove it or make the {kind} anew")
+        raise ArtefactError(f"{folder / stray[0]}: not listed in the manifest; remove it or create the {kind} again")
     return manifest
 
 
 def save_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an object as JSON that no NaN can stand in."""
+    """Write a mapping as JSON; NaN is refused."""
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -144,51 +146,52 @@ def load_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     ArtefactError
+        It cannot be read, or is not an object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise ArtefactError(f"{path}: cannot be read: {fault}") from fault
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ArtefactError(f"{path}: holds no object")
+        raise ArtefactError(f"{path}: expected a JSON object")
     return content
 
 
 def save_arrays(path: Path, *, compress: bool = False, **arrays: NDArray[Any]) -> None:
-    """Write arrays as npz; one of objects is refused, for reading it would execute what it holds."""
+    """Write arrays as npz; object arrays are refused, since reading them can execute code."""
     for name, array in arrays.items():
         if np.asarray(array).dtype.hasobject:
-            raise ArtefactError(f"{path}: array {name} holds objects")
+            raise ArtefactError(f"{path}: array {name} contains objects")
     with path.open("wb") as file:
         (np.savez_compressed if compress else np.savez)(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
-    """Read arrays of an npz; those named must be there.
+    """Read the arrays of an npz; the named ones are required.
 
     Raises
     ------
     ArtefactError
-        It cannot be read, holds objects, or lacks an array.
+        It cannot be read, contains objects, or lacks a required array.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as fault:
-        raise ArtefactError(f"{path}: cannot be read: {fault}") from fault
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtefactError(f"{path}: cannot be read: {error}") from error
     if missing := [name for name in names if name not in arrays]:
         raise ArtefactError(f"{path}: has no array {missing[0]}")
     return arrays
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _to_disk(path: Path) -> None:
-    """Make sure that a file's or folder's content outlives a power cut."""
+    """Flush a file or folder to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

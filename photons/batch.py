@@ -1,6 +1,6 @@
-"""Photons of many sources as flat arrays: `EventBatch`, what every kernel works on.
+"""Photons of many sources in flat arrays: `EventBatch`, the input of all kernels.
 
-A source is the slice ``offsets[i]:offsets[i + 1]``. A Python loop over sources belongs nowhere but in the constructor.
+Source i is the slice ``offsets[i]:offsets[i + 1]``. Only the constructors loop over sources in Python.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _offsets(lengths: Iterable[int]) -> I64:
     return np.concatenate([[0], np.cumsum(np.fromiter(lengths, dtype=np.int64))]).astype(np.int64)
 
 
-def _joined(arrays: Sequence[NDArray[Any]], dtype: type[np.generic], width: int = 0) -> NDArray[Any]:
+def _concatenate(arrays: Sequence[NDArray[Any]], dtype: type[np.generic], width: int = 0) -> NDArray[Any]:
     if arrays:
         return np.concatenate(arrays).astype(dtype, copy=False)
     return np.empty((0, width) if width else 0, dtype=dtype)
@@ -44,13 +44,13 @@ class EventBatch:
     gti_offsets : ndarray, shape (n + 1,), int64
     background_time, background_energy : ndarray, shape (background photons,) — s, keV
     background_offsets : ndarray, shape (n + 1,), int64
-    area_ratio : ndarray, shape (n,), float64 — source over background area; 0 where there is no background region
+    area_ratio : ndarray, shape (n,), float64 — source over background area; 0 without a background region
     frame_time : ndarray, shape (n,), float64 — s
     live_fraction : ndarray, shape (n,), float64
     good_times_known : ndarray, shape (n,), bool
     band : ndarray, shape (n, 2), float64 — keV
-    hardness_split : ndarray, shape (n,), float64 — keV, between the soft and the hard band
-    selection_p : ndarray, shape (n,), float64 — chance of the search that chose the source for varying; 0 for most
+    hardness_split : ndarray, shape (n,), float64 — keV, boundary of soft and hard band
+    selection_p : ndarray, shape (n,), float64 — see `Aperture.selection_p`; 0 for most
     identities : tuple of Identity, length n
     """
 
@@ -76,14 +76,16 @@ class EventBatch:
         n = len(self.identities)
         for name in ("offsets", "gti_offsets", "background_offsets"):
             if len(getattr(self, name)) != n + 1:
-                raise PhotonError(f"batch: {name} has {len(getattr(self, name))} entries for {n} sources")
+                raise PhotonError(
+                    f"batch: {name} has {len(getattr(self, name))} elements, expected {n + 1} for {n} sources"
+                )
         ends = (
             (self.offsets, self.time),
             (self.gti_offsets, self.gti),
             (self.background_offsets, self.background_time),
         )
         if any(offsets[-1] != len(flat) for offsets, flat in ends):
-            raise PhotonError("batch: offsets do not end where the flat arrays do")
+            raise PhotonError("batch: the last offsets are not the lengths of the flat arrays")
         for name in self.__slots__:
             value = getattr(self, name)
             if isinstance(value, np.ndarray):
@@ -91,19 +93,19 @@ class EventBatch:
 
     @classmethod
     def from_lists(cls, lists: Iterable[EventList]) -> EventBatch:
-        """Join event lists, keeping their order."""
+        """Concatenate event lists, in order."""
         lists = list(lists)
         backgrounds = [one.background for one in lists]
         empty = np.empty(0)
         return cls(
-            time=_joined([one.time for one in lists], np.float64),
-            energy=_joined([one.energy for one in lists], np.float32),
+            time=_concatenate([one.time for one in lists], np.float64),
+            energy=_concatenate([one.energy for one in lists], np.float32),
             offsets=_offsets(len(one) for one in lists),
-            gti=_joined([one.exposure.gti for one in lists], np.float64, 2),
-            gti_fraction=_joined([one.exposure.fraction for one in lists], np.float64),
+            gti=_concatenate([one.exposure.gti for one in lists], np.float64, 2),
+            gti_fraction=_concatenate([one.exposure.fraction for one in lists], np.float64),
             gti_offsets=_offsets(len(one.exposure.gti) for one in lists),
-            background_time=_joined([b.time if b else empty for b in backgrounds], np.float64),
-            background_energy=_joined([b.energy if b else empty for b in backgrounds], np.float32),
+            background_time=_concatenate([b.time if b else empty for b in backgrounds], np.float64),
+            background_energy=_concatenate([b.energy if b else empty for b in backgrounds], np.float32),
             background_offsets=_offsets(len(b.time) if b else 0 for b in backgrounds),
             area_ratio=np.array([b.area_ratio if b else 0.0 for b in backgrounds], dtype=np.float64),
             frame_time=np.array([one.frame_time for one in lists], dtype=np.float64),
@@ -123,9 +125,13 @@ class EventBatch:
         index = range(len(self))[index]
         photons = slice(self.offsets[index], self.offsets[index + 1])
         intervals = slice(self.gti_offsets[index], self.gti_offsets[index + 1])
-        around = slice(self.background_offsets[index], self.background_offsets[index + 1])
+        background_photons = slice(self.background_offsets[index], self.background_offsets[index + 1])
         ratio = float(self.area_ratio[index])
-        background = Background(self.background_time[around], self.background_energy[around], ratio) if ratio else None
+        background = (
+            Background(self.background_time[background_photons], self.background_energy[background_photons], ratio)
+            if ratio
+            else None
+        )
         return EventList(
             time=self.time[photons],
             energy=self.energy[photons],
@@ -145,27 +151,27 @@ class EventBatch:
 
     @property
     def counts(self) -> I64:
-        """Photons in each aperture, shape (n,)."""
+        """Number of photons in each aperture, shape (n,)."""
         return np.diff(self.offsets)
 
     @property
     def background_counts(self) -> F64:
-        """Background expected in each aperture, shape (n,); 0 where there is no background region."""
+        """Expected background counts in each aperture, shape (n,); 0 without a background region."""
         return np.diff(self.background_offsets) * self.area_ratio
 
     @property
     def livetime(self) -> F64:
-        """Livetime of each source, s, dead time taken off, shape (n,)."""
+        """Livetime of each source, dead time excluded, s, shape (n,)."""
         widths = (self.gti[:, 1] - self.gti[:, 0]) * self.gti_fraction
         if not len(self):
             return np.empty(0)
-        # Every exposure has an interval, so no slice is empty; a sum of its own, not a difference of running sums,
-        # gives a source the same livetime whatever batch it is in.
+        # Every exposure has an interval, so no slice is empty. Sums by source, unlike differences of cumulative sums,
+        # do not depend on the other sources of the batch.
         summed: F64 = np.add.reduceat(widths, self.gti_offsets[:-1]) * self.live_fraction
         return summed
 
     def select(self, chosen: ArrayLike) -> EventBatch:
-        """The sources with the given indices (or boolean mask), in that order."""
+        """Sources with the given indices, in that order, or of a boolean mask."""
         chosen = np.asarray(chosen)
         index = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64)
 
@@ -177,7 +183,7 @@ class EventBatch:
 
         photons, offsets = rows(self.offsets)
         intervals, gti_offsets = rows(self.gti_offsets)
-        around, background_offsets = rows(self.background_offsets)
+        background_photons, background_offsets = rows(self.background_offsets)
         return EventBatch(
             time=self.time[photons],
             energy=self.energy[photons],
@@ -185,8 +191,8 @@ class EventBatch:
             gti=self.gti[intervals],
             gti_fraction=self.gti_fraction[intervals],
             gti_offsets=gti_offsets,
-            background_time=self.background_time[around],
-            background_energy=self.background_energy[around],
+            background_time=self.background_time[background_photons],
+            background_energy=self.background_energy[background_photons],
             background_offsets=background_offsets,
             area_ratio=self.area_ratio[index],
             frame_time=self.frame_time[index],
@@ -200,18 +206,18 @@ class EventBatch:
 
     @classmethod
     def concatenate(cls, batches: Sequence[EventBatch]) -> EventBatch:
-        """Join batches end to end."""
+        """Concatenate batches."""
         if not batches:
             return cls.from_lists([])
 
         def flat(name: str) -> NDArray[np.generic]:
             return np.concatenate([getattr(batch, name) for batch in batches])
 
-        def joined_offsets(name: str) -> I64:
+        def concatenate_offsets(name: str) -> I64:
             return _offsets(int(n) for batch in batches for n in np.diff(getattr(batch, name)))
 
         arrays = {
-            name: joined_offsets(name) if name.endswith("offsets") else flat(name)
+            name: concatenate_offsets(name) if name.endswith("offsets") else flat(name)
             for name in cls.__slots__
             if name != "identities"
         }

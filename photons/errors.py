@@ -1,27 +1,27 @@
-"""Every error xherald raises on purpose; each says what was wrong, where, and what to do.
+"""Exceptions of xherald. Their messages state what is wrong, where, and what to do.
 
 The tree::
 
     XheraldError
-    ├── ConfigError             a setting is unknown or wrong (file, line and key are in the message)
-    ├── PluginError             a plugin is broken, or two bear one name
-    │   └── ConformanceError    a plugin does not keep what its contract says
-    ├── PluginDefectError       a plugin broke at its work; what it was given may be sound
-    ├── FileError               a file cannot be used; knows its path and its reason
-    │   ├── UnclaimedFileError  no adapter, or more than one, claims it
-    │   ├── UnreadableFileError missing, a directory, no permission, truncated, not what it says it is
-    │   └── OversizeFileError   larger, or claiming to be larger, than the configured limit
-    ├── DropError               an archive's drop cannot be listed or fetched for now, or refuses to be
-    ├── ArtefactError           a stored artefact is half-written, tampered with, or of another kind
-    ├── ReferenceDataError      a population no reference can be made of: too few sources, a class empty, unknown names
-    ├── StoreError              the store is of another form, or what is asked of it cannot be
-    │   └── StoreUnavailableError   it is gone, locked or full for now: what was asked can be asked again
-    ├── AlertError              an alert did not leave through its sink
-    │   ├── SinkUnavailableError   for now; the same alert is to be tried again
-    │   └── AlertRefusedError   as it is, it never will
-    └── PhotonError             photons, good times or regions that cannot be true
-        ├── GtiError            good-time intervals that are absent, empty, reversed or overlapping
-        └── ProjectionError     a sky projection that is absent or broken
+    ├── ConfigError             a setting is unknown or invalid (the message has file, line and key)
+    ├── PluginError             a plugin cannot be loaded, or two have the same name
+    │   └── ConformanceError    a plugin violates its contract
+    ├── PluginDefectError       a plugin failed with an unexpected error
+    ├── FileError               a file cannot be used; has its path and the reason
+    │   ├── UnclaimedFileError  no adapter, or more than one, supports it
+    │   ├── UnreadableFileError missing, a directory, not permitted, truncated or malformed
+    │   └── OversizeFileError   larger than a configured limit, by its size or its header
+    ├── DropError               a drop source cannot be listed, or a file not fetched
+    ├── ArtefactError           an artefact is incomplete, modified, or of another kind
+    ├── ReferenceDataError      unsuitable data for a reference: too few sources, empty classes, unknown names
+    ├── StoreError              the store has another schema version, or a request is invalid
+    │   └── StoreUnavailableError   it is unreachable, locked or full; retryable
+    ├── AlertError              an alert could not be sent
+    │   ├── SinkUnavailableError   the sink is unavailable; retryable
+    │   └── AlertRefusedError   the sink refused the alert; not retryable
+    └── PhotonError             invalid photons, good times or regions
+        ├── GtiError            good-time intervals are absent, empty, reversed or overlapping
+        └── ProjectionError     a sky projection is absent or invalid
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ __all__ = [
 
 
 class XheraldError(Exception):
-    """Root of all errors raised on purpose."""
+    """Base class of all exceptions of xherald."""
 
 
 class ConfigError(XheraldError):
-    """A setting is unknown, missing or wrong."""
+    """A setting is unknown, missing or invalid."""
 
 
 class PluginError(XheraldError):
@@ -65,11 +65,11 @@ class PluginError(XheraldError):
 
 
 class ConformanceError(PluginError):
-    """A plugin does not keep what its contract says; lists every rule that it breaks."""
+    """A plugin violates its contract; the message lists all violated rules."""
 
 
 class PluginDefectError(XheraldError):
-    """A plugin broke at its work with an error that nobody foresaw; names it, where it came from, and what it did."""
+    """A plugin failed with an unexpected error; the message names the plugin, its origin and the call."""
 
 
 class FileError(XheraldError):
@@ -80,7 +80,7 @@ class FileError(XheraldError):
     path : Path or str
         The file.
     reason : str
-        What is wrong with it and, where there is a way out, what to do; one line.
+        What is wrong and what to do, in one line.
     """
 
     def __init__(self, path: Path | str, reason: str) -> None:
@@ -94,60 +94,60 @@ class FileError(XheraldError):
 
 
 class UnclaimedFileError(FileError):
-    """No adapter claims the file, or more than one does."""
+    """No adapter, or more than one, supports the file."""
 
 
 class UnreadableFileError(FileError):
-    """The file is missing, truncated, or not what it says it is."""
+    """The file is missing, truncated or malformed."""
 
 
 class OversizeFileError(FileError):
-    """The file holds, or claims to hold, more than the configured limit."""
+    """The file exceeds a configured limit, by its size or by its header."""
 
 
 class DropError(XheraldError):
-    """A drop source cannot be listed, or a file of it not fetched: tell whether trying again can help.
+    """A drop source cannot be listed, or a file of it not fetched.
 
     Parameters
     ----------
     message : str
-    passing : bool
-        Whether it may go by itself: a server that is down, a link that broke.
+    is_transient : bool
+        Whether a retry may succeed, as after a network or server failure.
     """
 
-    def __init__(self, message: str, *, passing: bool = True) -> None:
-        self.passing = passing
+    def __init__(self, message: str, *, is_transient: bool = True) -> None:
+        self.is_transient = is_transient
         super().__init__(" ".join(message.split()))
 
 
 class ArtefactError(XheraldError):
-    """A stored artefact cannot be used: half-written, tampered with, of another kind or instrument."""
+    """An artefact cannot be used: incomplete, modified, or of another kind or instrument."""
 
 
 class ReferenceDataError(XheraldError):
-    """A population that no reference can be made of."""
+    """Data are unsuitable for a reference."""
 
 
 class StoreError(XheraldError):
-    """The store of drops, candidates and alerts is of another form, or what is asked of it cannot be."""
+    """The store has another schema version, or a request is invalid."""
 
 
 class StoreUnavailableError(StoreError):
-    """The store is gone, locked or full for now; nothing of the step was done, and it can be repeated."""
+    """The store is unreachable, locked or full. The step was rolled back and can be repeated."""
 
 
 class AlertError(XheraldError):
-    """An alert did not leave through its sink."""
+    """An alert could not be sent."""
 
 
 class SinkUnavailableError(AlertError):
-    """A sink did not take an alert for now; the same alert is to be tried again.
+    """A sink is unavailable; the same alert is retried.
 
     Parameters
     ----------
     message : str
     retry_after : float or None
-        How long the sink itself asked to be left alone, s.
+        Waiting time that the sink requested, s.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -156,16 +156,16 @@ class SinkUnavailableError(AlertError):
 
 
 class AlertRefusedError(AlertError):
-    """A sink will never take an alert as it is; trying again would not help."""
+    """A sink refused an alert; a retry would fail, too."""
 
 
 class PhotonError(XheraldError):
-    """Photons, good times or regions that cannot be true."""
+    """Photons, good times or regions are invalid."""
 
 
 class GtiError(PhotonError):
-    """Good-time intervals that are absent, empty, reversed or overlapping."""
+    """Good-time intervals are absent, empty, reversed or overlapping."""
 
 
 class ProjectionError(PhotonError):
-    """A sky projection that is absent or broken."""
+    """A sky projection is absent or invalid."""

@@ -1,4 +1,4 @@
-"""One source's photons and all that is known about how they were taken: `EventList`."""
+"""Photons of one source with its exposure, background and identity: `EventList`."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def _frozen(array: NDArray[np.generic] | object, dtype: type[np.generic]) -> NDA
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a detection is called and where it lies; the columns that every result carries.
+    """Names and position of a source, which appear in every result.
 
     Parameters
     ----------
     mission, instrument, obs_id, detection_id : str
-        Names as the mission writes them; `detection_id` is unique within the observation.
+        As written by the mission; `detection_id` is unique within the observation.
     ra, dec : float or None
-        ICRS position, deg; None where the input has no sky (a table of photons).
+        ICRS position, deg; None if the input has none (a table of photons).
     pos_err_arcsec : float or None
-        Radius that holds the true position with 68 % probability, arcsec, the instrument's astrometry included.
+        68 % error radius of the position with the astrometric error, arcsec.
     off_axis_arcmin : float or None
-        Angle from the pointing, arcmin.
+        Angle from the optical axis, arcmin.
     time_reference : TimeReference or None
-        From mission seconds to dates; None where the input does not say (then no UTC can be given).
+        Zero point of mission time; None if unknown, then results have no UTC.
     source_path : str
-        File the photons came from.
+        File of the photons.
     flags : tuple of str
-        What a reader of the result must know, e.g. "good_times_unknown" or "aperture_partly_off_chip".
+        Conditions that affect the result, such as "aperture_partly_off_chip".
     """
 
     mission: str
@@ -65,8 +65,8 @@ class Background:
     time : ndarray, shape (b,), float64 — s, sorted
     energy : ndarray, shape (b,), float32 — keV
     area_ratio : float
-        Area of the source aperture over area of the background region, chip edges and excluded apertures taken off
-        both; the background expected in the aperture is `area_ratio * b` counts.
+        Area of the source aperture over that of the background region, without parts off the chips or in excluded
+        apertures; `area_ratio * b` background counts are expected in the aperture.
     """
 
     time: NDArray[np.float64]
@@ -83,40 +83,40 @@ class Background:
         if (np.diff(self.time) < 0).any():
             raise PhotonError("background: times are not sorted")
         if not (self.area_ratio > 0 and math.isfinite(self.area_ratio)):
-            raise PhotonError(f"background: area ratio {self.area_ratio} is not a positive number")
+            raise PhotonError(f"background: area_ratio {self.area_ratio} is not a positive number")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventList:
-    """One source's photons. Arrays are read-only; what cannot be true is refused by the constructor.
+    """Photons of one source. Arrays are read-only; invalid values are refused.
 
     Parameters
     ----------
-    time : ndarray, shape (n,), float64 — mission seconds, sorted, ties allowed
+    time : ndarray, shape (n,), float64 — mission time, s, sorted, ties allowed
     energy : ndarray, shape (n,), float32 — keV
     exposure : Exposure
-        Good times under the aperture, s, on the same axis as `time`.
+        Good times of the aperture, on the axis of `time`.
     identity : Identity
     frame_time : float
-        s; 0 where arrival times are continuous. Nothing finer is physical.
+        Time resolution, s; 0 if arrival times are continuous.
     band : (float, float)
-        Energies kept, keV.
+        Energy range, keV.
     live_fraction : float
-        Dead-time correction (FITS DTCOR, DEADC) that turns good time into livetime, in (0, 1].
+        Livetime over good time (FITS DTCOR, DEADC), in (0, 1].
     hardness_split : float
-        Between the soft and the hard band, keV.
+        Boundary of soft and hard band, keV.
     background : Background or None
     good_times_known : bool
-        False where the input brought none and the first and last photon stand in for them; tests then leave those two
-        photons out, since they sit on the edges by construction.
+        False if the input has no good times and the first and last photon define them; tests then exclude these two
+        photons, which lie on the edges by construction.
     selection_p : float
-        Chance of the search that chose this source for its variability (`Aperture.selection_p`); 0 for most.
+        See `Aperture.selection_p`; 0 for most.
 
     Raises
     ------
     PhotonError
-        Times unsorted or not finite, energies not finite, negative or in eV, photons outside the good times or the
-        band, sizes that differ.
+        Times are unsorted or not finite, energies not finite, outside the band or in eV, photons outside the good
+        times, or array sizes differ.
     """
 
     time: NDArray[np.float64]
@@ -134,9 +134,9 @@ class EventList:
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", _frozen(self.time, np.float64))
         object.__setattr__(self, "energy", _frozen(self.energy, np.float32))
-        self._refuse_impossible()
+        self._validate()
 
-    def _refuse_impossible(self) -> None:
+    def _validate(self) -> None:
         name = f"{self.identity.obs_id}/{self.identity.detection_id}"
         if self.time.ndim != 1 or self.time.shape != self.energy.shape:
             raise PhotonError(f"{name}: {self.time.shape} times but {self.energy.shape} energies")
@@ -148,7 +148,7 @@ class EventList:
             raise PhotonError(f"{name}: times are not sorted")
         low, high = self.band
         if not 0 <= low < high:
-            raise PhotonError(f"{name}: band {low}–{high} keV is not a band")
+            raise PhotonError(f"{name}: invalid band {low}–{high} keV")
         if self.energy.size:
             if float(np.median(self.energy)) > 100.0:
                 raise PhotonError(
@@ -161,7 +161,7 @@ class EventList:
         if outside:
             raise PhotonError(f"{name}: {outside} photons lie outside the good-time intervals")
         if not (self.frame_time >= 0 and math.isfinite(self.frame_time)):
-            raise PhotonError(f"{name}: frame time {self.frame_time} s is not a time")
+            raise PhotonError(f"{name}: invalid frame time {self.frame_time} s")
         if not low < self.hardness_split < high:
             raise PhotonError(
                 f"{name}: hardness split {self.hardness_split} keV lies outside the band {low}–{high} keV"
@@ -174,5 +174,5 @@ class EventList:
 
     @property
     def livetime(self) -> float:
-        """Livetime under the aperture, s, dead time taken off."""
+        """Livetime of the aperture, dead time excluded, s."""
         return self.exposure.livetime * self.live_fraction

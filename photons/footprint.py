@@ -1,7 +1,7 @@
-"""Which part of the sky each detector saw, told from its own photons: no aspect file is needed.
+"""Footprint of each detector on the sky, from its photons alone: no aspect file is needed.
 
-CCDs and telescope fields are convex on the sky, so the hull of a detector's photons is its footprint. Dither smears its
-edge by some arcseconds, which the hull includes. Extraction reads areas from it, source finding its background maps.
+CCDs and telescope fields are convex on the sky, so the convex hull of a detector's photons is its footprint, enlarged
+by some arcseconds of dither. Extraction computes areas from it, source detection its background maps.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ __all__ = ["Footprint", "Hull", "field_footprint"]
 
 
 _DIRECTIONS = 96
-"""Directions in which the outermost photon is sought; a square's corner is missed by at most 0.05 % of its side."""
+"""Directions in which the outermost photon is taken; corners of a square are missed by at most 0.05 % of its side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hull:
-    """A convex polygon in sky pixels: the points with ``normals @ (x, y) <= offsets``.
+    """Convex polygon in sky pixels: the points with ``normals @ (x, y) <= offsets``.
 
     Parameters
     ----------
     vertices : ndarray, shape (k, 2) — counter-clockwise
-    normals : ndarray, shape (k, 2) — unit vectors pointing outward
+    normals : ndarray, shape (k, 2) — outward unit vectors
     offsets : ndarray, shape (k,)
     """
 
@@ -39,13 +39,13 @@ class Hull:
 
     @property
     def area(self) -> float:
-        """Square sky pixels."""
+        """Area, square sky pixels."""
         x, y = self.vertices.T
         return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
     @property
     def edges(self) -> F64:
-        """Rows of normal x, normal y and offset, for kernels; shape (k, 3)."""
+        """Rows of normal x, normal y, offset, for kernels, shape (k, 3)."""
         return np.column_stack([self.normals, self.offsets])
 
     def depth(self, x: F64, y: F64) -> F64:
@@ -56,7 +56,7 @@ class Hull:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Footprint:
-    """Hulls of the detectors that caught enough photons to tell.
+    """Hulls of the detectors with enough photons.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Footprint:
         return np.array([hull.depth(x, y) for hull in self.hulls]).reshape(len(self.hulls), *np.shape(x))
 
     def flat_edges(self) -> tuple[F64, NDArray[np.int64]]:
-        """`Hull.edges` of all hulls, and where each hull's rows begin."""
+        """`Hull.edges` of all hulls, and the row at which each hull's begin."""
         rows = [hull.edges for hull in self.hulls]
         begins = np.cumsum([0, *(len(one) for one in rows)])
         return (np.concatenate(rows) if rows else np.empty((0, 3))), begins.astype(np.int64)
@@ -85,7 +85,7 @@ class Footprint:
 def field_footprint(observation: Observation) -> Footprint:
     """Footprint of an exposure.
 
-    A detector without good times or with photons on fewer than three distinct places has none.
+    Detectors without good times or with photons at fewer than three positions have none.
     """
     events = observation.events
     numbers: list[int] = []
@@ -121,13 +121,13 @@ def _hull_of(x: NDArray[np.floating], y: NDArray[np.floating]) -> Hull | None:
 
 
 def _outer_photons(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Photons in the outermost cells of the largest patch of sky without wide holes.
+    """Mask of the photons in the outermost cells of the largest connected patch.
 
-    Hulls are made of those; and a stray photon far off the patch would stretch the hull.
+    The hull needs no others, and stray photons far from the patch would enlarge it.
     """
     from scipy.ndimage import binary_dilation, label
 
-    # About eight photons a cell: enough that a cell of the chip is seldom empty, whatever its shape.
+    # About eight photons per cell, so that few cells on the detector are empty.
     cells = int(np.clip(np.sqrt(len(x) / 8), 4, 256))
     low = np.array([x.min(), y.min()], dtype=np.float64)
     side = max(float(x.max() - low[0]), float(y.max() - low[1]), 1e-6) / cells * 1.000001

@@ -1,9 +1,9 @@
-"""Good-time intervals and the livetime axis: the clock that everything downstream runs on.
+"""Good-time intervals and livetime.
 
 A set of good-time intervals (GTI) is an array of shape (m, 2), float64, s: sorted, disjoint rows of start and stop.
-`Exposure` adds to each interval the fraction of the aperture that was live in it, so that detectors with good times of
-their own (CCDs, telescope modules) make one livetime axis. On that axis gaps are closed: a pause of the telescope is
-neither a dip nor the edge of a burst.
+`Exposure` adds the live fraction of the aperture in each interval, so that detectors with separate good times (CCDs,
+telescope modules) share one livetime axis. Gaps have no length on that axis: an interruption is neither a dip nor the
+edge of a burst.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ def as_gti(intervals: ArrayLike, *, where: str = "good-time intervals") -> Gti:
     intervals : array_like, shape (m, 2)
         Start and stop, s.
     where : str
-        What the intervals belong to, for the error message.
+        Description for error messages.
 
     Returns
     -------
     ndarray, shape (m, 2), float64
-        Sorted by start; intervals that merely touch are kept apart.
+        Sorted by start; touching intervals are not merged.
 
     Raises
     ------
     GtiError
-        There is none, a value is not finite, a stop is not after its start, or two overlap.
+        There are none, a value is not finite, a stop is not after its start, or two overlap.
     """
     gti = np.array(intervals, dtype=np.float64)
     if gti.size == 0:
-        raise GtiError(f"{where} are empty: nothing was observed")
+        raise GtiError(f"{where} are empty")
     if gti.ndim != 2 or gti.shape[1] != 2:
         raise GtiError(f"{where} have shape {gti.shape}, expected (m, 2)")
     if not np.isfinite(gti).all():
-        raise GtiError(f"{where} hold a value that is not finite")
+        raise GtiError(f"{where} have a value that is not finite")
     gti = gti[np.argsort(gti[:, 0], kind="stable")]
     reversed_rows = np.flatnonzero(gti[:, 1] <= gti[:, 0])
     if reversed_rows.size:
         start, stop = gti[reversed_rows[0]]
-        raise GtiError(f"{where} hold an interval that ends before it starts ({start:.6f} to {stop:.6f} s)")
+        raise GtiError(f"{where} have an interval that ends before it starts ({start:.6f} to {stop:.6f} s)")
     overlaps = np.flatnonzero(gti[1:, 0] < gti[:-1, 1])
     if overlaps.size:
         first, second = gti[overlaps[0]], gti[overlaps[0] + 1]
@@ -73,7 +73,7 @@ def as_gti(intervals: ArrayLike, *, where: str = "good-time intervals") -> Gti:
 
 
 def _sweep(sets: Sequence[Gti], weights: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Edges of all sets in time order and, after each edge, the summed weight of the sets that are on."""
+    """Sorted edges of all sets, and the total weight of the active sets after each edge."""
     if not any(len(gti) for gti in sets):
         return np.empty(0), np.empty(0)
     edges = np.concatenate([np.concatenate([gti[:, 0], gti[:, 1]]) for gti in sets])
@@ -85,7 +85,7 @@ def _sweep(sets: Sequence[Gti], weights: Sequence[float]) -> tuple[NDArray[np.fl
 
 
 def _segments(edges: NDArray[np.float64], on: NDArray[np.bool_]) -> Gti:
-    """Intervals where `on` holds between consecutive edges, touching ones joined."""
+    """Intervals between consecutive edges where `on` is true; touching ones are merged."""
     if edges.size == 0:
         return np.empty((0, 2))
     padded = np.concatenate([[False], on[:-1], [False]])
@@ -95,13 +95,13 @@ def _segments(edges: NDArray[np.float64], on: NDArray[np.bool_]) -> Gti:
 
 
 def gti_union(*sets: Gti) -> Gti:
-    """Times that are good in any of the sets; touching intervals are joined."""
+    """Times that are good in any of the sets; touching intervals are merged."""
     edges, level = _sweep(sets, [1.0] * len(sets))
     return _segments(edges, level > 0.5)
 
 
 def gti_intersection(*sets: Gti) -> Gti:
-    """Times that are good in every one of the sets (each set's own intervals must be disjoint)."""
+    """Times that are good in all of the sets, the intervals of each being disjoint."""
     joined = [gti_union(gti) for gti in sets]
     edges, level = _sweep(joined, [1.0] * len(joined))
     return _segments(edges, level > len(joined) - 0.5)
@@ -115,31 +115,30 @@ def gti_complement(gti: Gti, start: float, stop: float) -> Gti:
 
 
 def gti_total(gti: Gti) -> float:
-    """Summed good time, s."""
+    """Total good time, s."""
     return float((gti[:, 1] - gti[:, 0]).sum())
 
 
 def gti_contains(gti: Gti, time: ArrayLike) -> NDArray[np.bool_]:
-    """Whether each time lies in a good interval, both edges included (gti sorted and disjoint)."""
+    """Whether each time lies in an interval, both edges included; intervals must be sorted and disjoint."""
     time = np.asarray(time, dtype=np.float64)
     if len(gti) == 0:
         return np.zeros(time.shape, dtype=bool)
     row = np.searchsorted(gti[:, 0], time, side="right") - 1
     inside: NDArray[np.bool_] = (row >= 0) & (time <= gti[np.maximum(row, 0), 1])
-    # Where two intervals touch, an event on the shared edge belongs to the second; both hold it, so nothing is lost.
     return inside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exposure:
-    """Good times with the fraction of the aperture that was live in each: a livetime axis.
+    """Good times of an aperture with its live fraction in each interval.
 
     Parameters
     ----------
     gti : array_like, shape (m, 2)
         Start and stop, s, sorted and disjoint.
     fraction : array_like, shape (m,), optional
-        Live fraction of the aperture in each interval, in (0, 1]; one if not given.
+        Live fraction of the aperture in each interval, in (0, 1]; default 1.
     """
 
     gti: Gti
@@ -149,13 +148,13 @@ class Exposure:
         self, gti: ArrayLike, fraction: ArrayLike | None = None, *, where: str = "good-time intervals"
     ) -> None:
         checked = as_gti(gti, where=where)
-        given = np.ones(len(checked)) if fraction is None else np.array(fraction, dtype=np.float64)
-        if given.shape != (len(checked),) or not np.all((given > 0) & (given <= 1)):
+        fractions = np.ones(len(checked)) if fraction is None else np.array(fraction, dtype=np.float64)
+        if fractions.shape != (len(checked),) or not np.all((fractions > 0) & (fractions <= 1)):
             raise GtiError(f"{where}: live fractions must be {len(checked)} numbers in (0, 1]")
         checked.setflags(write=False)
-        given.setflags(write=False)
+        fractions.setflags(write=False)
         object.__setattr__(self, "gti", checked)
-        object.__setattr__(self, "fraction", given)
+        object.__setattr__(self, "fraction", fractions)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Exposure):
@@ -170,7 +169,7 @@ class Exposure:
         return float(((self.gti[:, 1] - self.gti[:, 0]) * self.fraction).sum())
 
     def livetime_at(self, time: ArrayLike) -> NDArray[np.float64]:
-        """Livetime accumulated before each time, s; constant through gaps.
+        """Livetime accumulated before each time, s; constant in gaps.
 
         Parameters
         ----------
@@ -180,20 +179,22 @@ class Exposure:
         time = np.asarray(time, dtype=np.float64)
         before = np.concatenate([[0.0], np.cumsum((self.gti[:, 1] - self.gti[:, 0]) * self.fraction)])
         row = np.searchsorted(self.gti[:, 0], time, side="right") - 1
-        held = np.maximum(row, 0)
-        inside = np.clip(time - self.gti[held, 0], 0.0, self.gti[held, 1] - self.gti[held, 0]) * self.fraction[held]
-        return np.where(row < 0, 0.0, before[held] + inside)
+        clipped = np.maximum(row, 0)
+        inside = (
+            np.clip(time - self.gti[clipped, 0], 0.0, self.gti[clipped, 1] - self.gti[clipped, 0])
+            * self.fraction[clipped]
+        )
+        return np.where(row < 0, 0.0, before[clipped] + inside)
 
     def time_at(self, livetime: ArrayLike, *, side: str = "left") -> NDArray[np.float64]:
-        """Time at which a given livetime had been accumulated; the inverse of `livetime_at`.
+        """Time at which a livetime was accumulated, s; the inverse of `livetime_at`.
 
         Parameters
         ----------
         livetime : array_like, shape (n,)
             s, clipped to [0, total].
         side : {"left", "right"}
-            On a gap's edge the livetime belongs to a whole pause: "left" answers the end of the interval before it,
-            "right" the start of the interval after it.
+            At a gap, "left" returns the end of the interval before it, "right" the start of the interval after it.
         """
         widths = (self.gti[:, 1] - self.gti[:, 0]) * self.fraction
         after = np.cumsum(widths)
@@ -204,19 +205,19 @@ class Exposure:
 
 
 def combine_exposures(sets: Sequence[Gti], weights: Sequence[float]) -> Exposure:
-    """Join detectors that share an aperture into one exposure.
+    """Exposure of an aperture that lies on several detectors.
 
     Parameters
     ----------
     sets : sequence of ndarray, shape (m_i, 2)
         GTIs of each detector, s.
     weights : sequence of float
-        Part of the aperture that falls on each detector; scaled so that the largest summed weight at any time is 1.
+        Fraction of the aperture on each detector; scaled to a largest total of 1 at any time.
 
     Returns
     -------
     Exposure
-        Its fraction at any time is the weight of the detectors that were good then, relative to the best time.
+        Its fraction is the total weight of the detectors in good time, relative to the maximum.
     """
     kept = [(gti_union(g), w) for g, w in zip(sets, weights, strict=True) if w > 0 and len(g)]
     if not kept:

@@ -1,6 +1,7 @@
-"""One exposure as an adapter reads it: `Observation`, the only thing the road knows of a mission.
+"""One exposure of one instrument, as read by an adapter: `Observation`.
 
-Columns are read when asked for: making an `Observation` costs the headers and the good times, `events` the photons.
+It is all that the pipeline knows of a mission. Reading is lazy: an `Observation` needs the headers and good times only,
+photons are read at the first use of `events`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ __all__ = ["ChipLayout", "DetectorUnit", "FieldEvents", "Observation", "PixelLay
 
 @dataclass(frozen=True, slots=True)
 class ChipLayout:
-    """Which columns tell an event's place on its chip and in the focal plane.
+    """Columns with the chip and focal-plane coordinates of an event.
 
     Parameters
     ----------
     chip : (str, str)
         Columns of chip pixels, counted from 1.
     focal : (str, str)
-        Columns of focal-plane pixels, which turn with the telescope but do not dither with it.
+        Columns of focal-plane pixels, which rotate with the telescope but do not dither.
     """
 
     chip: tuple[str, str]
@@ -41,18 +42,18 @@ class ChipLayout:
 
 @dataclass(frozen=True, slots=True)
 class PixelLayout:
-    """Which columns name the pixel that an event fell on, and what else than a source puts photons into it.
+    """Columns of the detector pixel of an event, and instrumental effects that spread photons over pixels.
 
     Parameters
     ----------
     columns : (str, str)
-        Columns of detector pixels; charge is read out along the second.
+        Columns of detector pixels; charge is transferred along the second.
     out_of_time : float
-        Part of the photons that arrive while charge is moved to the read-out, and are spread along a detector column.
+        Fraction of photons that arrive during charge transfer (out-of-time events), spread along a detector column.
     arms : float
-        Part of the photons that a lobster eye puts into its cross, whose arms lie along both axes of the detector.
+        Fraction of photons in the cross-shaped arms of lobster-eye optics, along both detector axes.
     source : str
-        Where the numbers come from.
+        Reference of the values.
     """
 
     columns: tuple[str, str]
@@ -63,15 +64,15 @@ class PixelLayout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectorUnit:
-    """A CCD, CMOS or telescope module with good times of its own.
+    """A CCD, CMOS sensor or telescope module with its own good times.
 
     Parameters
     ----------
     number : int
-        As the event rows name it.
+        As in the detector column of the events.
     name : str
         "CCD 3", "TM 5", "CMOS 12" …
-    gti : ndarray, shape (m, 2), float64 — mission seconds, TIMEZERO applied; (0, 2) where the file has none
+    gti : ndarray, shape (m, 2), float64 — mission time, s, TIMEZERO applied; shape (0, 2) if the file has none
     live_fraction : float
         Livetime over good time, in (0, 1].
     """
@@ -83,20 +84,20 @@ class DetectorUnit:
 
     @property
     def good_time(self) -> float:
-        """Summed good time, s."""
+        """Total good time, s."""
         return gti_total(self.gti)
 
     @property
     def livetime(self) -> float:
-        """Good time with dead time taken off, s."""
+        """Good time without dead time, s."""
         return self.good_time * self.live_fraction
 
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """How many rows the file holds, how many were kept, and why the others were not.
+    """Number of rows in the file and of rows kept, and the number rejected by reason.
 
-    A row lost for several reasons is counted under the first of them.
+    A row rejected for several reasons counts under the first.
     """
 
     rows: int
@@ -110,11 +111,11 @@ class FieldEvents:
 
     Parameters
     ----------
-    time : ndarray, shape (n,), float64 — mission seconds, TIMEZERO applied, middle of the frame
-    x, y : ndarray, shape (n,), float32 — sky pixels of the observation's projection (float64 where pixels are finer)
+    time : ndarray, shape (n,), float64 — mission time, s, TIMEZERO applied, middle of the frame
+    x, y : ndarray, shape (n,), float32 — sky pixels of the observation's projection (float64 for very fine pixels)
     energy : ndarray, shape (n,), float32 — keV
     detector : ndarray, shape (n,), int16 — `DetectorUnit.number`
-    row : ndarray, shape (n,), int32 — row in the file, so that any other column can be read later
+    row : ndarray, shape (n,), int32 — row in the file, to read further columns later
     screening : Screening
     """
 
@@ -131,7 +132,7 @@ class FieldEvents:
 
 
 def _no_columns(*names: str) -> tuple[NDArray[np.generic], ...]:
-    raise PhotonError(f"this observation has no further columns; {', '.join(names)} were asked for")
+    raise PhotonError(f"this observation has no further columns ({', '.join(names)} requested)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,35 +143,35 @@ class Observation:
     ----------
     path : Path
     mission, instrument, mode, obs_id, object_name : str
-        As the header names them, white space trimmed; "" where it does not.
+        As in the header, stripped; "" if absent.
     time_reference : TimeReference
     span : (float, float)
-        First and last good mission second (TSTART, TSTOP where the file has no good times).
-    frame_time : float — s, 0 where arrival times are continuous
-    band : (float, float) — keV, what `events` holds
-    hardness_split : float — keV, between the soft and the hard band
+        Start and stop of the good times, mission time, s (TSTART, TSTOP if the file has none).
+    frame_time : float — s, 0 if arrival times are continuous
+    band : (float, float) — keV, of `events`
+    hardness_split : float — keV, boundary of soft and hard band
     detectors : tuple of DetectorUnit
-    exposure : float or None — s, as the header states it (it can be wrong: livetimes come from the good times)
+    exposure : float or None — s, as in the header; not used for livetimes, which follow from the good times
     pointing : (float, float) or None — ICRS deg, the optical axis
-    projection : SkyProjection or None — None where the file has no sky image
-    projection_fault : str — why there is no projection, "" where there is one
+    projection : SkyProjection or None — None if the events have no sky positions
+    projection_fault : str — why there is no projection, "" if there is one
     point_spread : PointSpread or None
     load_events : callable
-        Reads, screens and sorts the photons; called once, by `events`.
+        Reads, screens and sorts the photons; called once by `events`.
     load_columns : callable
-        Reads more columns by their names, whole, in file order.
+        Reads whole columns by name, in file order.
     per_source_id : str
-        Detection id where the file holds one source only, else "".
+        Detection id if the file has photons of a single source, else "".
     companions : tuple of Path
-        Files beside it that belong to it (region, source list).
+        Related files (region, source list).
     chips : ChipLayout or None
-        Columns that tell where on its chip an event fell; None where there are none or the telescope does not dither.
+        Columns of chip coordinates; None without them, or if the telescope does not dither.
     detector_pixel_arcsec : float or None
-        Side of a detector pixel on the sky.
+        Side of a detector pixel.
     pixels : PixelLayout or None
-        Columns that tell on which pixel an event fell; None where there are none.
+        Columns of detector pixels; None without them.
     field_of_view : Ellipse or None
-        Of an instrument that makes no image, all of whose photons count as one source's; None for others.
+        Field of view of an instrument without images, all of whose photons belong to one source; else None.
     """
 
     path: Path
@@ -206,34 +207,34 @@ class Observation:
 
     @cached_property
     def event_pixels(self) -> NDArray[np.int32] | None:
-        """Detector pixel of each photon of `events`, shape (n, 2); None where the file has none. Read at first use."""
+        """Detector pixel of each photon of `events`, shape (n, 2); None without such columns. Read at first use."""
         if self.pixels is None:
             return None
         return np.column_stack([column.astype(np.int32) for column in self.columns(*self.pixels.columns)])
 
     def columns(self, *names: str) -> tuple[NDArray[np.generic], ...]:
-        """Other columns of the file for the photons of `events`, in their order."""
+        """Further columns of the file for the photons of `events`."""
         return tuple(column[self.events.row] for column in self.load_columns(*names))
 
     def detector(self, number: int) -> DetectorUnit:
-        """The detector of that number."""
+        """Detector with a given number."""
         for one in self.detectors:
             if one.number == number:
                 return one
         raise FileError(
-            self.path, f"no detector {number}; it has {', '.join(d.name for d in self.detectors) or 'none'}"
+            self.path, f"has no detector {number}, only {', '.join(d.name for d in self.detectors) or 'none'}"
         )
 
     def require_good_times(self) -> None:
-        """Refuse to go on without good-time intervals, on which every livetime rests."""
+        """Raise `GtiError` if there are no good-time intervals."""
         if not any(len(one.gti) for one in self.detectors):
             raise GtiError(
-                "no good-time intervals: livetime is unknown, so nothing can be tested for variability; the file has "
-                "no table of a name that its adapter knows (`GtiLayout`), or none with rows"
+                "no good-time intervals, so livetimes are unknown and variability cannot be tested; the file has no "
+                "GTI table of a name that its adapter lists (`GtiLayout`), or only empty ones"
             )
 
     def require_projection(self) -> SkyProjection:
-        """The sky projection, or the reason why there is none as an error."""
+        """The sky projection; raises `FileError` with the reason if there is none."""
         if self.projection is None:
-            raise FileError(self.path, self.projection_fault or "no sky coordinates, so no source can be placed")
+            raise FileError(self.path, self.projection_fault or "events have no sky coordinates")
         return self.projection

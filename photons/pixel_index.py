@@ -1,6 +1,7 @@
-"""Photons sorted into square cells, so that those near a place are found without looking at all of them.
+"""Photons sorted into square cells, for fast access to those near a position.
 
-Kernels for extraction and source finding. Coordinates are sky pixels. numba: import inside the function that needs it.
+Kernels for extraction and source detection. Coordinates are sky pixels. Imports numba: import this module inside the
+function that needs it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ __all__ = ["PixelIndex", "cell_range", "index_pixels", "sort_into_cells"]
 
 
 class PixelIndex(NamedTuple):
-    """Rows of an event list by cell: cell ``iy * nx + ix`` holds ``order[starts[cell]:starts[cell + 1]]``, ascending.
+    """Rows of an event list by cell: cell ``iy * nx + ix`` has ``order[starts[cell]:starts[cell + 1]]``, ascending.
 
     Parameters
     ----------
     order : ndarray, shape (n,), int32
     starts : ndarray, shape (nx * ny + 1,), int32
-    x0, y0 : float — lower left corner, sky pixels
-    side : float — of a cell, sky pixels
+    x0, y0 : float — sky pixels, lower left corner
+    side : float — sky pixels, of a cell
     nx, ny : int
     """
 
@@ -37,7 +38,7 @@ class PixelIndex(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def sort_into_cells(x: Any, y: Any, x0: float, y0: float, side: float, nx: int, ny: int) -> Any:
-    """Order photons by cell, keeping their order within each: `order` and `starts` of a `PixelIndex`."""
+    """Sort photons stably by cell: `order` and `starts` of a `PixelIndex`."""
     n = len(x)
     starts = np.zeros(nx * ny + 1, np.int32)
     for i in range(n):
@@ -56,7 +57,7 @@ def sort_into_cells(x: Any, y: Any, x0: float, y0: float, side: float, nx: int, 
 
 @njit(cache=True, nogil=True, inline="always")
 def cell_range(index: Any, x: float, y: float, radius: float) -> Any:
-    """Half-open ranges of cell columns and rows that a circle can touch: ``(left, right, bottom, top)``."""
+    """Half-open ranges of cell columns and rows that a circle overlaps: ``(left, right, bottom, top)``."""
     left = max(int(np.floor((x - radius - index.x0) / index.side)), 0)
     right = min(int(np.floor((x + radius - index.x0) / index.side)) + 1, index.nx)
     bottom = max(int(np.floor((y - radius - index.y0) / index.side)), 0)
@@ -65,7 +66,7 @@ def cell_range(index: Any, x: float, y: float, radius: float) -> Any:
 
 
 def index_pixels(
-    x: NDArray[np.floating], y: NDArray[np.floating], side: float, *, most_cells: int = 1 << 22
+    x: NDArray[np.floating], y: NDArray[np.floating], side: float, *, max_cells: int = 1 << 22
 ) -> PixelIndex:
     """Sort photons into cells.
 
@@ -73,11 +74,11 @@ def index_pixels(
     ----------
     x, y : ndarray, shape (n,), n > 0 — sky pixels
     side : float
-        Wished side of a cell, sky pixels; widened where the field would need more than `most_cells`.
+        Side of a cell, sky pixels; increased if the field needs more than `max_cells` cells.
     """
     x0, y0 = float(x.min()), float(y.min())
     width, height = float(x.max()) - x0, float(y.max()) - y0
-    side = max(side, float(np.sqrt(width * height / most_cells)), width / most_cells, height / most_cells)
+    side = max(side, float(np.sqrt(width * height / max_cells)), width / max_cells, height / max_cells)
     nx, ny = int(width / side) + 1, int(height / side) + 1
     order, starts = sort_into_cells(x, y, x0, y0, side, nx, ny)
     return PixelIndex(order, starts, x0, y0, side, nx, ny)

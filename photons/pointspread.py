@@ -1,4 +1,4 @@
-"""How far an instrument spreads a point source: the table an adapter brings and what apertures are cut by."""
+"""Point-spread function of an instrument as a table of encircled-energy radii: `PointSpread`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["PointSpread"]
 
 @dataclass(frozen=True, slots=True)
 class PointSpread:
-    """Encircled-energy radii against off-axis angle and energy.
+    """Encircled-energy radii as a function of off-axis angle and energy.
 
     Parameters
     ----------
     source : str
-        Where the numbers come from (paper, equation, mission document).
+        Reference of the values (paper, equation, mission document).
     off_axis_arcmin : tuple of float
         Grid of off-axis angles, ascending.
     energy_kev : tuple of float
         Grid of energies, ascending.
     r50_arcsec, r90_arcsec : tuple of tuple of float
-        Radii holding 50 % and 90 % of a point source's photons, one row an energy, one column an off-axis angle.
+        Radii of 50 % and 90 % encircled energy, one row per energy, one column per off-axis angle.
     astrometry_arcsec : float
-        Systematic error of the aspect, 68 % radius.
+        Systematic error of the aspect solution, 68 % radius.
     """
 
     source: str
@@ -45,16 +45,16 @@ class PointSpread:
                 raise PhotonError(f"point spread: {name} must be {shape[0]} rows of {shape[1]} positive radii")
 
     def radius(self, fraction: float, off_axis_arcmin: float, energy_kev: float = 1.5) -> float:
-        """Radius that encircles a fraction of the photons, arcsec.
+        """Radius that encloses a fraction of the photons, arcsec.
 
-        Between the two tabulated radii the profile is taken as ``1 - (1 + (r/a)^2)^-b`` (King), fitted to both.
+        The profile is a King profile, ``1 - (1 + (r/a)^2)^-b``, through the two tabulated radii.
 
         Parameters
         ----------
         fraction : float
             In (0, 1).
         off_axis_arcmin, energy_kev : float
-            Held at the table's edges beyond them.
+            Clipped to the range of the table.
         """
         if not 0 < fraction < 1:
             raise PhotonError(f"encircled fraction {fraction} is not in (0, 1)")
@@ -63,22 +63,22 @@ class PointSpread:
 
     def king(self, off_axis_arcmin: float, energy_kev: float = 1.5) -> tuple[float, float]:
         """Core radius, arcsec, and slope of the King profile through the tabulated radii."""
-        return _king(*self.half_and_ninety(off_axis_arcmin, energy_kev))
+        return _king(*self.r50_and_r90(off_axis_arcmin, energy_kev))
 
-    def half_and_ninety(self, off_axis_arcmin: float, energy_kev: float = 1.5) -> tuple[float, float]:
+    def r50_and_r90(self, off_axis_arcmin: float, energy_kev: float = 1.5) -> tuple[float, float]:
         """Radii of 50 % and 90 % encircled energy, arcsec."""
-        a, along = _between(self.off_axis_arcmin, off_axis_arcmin)
-        e, across = _between(self.energy_kev, energy_kev)
+        a, x = _bracket(self.off_axis_arcmin, off_axis_arcmin)
+        e, y = _bracket(self.energy_kev, energy_kev)
 
-        def read(table: tuple[tuple[float, ...], ...]) -> float:
-            low, high = (table[row][a[0]] * (1 - along) + table[row][a[1]] * along for row in e)
-            return low * (1 - across) + high * across
+        def interpolate(table: tuple[tuple[float, ...], ...]) -> float:
+            low, high = (table[row][a[0]] * (1 - x) + table[row][a[1]] * x for row in e)
+            return low * (1 - y) + high * y
 
-        return read(self.r50_arcsec), read(self.r90_arcsec)
+        return interpolate(self.r50_arcsec), interpolate(self.r90_arcsec)
 
 
-def _between(grid: tuple[float, ...], value: float) -> tuple[tuple[int, int], float]:
-    """The two points of an ascending grid about a value, and where between them it lies; held at the ends."""
+def _bracket(grid: tuple[float, ...], value: float) -> tuple[tuple[int, int], float]:
+    """Indices of the grid points around a value and its fractional position between them, clipped to the grid."""
     high = min(max(bisect(grid, value), 1), len(grid) - 1)
     low = max(high - 1, 0)
     if low == high:

@@ -1,7 +1,7 @@
-"""Shapes on the sky: source apertures and where their background is taken.
+"""Regions on the sky: source apertures and their background regions.
 
-Positions are ICRS degrees, sizes arcseconds, angles degrees from north through east. A shape is tested in sky pixels
-through a `SkyProjection`, which is exact over the few arcminutes that an aperture spans.
+Positions are in ICRS degrees, sizes in arcseconds. Whether photons are inside is tested in sky pixels, which is exact
+over the few arcminutes of an aperture.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = ["Annulus", "Aperture", "Ellipse", "Polygon", "Shape"]
 
 @dataclass(frozen=True, slots=True)
 class Ellipse:
-    """An ellipse; a circle when both semi-axes are equal.
+    """An ellipse, or a circle if both semi-axes are equal.
 
     Parameters
     ----------
     ra, dec : float — deg
     semi_axis_1, semi_axis_2 : float — arcsec
     angle : float
-        deg from the pixel x axis to the first semi-axis, counter-clockwise on the pixel grid: the angle of FITS region
-        tables and DS9 image regions.
+        deg, from the pixel x axis to the first semi-axis, counter-clockwise on the pixel grid, as in FITS region tables
+        and DS9 image regions.
     """
 
     ra: float
@@ -41,16 +41,18 @@ class Ellipse:
 
     def __post_init__(self) -> None:
         if not (self.semi_axis_1 > 0 and self.semi_axis_2 > 0 and math.isfinite(self.ra) and math.isfinite(self.dec)):
-            raise PhotonError(f"ellipse at {self.ra}, {self.dec} with {self.semi_axis_1} × {self.semi_axis_2}″ is none")
+            raise PhotonError(
+                f"invalid ellipse at {self.ra}, {self.dec}: semi-axes {self.semi_axis_1}, {self.semi_axis_2}″"
+            )
 
     @classmethod
     def circle(cls, ra: float, dec: float, radius: float) -> Ellipse:
-        """Circle of a radius in arcsec."""
+        """Circle with a radius in arcsec."""
         return cls(ra, dec, radius, radius)
 
     @property
     def extent(self) -> float:
-        """Radius of the smallest circle about the centre that holds the shape, arcsec."""
+        """Radius of the smallest concentric circle that contains the ellipse, arcsec."""
         return max(self.semi_axis_1, self.semi_axis_2)
 
     @property
@@ -59,7 +61,7 @@ class Ellipse:
         return math.pi * self.semi_axis_1 * self.semi_axis_2
 
     def contains(self, projection: SkyProjection, x: ArrayLike, y: ArrayLike) -> Mask:
-        """Whether sky pixels lie inside, the edge included."""
+        """Whether sky pixels lie inside or on the edge."""
         x0, y0 = projection.to_pixel(self.ra, self.dec)
         scale = projection.pixel_arcsec
         dx = (np.asarray(x, dtype=np.float64) - float(x0)) * scale
@@ -73,7 +75,7 @@ class Ellipse:
 
 @dataclass(frozen=True, slots=True)
 class Annulus:
-    """A ring between two radii in arcsec, the usual background region."""
+    """A ring between two radii in arcsec."""
 
     ra: float
     dec: float
@@ -82,7 +84,7 @@ class Annulus:
 
     def __post_init__(self) -> None:
         if not 0 <= self.inner < self.outer:
-            raise PhotonError(f"annulus at {self.ra}, {self.dec} from {self.inner} to {self.outer}″ is none")
+            raise PhotonError(f"invalid annulus at {self.ra}, {self.dec}: radii {self.inner}, {self.outer}″")
 
     @property
     def extent(self) -> float:
@@ -107,13 +109,13 @@ class Annulus:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A polygon with vertices on the sky (deg), at least three."""
+    """A polygon of three or more vertices on the sky, deg."""
 
     vertices: tuple[tuple[float, float], ...]
 
     def __post_init__(self) -> None:
         if len(self.vertices) < 3:
-            raise PhotonError(f"a polygon needs three vertices, this has {len(self.vertices)}")
+            raise PhotonError(f"invalid polygon: {len(self.vertices)} vertices, expected three or more")
 
     @property
     def ra(self) -> float:
@@ -127,20 +129,20 @@ class Polygon:
         return sum(dec for _, dec in self.vertices) / len(self.vertices)
 
     def _offsets(self) -> tuple[F64, F64]:
-        """East and north of the mean vertex, arcsec."""
+        """Offsets of the vertices from the mean vertex to the east and north, arcsec."""
         ra0, dec0 = self.ra, self.dec
         east = [((ra - ra0 + 180) % 360 - 180) * math.cos(math.radians(dec0)) * 3600 for ra, _ in self.vertices]
         return np.array(east), np.array([(dec - dec0) * 3600 for _, dec in self.vertices])
 
     @property
     def extent(self) -> float:
-        """Largest distance of a vertex from the mean one, arcsec."""
+        """Largest distance of a vertex from the mean vertex, arcsec."""
         east, north = self._offsets()
         return float(np.hypot(east, north).max())
 
     @property
     def area(self) -> float:
-        """Area, square arcsec (shoelace)."""
+        """Area, square arcsec."""
         east, north = self._offsets()
         return float(abs(np.dot(east, np.roll(north, 1)) - np.dot(north, np.roll(east, 1))) / 2)
 
@@ -163,24 +165,24 @@ Shape = Ellipse | Annulus | Polygon
 
 @dataclass(frozen=True, slots=True)
 class Aperture:
-    """Where one source's photons and its background are taken, and how the source was found.
+    """Source region and background region of one source.
 
     Parameters
     ----------
     detection_id : str
         Unique within the observation.
-    ra, dec : float — ICRS deg, the source's position (not necessarily the region's centre)
+    ra, dec : float — ICRS deg, position of the source, not necessarily the centre of the region
     region : Ellipse or Polygon
     background : Annulus, Ellipse, Polygon or None
-        Other sources' apertures are taken out of it at extraction.
+        Extraction excludes all source regions from it.
     pos_err_arcsec : float or None
-        68 % radius with the instrument's astrometry; None where the list gave none.
+        68 % error radius with the astrometric error; None if unknown.
     origin : str
         "companion region", "source list", "detected on the image", "detected in 10 s slices", …
     flags : tuple of str
     selection_p : float
-        Where the source was chosen because it varies (found in time slices only): the chance that a steady field would
-        have offered such a burst anywhere. No verdict on the source may claim more. 0 where the choice knew no times.
+        For a source detected by its variability (in time slices alone), the probability of such a burst anywhere in a
+        steady field, which is a lower limit to the p-value of the source. 0 for sources detected otherwise.
     """
 
     detection_id: str

@@ -1,7 +1,7 @@
-"""Aperture shapes as flat arrays of sky pixels, for kernels over many sources.
+"""Regions as flat arrays in sky pixels, for kernels over many sources.
 
-The tests for "inside" are those of `regions`, which says what the shapes mean; a test holds the two together.
-numba: import inside the function that needs it.
+The shapes are those of `regions`; a test compares the two implementations of "inside". Imports numba: import this
+module inside the function that needs it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class ShapeTable(NamedTuple):
 
     Parameters
     ----------
-    kind : ndarray, shape (n,), int8 — 0 where there is no shape
-    centre : ndarray, shape (n, 2) — of the circle below
-    extent : ndarray, shape (n,) — radius of a circle about the centre that holds the shape
+    kind : ndarray, shape (n,), int8 — 0 for no shape
+    centre : ndarray, shape (n, 2)
+    extent : ndarray, shape (n,) — radius of a concentric circle that contains the shape
     sizes : ndarray, shape (n, 4)
-        Ellipse: both semi-axes, cosine and sine of the angle. Annulus: inner and outer radius.
+        Ellipse: semi-axes, cosine and sine of the angle. Annulus: inner and outer radius.
     area : ndarray, shape (n,) — square pixels
     vertices : ndarray, shape (v, 2)
     begins : ndarray, shape (n + 1,), int64 — polygon i has ``vertices[begins[i]:begins[i + 1]]``
@@ -47,7 +47,7 @@ class ShapeTable(NamedTuple):
 
 
 def shape_table(shapes: Sequence[Shape | None], projection: SkyProjection, growth: float = 1.0) -> ShapeTable:
-    """Flatten shapes, made larger about their centres by a factor."""
+    """Table of shapes, enlarged about their centres by a factor."""
     n, scale = len(shapes), growth / projection.pixel_arcsec
     kind, sizes, extent, area = np.zeros(n, np.int8), np.zeros((n, 4)), np.zeros(n), np.zeros(n)
     sky = np.array([(s.ra, s.dec) if s else (projection.ra, projection.dec) for s in shapes]).reshape(n, 2)

@@ -1,8 +1,7 @@
-"""What an exposure saw at every place of its field, coarsely: `SkyMap`, from which a place can be looked at later.
+"""Coarse map of an exposure, for upper limits at positions without a detection: `SkyMap`.
 
-Where nothing was found at a place there is no aperture to read a limit from. The map keeps what such a limit needs: in
-HEALPix pixels about as large as the point spread the photons, those expected of the background, and the livetime. On
-the road `finding.mapping` makes it of a scanned exposure, and the store keeps it for as long as the detections.
+In HEALPix pixels about as large as the point spread, the map has the counts, the expected background counts and the
+livetime. `source_detection.map_field` creates it after extraction; the store keeps it with the detections.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from xherald.photons.arrays import F64, I64
 from .pointspread import PointSpread
 from .projection import separation_deg
 
-__all__ = ["COARSEST", "FINEST", "Look", "SkyMap", "middle_of", "pixel_of", "pixel_side_arcsec"]
+__all__ = ["MAX_ORDER", "MIN_ORDER", "SkyMap", "SkyMapSample", "healpix_centre", "healpix_index", "pixel_side_arcsec"]
 
 
-HELD: Final = 0.90
-"""Part of a point source's photons whose pixels are summed."""
+ENCLOSED_FRACTION: Final = 0.90
+"""Fraction of the point spread whose pixels are summed."""
 
-LEAST_EXPOSURE: Final = 0.3
-"""Part of the map's best exposure below which a place counts as not seen: it lies beside the detectors, or nearly."""
+MIN_EXPOSURE_FRACTION: Final = 0.3
+"""Fraction of the largest livetime of the map below which a position counts as not observed."""
 
-RINGS, SPOKES = 40, 32
-"""Sample points of the point spread: each stands for as many photons."""
+N_RADII, N_ANGLES = 40, 32
+"""Sample points of the point spread, each representing the same number of photons."""
 
-COARSEST, FINEST = 6, 18
-"""Orders that pixels may have: 55 arcmin to 0.8 arcsec."""
+MIN_ORDER, MAX_ORDER = 6, 18
+"""Range of HEALPix orders: pixels of 55 arcmin to 0.8 arcsec."""
 
-COARSEST_ARCSEC: Final = 58.632 * 3600
-"""Side of a pixel of order 0; each order halves it."""
+ORDER_0_SIDE_ARCSEC: Final = 58.632 * 3600
+"""Side of a pixel of order 0, arcsec; each order halves it."""
 
 
 def pixel_side_arcsec(order: int) -> float:
-    """Side of a HEALPix pixel: the root of its area."""
-    return float(COARSEST_ARCSEC / 2**order)
+    """Side of a HEALPix pixel, the square root of its area."""
+    return float(ORDER_0_SIDE_ARCSEC / 2**order)
 
 
-def pixel_of(ra: ArrayLike, dec: ArrayLike, order: int) -> I64:
-    """Nested HEALPix indices of places, deg (Górski et al. 2005, ApJ 622, 759)."""
+def healpix_index(ra: ArrayLike, dec: ArrayLike, order: int) -> I64:
+    """Nested HEALPix indices of positions in deg (Górski et al. 2005, ApJ 622, 759)."""
     from astropy import units
     from astropy_healpix import lonlat_to_healpix
 
@@ -51,8 +50,8 @@ def pixel_of(ra: ArrayLike, dec: ArrayLike, order: int) -> I64:
     return np.asarray(lonlat_to_healpix(lon, lat, nside=2**order, order="nested"), dtype=np.int64)
 
 
-def middle_of(pixels: I64, order: int) -> tuple[F64, F64]:
-    """Right ascension and declination, deg, of the middles of nested HEALPix pixels."""
+def healpix_centre(pixels: I64, order: int) -> tuple[F64, F64]:
+    """Right ascension and declination, deg, of the centres of nested HEALPix pixels."""
     from astropy_healpix import healpix_to_lonlat
 
     lon, lat = healpix_to_lonlat(pixels, nside=2**order, order="nested")
@@ -60,15 +59,15 @@ def middle_of(pixels: I64, order: int) -> tuple[F64, F64]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """What an exposure saw at a place.
+class SkyMapSample:
+    """Counts and exposure of a position in a `SkyMap`.
 
     Parameters
     ----------
     counts : int
-    background : float — counts expected of the background among them
-    exposure_s : float — livetime times the part of a point source's photons that the pixels hold, s
-    pixels : ndarray, shape (p,), int64 — nested indices of those summed
+    background : float — expected background counts
+    exposure_s : float — s, livetime times the fraction of the point spread in the pixels
+    pixels : ndarray, shape (p,), int64 — nested indices of the summed pixels
     """
 
     counts: int
@@ -79,15 +78,15 @@ class Look:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SkyMap:
-    """Photons, background and livetime of a field, or of a part of it.
+    """Counts, background and livetime of a field, or of a part of it.
 
     Parameters
     ----------
     order : int — HEALPix order of the pixels
     pixels : ndarray, shape (k,), int64 — nested indices, ascending
     counts : ndarray, shape (k,), int32 — photons in the instrument's band
-    background : ndarray, shape (k,), float64 — photons expected without any source
-    livetime : ndarray, shape (k,), float64 — s, averaged over the pixel; what lies beside the detectors counts as 0
+    background : ndarray, shape (k,), float64 — expected background counts
+    livetime : ndarray, shape (k,), float64 — s, averaged over the pixel, 0 off the detectors
     point_spread : PointSpread
     pointing : (float, float) or None — deg, the optical axis
     """
@@ -100,37 +99,39 @@ class SkyMap:
     point_spread: PointSpread
     pointing: tuple[float, float] | None
 
-    def look(self, ra: float, dec: float, error_arcsec: float = 0.0) -> Look | None:
-        """What was seen of a point source at a place; None where the field does not hold it.
+    def sample(self, ra: float, dec: float, error_arcsec: float = 0.0) -> SkyMapSample | None:
+        """Sum the map over the point spread at a position; None outside the field.
 
-        All pixels are summed that the inner 90 % of the point spread touch, wherever in its pixel the source lies, the
-        position's error (68 % radius) added to every radius in quadrature. The exposure is that of the source: the
-        livetime of each of these pixels times the part of the photons that falls into it. It knows no vignetting.
-        Photons of other sources nearby count as this one's, so that a limit is too high there, never too low.
+        The sum includes all pixels that the inner 90 % of the point spread overlaps, with the position error (68 %
+        radius) added to all radii in quadrature. The exposure is the mean livetime of these pixels weighted by the
+        point spread, without vignetting. Photons of nearby sources are included, so that an upper limit there is
+        conservative.
         """
         if not len(self.pixels):
             return None
-        where, inner = self._sampled(ra, dec, error_arcsec)
-        summed = np.unique(where[inner])
+        sampled, is_inner = self._sample_pixels(ra, dec, error_arcsec)
+        summed = np.unique(sampled[is_inner])
         rows = np.minimum(np.searchsorted(self.pixels, summed), len(self.pixels) - 1)
         rows = rows[self.pixels[rows] == summed]
         if not rows.size:
             return None
-        place = np.searchsorted(self.pixels[rows], where)
-        there = self.pixels[rows][np.minimum(place, len(rows) - 1)] == where
-        exposure = float(self.livetime[rows[np.where(there, place, 0)]] @ there) / len(where)
-        if exposure < LEAST_EXPOSURE * float(self.livetime.max()):
+        index = np.searchsorted(self.pixels[rows], sampled)
+        is_mapped = self.pixels[rows][np.minimum(index, len(rows) - 1)] == sampled
+        exposure = float(self.livetime[rows[np.where(is_mapped, index, 0)]] @ is_mapped) / len(sampled)
+        if exposure < MIN_EXPOSURE_FRACTION * float(self.livetime.max()):
             return None
-        return Look(int(self.counts[rows].sum()), float(self.background[rows].sum()), exposure, self.pixels[rows])
+        return SkyMapSample(
+            int(self.counts[rows].sum()), float(self.background[rows].sum()), exposure, self.pixels[rows]
+        )
 
-    def _sampled(self, ra: float, dec: float, error_arcsec: float) -> tuple[I64, NDArray[np.bool_]]:
-        """Pixels that a source's photons fall into, each sample as many, and which are of its inner part."""
+    def _sample_pixels(self, ra: float, dec: float, error_arcsec: float) -> tuple[I64, NDArray[np.bool_]]:
+        """Pixels of equally weighted sample points of the point spread, and which of these are in its inner part."""
         angle = 0.0 if self.pointing is None else float(separation_deg(ra, dec, *self.pointing)) * 60.0
         core, slope = self.point_spread.king(angle)
-        part = (np.arange(RINGS) + 0.5) / RINGS
-        radius = np.hypot(core * np.sqrt((1.0 - part) ** (-1.0 / slope) - 1.0), error_arcsec)
-        turn = 2 * np.pi * (np.arange(SPOKES)[None, :] + 0.5 * (np.arange(RINGS)[:, None] % 2)) / SPOKES
+        fraction = (np.arange(N_RADII) + 0.5) / N_RADII
+        radius = np.hypot(core * np.sqrt((1.0 - fraction) ** (-1.0 / slope) - 1.0), error_arcsec)
+        turn = 2 * np.pi * (np.arange(N_ANGLES)[None, :] + 0.5 * (np.arange(N_RADII)[:, None] % 2)) / N_ANGLES
         east, north = (radius[:, None] * np.cos(turn)).ravel(), (radius[:, None] * np.sin(turn)).ravel()
         lat = np.clip(dec + north / 3600.0, -90.0, 90.0)
         lon = (ra + east / 3600.0 / np.maximum(np.cos(np.radians(lat)), 1e-9)) % 360.0
-        return pixel_of(lon, lat, self.order), np.repeat(part <= HELD, SPOKES)
+        return healpix_index(lon, lat, self.order), np.repeat(fraction <= ENCLOSED_FRACTION, N_ANGLES)

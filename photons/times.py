@@ -1,4 +1,4 @@
-"""Mission time and UTC: where seconds since a mission's reference become a date a person can read."""
+"""Conversion of mission time to dates: `TimeReference`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SECONDS_A_DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class TimeReference:
-    """The instant from which a mission counts its seconds.
+    """Zero point of mission time.
 
     Parameters
     ----------
     mjd_day, mjd_fraction : float
-        Modified Julian date of the reference, in two parts so that no microsecond is lost (FITS MJDREFI, MJDREFF).
+        Modified Julian date in two parts, to preserve microseconds (FITS MJDREFI, MJDREFF).
     scale : str
-        Time scale of the reference and the seconds, "tt" for every mission here (FITS TIMESYS).
+        Time scale of mission time (FITS TIMESYS): "tt", "tdb", "tai" or "utc".
     """
 
     mjd_day: float
@@ -36,12 +36,12 @@ class TimeReference:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.mjd_day) and np.isfinite(self.mjd_fraction)):
-            raise PhotonError(f"time reference MJD {self.mjd_day} + {self.mjd_fraction} is not a date")
+            raise PhotonError(f"invalid time reference: MJD {self.mjd_day} + {self.mjd_fraction}")
         if self.scale not in ("tt", "utc", "tdb", "tai"):
-            raise PhotonError(f"time scale {self.scale!r} is not known; expected TT, TDB, TAI or UTC")
+            raise PhotonError(f"time scale {self.scale!r} is not supported, only TT, TDB, TAI and UTC")
 
     def to_time(self, seconds: ArrayLike) -> Time:
-        """Instants of the given mission seconds as an astropy Time in the mission's scale."""
+        """Mission time in seconds as an astropy Time in the mission's time scale."""
         from astropy.time import Time, TimeDelta
 
         reference = Time(self.mjd_day, self.mjd_fraction, format="mjd", scale=self.scale)
@@ -49,7 +49,7 @@ class TimeReference:
         return reference + TimeDelta(np.asarray(seconds, dtype=np.float64), format="sec", scale=delta_scale)
 
     def utc(self, seconds: float, precision: int = 3) -> str:
-        """ISO 8601 UTC date of one mission time, with `precision` decimals of a second and a trailing Z."""
+        """ISO 8601 UTC date of a mission time in s, with `precision` decimals and a trailing Z."""
         time = self.to_time(float(seconds)).utc
         time.precision = precision
         return f"{time.isot}Z"

@@ -64,7 +64,7 @@ def scatter(
 
 
 def _read(spread: PointSpread, table: tuple[tuple[float, ...], ...], angle: F64, energy: F64) -> F64:
-    """A radius between the points of a table, bilinear and held at its ends, as `PointSpread.half_and_ninety`."""
+    """A radius between the points of a table, bilinear and held at its ends, as `PointSpread.r50_and_r90`."""
     rows = np.stack([np.interp(angle, spread.off_axis_arcmin, row) for row in table])
     if len(table) == 1:
         only: F64 = rows[0]

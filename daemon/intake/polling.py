@@ -41,7 +41,7 @@ def look_at(intake: Intake, metrics: Metrics, log: Log, options: Options | None 
     except (DropError, StoreUnavailableError) as fault:
         metrics.error("source" if isinstance(fault, DropError) else "store")
         log.warning("source cannot be read", source=intake.name, reason=str(fault))
-        return Fault.FILE if isinstance(fault, DropError) and not fault.passing else Fault.TRANSIENT
+        return Fault.FILE if isinstance(fault, DropError) and not fault.is_transient else Fault.TRANSIENT
     except XheraldError as fault:
         metrics.error("source")
         log.error("source cannot be read", source=intake.name, reason=str(fault))

@@ -1,9 +1,9 @@
-"""T90 of a flare: the time in which the middle 90 % of its counts came, on good time, with its uncertainty.
+"""T90 of a flare: the live time of the middle 90 % of its excess counts, with its uncertainty.
 
-As Koshut et al. 1996, ApJ 463, 570, but photon by photon: the light curve accumulates counts less what the source and
-background at their level outside would have given; T90 runs from where it has 5 % to where it has 95 % of all. Photons
-stand on the clock of the null hypothesis (`photons.statistics.clock`), on which what does not vary comes evenly, gaps
-are closed, a background with a profile of its own is flat, and photons of one frame are spread over it.
+As Koshut et al. 1996, ApJ 463, 570, but photon by photon: counts in excess of the level outside are accumulated; T90
+runs from 5 % to 95 % of the total. Photon times are those of the clock of the null hypothesis
+(`photons.statistics.clock`), on which a steady source is uniform: gaps are closed, a variable background is flat, and
+photons of one frame are spread over it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from xherald.photons.arrays import F64, I64
-from xherald.photons.statistics.clock import livetime_of
+from xherald.photons.statistics.clock import accumulated_livetime
 
 __all__ = ["DRAWS", "event_windows", "middle_90", "on_clock"]
 
@@ -21,7 +21,7 @@ DRAWS = 400
 """Bootstrap draws: limits at 16 and 84 % are then good to a tenth of their distance."""
 
 SIGMAS = 3.0
-"""How far a Bayesian block has to be above the usual level to be part of a burst."""
+"""Excess of a Bayesian block over the usual level at which it is part of a burst."""
 
 
 @njit(cache=True, nogil=True)
@@ -35,13 +35,13 @@ def on_clock(
     knot_u: F64,
     knot_offsets: I64,
 ) -> F64:
-    """Where mission times of the given sources lie on the null clock; NaN where a time is NaN.
+    """Positions of mission times on the null clocks of the given sources; NaN where a time is NaN.
 
     Parameters
     ----------
-    time, source : ndarray, shape (k,) — mission seconds, and whose
+    time, source : ndarray, shape (k,) — mission seconds, and index of the source
     gti, fraction, gti_offsets : ndarray
-        Good times, see `EventBatch`.
+        Good-time intervals, see `EventBatch`.
     knot_livetime, knot_u, knot_offsets : ndarray
         The clock, see `NullClock`.
     """
@@ -52,18 +52,18 @@ def on_clock(
         s = source[i]
         rows = slice(gti_offsets[s], gti_offsets[s + 1])
         knots = slice(knot_offsets[s], knot_offsets[s + 1])
-        good = livetime_of(time[i : i + 1], gti[rows], fraction[rows])[0]
+        good = accumulated_livetime(time[i : i + 1], gti[rows], fraction[rows])[0]
         out[i] = np.interp(good, knot_livetime[knots], knot_u[knots])
     return out
 
 
 @njit(cache=True, nogil=True)
 def event_windows(window: F64, edges: F64, edge_offsets: I64, u: F64, offsets: I64) -> F64:
-    """Windows made as wide as the event: over the Bayesian blocks beside them that are above the usual level.
+    """Widen windows over the adjacent Bayesian blocks that are above the usual level.
 
-    A test points at where a burst is most significant, which leaves out its tail. The usual level is that of the block
-    at which half of all time is passed when blocks are sorted by rate; a block is above it where it holds `SIGMAS`
-    standard deviations more, the uncertainty of the usual level included.
+    The interval of a test is where a burst is most significant, without its tail. The usual level is that of the block
+    at which half of the time is reached when blocks are sorted by rate; a block is above it if its excess is `SIGMAS`
+    standard deviations, the uncertainty of the usual level included.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def event_windows(window: F64, edges: F64, edge_offsets: I64, u: F64, offsets: I
             usual, passed = b, passed + width[b]
             if passed >= 0.5 * width.sum():
                 break
-        # One count more, for a level is never known to be zero.
+        # One more count, because the level is never known to be zero.
         expected = (counts[usual] + 1.0) / width[usual] * width
         above = counts - expected > SIGMAS * np.sqrt(expected + expected**2 / (counts[usual] + 1.0))
         first = min(max(np.searchsorted(at, window[s, 0], side="right") - 1, 0), blocks - 1)
@@ -107,7 +107,7 @@ def event_windows(window: F64, edges: F64, edge_offsets: I64, u: F64, offsets: I
 
 @njit(cache=True, nogil=True)
 def _middle(x: F64, weight: F64, low: float, high: float, level: float) -> tuple[float, float]:
-    """Where the weighted photons of a window have 5 and 95 % of their excess over a level; NaN without an excess."""
+    """Times at which 5 and 95 % of the weighted excess over a level are reached; NaN without an excess."""
     total = 0.0
     for i in range(x.size):
         total += weight[i]
@@ -122,7 +122,7 @@ def _middle(x: F64, weight: F64, low: float, high: float, level: float) -> tuple
         after = held - level * (x[i] - low)
         if np.isnan(start) and after >= 0.05 * total:
             start = x[i]
-        # The last photon before which less than 95 % had come: the mirror image of the first one's rule.
+        # The last photon before which less than 95 % is reached: the mirror image of the rule for the first.
         if before < 0.95 * total and weight[i] > 0:
             stop = x[i]
     return start, stop
@@ -161,7 +161,7 @@ def middle_90(u: F64, offsets: I64, window: F64) -> tuple[F64, F64, F64, F64]:
         if not np.isfinite(width):
             continue
         np.random.seed((x.size * 10_007 + outside) % 2**32)  # noqa: NPY002 - numba's own generator
-        # Many photons make the spread of a few draws as sure as few photons that of many.
+        # With many photons, fewer draws give the spread as precisely.
         draws = max(min(DRAWS, 200_000 // max(x.size, 1)), DRAWS // 4)
         drawn = np.empty(draws)
         found = 0

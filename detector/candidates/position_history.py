@@ -21,7 +21,7 @@ from xherald.photons.statistics.rates import (
 )
 
 if TYPE_CHECKING:
-    from xherald.catalog_store.ledger.history_records import PlaceHistory, Visit
+    from xherald.catalog_store.ledger.history_records import PositionHistory, Visit
     from xherald.catalog_store.ledger.records import DetectionRecord, ObservationRecord
     from xherald.detector.results.json_columns import Value68
 
@@ -92,7 +92,7 @@ class History(TypedDict):
 
 
 def compare_with_history(
-    detection: DetectionRecord, observation: ObservationRecord, place: PlaceHistory
+    detection: DetectionRecord, observation: ObservationRecord, place: PositionHistory
 ) -> History | None:
     """Compare a detection with other observations of its position.
 
@@ -101,7 +101,7 @@ def compare_with_history(
     detection : DetectionRecord
     observation : ObservationRecord
         Of the detection.
-    place : PlaceHistory
+    place : PositionHistory
         Other observations, as the store returns them.
 
     Returns
@@ -109,11 +109,11 @@ def compare_with_history(
     History or None
         None for a detection without live time, which has no rate.
     """
-    exposure = detection.livetime_s * float(detection.features.get("psf_fraction") or 1.0)
+    exposure = detection.livetime_s * float(detection.details.get("psf_fraction") or 1.0)
     if exposure <= 0:
         return None
     now = ObservedCounts(detection.counts, detection.background_counts, exposure)
-    counted = [ObservedCounts(one.counts, one.background, one.exposure_s) for one in place.visits]
+    counted = [ObservedCounts(one.counts, one.background_counts, one.exposure_s) for one in place.visits]
     compared = [one for one, visit in zip(counted, place.visits, strict=True) if not visit.crowded]
     others = _merge(compared)
     rates = _rates([now, *([others] if others else []), *counted])
@@ -156,7 +156,7 @@ def _merge(compared: Sequence[ObservedCounts]) -> ObservedCounts | None:
         return None
     return ObservedCounts(
         sum(one.counts for one in compared),
-        sum(one.background for one in compared),
+        sum(one.background_counts for one in compared),
         sum(one.exposure_s for one in compared),
     )
 
@@ -193,7 +193,7 @@ def _observation_rates(
             "start_utc": _iso_utc(visit.start),
             "exposure_s": visit.exposure_s,
             "counts": visit.counts,
-            "background_counts": visit.background,
+            "background_counts": visit.background_counts,
             "rate_ct_s": rate if visit.detection_id is not None else None,
             "upper_limit_ct_s": limit if visit.detection_id is None else None,
             "detection_id": visit.detection_id,
@@ -222,7 +222,7 @@ def _limits(counted: Sequence[ObservedCounts]) -> list[float]:
 
 
 def _columns(counted: Sequence[ObservedCounts]) -> NDArray[np.float64]:
-    rows = [(one.counts, one.background, one.exposure_s) for one in counted]
+    rows = [(one.counts, one.background_counts, one.exposure_s) for one in counted]
     return np.array(rows, dtype=np.float64).reshape(-1, 3).T
 
 

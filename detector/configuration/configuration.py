@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, Valid
 from xherald.photons.apertures import ApertureSettings
 from xherald.photons.errors import ConfigError
 from xherald.photons.extraction import ExtractionSettings
-from xherald.photons.source_detection import FindingSettings
+from xherald.photons.source_detection import SourceDetectionSettings
 from xherald.photons.statistics import TimingSettings
 from xherald.plugins import PluginHost, ReadLimits
 from xherald.plugins.cases import Cases
@@ -84,7 +84,7 @@ class Settings(Section):
     """All settings of a run, one field a section."""
 
     read: ReadLimits = ReadLimits()
-    finding: FindingSettings = FindingSettings()
+    source_detection: SourceDetectionSettings = SourceDetectionSettings()
     apertures: ApertureSettings = ApertureSettings()
     extraction: ExtractionSettings = ExtractionSettings()
     timing: TimingSettings = TimingSettings()

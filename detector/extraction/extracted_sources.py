@@ -25,20 +25,20 @@ __all__ = ["ExtractedSources", "extract_sources", "open_file"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExtractedSources:
-    """The sources of one file, their photons taken out of it.
+    """The sources of one file with their photons.
 
     Parameters
     ----------
     path : Path
     observation : Observation or None
-        None where the file is a table of photons that are told apart by source already.
+        None for a table of photons, which are assigned to sources already.
     apertures : tuple of Aperture
-        One a source, in the order of `batch`; empty for a table.
+        One for each source, in the order of `batch`; empty for a table.
     batch : EventBatch
     notes : tuple of str
-        What the user should know about the file as a whole.
+        Remarks on the file as a whole.
     rows : ndarray, shape (photons,), or None
-        Where each photon of the batch stands in ``observation.events``; None for a table.
+        Index of each photon of the batch in ``observation.events``; None for a table.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class ExtractedSources:
 
     @property
     def batching_key(self) -> object:
-        """Equal for files of one instrument and band, which can be judged together; None where a file has several."""
+        """Equal for files of one instrument and band, which can be scored together; None where a file has several."""
         instruments = {(one.mission, one.instrument) for one in self.batch.identities}
         bands = {tuple(band) for band in self.batch.band.tolist()}
         return (*instruments, *bands) if len(instruments) == len(bands) == 1 else None
@@ -59,7 +59,7 @@ class ExtractedSources:
 def extract_sources(
     path: Path, configuration: Configuration, sources: Path | GivenSources | None = None, stage: Stage = silent
 ) -> ExtractedSources:
-    """Take the photons of every source out of a file.
+    """Find the sources of a file and extract their photons.
 
     Parameters
     ----------
@@ -76,21 +76,21 @@ def extract_sources(
     stage("reading")
     adapter, content = open_file(path, configuration)
     if isinstance(content, EventBatch):
-        _refuse_untestable(path, content.time, float(content.frame_time.max(initial=0.0)))
+        _check_testable(path, content.time, float(content.frame_time.max(initial=0.0)))
         return ExtractedSources(path, None, (), content)
     content.require_good_times()
     with guarded(configuration.host, "adapters", adapter, f"reading the photons of {path}"):
         events = content.events
-    _refuse_untestable(path, events.time, content.frame_time)
-    stage("looking for sources")
-    apertures, notes = _place_sources(content, adapter, configuration, sources)
+    _check_testable(path, events.time, content.frame_time)
+    stage("searching for sources")
+    apertures, notes = _find_apertures(content, adapter, configuration, sources)
     stage(f"extracting {len(apertures)} sources")
     batch, rows = extract_with_rows(content, apertures, configuration.settings.extraction)
     return ExtractedSources(path, content, tuple(apertures), batch, notes, rows)
 
 
 def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:
-    """Let the one adapter that claims a file read it.
+    """Read a file with the adapter that claims it.
 
     Raises
     ------
@@ -106,13 +106,13 @@ def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapt
         return adapter, adapter.read(path, options, settings.read)
 
 
-def _place_sources(
+def _find_apertures(
     observation: Observation,
     adapter: InstrumentAdapter,
     configuration: Configuration,
     sources: Path | GivenSources | None,
 ) -> tuple[list[Aperture], tuple[str, ...]]:
-    """Apertures from the user's list, else from what comes with the file, else from detection."""
+    """Apertures from the user's list, else from the file or its companions, else from source detection."""
     from xherald.photons.source_detection import find_sources
 
     given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
@@ -127,12 +127,12 @@ def _place_sources(
         with guarded(configuration.host, "adapters", adapter, f"naming the sources of {observation.path}"):
             apertures = adapter.apertures(observation)
         if not apertures:
-            apertures = find_sources(observation, settings.finding, settings.apertures)
+            apertures = find_sources(observation, settings.source_detection, settings.apertures)
     return given.with_background(apertures, observation), (note,) if note else ()
 
 
-def _refuse_untestable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:
-    """Refuse photons that cannot tell a burst from a steady source, whatever they do."""
+def _check_testable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:
+    """Check that there are enough photons, at different times, for a test of variability."""
     if len(time) < 2:
         count = "no event" if not len(time) else "one event"
         raise UnreadableFileError(path, f"{count} left after screening; variability needs two (see `xherald inspect`)")

@@ -1,8 +1,8 @@
-"""A user's own source list (``--sources``): tables of positions and DS9 regions, made into apertures of one exposure.
+"""Source lists (``--sources``): tables of positions and DS9 regions as apertures of one exposure.
 
 Tables (FITS, VOTable, CSV, ECSV) give positions in ICRS degrees and may give a name, a radius and a position error. DS9
 files are read by the `regions` package, in any celestial frame or in image coordinates, which are the sky pixels (X, Y)
-of the event list. On the road this stands in for source finding.
+of the event list. A list takes the place of source detection.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ _FIELD_MARGIN_PIXELS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SourceList:
-    """Sources of a list that lie in the field.
+    """Sources of a list, divided into those inside and outside the field.
 
     Parameters
     ----------
     apertures : tuple of Aperture
         In the order of the list.
     outside : tuple of str
-        Ids of the list's sources that were left out because no detector saw them.
+        Ids of the sources that lie on no detector, which are left out.
     """
 
     apertures: tuple[Aperture, ...]
@@ -72,8 +72,8 @@ def read_source_list(path: Path, observation: Observation, settings: ApertureSet
     ----------
     path : Path
         ``.fits``, ``.vot``, ``.xml``, ``.csv``, ``.ecsv`` (each also ``.gz``) with columns ra and dec, in deg, and
-        where given id or name, radius_arcsec and pos_err_arcsec; or ``.reg`` with circles, ellipses, boxes, polygons
-        and points. Points and rows without a radius get an aperture cut by the point spread.
+        optionally id or name, radius_arcsec and pos_err_arcsec; or ``.reg`` with circles, ellipses, boxes, polygons
+        and points. Apertures of points and of rows without a radius follow the point-spread function.
     observation : Observation
     settings : ApertureSettings, optional
 
@@ -82,11 +82,11 @@ def read_source_list(path: Path, observation: Observation, settings: ApertureSet
     UnreadableFileError
         The file cannot be read, a column is missing, or a value cannot be used; the message names row and column.
     FileError
-        The observation has no sky, or no point-spread table where one is needed.
+        The observation has no sky coordinates, or lacks a point-spread table that is needed.
     """
     settings = settings or ApertureSettings()
     if not path.is_file():
-        raise UnreadableFileError(path, "no such source list" if not path.exists() else "not a file but a directory")
+        raise UnreadableFileError(path, "source list not found" if not path.exists() else "not a file but a directory")
     kind = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if kind == ".reg":
         listed = _from_regions(path, observation, settings)
@@ -94,26 +94,26 @@ def read_source_list(path: Path, observation: Observation, settings: ApertureSet
         listed = apertures_from_table(_read_table(path, _TABLE_FORMATS[kind]), path, observation, settings)
     else:
         known = ", ".join([*_TABLE_FORMATS, ".reg"])
-        raise UnreadableFileError(path, f"a source list ends in one of {known}; this ends in {kind or 'nothing'}")
+        raise UnreadableFileError(path, f"unknown format of source list {kind!r}; allowed suffixes: {known}")
     return listed_in_field(listed, path, observation)
 
 
 def listed_in_field(listed: Sequence[Aperture], where: Path, observation: Observation) -> SourceList:
-    """Divide a list into the sources that a detector can have seen and the others.
+    """Divide a list into the sources that lie on a detector and the others.
 
     Parameters
     ----------
     listed : sequence of Aperture
     where : Path
-        What the list was read from, for error messages.
+        File of the list, for error messages.
     observation : Observation
 
     Raises
     ------
     UnreadableFileError
-        Two sources have one name.
+        Two sources have the same name.
     """
-    _refuse_doubles(where, listed)
+    _check_unique_names(where, listed)
     seen = _in_field(observation, observation.require_projection(), listed)
     return SourceList(
         apertures=tuple(one for one, kept in zip(listed, seen, strict=True) if kept),
@@ -122,7 +122,7 @@ def listed_in_field(listed: Sequence[Aperture], where: Path, observation: Observ
 
 
 def _in_field(observation: Observation, projection: SkyProjection, listed: Sequence[Aperture]) -> NDArray[np.bool_]:
-    """Whether any part of each region can lie on a detector."""
+    """Whether any part of each region lies on a detector."""
     if not listed:
         return np.zeros(0, dtype=np.bool_)
     x, y = projection.to_pixel([one.ra for one in listed], [one.dec for one in listed])
@@ -136,13 +136,13 @@ def _in_field(observation: Observation, projection: SkyProjection, listed: Seque
     return seen
 
 
-def _refuse_doubles(path: Path, listed: Sequence[Aperture]) -> None:
+def _check_unique_names(path: Path, listed: Sequence[Aperture]) -> None:
     first: dict[str, int] = {}
     for row, one in enumerate(listed, start=1):
         if one.detection_id in first:
             raise UnreadableFileError(
                 path,
-                f"row {row} is named {one.detection_id!r} as row {first[one.detection_id]} is; names must be unique",
+                f"rows {first[one.detection_id]} and {row} have the same name {one.detection_id!r}; names must be unique",
             )
         first[one.detection_id] = row
 
@@ -159,22 +159,22 @@ def _aperture(
     error: float,
     settings: ApertureSettings,
 ) -> Aperture:
-    """Aperture of one row; NaN radius or error means that the list has none."""
+    """Aperture of one row; NaN stands for a missing radius or error."""
     ra, dec = float(ra), float(dec)
-    known_error = None if np.isnan(error) else float(error)
+    pos_err = None if np.isnan(error) else float(error)
     if np.isnan(radius):
-        return aperture_at(observation, ra, dec, name, "source list", known_error, settings)
-    return _shaped(observation, Ellipse.circle(ra, dec, float(radius)), name, known_error, settings)
+        return aperture_at(observation, ra, dec, name, "source list", pos_err, settings)
+    return _shaped(observation, Ellipse.circle(ra, dec, float(radius)), name, pos_err, settings)
 
 
 def _shaped(
     observation: Observation, region: Ellipse | Polygon, name: str, error: float | None, settings: ApertureSettings
 ) -> Aperture:
-    """Aperture of a region that the list drew itself."""
+    """Aperture of a region that the list gives."""
     spread = 0.0
     if observation.point_spread is not None:
         angle = off_axis_arcmin(observation, region.ra, region.dec) or 0.0
-        spread = observation.point_spread.half_and_ninety(angle, settings.energy_kev)[1]
+        spread = observation.point_spread.r50_and_r90(angle, settings.energy_kev)[1]
     annulus = surrounding_annulus(region.ra, region.dec, region.extent, spread, settings)
     return Aperture(name, region.ra, region.dec, region, annulus, error, "source list")
 
@@ -184,10 +184,10 @@ def _read_table(path: Path, file_format: str) -> Table:
 
     try:
         with warnings.catch_warnings():
-            # Units and keywords that astropy grumbles about do no harm here; what is wrong with values is told below.
+            # Warnings on units and keywords do no harm here; values are checked below.
             warnings.simplefilter("ignore")
             return Table.read(path, format=file_format)
-    # The readers of four formats raise what they like; each means that this file is not what its name says.
+    # The readers of four formats raise various exceptions; each means that the file is not of this format.
     except Exception as fault:
         raise UnreadableFileError(path, f"cannot be read as {file_format}: {fault}") from fault
 
@@ -207,17 +207,17 @@ def _names(table: Table) -> list[str]:
 
 
 def _optional(path: Path, table: Table, accepted: Sequence[str]) -> NDArray[np.float64]:
-    """Read an optional column of positive arcsec; NaN where the table or the row has none."""
+    """Read an optional column of positive angles, arcsec; NaN where the table or the row has none."""
     column = _column(table, accepted)
     if column is None:
         return np.full(len(table), np.nan)
     values = _numbers(path, table, column, "arcsec", gaps=True)
-    _refuse_rows(path, column, values, values <= 0, "is not a positive angle in arcsec")
+    _check_rows(path, column, values, values <= 0, "is not a positive angle in arcsec")
     return values
 
 
 def _numbers(path: Path, table: Table, name: str, unit: str, *, gaps: bool = False) -> NDArray[np.float64]:
-    """Read a column in the given unit; a unit of its own is converted, none is taken to be the given one."""
+    """Read a column in the given unit; its own unit is converted, a column without one is in the given unit."""
     from astropy import units
 
     column = table[name]
@@ -231,7 +231,7 @@ def _numbers(path: Path, table: Table, name: str, unit: str, *, gaps: bool = Fal
                 path, f"row {row + 1}, column {name!r}: {str(column[row])!r} is not a number; give decimal {unit}"
             ) from None
     if not gaps:
-        _refuse_rows(path, name, values, ~np.isfinite(values), "is not a number")
+        _check_rows(path, name, values, ~np.isfinite(values), "is not a number")
     if column.unit is not None and str(column.unit):
         try:
             return np.asarray((values * units.Unit(str(column.unit))).to_value(unit), dtype=np.float64)
@@ -240,7 +240,7 @@ def _numbers(path: Path, table: Table, name: str, unit: str, *, gaps: bool = Fal
     return values
 
 
-def _refuse_rows(path: Path, name: str, values: NDArray[np.float64], wrong: NDArray[np.bool_], why: str) -> None:
+def _check_rows(path: Path, name: str, values: NDArray[np.float64], wrong: NDArray[np.bool_], why: str) -> None:
     rows = np.flatnonzero(wrong)
     if rows.size:
         raise UnreadableFileError(path, f"row {rows[0] + 1}, column {name!r}: {values[rows[0]]:g} {why}")
@@ -268,18 +268,18 @@ def aperture_from_region(
     ----------
     region : regions.Region
     number : int
-        Its number in the list, counted from 1: its name where it has no text.
+        Number in the list, from 1: the name of a region without text.
     observation : Observation
     settings : ApertureSettings, optional
 
     Raises
     ------
     ConfigError
-        The region is excluded, or of a kind that is no source.
+        The region is excluded, or its shape is not that of a source.
     """
     projection, settings = observation.require_projection(), settings or ApertureSettings()
     if not region.meta.get("include", True):
-        raise ConfigError(f"region {number} is excluded (-); a source list holds sources only")
+        raise ConfigError(f"region {number} is excluded (-); remove it from the source list")
     shape = shape_from_region(region, projection, projection.to_wcs())
     name = region_name(region, number)
     if isinstance(shape, tuple):
@@ -298,9 +298,9 @@ def apertures_from_table(
     Parameters
     ----------
     table : astropy.table.Table
-        Columns ra and dec, deg, and where given id or name, radius_arcsec and pos_err_arcsec.
+        Columns ra and dec, deg, and optionally id or name, radius_arcsec and pos_err_arcsec.
     where : Path
-        File the table was read from, or a name for it: for error messages.
+        File of the table, or a name for it, for error messages.
     observation : Observation
     settings : ApertureSettings, optional
 
@@ -313,10 +313,10 @@ def apertures_from_table(
     ra_name, dec_name = _column(table, _RA), _column(table, _DEC)
     if ra_name is None or dec_name is None:
         missing = "right ascension (ra)" if ra_name is None else "declination (dec)"
-        raise UnreadableFileError(where, f"no column of {missing}; it has {', '.join(table.colnames) or 'none'}")
+        raise UnreadableFileError(where, f"no column of {missing}; columns: {', '.join(table.colnames) or 'none'}")
     ra, dec = _numbers(where, table, ra_name, "deg"), _numbers(where, table, dec_name, "deg")
-    _refuse_rows(where, ra_name, ra, (ra < -360) | (ra > 360), "is not a right ascension in deg")
-    _refuse_rows(where, dec_name, dec, np.abs(dec) > 90, "is not a declination in deg")
+    _check_rows(where, ra_name, ra, (ra < -360) | (ra > 360), "is not a right ascension in deg")
+    _check_rows(where, dec_name, dec, np.abs(dec) > 90, "is not a declination in deg")
     names = _names(table)
     radii, errors = _optional(where, table, _RADIUS), _optional(where, table, _ERROR)
     return [

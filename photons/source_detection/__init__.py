@@ -1,7 +1,7 @@
-"""Finding sources blind, by rules that know no mission: on the whole image and, for short bursts, in time slices.
+"""Blind source detection, on the image and, for short bursts, in time slices: `find_sources`.
 
-On the road this stands in for a source list. Everything it needs of an instrument (point spread, frame time, good
-times, projection) comes with the `Observation`.
+Used for observations without a source list. Everything specific to an instrument (point spread, frame time, good times,
+projection) comes with the `Observation`.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from xherald.photons.errors import FileError
 from xherald.photons.observation import Observation
 from xherald.photons.regions import Aperture
 
-from .settings import FindingSettings
+from .settings import SourceDetectionSettings
 
 if TYPE_CHECKING:
     from .field_model import Field
 
-__all__ = ["FindingSettings", "find_sources"]
+__all__ = ["SourceDetectionSettings", "find_sources"]
 
 
-_TOO_TIGHT = 1e-4
-"""Chance below which a source's photons lie closer together than the point spread allows."""
+_MIN_CONCENTRATION_P = 1e-4
+"""Sources whose photons are more concentrated than this probability under the point spread are flagged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """A source as it was fitted.
+class _FittedSource:
+    """A fitted source.
 
     Parameters
     ----------
-    source : ndarray, shape (5,) — x, y, ln p, net counts, background a square pixel
-    origin : str — how it was found
-    too_tight : bool — a hot pixel's mark
-    selection_p : float — chance that a steady field shows such a burst anywhere; 0 for what the whole image shows
+    source : ndarray, shape (5,) — x, y, ln p, net counts, background per square pixel
+    origin : str — how it was detected
+    too_tight : bool — sign of a hot pixel
+    selection_p : float — see `Aperture.selection_p`; 0 for sources detected on the image
     """
 
     source: F64
@@ -49,25 +49,25 @@ class _Found:
 
 
 def find_sources(
-    observation: Observation, settings: FindingSettings | None = None, apertures: ApertureSettings | None = None
+    observation: Observation, settings: SourceDetectionSettings | None = None, apertures: ApertureSettings | None = None
 ) -> list[Aperture]:
-    """Find the sources of an exposure, the most significant first.
+    """Detect the sources of an exposure, the most significant first.
 
-    The result depends on nothing but the photons and the settings. Sources whose photons lie closer together than the
-    point spread allows (hot pixels, cosmic-ray afterglows) are flagged "narrower_than_psf".
+    The result is deterministic. Sources whose photons are more concentrated than the point spread (hot pixels,
+    cosmic-ray afterglows) are flagged "narrower_than_psf".
 
     Parameters
     ----------
     observation : Observation
         With good times, a sky projection and a point-spread table.
-    settings : FindingSettings, optional
+    settings : SourceDetectionSettings, optional
     apertures : ApertureSettings, optional
-        How apertures are cut around what was found; their energy is used for the search as well.
+        Settings of the apertures of detected sources; their energy also applies to the detection.
 
     Returns
     -------
     list of Aperture
-        With ids "1", "2", …, positions, and 68 % error radii that include the instrument's astrometry.
+        With ids "1", "2", …, positions, and 68 % error radii that include the astrometric error.
 
     Raises
     ------
@@ -76,13 +76,13 @@ def find_sources(
     FileError
         It has no sky projection or no point-spread table.
     """
-    settings, cut = settings or FindingSettings(), apertures or ApertureSettings()
+    settings, cut = settings or SourceDetectionSettings(), apertures or ApertureSettings()
     observation.require_good_times()
     observation.require_projection()
     if observation.point_spread is None:
         raise FileError(
             observation.path,
-            "no point-spread table for this instrument, so sources cannot be found; give a source list",
+            "no point-spread table for this instrument, so sources cannot be detected; give a source list",
         )
 
     from .field_model import Field
@@ -90,41 +90,41 @@ def find_sources(
     field = Field(observation, cut.energy_kev)
     if not field.footprint.hulls:
         return []
-    return _apertures(field, _search(field, settings), cut)
+    return _make_apertures(field, _detect(field, settings), cut)
 
 
-def _search(field: Field, settings: FindingSettings) -> list[_Found]:
-    """Both channels, the most significant source first."""
-    from .image_search import image_sources
+def _detect(field: Field, settings: SourceDetectionSettings) -> list[_FittedSource]:
+    """Sources detected on the image and in time slices, the most significant first."""
+    from .image_search import find_image_sources
     from .positions import fit_positions
-    from .time_slices import burst_sources
+    from .time_slices import find_bursts
 
     everything = slice(0, len(field.observation.events))
-    steady = _without_doubles(fit_positions(field, image_sources(field, settings)), field, settings)
-    bursts = burst_sources(field, settings, steady) if settings.time_slices else []
-    tight = [_too_tight(row, everything, field) for row in steady]
+    steady = _remove_duplicates(fit_positions(field, find_image_sources(field, settings)), field, settings)
+    bursts = find_bursts(field, settings, steady) if settings.time_slices else []
+    is_tight = [_is_too_concentrated(row, everything, field) for row in steady]
     found = []
     for burst in bursts:
-        too_tight = _too_tight(burst.source, burst.window, field)
+        too_tight = _is_too_concentrated(burst.source, burst.window, field)
         if burst.host >= 0:
-            # An afterglow that is bright enough to show on the image has its photons in one burst all the same.
-            tight[burst.host] |= too_tight
+            # An afterglow detected on the image has all its photons in one burst.
+            is_tight[burst.host] |= too_tight
         else:
             origin = f"detected in {burst.width:.3g} s slices"
-            found.append(_Found(burst.source, origin, too_tight, -math.expm1(-burst.expected)))
-    found.extend(_Found(row, "detected on the image", one) for row, one in zip(steady, tight, strict=True))
+            found.append(_FittedSource(burst.source, origin, too_tight, -math.expm1(-burst.expected)))
+    found.extend(_FittedSource(row, "detected on the image", one) for row, one in zip(steady, is_tight, strict=True))
     return sorted(found, key=lambda one: (one.source[2], one.source[0], one.source[1]))
 
 
-def _without_doubles(found: F64, field: Field, settings: FindingSettings) -> F64:
-    """Drop what the fit has emptied, or moved onto a more significant source."""
+def _remove_duplicates(found: F64, field: Field, settings: SourceDetectionSettings) -> F64:
+    """Remove sources that the fit has left without photons or moved onto a more significant source."""
     from .positions import position_error
 
     kept: list[F64] = []
     for row in found:
         if row[3] < max(settings.min_counts - 1, 1):
             continue
-        # Closer than the 90 % radius two sources share one aperture: its photons are the brighter one's.
+        # Two sources within the 90 % radius would share one aperture.
         r90 = field.shape_at(float(row[0]), float(row[1])).r90
         apart = max(r90, position_error(row, field))
         if all((row[0] - one[0]) ** 2 + (row[1] - one[1]) ** 2 > apart**2 for one in kept):
@@ -132,7 +132,7 @@ def _without_doubles(found: F64, field: Field, settings: FindingSettings) -> F64
     return np.array(kept) if kept else np.empty((0, 5))
 
 
-def _apertures(field: Field, found: list[_Found], settings: ApertureSettings) -> list[Aperture]:
+def _make_apertures(field: Field, found: list[_FittedSource], settings: ApertureSettings) -> list[Aperture]:
     from .positions import position_error
 
     observation = field.observation
@@ -148,9 +148,9 @@ def _apertures(field: Field, found: list[_Found], settings: ApertureSettings) ->
     return apertures
 
 
-def _too_tight(row: F64, window: slice, field: Field) -> bool:
-    """Whether the photons lie closer together than a point source's can."""
-    from .positions import tightness
+def _is_too_concentrated(row: F64, window: slice, field: Field) -> bool:
+    """Whether the photons are more concentrated than those of a point source."""
+    from .positions import concentration_probability
 
     events = field.observation.events
     shape = field.shape_at(float(row[0]), float(row[1]))
@@ -165,5 +165,5 @@ def _too_tight(row: F64, window: slice, field: Field) -> bool:
     if n < 4:
         return False
     radii = np.hypot(x[inside] - np.median(x[inside]), y[inside] - np.median(y[inside]))
-    # Photons lie closer to their own middle than to the source, and rounding to pixels hides half a pixel.
-    return tightness(radii * np.sqrt(n / (n - 1)), reach, shape, 0.5) < _TOO_TIGHT
+    # Photons are closer to their own median than to the source, and pixels hide offsets of half a pixel.
+    return concentration_probability(radii * np.sqrt(n / (n - 1)), reach, shape, 0.5) < _MIN_CONCENTRATION_P

@@ -1,6 +1,6 @@
-"""What the search needs to know of an exposure: point spread, zones of like sharpness, background maps.
+"""Model of an exposure for source detection: point spread, zones of similar resolution, background maps.
 
-Lengths are sky pixels throughout.
+All lengths are in sky pixels.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = ["Field", "Grid", "PointShape", "Spread", "Zone", "bin_counts", "fill_
 
 
 _ZONE_STEP = math.sqrt(2.0)
-"""Within a zone the half-energy radius changes by at most this factor."""
+"""Largest ratio of half-energy radii within a zone."""
 
 
 class Spread(NamedTuple):
-    """The point spread on a grid of off-axis distances, read by linear interpolation.
+    """Point spread on a grid of off-axis distances, for linear interpolation.
 
     Parameters
     ----------
     x, y : float — the optical axis
-    step : float — of the grid
+    step : float — step of the grid
     table : ndarray, shape (grid, 5) — r50, r80, r90, and the core and slope of the King profile
     """
 
@@ -44,7 +44,7 @@ class Spread(NamedTuple):
 
 @njit(cache=True, nogil=True, inline="always")
 def spread_at(spread: Any, x: float, y: float, column: int) -> float:
-    """Read a column of the point-spread table at a place in the field."""
+    """Interpolate a column of the point-spread table at a position."""
     where = math.hypot(x - spread.x, y - spread.y) / spread.step
     low = min(int(where), spread.table.shape[0] - 2)
     part = min(where - low, 1.0)
@@ -52,7 +52,7 @@ def spread_at(spread: Any, x: float, y: float, column: int) -> float:
 
 
 class PointShape(NamedTuple):
-    """The point spread at one place: radii of 50, 80 and 90 %, core and slope of the King profile."""
+    """Point spread at a position: radii of 50, 80 and 90 %, core and slope of the King profile."""
 
     r50: float
     r80: float
@@ -61,20 +61,20 @@ class PointShape(NamedTuple):
     slope: float
 
     def density(self, radius: float) -> float:
-        """Part of a source's photons a square pixel at a distance from it."""
+        """Fraction of a source's photons per square pixel at a distance from it."""
         return float(self.slope / (math.pi * self.core**2) * (1 + (radius / self.core) ** 2) ** (-self.slope - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A ring about the optical axis in which the point spread is nearly the same, and the grid it is searched on.
+    """A ring around the optical axis in which the point spread is nearly constant.
 
     Parameters
     ----------
-    inner, outer : float — of the ring
-    r80 : float — largest 80 % radius in it
-    reach : float — largest distance at which a cell looks for photons
-    block : float — side of an image block, a whole number of sky pixels
+    inner, outer : float — radii of the ring
+    r80 : float — largest 80 % radius in the ring
+    reach : float — largest distance of photons from the centre of a cell
+    block : float — side of an image block, an integer
     """
 
     inner: float
@@ -86,7 +86,7 @@ class Zone:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """An exposure prepared for the search."""
+    """An exposure prepared for source detection."""
 
     observation: Observation
     energy_kev: float
@@ -98,7 +98,7 @@ class Field:
 
     @cached_property
     def footprint(self) -> Footprint:
-        """Where each detector looked."""
+        """Footprint of each detector."""
         return field_footprint(self.observation)
 
     @cached_property
@@ -112,10 +112,10 @@ class Field:
     def spread(self) -> Spread:
         """The instrument's point spread across this field."""
         psf = self.observation.point_spread
-        assert isinstance(psf, PointSpread)  # find_sources has refused the others
+        assert isinstance(psf, PointSpread)  # verified by find_sources
         left, right, bottom, top = self.corners
         if self.observation.pointing is None:
-            # Without an axis the table is read at zero everywhere, as aperture_at does and flags.
+            # Without a pointing, the on-axis point spread applies everywhere, as in aperture_at.
             row = self._row(psf, 0.0)
             return Spread((left + right) / 2, (bottom + top) / 2, right - left + top - bottom, np.array([row, row]))
         x, y = (float(v) for v in self.observation.require_projection().to_pixel(*self.observation.pointing))
@@ -125,11 +125,11 @@ class Field:
         return Spread(x, y, step, np.array(rows))
 
     def shape_at(self, x: float, y: float) -> PointShape:
-        """Point spread at a place."""
+        """Point spread at a position."""
         return PointShape(*(spread_at(self.spread, x, y, column) for column in range(5)))
 
     def _row(self, psf: PointSpread, angle: float) -> list[float]:
-        r50, r90 = psf.half_and_ninety(angle, self.energy_kev)
+        r50, r90 = psf.r50_and_r90(angle, self.energy_kev)
         core, slope = psf.king(angle, self.energy_kev)
         r80 = core * math.sqrt(0.2 ** (-1 / slope) - 1)
         return [r50 / self.pixel, r80 / self.pixel, r90 / self.pixel, core / self.pixel, slope]
@@ -142,8 +142,8 @@ class Field:
         zones: list[Zone] = []
         begin = 0
         for k in range(1, len(r50) + 1):
-            held = r50[begin:k]
-            if k < len(r50) and max(r50[k], held.max()) <= _ZONE_STEP * min(r50[k], held.min()):
+            zone = r50[begin:k]
+            if k < len(r50) and max(r50[k], zone.max()) <= _ZONE_STEP * min(r50[k], zone.min()):
                 continue
             last = k == len(r50)
             ring = table[begin : min(k + 1, len(r50))]
@@ -161,12 +161,12 @@ class Field:
 
     @cached_property
     def index(self) -> PixelIndex:
-        """The photons by place."""
+        """Photons by position."""
         events = self.observation.events
         return index_pixels(events.x, events.y, max(float(np.median(self.spread.table[:, 1])), 1.0))
 
     def near(self, x: float, y: float, radius: float) -> tuple[F64, F64]:
-        """Places of the photons in the cells that a circle touches."""
+        """Positions of the photons in the cells that a circle overlaps."""
         index, events = self.index, self.observation.events
         left, right, bottom, top = cell_range(index, x, y, radius)
         pieces = [
@@ -177,11 +177,11 @@ class Field:
         return events.x[rows].astype(np.float64), events.y[rows].astype(np.float64)
 
     def background(self, sources: F64) -> tuple[F32, ...]:
-        """Background photons a square pixel on each detector's grid, sources masked; see `Grid`.
+        """Background counts per square pixel on the grid of each detector, without the sources; see `Grid`.
 
         Parameters
         ----------
-        sources : ndarray, shape (s, 3) — x, y and radius of the discs to leave out
+        sources : ndarray, shape (s, 3) — x, y and radius of discs to mask
         """
         return tuple(
             _smooth_background(grid, counts, seen, sources)
@@ -190,7 +190,7 @@ class Field:
 
     @cached_property
     def grids(self) -> tuple[Grid, ...]:
-        """One grid a detector."""
+        """Grid of each detector."""
         numbers = self.footprint.numbers
         sizes = [int(np.count_nonzero(self.observation.events.detector == number)) for number in numbers]
         return tuple(self._grid(hull, n) for hull, n in zip(self.footprint.hulls, sizes, strict=True))
@@ -200,7 +200,7 @@ class Field:
         middle = hull.vertices.mean(axis=0)
         r90 = spread_at(self.spread, float(middle[0]), float(middle[1]), 2)
         size = float(max(right - left, top - bottom))
-        # A Gaussian averages over 4π σ²: wide against a source's wings, and holding some hundred photons.
+        # A Gaussian averages over an area of 4π σ²: larger than a source's wings, and with about a hundred photons.
         sigma = max(2.5 * r90, math.sqrt(100.0 * hull.area / (4 * math.pi * max(photons, 1))))
         sigma = min(max(sigma, size / 64), size / 3)
         side = sigma / 4
@@ -222,7 +222,7 @@ class Field:
 
 
 class Grid(NamedTuple):
-    """Grid of a detector's background map: lower left corner, side, cells, sigma of the smoothing Gaussian."""
+    """Grid of a background map: lower left corner, side and number of cells, sigma of the Gaussian smoothing."""
 
     x0: float
     y0: float
@@ -234,7 +234,7 @@ class Grid(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def bin_counts(x: Any, y: Any, x0: float, y0: float, side: float, nx: int, ny: int) -> Any:
-    """Photons a block, shape (ny, nx), int32; those off the grid are left out."""
+    """Counts per block, shape (ny, nx), int32, without photons off the grid."""
     image = np.zeros((ny, nx), np.int32)
     for i in range(len(x)):
         ix, iy = math.floor((x[i] - x0) / side), math.floor((y[i] - y0) / side)
@@ -245,7 +245,7 @@ def bin_counts(x: Any, y: Any, x0: float, y0: float, side: float, nx: int, ny: i
 
 @njit(cache=True, nogil=True)
 def _row_span(edges: Any, y: float) -> Any:
-    """Where the line of constant y enters and leaves a hull; the first exceeds the second where it misses."""
+    """Intersections of a line of constant y with a hull; the first exceeds the second if there are none."""
     left, right = -np.inf, np.inf
     for k in range(len(edges)):
         normal, room = edges[k, 0], edges[k, 2] - edges[k, 1] * y
@@ -260,7 +260,7 @@ def _row_span(edges: Any, y: float) -> Any:
 
 @njit(cache=True, nogil=True)
 def fill_coverage(seen: Any, edges: Any, x0: float, y0: float, side: float) -> None:
-    """Part of each cell that lies in the hull, from four lines a row."""
+    """Add the fraction of each cell inside a hull, from four lines per row, to `seen`."""
     ny, nx = seen.shape
     for iy in range(ny):
         for line in range(4):
@@ -273,22 +273,22 @@ def fill_coverage(seen: Any, edges: Any, x0: float, y0: float, side: float) -> N
 
 
 def _smooth_background(grid: Grid, counts: F32, seen: F32, sources: F64) -> F32:
-    """Photons over area, both smoothed, sources left out and single bright cells cut down."""
+    """Smoothed counts over smoothed area, without sources and with single bright cells clipped."""
     from scipy.ndimage import gaussian_filter
 
     free = seen.copy()
     _mask_discs(free, sources, grid.x0, grid.y0, grid.side)
     kept = np.where(free > 0, counts, 0).astype(np.float32)
     mean = float(kept.sum() / max(float(free.sum()), 1e-9))
-    # What no mask covers yet must not spread over the map: no cell counts for more than five sigma above the mean.
+    # Clipping at five sigma above the mean limits the effect of sources that are not masked yet.
     np.minimum(kept, max(mean + 5 * math.sqrt(mean), 2.0), out=kept)
     mean = float(kept.sum() / max(float(free.sum()), 1e-9))
     width = grid.sigma / grid.side
     above = gaussian_filter(kept, width, mode="constant", truncate=3.0)
     below = gaussian_filter(free, width, mode="constant", truncate=3.0)
-    # Where masks leave next to nothing the detector's mean takes over.
-    few = 0.02
-    return np.asarray((above + few * mean) / (below + few) / grid.side**2, dtype=np.float32)
+    # Where nearly all is masked, the result approaches the mean of the detector.
+    regularisation = 0.02
+    return np.asarray((above + regularisation * mean) / (below + regularisation) / grid.side**2, dtype=np.float32)
 
 
 @njit(cache=True, nogil=True)
@@ -298,6 +298,6 @@ def _mask_discs(free: Any, sources: Any, x0: float, y0: float, side: float) -> N
         x, y, r = (sources[s, 0] - x0) / side, (sources[s, 1] - y0) / side, sources[s, 2] / side
         for iy in range(max(int(y - r), 0), min(int(y + r) + 1, ny)):
             for ix in range(max(int(x - r), 0), min(int(x + r) + 1, nx)):
-                # A cell that is half a source's is no background: its photons and its area go together.
+                # Cells half inside a disc are excluded, photons and area alike.
                 if (ix + 0.5 - x) ** 2 + (iy + 0.5 - y) ** 2 <= (r + 0.35) ** 2:
                     free[iy, ix] = 0.0

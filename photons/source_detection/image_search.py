@@ -1,9 +1,9 @@
-"""Sources on the whole image: Poisson likelihood in cells matched to the point spread.
+"""Source detection on the image: Poisson probabilities in cells matched to the point spread.
 
-Every block that holds a photon is the centre of a cell. Given that photon, the others in the cell follow the
-background's Poisson law, so each block is one trial with a chance that is exact. Cells that chance does not explain are
-taken from the most significant down; each must rise above the wings of those taken before it. A second pass repeats
-this with the first pass' sources masked in the background map.
+Every block with a photon is the centre of a cell. Given that photon, the number of others in the cell is Poisson
+distributed with the mean of the background, so that each block is one trial of exact probability. Significant cells
+become sources in order of significance; each must exceed the wings of the previous ones. A second pass repeats this
+with the sources of the first masked in the background map.
 """
 
 from __future__ import annotations
@@ -18,40 +18,39 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F64
 
 from .field_model import Field, Zone, bin_counts, fill_coverage, spread_at
-from .settings import FindingSettings
+from .settings import SourceDetectionSettings
 from .tail_probabilities import log_poisson_tail
 
-__all__ = ["image_sources", "source_masks"]
+__all__ = ["find_image_sources", "source_masks"]
 
 
-_TRIALS_A_BLOCK = 0.2
-"""Independent trials a non-empty block and cell size: cells of neighbouring blocks share most of their photons, and a
-chance clump is seen from each of its blocks. Calibrated on simulated empty fields
-(tests/photons/test_source_detection.py)."""
+_TRIALS_PER_BLOCK = 0.2
+"""Independent trials per non-empty block and cell size, fewer than one since cells of neighbouring blocks share most
+photons. Calibrated on simulated empty fields (tests/photons/test_source_detection.py)."""
 
 _SECTORS = 8
 
 
-def image_sources(field: Field, settings: FindingSettings) -> F64:
-    """Find the sources on the image.
+def find_image_sources(field: Field, settings: SourceDetectionSettings) -> F64:
+    """Detect sources on the image.
 
     Returns
     -------
     ndarray, shape (s, 5)
-        x, y (sky pixels), ln of the chance probability, net counts of the whole source, background a square pixel.
+        x, y (sky pixels), ln of the chance probability, net counts of the whole source, background per square pixel.
     """
     found = np.empty((0, 5))
     masks = np.empty((0, 3))
     for _ in range(2):
         candidates, log_limit = _candidates(field, field.background(masks), settings)
         order = np.lexsort((candidates[:, 1], candidates[:, 0], candidates[:, 2]))
-        found = _take(candidates[order], field.spread, log_limit, settings.wing_factor, settings.min_counts)
+        found = _select(candidates[order], field.spread, log_limit, settings.wing_factor, settings.min_counts)
         masks = source_masks(found, field)
     return found
 
 
 def source_masks(found: F64, field: Field) -> F64:
-    """Disc about each source in which its wings outweigh a third of the background."""
+    """Disc around each source in which its wings exceed a third of the background."""
     radii = np.array([_mask_radius(row, field) for row in found])
     return np.column_stack([found[:, :2], radii]) if len(found) else np.empty((0, 3))
 
@@ -63,11 +62,13 @@ def _mask_radius(row: F64, field: Field) -> float:
     return float(min(max(radius, shape.r90), 5 * shape.r90))
 
 
-def _candidates(field: Field, maps: tuple[NDArray[np.float32], ...], settings: FindingSettings) -> tuple[F64, float]:
-    """Cells of all zones that chance may not explain, and the limit that the number of trials sets."""
+def _candidates(
+    field: Field, maps: tuple[NDArray[np.float32], ...], settings: SourceDetectionSettings
+) -> tuple[F64, float]:
+    """Significant cells of all zones, and the limit on ln p from the number of trials."""
     zones = [_zone_images(field, zone, maps) for zone in field.zones]
     occupied = sum(_occupied_in_ring(counts, zone, x0, y0, field.spread) for zone, counts, _, x0, y0 in zones)
-    trials = max(_TRIALS_A_BLOCK * occupied * len(settings.cell_fractions), 1.0)
+    trials = max(_TRIALS_PER_BLOCK * occupied * len(settings.cell_fractions), 1.0)
     log_limit = math.log(min(0.5 * settings.false_sources / trials, 0.1))
     fractions = np.array(settings.cell_fractions)
     lists = [
@@ -78,13 +79,13 @@ def _candidates(field: Field, maps: tuple[NDArray[np.float32], ...], settings: F
 
 
 def _zone_images(field: Field, zone: Zone, maps: tuple[NDArray[np.float32], ...]) -> Any:
-    """Photons and expected background a block, on a grid that holds the zone and what its cells reach."""
+    """Counts and expected background per block, on a grid that covers the zone and its cells."""
     left, right, bottom, top = field.corners
     if math.isfinite(zone.outer):
         reach = zone.outer + zone.reach
         left, right = max(left, field.spread.x - reach), min(right, field.spread.x + reach)
         bottom, top = max(bottom, field.spread.y - reach), min(top, field.spread.y + reach)
-    # Edges between whole pixels, so that every block holds the same number of them.
+    # Edges at half pixels, so that every block has the same number of pixels.
     x0, y0 = math.floor(left) - 0.5, math.floor(bottom) - 0.5
     nx = max(math.ceil((right + 1 - x0) / zone.block), 1)
     ny = max(math.ceil((top + 1 - y0) / zone.block), 1)
@@ -100,7 +101,7 @@ def _zone_images(field: Field, zone: Zone, maps: tuple[NDArray[np.float32], ...]
 
 @njit(cache=True, nogil=True)
 def _add_background(means: Any, seen: Any, x0: float, y0: float, block: float, density: Any, grid: Any) -> None:
-    """Add one detector's expected photons a block."""
+    """Add the expected background per block of one detector."""
     ny, nx = means.shape
     for iy in range(ny):
         row = min(max(int((y0 + (iy + 0.5) * block - grid.y0) / grid.side), 0), grid.ny - 1)
@@ -124,7 +125,7 @@ def _occupied_in_ring(counts: Any, zone: Zone, x0: float, y0: float, spread: Any
 
 @njit(cache=True, nogil=True)
 def _disc_sums(counts: Any, means: Any, ix: int, iy: int, radius: float) -> Any:
-    """Photons and expectation in the blocks whose centres lie within `radius` blocks, and how many blocks these are."""
+    """Counts and expected counts of the blocks centred within `radius` blocks, and the number of these blocks."""
     ny, nx = counts.shape
     reach = int(radius)
     photons, expected, blocks = 0, 0.0, 0
@@ -141,9 +142,9 @@ def _disc_sums(counts: Any, means: Any, ix: int, iy: int, radius: float) -> Any:
 
 @njit(cache=True, nogil=True)
 def _local_excess(counts: Any, means: Any, ix: int, iy: int, inner: float, outer: float) -> float:
-    """Factor by which a ring holds more than the map says, told by its middle sectors; 1 unless that is sure.
+    """Ratio of counts to expected counts in the middle sectors of a ring; 1 unless the excess is significant.
 
-    Extended emission lifts all sectors of the ring, a neighbouring source only one or two.
+    Extended emission raises all sectors, a neighbouring source only one or two.
     """
     ny, nx = counts.shape
     photons, expected = np.zeros(_SECTORS), np.zeros(_SECTORS)
@@ -160,10 +161,10 @@ def _local_excess(counts: Any, means: Any, ix: int, iy: int, inner: float, outer
         if expected[s] > 0:
             ratios[s] = photons[s] / expected[s]
     middle = np.argsort(ratios)[1 : _SECTORS - 2]
-    held, mean = photons[middle].sum(), expected[middle].sum()
-    if mean <= 0 or log_poisson_tail(int(held), mean) > -7.0:  # one in a thousand
+    counted, mean = photons[middle].sum(), expected[middle].sum()
+    if mean <= 0 or log_poisson_tail(int(counted), mean) > -7.0:  # p = 0.001
         return 1.0
-    return float(held / mean)
+    return float(counted / mean)
 
 
 @njit(cache=True, nogil=True)
@@ -179,7 +180,7 @@ def _search_zone(
     fractions: Any,
     log_limit: float,
 ) -> Any:
-    """Cells of a zone below the limit: rows of x, y, ln p, radius, photons, expectation, background a square pixel."""
+    """Significant cells of a zone: rows of x, y, ln p, radius, counts, expected counts, background per square pixel."""
     ny, nx = counts.shape
     found = np.empty((256, 7))
     n = 0
@@ -212,8 +213,8 @@ def _search_zone(
 
 
 @njit(cache=True, nogil=True)
-def _take(candidates: Any, spread: Any, log_limit: float, wing_factor: float, min_counts: int) -> Any:
-    """Take candidates from the most significant down, each above the wings of those taken before it."""
+def _select(candidates: Any, spread: Any, log_limit: float, wing_factor: float, min_counts: int) -> Any:
+    """Select sources in order of significance, each above the wings of those selected before."""
     taken = np.empty((len(candidates), 5))
     shapes = np.empty((len(candidates), 3))
     n = 0
@@ -236,9 +237,9 @@ def _take(candidates: Any, spread: Any, log_limit: float, wing_factor: float, mi
         if log_p >= log_limit or photons < min_counts:
             continue
         core, slope = spread_at(spread, x, y, 3), spread_at(spread, x, y, 4)
-        held = 1 - (1 + (radius / core) ** 2) ** (-slope)
-        taken[n] = np.array((x, y, log_p, (photons - expected) / held, row[6] + wings))
-        # Two sources closer than this make one peak.
+        enclosed = 1 - (1 + (radius / core) ** 2) ** (-slope)
+        taken[n] = np.array((x, y, log_p, (photons - expected) / enclosed, row[6] + wings))
+        # Closer sources are not resolved.
         shapes[n] = np.array((core, slope, (1.5 * r50 + 0.75 * radius) ** 2))
         n += 1
     return taken[:n].copy()

@@ -1,6 +1,6 @@
-"""The coarse map of a scanned exposure: `map_field` makes the `SkyMap` that limits are read from later.
+"""`map_field` creates the `SkyMap` of an exposure, from which upper limits are computed later.
 
-On the road this comes after extraction: the sources are known, and are left out of the background.
+It runs after extraction, and excludes the sources from the background.
 """
 
 from __future__ import annotations
@@ -18,26 +18,34 @@ from xherald.photons.gti import combine_exposures
 from xherald.photons.observation import DetectorUnit, Observation
 from xherald.photons.projection import separation_deg
 from xherald.photons.regions import Aperture
-from xherald.photons.sky_map import COARSEST, COARSEST_ARCSEC, FINEST, SkyMap, middle_of, pixel_of, pixel_side_arcsec
+from xherald.photons.sky_map import (
+    MAX_ORDER,
+    MIN_ORDER,
+    ORDER_0_SIDE_ARCSEC,
+    SkyMap,
+    healpix_centre,
+    healpix_index,
+    pixel_side_arcsec,
+)
 
 if TYPE_CHECKING:
     from .field_model import Field
 
-__all__ = ["held_fractions", "map_field"]
+__all__ = ["enclosed_fractions", "map_field"]
 
 
-PATCH: Final = 3
-"""Orders by which the patches are coarser than their pixels in which the field is gone through."""
+PATCH_ORDERS: Final = 3
+"""The field is covered with patches that are coarser than the pixels by so many HEALPix orders."""
 
-MOST_PIXELS: Final = 40_000
-"""Pixels are made larger where a field would have more: some ten kilobytes, compressed, are kept of one."""
+MAX_PIXELS: Final = 40_000
+"""Largest number of pixels of a field, some 10 kB compressed; larger fields have larger pixels."""
 
-GRID: Final = 64
-"""Off-axis angles at which the point spread is read; between them it is linear."""
+N_ANGLES: Final = 64
+"""Off-axis angles at which the point spread is evaluated for interpolation."""
 
 
-def held_fractions(observation: Observation, apertures: Sequence[Aperture], energy_kev: float) -> F64 | None:
-    """Part of a point source's photons in each aperture, taken as a circle of its area; None if that is not known."""
+def enclosed_fractions(observation: Observation, apertures: Sequence[Aperture], energy_kev: float) -> F64 | None:
+    """Fraction of the point spread in each aperture, approximated by a circle of its area; None if unknown."""
     spread = observation.point_spread
     if spread is None or not apertures:
         return None
@@ -45,12 +53,12 @@ def held_fractions(observation: Observation, apertures: Sequence[Aperture], ener
     if observation.pointing is not None:
         places = np.array([(one.ra, one.dec) for one in apertures])
         angle = separation_deg(places[:, 0], places[:, 1], *observation.pointing) * 60.0
-    grid = np.linspace(0.0, float(angle.max()), GRID)
+    grid = np.linspace(0.0, float(angle.max()), N_ANGLES)
     core, slope = np.array([spread.king(float(one), energy_kev) for one in grid]).T
     area = np.array([one.region.area for one in apertures])
     ratio = area / np.pi / np.interp(angle, grid, core) ** 2
-    held: F64 = 1.0 - (1.0 + ratio) ** -np.interp(angle, grid, slope)
-    return held
+    enclosed: F64 = 1.0 - (1.0 + ratio) ** -np.interp(angle, grid, slope)
+    return enclosed
 
 
 def map_field(
@@ -60,25 +68,25 @@ def map_field(
     background_counts: ArrayLike,
     energy_kev: float,
 ) -> SkyMap | None:
-    """Map an exposure: photons, expected background, livetime.
+    """Map the counts, expected background and livetime of an exposure.
 
-    Pixels are between half and all of the 90 % radius in mid-field, larger where that would be too many. Livetimes are
-    those that extraction gives an aperture on the same detectors.
+    Pixels measure between half and all of the 90 % radius in mid-field, or more in large fields. Livetimes agree with
+    those of extracted apertures on the same detectors.
 
     Parameters
     ----------
     observation : Observation
     apertures : sequence of Aperture
-        Its n sources, which are left out of the background.
+        Apertures of its n sources, excluded from the background.
     counts, background_counts : array_like, shape (n,)
-        Photons in each aperture, and those of the background among them.
+        Counts and expected background counts of each aperture.
     energy_kev : float
-        At which the point spread is read.
+        Energy at which the point spread is evaluated.
 
     Returns
     -------
     SkyMap or None
-        None where there is no image, no point-spread table, or too few photons to tell the footprint.
+        None without an image, a point-spread table, or enough photons for a footprint.
     """
     spread = observation.point_spread
     if observation.projection is None or spread is None or observation.per_source_id:
@@ -108,34 +116,34 @@ def map_field(
 
 def _order(field: Field) -> int:
     r90 = float(np.mean([field.shape_at(*hull.vertices.mean(axis=0)).r90 for hull in field.footprint.hulls]))
-    order = min(max(math.ceil(math.log2(COARSEST_ARCSEC / (r90 * field.pixel))), COARSEST), FINEST)
+    order = min(max(math.ceil(math.log2(ORDER_0_SIDE_ARCSEC / (r90 * field.pixel))), MIN_ORDER), MAX_ORDER)
     area = sum(hull.area for hull in field.footprint.hulls) * field.pixel**2
-    while order > COARSEST and area / pixel_side_arcsec(order) ** 2 > MOST_PIXELS:
+    while order > MIN_ORDER and area / pixel_side_arcsec(order) ** 2 > MAX_PIXELS:
         order -= 1
     return order
 
 
 def _pixels(field: Field, order: int) -> tuple[I64, tuple[F64, F64]]:
-    """Pixels of all patches that the field touches, and the sky pixels of the middles of their four quarters."""
+    """Pixels of all patches that overlap the field, and the sky pixels of the centres of their four quarters."""
     projection = field.observation.require_projection()
     left, right, bottom, top = field.corners
-    side = pixel_side_arcsec(order - PATCH) / field.pixel
-    # Finer than any patch is narrow, and beyond the field by what a patch's corner may stick in.
+    side = pixel_side_arcsec(order - PATCH_ORDERS) / field.pixel
+    # A grid finer than the narrowest patch, extended beyond the field by the size of a patch.
     x, y = np.meshgrid(np.arange(left - side, right + side, side / 4), np.arange(bottom - side, top + side, side / 4))
     near = (field.footprint.depth(x.ravel(), y.ravel()) > -side).any(axis=0)
-    patches = np.unique(pixel_of(*projection.to_sky(x.ravel()[near], y.ravel()[near]), order - PATCH))
-    pixels = _finer(patches, PATCH)
-    return pixels, projection.to_pixel(*middle_of(_finer(pixels, 1), order + 1))
+    patches = np.unique(healpix_index(*projection.to_sky(x.ravel()[near], y.ravel()[near]), order - PATCH_ORDERS))
+    pixels = _subdivide(patches, PATCH_ORDERS)
+    return pixels, projection.to_pixel(*healpix_centre(_subdivide(pixels, 1), order + 1))
 
 
-def _finer(pixels: I64, orders: int) -> I64:
-    """The pixels of so many orders more that the given ones are made of; ascending if these are."""
-    finer: I64 = (pixels[:, None] * 4**orders + np.arange(4**orders)).ravel()
-    return finer
+def _subdivide(pixels: I64, orders: int) -> I64:
+    """Subdivide pixels by a number of orders, in ascending order if the input is."""
+    subpixels: I64 = (pixels[:, None] * 4**orders + np.arange(4**orders)).ravel()
+    return subpixels
 
 
 def _covered(field: Field, x: F64, y: F64) -> NDArray[np.bool_]:
-    """Whether each detector saw each place, shape (detectors, places)."""
+    """Whether each position is in the footprint of each detector, shape (detectors, positions)."""
     edges, begins = field.footprint.flat_edges()
     covered: NDArray[np.bool_] = _inside(edges, begins, x, y)
     return covered
@@ -143,7 +151,7 @@ def _covered(field: Field, x: F64, y: F64) -> NDArray[np.bool_]:
 
 @njit(cache=True, nogil=True)
 def _inside(edges: Any, begins: Any, x: Any, y: Any) -> Any:
-    """Whether places lie in each hull; NaN lies in none."""
+    """Whether positions lie in each hull; NaN lies in none."""
     covered = np.zeros((len(begins) - 1, len(x)), np.bool_)
     for hull in range(len(begins) - 1):
         for i in range(len(x)):
@@ -157,7 +165,7 @@ def _inside(edges: Any, begins: Any, x: Any, y: Any) -> Any:
 
 
 def _livetimes(field: Field, covered: NDArray[np.bool_]) -> F64:
-    """Livetime of each place, of the detectors that saw it together; few sets of them occur."""
+    """Livetime of each position, computed once for each set of detectors that cover a position."""
     detectors = [field.observation.detector(number) for number in field.footprint.numbers]
     seen = np.flatnonzero(covered.any(axis=0))
     which = np.zeros(len(seen), dtype=np.int64)
@@ -170,7 +178,7 @@ def _livetimes(field: Field, covered: NDArray[np.bool_]) -> F64:
 
 
 def _livetime(detectors: Sequence[DetectorUnit], members: NDArray[np.bool_]) -> float:
-    """Livetime under several detectors together, s."""
+    """Livetime of several detectors together, s."""
     mine = [one for one, is_member in zip(detectors, members, strict=True) if is_member]
     exposure = combine_exposures([one.gti for one in mine], [1.0] * len(mine))
     live = np.average([one.live_fraction for one in mine], weights=[one.good_time for one in mine])
@@ -178,7 +186,7 @@ def _livetime(detectors: Sequence[DetectorUnit], members: NDArray[np.bool_]) -> 
 
 
 def _masks(field: Field, apertures: Sequence[Aperture], counts: ArrayLike, background_counts: ArrayLike) -> F64:
-    """Discs about the sources: where their wings outweigh the background, and at least their apertures."""
+    """Discs around the sources: where their wings exceed the background, and at least their apertures."""
     from .image_search import source_masks
 
     if not apertures:
@@ -186,9 +194,9 @@ def _masks(field: Field, apertures: Sequence[Aperture], counts: ArrayLike, backg
     projection = field.observation.require_projection()
     x, y = projection.to_pixel([one.ra for one in apertures], [one.dec for one in apertures])
     area = np.array([one.region.area for one in apertures]) / field.pixel**2
-    around = np.asarray(background_counts, dtype=np.float64)
-    net = np.maximum(np.asarray(counts, dtype=np.float64) - around, 0.0)
-    masks = source_masks(np.column_stack([x, y, np.zeros_like(x), net, around / area]), field)
+    background = np.asarray(background_counts, dtype=np.float64)
+    net = np.maximum(np.asarray(counts, dtype=np.float64) - background, 0.0)
+    masks = source_masks(np.column_stack([x, y, np.zeros_like(x), net, background / area]), field)
     masks[:, 2] = np.maximum(masks[:, 2], np.array([one.region.extent for one in apertures]) / field.pixel)
     return masks
 
@@ -196,7 +204,7 @@ def _masks(field: Field, apertures: Sequence[Aperture], counts: ArrayLike, backg
 def _photons(field: Field, order: int, pixels: I64) -> NDArray[np.int32]:
     events = field.observation.events
     mine = np.isin(events.detector, field.footprint.numbers)
-    where = pixel_of(*field.observation.require_projection().to_sky(events.x[mine], events.y[mine]), order)
+    where = healpix_index(*field.observation.require_projection().to_sky(events.x[mine], events.y[mine]), order)
     row = np.minimum(np.searchsorted(pixels, where), len(pixels) - 1)
     there = pixels[row] == where
     return np.bincount(row[there], minlength=len(pixels)).astype(np.int32)

@@ -1,8 +1,8 @@
-"""Where a source is and how well that is known: maximum likelihood with the King profile over a flat background.
+"""Positions of sources and their errors: maximum likelihood of a King profile over a flat background.
 
-The King profile is a two-dimensional Student distribution, so the likelihood is climbed by expectation–maximisation:
-each photon counts with the probability that it is the source's, and the less the farther out it lies. All sources are
-fitted together, so that neighbours share the photons between them.
+The King profile is a two-dimensional Student distribution, so expectation–maximisation applies: each photon is weighted
+by the probability that it belongs to the source, and less the farther out it is. All sources are fitted together, so
+that neighbours share photons.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from xherald.photons.pixel_index import cell_range
 
 from .field_model import Field, PointShape, spread_at
 
-__all__ = ["fit_positions", "position_error", "tightness"]
+__all__ = ["concentration_probability", "fit_positions", "position_error"]
 
 
-_ROUNDS = 25
+_MAX_ITERATIONS = 25
 
-_SHARPER = 1.6
-"""How much sharper than its table a point spread may really be, for `tightness`."""
+_SHARPNESS_ALLOWANCE = 1.6
+"""Factor by which the true point spread may be narrower than its table, for `concentration_probability`."""
 
 _RAYLEIGH_68 = math.sqrt(-2 * math.log(1 - 0.6827))
-"""68.27 % radius of a round two-dimensional Gaussian in units of its one-dimensional sigma."""
+"""68.27 % radius of a circular two-dimensional Gaussian, in units of its one-dimensional sigma."""
 
 
 def fit_positions(field: Field, found: F64, window: slice | None = None) -> F64:
@@ -36,13 +36,13 @@ def fit_positions(field: Field, found: F64, window: slice | None = None) -> F64:
     Parameters
     ----------
     field : Field
-    found : ndarray, shape (s, 5) — x, y, ln p, net counts, background a square pixel
+    found : ndarray, shape (s, 5) — x, y, ln p, net counts, background per square pixel
     window : slice, optional
-        Rows of the event list that are used, all if not given.
+        Rows of the event list to use; default all.
 
     Returns
     -------
-    ndarray, shape (s, 5) — as given, with fitted x, y and net counts
+    ndarray, shape (s, 5) — as `found`, with fitted x, y and net counts
     """
     events = field.observation.events
     begin, end = (0, len(events)) if window is None else (window.start, window.stop)
@@ -51,7 +51,7 @@ def fit_positions(field: Field, found: F64, window: slice | None = None) -> F64:
 
 @njit(cache=True, nogil=True)
 def _density(x: float, y: float, source: Any, core: float, slope: float) -> float:
-    """Photons a square pixel that a source puts at a place."""
+    """Counts per square pixel of a source at a position."""
     r2 = ((x - source[0]) ** 2 + (y - source[1]) ** 2) / (core * core)
     return float(source[3] * slope / (math.pi * core * core) * (1 + r2) ** (-slope - 1))
 
@@ -75,7 +75,7 @@ def _fit(sources: Any, spread: Any, index: Any, ex: Any, ey: Any, begin: int, en
     for i in range(n):
         for column, k in enumerate((2, 3, 4)):
             shape[i, column] = spread_at(spread, sources[i, 0], sources[i, 1], k)
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ITERATIONS):
         moved = 0.0
         for i in range(n):
             reach, core, slope = max(shape[i, 0], 1.5), shape[i, 1], shape[i, 2]
@@ -103,7 +103,7 @@ def _fit(sources: Any, spread: Any, index: Any, ex: Any, ey: Any, begin: int, en
                     sy += share * dy
             if weight <= 0:
                 continue
-            # A fit that would wander off to another source stays within a 90 % radius of where the cell was.
+            # Confined to a 90 % radius around the start, so that the fit does not drift to another source.
             x = min(max(sources[i, 0] + 1.4 * sx / weight, start[i, 0] - reach), start[i, 0] + reach)
             y = min(max(sources[i, 1] + 1.4 * sy / weight, start[i, 1] - reach), start[i, 1] + reach)
             moved = max(moved, math.hypot(x - sources[i, 0], y - sources[i, 1]) / core)
@@ -115,14 +115,14 @@ def _fit(sources: Any, spread: Any, index: Any, ex: Any, ey: Any, begin: int, en
 
 
 def position_error(source: F64, field: Field) -> float:
-    """68 % radius of a fitted position, sky pixels, astrometry not included.
+    """68 % error radius of a fitted position without the astrometric error, sky pixels.
 
-    From the Fisher information of the King profile over a flat background, integrated to the 90 % radius; the small
-    excess of real fits over this bound at few counts is taken from simulations.
+    From the Fisher information of the King profile over a flat background, integrated to the 90 % radius, with a small
+    correction at few counts from simulations.
 
     Parameters
     ----------
-    source : ndarray, shape (5,) — x, y, ln p, net counts, background a square pixel
+    source : ndarray, shape (5,) — x, y, ln p, net counts, background per square pixel
     """
     x, y, _, counts, background = (float(v) for v in source)
     shape = field.shape_at(x, y)
@@ -131,32 +131,32 @@ def position_error(source: F64, field: Field) -> float:
     profile = counts * slope / (math.pi * core**2) * (1 + (r / core) ** 2) ** (-slope - 1)
     steepness = 2 * (slope + 1) * r / core**2 / (1 + (r / core) ** 2)
     information = float(np.sum((profile * steepness) ** 2 / (profile + background) * math.pi * r) * (r[1] - r[0]))
-    few = math.sqrt(1.0 + 1.0 / max(counts, 1.0))
-    # One pixel's own width, shared by the photons: positions are no better than the grid they were written on.
+    correction = math.sqrt(1.0 + 1.0 / max(counts, 1.0))
+    # Variance of a uniform distribution over a pixel: positions are quantised to pixels.
     grid = (1.0 / 12.0) / max(counts, 1.0)
-    return _RAYLEIGH_68 * few * math.sqrt(1.0 / max(information, 1e-12) + grid)
+    return _RAYLEIGH_68 * correction * math.sqrt(1.0 / max(information, 1e-12) + grid)
 
 
-def tightness(radii: F64, reach: float, shape: PointShape, allowance: float) -> float:
-    """Chance that photons of a point source lie as close together as these do.
+def concentration_probability(radii: F64, reach: float, shape: PointShape, allowance: float) -> float:
+    """Probability that photons of a point source are at least as concentrated as these.
 
     Parameters
     ----------
-    radii : ndarray, shape (k,) — distances from the photons' median place
-    reach : float — radius within which photons were taken
+    radii : ndarray, shape (k,) — distances from the median position of the photons
+    reach : float — radius within which photons were selected
     shape : PointShape
-        Tables are averages over roll angle and energy, so the profile is taken to be sharper than tabulated.
+        Made narrower by a fixed factor, since tables are averages over roll angle and energy.
     allowance : float
-        Added to every radius: what the place's own uncertainty and a pixel can take away.
+        Added to every radius, for the error of the median and the size of a pixel.
 
     Returns
     -------
-    float — the smallest chance over the inner photons, corrected for having looked at each of them
+    float — the smallest probability over the inner photons, with Bonferroni correction
     """
     from scipy.stats import binom
 
     def encircled(radius: F64) -> F64:
-        return np.asarray(1 - (1 + (radius * _SHARPER / shape.core) ** 2) ** (-shape.slope))
+        return np.asarray(1 - (1 + (radius * _SHARPNESS_ALLOWANCE / shape.core) ** 2) ** (-shape.slope))
 
     ordered = np.sort(radii) + allowance
     held = np.minimum(encircled(ordered) / encircled(np.array(reach)), 1.0)

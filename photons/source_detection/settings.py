@@ -1,34 +1,34 @@
-"""How sources are looked for: `FindingSettings`."""
+"""Settings of the source detection: `SourceDetectionSettings`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["FindingSettings"]
+__all__ = ["SourceDetectionSettings"]
 
 
 @dataclass(frozen=True, slots=True)
-class FindingSettings:
-    """How sources are looked for.
+class SourceDetectionSettings:
+    """Settings of the source detection.
 
     Parameters
     ----------
     false_sources : float
-        Expected number of false sources in a field, half of them allowed to the image and half to the time slices.
+        Expected number of false sources per field, half from the image and half from time slices.
     cell_fractions : tuple of float
-        Encircled fractions of the circles in which photons are counted on the image, each in (0, 1).
+        Encircled-energy fractions of the detection cells on the image, each in (0, 1).
     min_counts : int
-        Fewest photons of a source.
+        Smallest number of photons of a source.
     time_slices : bool
-        Whether bursts too short to show on the image are looked for too.
+        Whether to detect bursts that are too short for the image.
     shortest_slice_s : float
         Shortest slice, s; never less than one frame.
     longest_slice_fraction : float
-        Longest slice, as a part of the exposure.
+        Longest slice, as a fraction of the exposure.
     wing_factor : float
-        How many times the modelled wings of a brighter source a neighbour has to rise above; more than one because
-        real point-spread functions are not round.
+        Factor on the modelled wings of a brighter source, which its neighbours must exceed; above one since real
+        point-spread functions are not round.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}

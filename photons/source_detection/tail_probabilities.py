@@ -1,4 +1,4 @@
-"""Logarithms of Poisson and binomial tails for kernels, exact where it matters: far out, where p is small."""
+"""Logarithms of Poisson and binomial tail probabilities for kernels, accurate for small probabilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["log_binomial_tail", "log_poisson_tail"]
 
 @njit(cache=True, nogil=True)
 def log_poisson_tail(k: int, mean: float) -> float:
-    """Natural logarithm of P(N >= k) for a Poisson mean; 0 where k does not exceed the mean."""
+    """Natural logarithm of P(N >= k) for a Poisson mean; 0 if k does not exceed the mean."""
     if k <= mean or k <= 0:
         return 0.0
     if mean <= 0:
@@ -27,7 +27,7 @@ def log_poisson_tail(k: int, mean: float) -> float:
 
 @njit(cache=True, nogil=True)
 def log_binomial_tail(k: int, n: int, q: float) -> float:
-    """Natural logarithm of P(N >= k) for n trials with chance q each; 0 where k does not exceed n q."""
+    """Natural logarithm of P(N >= k) for n trials of probability q; 0 if k does not exceed n q."""
     if k <= n * q or k <= 0:
         return 0.0
     if k > n:

@@ -1,4 +1,4 @@
-"""Statistics on photon lists: does a source vary beyond what chance allows, when, and how sure is that."""
+"""Timing tests: whether a source varies significantly, when, and by how much."""
 
 from .assess import TESTS, TimingSettings, assess, raw_statistics
 from .blocks import bayesian_blocks

@@ -1,7 +1,6 @@
-"""All timing tests on a batch: `assess`, the road's verdict on whether and when each source varied.
+"""All timing tests on a batch: `assess`.
 
-Kernels run on flat arrays, without the interpreter's lock, in as many threads as asked for; what comes after them is
-plain numpy over sources.
+Kernels run on flat arrays in several threads; the rest is numpy over sources.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
-from xherald.photons.threads import in_threads
+from xherald.photons.threads import run_in_threads
 
 from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio, energy_bands
-from .blocks import block_edges, critical_penalty, penalty_for
+from .blocks import block_edges, change_point_penalty, critical_penalty
 from .clock import NullClock, null_clock
 from .gregory_loredo import gregory_loredo, variability_index
 from .intervals import interval_columns, interval_hardness, to_mission_time
 from .null_distributions import MIN_PHOTONS, NullTables, load_null_tables
 from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
 from .result import DIP, FLARE, STEADY, Intervals, TestColumns, Timing
-from .scans import WIDEST, deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
+from .scans import MAX_WINDOW, deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
 
 __all__ = ["TESTS", "TimingSettings", "assess", "raw_statistics"]
 
@@ -41,31 +40,31 @@ TESTS: tuple[tuple[str, int], ...] = (
     ("bayesian_blocks", STEADY),
     ("gregory_loredo", STEADY),
 )
-"""Names of the tests and what each looks for, in the order of the kernel's columns."""
+"""Names of the tests and the kind of variability each is sensitive to, in the order of the kernel's columns."""
 
-BLOCKS = 7
-"""Column of the Bayesian blocks, whose window comes from the blocks themselves."""
+BLOCKS_COLUMN = 7
+"""Column of the Bayesian blocks, whose window is the most deviant block."""
 
-LOWEST_PENALTY = 1.5
-"""Bayesian-block penalties below this, or below half of ln(photons), are not told apart: about half of all steady
-sources of any size lie above."""
+MIN_PENALTY = 1.5
+"""Bayesian-block penalties below this, or below half of ln(photons), are treated as equal; about half of all steady
+sources of any size exceed them."""
 
-LEAST_LOG_P = -690.0
-"""ln of the smallest probability that is written down (1e-300); smaller ones are not numbers."""
+MIN_LOG_P = -690.0
+"""ln of the smallest p-value (1e-300) that a double can represent."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimingSettings:
-    """How sources are tested.
+    """Settings of the timing tests.
 
     Parameters
     ----------
     significance : float
-        A source is called flare or dip where `p_value` is at most this, else steady.
+        Largest `p_value` of a flare or dip; other sources are steady.
     blocks_p0 : float
-        Chance that a steady source's light curve is drawn with more than one Bayesian block.
+        Probability that a steady source has more than one Bayesian block.
     threads : int
-        Threads for the kernels; 0 takes every core.
+        Threads of the kernels; 0 uses all cores.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -117,37 +116,37 @@ def _statistics_of(
         out[s, 5], out[s, 6], low, high = ordered_distances(x)
         window[s, 5, 0] = window[s, 6, 0] = min(low, high)
         window[s, 5, 1] = window[s, 6, 1] = max(low, high)
-        out[s, 7] = critical_penalty(x, max(LOWEST_PENALTY, 0.5 * np.log(n)))
+        out[s, 7] = critical_penalty(x, max(MIN_PENALTY, 0.5 * np.log(n)))
         out[s, 8], window[s, 8, 0], window[s, 8, 1], extra[s, 0], extra[s, 1] = gregory_loredo(x)
 
 
 def raw_statistics(
     u: F64, energy: NDArray[np.float32], offsets: I64, frame: F64, threads: int = 0
 ) -> tuple[F64, F64, F64]:
-    """Run the kernels.
+    """Test statistics of sources on the null clock.
 
     Parameters
     ----------
     u, energy : ndarray, shape (photons,)
-        Photons on the null clock, flat, and their energies; only the energies' order within a source counts.
+        Photons on the null clock and their energies; only the order of energies within a source matters.
     offsets : ndarray, shape (n + 1,)
-        Where each source begins.
+        Offsets of the sources.
     frame : ndarray, shape (n,)
         Frame time in units of u.
     threads : int
-        0 takes every core.
+        0 uses all cores.
 
     Returns
     -------
     statistic : ndarray, shape (n, tests) — NaN for sources without photons
-    window : ndarray, shape (n, tests, 2) — where each test points, on the null clock; NaN where nowhere
+    window : ndarray, shape (n, tests, 2) — window that each test selects, on the null clock; NaN for none
     fractions : ndarray, shape (n, 2) — light-curve fractions within 3 and 5 σ
     """
     n = len(offsets) - 1
     statistic = np.full((n, len(TESTS)), np.nan)
     window = np.full((n, len(TESTS), 2), np.nan)
     extra = np.full((n, 2), np.nan)
-    in_threads(
+    run_in_threads(
         lambda first, stop: _statistics_of(
             u, energy, offsets, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
         ),
@@ -158,7 +157,7 @@ def raw_statistics(
 
 
 def log_probabilities(statistic: F64, counts: I64, frame: F64, tables: NullTables) -> F64:
-    """Ln p of every test, its own trials included, shape (n, tests); NaN where a source has too few photons."""
+    """Ln p of every test, trials included, shape (n, tests); NaN for sources with too few photons."""
     out = np.full(statistic.shape, np.nan)
     enough = counts >= MIN_PHOTONS
     n = counts[enough]
@@ -179,11 +178,11 @@ def log_probabilities(statistic: F64, counts: I64, frame: F64, tables: NullTable
 
 
 def _combined(log_p: F64, counts: I64) -> F64:
-    """Ln p of the smallest of all tests, corrected for having looked at all of them."""
+    """Ln p of the smallest p-value of all tests, corrected for their number."""
     smallest = np.where(np.isnan(log_p).all(axis=1), np.nan, np.fmin.reduce(log_p, axis=1))
-    # ks and the longest gap can be exactly 0; -1e4 keeps their logarithm a number.
-    surely = np.maximum(smallest, -1e4)
-    return load_null_tables().log_probability("smallest_p", -surely, counts, np.zeros(len(counts)))
+    # The p-values of ks and longest_gap can be exactly 0, with an infinite logarithm.
+    finite = np.maximum(smallest, -1e4)
+    return load_null_tables().log_probability("smallest_p", -finite, counts, np.zeros(len(counts)))
 
 
 def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
@@ -197,37 +196,37 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     Returns
     -------
     Timing
-        One entry a source, in the batch's order. Sources with fewer than `MIN_PHOTONS` photons come out steady with a
-        NaN `p_value`.
+        One element per source, in the order of the batch. Sources with fewer than `MIN_PHOTONS` photons are steady
+        with a NaN `p_value`.
     """
     settings = settings or TimingSettings()
     clock = null_clock(batch)
     counts = np.diff(clock.offsets)
-    energy = _tested(batch.energy, clock)
+    energy = _tested_energies(batch.energy, clock)
     statistic, window, fractions = raw_statistics(clock.u, energy, clock.offsets, clock.frame, settings.threads)
     edges_u, block_offsets, marked = _blocks(clock, settings)
-    window[:, BLOCKS] = marked[:, 0]
+    window[:, BLOCKS_COLUMN] = marked[:, 0]
     log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables())
     tests = tuple(
         TestColumns(
             name,
-            looks_for,
+            target_kind,
             statistic[:, column],
-            np.exp(np.maximum(log_p[:, column], LEAST_LOG_P)),
+            np.exp(np.maximum(log_p[:, column], MIN_LOG_P)),
             interval_columns(batch, clock, window[:, column]),
         )
-        for column, (name, looks_for) in enumerate(TESTS)
+        for column, (name, target_kind) in enumerate(TESTS)
     )
     with np.errstate(divide="ignore"):
         combined = np.maximum(_combined(log_p, counts), np.log(batch.selection_p))
-    best = _best(log_p, window, settings.significance)
+    best = _best_test(log_p, window, settings.significance)
     chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
     intervals = interval_columns(batch, clock, chosen)
     log_odds = np.where(counts >= MIN_PHOTONS, statistic[:, 8], np.nan)
     block_edges, block_rates = _block_rates(batch, clock, edges_u, block_offsets)
     return Timing(
         tests=tests,
-        p_value=np.exp(np.maximum(combined, LEAST_LOG_P)),
+        p_value=np.exp(np.maximum(combined, MIN_LOG_P)),
         kind=_kind(combined, best, intervals, settings.significance),
         best=best,
         intervals=intervals,
@@ -241,35 +240,35 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     )
 
 
-def _tested(energy: NDArray[np.float32], clock: NullClock) -> NDArray[np.float32]:
-    """Energies of the photons that are on the null clock, in its order."""
+def _tested_energies(energy: NDArray[np.float32], clock: NullClock) -> NDArray[np.float32]:
+    """Energies of the photons on the null clock, in its order."""
     counts = np.diff(clock.offsets)
     within = np.arange(clock.offsets[-1]) - np.repeat(clock.offsets[:-1], counts)
     tested: NDArray[np.float32] = energy[np.repeat(clock.first, counts) + within]
     return tested
 
 
-def _best(log_p: F64, window: F64, significance: float) -> I64:
-    """The test whose interval is shown: the most significant one that looks for a flare or for a dip.
+def _best_test(log_p: F64, window: F64, significance: float) -> I64:
+    """Index of the test whose interval is reported: the most significant one that is sensitive to flares or to dips.
 
-    Tests that look for neither point less sharply; they are heard where they alone are significant. A gap over more
-    than half of the clock points at nothing: it is the rest that flared.
+    Tests sensitive to both locate an interval less precisely and are used only where they alone are significant. A gap
+    longer than half of the clock is not an interval: the rest of the source flared.
     """
     with np.errstate(invalid="ignore"):
-        points = window[..., 1] - window[..., 0] <= WIDEST
-    pointing = np.where(points & ~np.isnan(log_p), log_p, 0.0)
-    looks = np.array([looks_for for _, looks_for in TESTS])
-    sharp = np.where(looks != STEADY, pointing, 1.0)
-    best = np.argmin(sharp, axis=1)
-    others = np.argmin(pointing, axis=1)
+        is_interval = window[..., 1] - window[..., 0] <= MAX_WINDOW
+    eligible = np.where(is_interval & ~np.isnan(log_p), log_p, 0.0)
+    target_kinds = np.array([target_kind for _, target_kind in TESTS])
+    specific = np.where(target_kinds != STEADY, eligible, 1.0)
+    best = np.argmin(specific, axis=1)
+    others = np.argmin(eligible, axis=1)
     rows = np.arange(len(log_p))
-    alone = (pointing[rows, best] > np.log(significance)) & (pointing[rows, others] <= np.log(significance))
-    best = np.where(alone, others, best)
+    only_others = (eligible[rows, best] > np.log(significance)) & (eligible[rows, others] <= np.log(significance))
+    best = np.where(only_others, others, best)
     return np.where(np.isnan(log_p).all(axis=1), -1, best).astype(np.int64)
 
 
 def _kind(combined: F64, best: I64, intervals: Intervals, significance: float) -> NDArray[np.int8]:
-    """Flare where the best interval holds more than expected, dip where less; steady above the threshold."""
+    """FLARE if the best interval has more counts than expected, DIP if fewer; STEADY above the threshold."""
     with np.errstate(invalid="ignore"):
         varies = (best >= 0) & (combined <= np.log(significance))
         brighter = intervals.counts > intervals.expected
@@ -280,7 +279,7 @@ def _kind(combined: F64, best: I64, intervals: Intervals, significance: float) -
 def _blocks_of(
     u: F64, offsets: I64, penalties: F64, first: int, stop: int, edges: F64, sizes: I64, marked: F64
 ) -> None:
-    """Fill block edges (source s from ``offsets[s] + 2 s`` on), their numbers, the most deviant and brightest block."""
+    """Fill block edges (source s from ``offsets[s] + 2 s``), their number, the most deviant and brightest block."""
     for s in range(first, stop):
         x = u[offsets[s] : offsets[s + 1]]
         at = offsets[s] + 2 * s
@@ -302,13 +301,13 @@ def _blocks_of(
 
 
 def _blocks(clock: NullClock, settings: TimingSettings) -> tuple[F64, I64, F64]:
-    """Bayesian-block edges of every source on the null clock; its most deviant and its brightest block, (n, 2, 2)."""
+    """Bayesian-block edges of every source on the null clock, and its most deviant and brightest block, (n, 2, 2)."""
     n = len(clock.offsets) - 1
-    penalties = penalty_for(np.diff(clock.offsets), settings.blocks_p0)
+    penalties = change_point_penalty(np.diff(clock.offsets), settings.blocks_p0)
     edges = np.full(clock.offsets[-1] + 2 * n, np.nan)
     sizes = np.zeros(n, dtype=np.int64)
     marked = np.full((n, 2, 2), np.nan)
-    in_threads(
+    run_in_threads(
         lambda first, stop: _blocks_of(clock.u, clock.offsets, penalties, first, stop, edges, sizes, marked),
         clock.offsets,
         settings.threads,
@@ -317,7 +316,7 @@ def _blocks(clock: NullClock, settings: TimingSettings) -> tuple[F64, I64, F64]:
 
 
 def _block_rates(batch: EventBatch, clock: NullClock, edges_u: F64, offsets: I64) -> tuple[F64, F64]:
-    """Mission times of the block edges, and counts a second of livetime in each block."""
+    """Mission times of the block edges, and the count rate in each block, ct/s."""
     source = np.repeat(np.arange(len(batch)), np.diff(offsets))
     time, livetime = to_mission_time(batch, clock, edges_u, source)
     rates = np.full(len(edges_u), np.nan)
@@ -329,8 +328,8 @@ def _block_rates(batch: EventBatch, clock: NullClock, edges_u: F64, offsets: I64
 
 
 def _counts_between(clock: NullClock, edges_u: F64, source: I64, starts: I64) -> F64:
-    """Photons between consecutive edges of the same source."""
-    # One sorted axis for all sources: the source's number plus u, which lies in [0, 1].
+    """Number of photons between consecutive edges of the same source."""
+    # One sorted axis for all sources: twice the index of the source plus u in [0, 1].
     axis = np.repeat(np.arange(len(clock.offsets) - 1), np.diff(clock.offsets)) * 2.0 + clock.u
     at = np.searchsorted(axis, source * 2.0 + edges_u, side="left")
     last = edges_u >= 1.0

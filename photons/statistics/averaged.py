@@ -1,16 +1,16 @@
-"""The primary test: a likelihood ratio averaged over where, how long, how strong, which shape and which spectrum.
+"""The primary test: a likelihood ratio averaged over start, width, strength, shape and spectrum of a change.
 
-A source that changes has the density ``r(u, b)`` on the null clock in energy band b; the bands are quarters of the
-source's own photons, ordered by energy, so that a spectrum is told from the source itself. A flare that makes the part
-``S`` of all photons makes the part ``S_b = S h_b`` of a band's, with ``h`` a tilt of mean 1 (as hard as the rest,
-harder, softer), and ``r = (1 - S_b) + S_b p(u)``, with ``p`` its profile laid on a window. A dip of depth ``d`` takes
-``d_b`` of a band's photons, ``r = (1 - d_b p(u)) / Z_b``: all bands alike (an eclipse), or soft photons first (an
-absorber). The ratio to a steady source, the product of ``r`` over its photons, is averaged over a prior: starts evenly
-spread, widths and strengths evenly in their logarithm.
+A variable source has the density ``r(u, b)`` on the null clock in energy band b; the bands are quartiles of the
+energies of the source's own photons. A flare with a fraction ``S`` of all photons has the fraction ``S_b = S h_b`` of
+those in a band, with a tilt ``h`` of mean 1 (as hard as the rest, harder, softer), and ``r = (1 - S_b) + S_b p(u)``,
+where ``p`` is its profile on a window. A dip of depth ``d`` removes ``d_b`` of the photons of a band, ``r = (1 - d_b
+p(u)) / Z_b``: equally in all bands (an eclipse), or preferentially soft ones (absorption). The ratio to a steady
+source, the product of ``r`` over its photons, is averaged over a prior: uniform in start, log-uniform in width and
+strength.
 
-Being a mean of likelihood ratios its expectation under the null is 1, so ``p <= 1 / ratio`` by Markov's inequality
-whatever the calibration says; the calibrated p (`null_tables`) is sharper. Averaging beats the maximum over windows
-because nearby windows share photons: one of them is never the whole evidence.
+The expectation of an average of likelihood ratios is 1 under the null, so that ``p <= 1 / ratio`` by Markov's
+inequality independently of the calibration; the calibrated p-value (`null_distributions`) is smaller. Averaging is more
+powerful than the maximum over windows, since nearby windows share photons and each has only part of the evidence.
 """
 
 from __future__ import annotations
@@ -36,35 +36,35 @@ __all__ = [
 
 
 STEPS: Final = 8
-"""Steps of a profile; a window starts at every step, so an eighth of its width apart."""
+"""Steps of a profile; windows start at every step, an eighth of their width apart."""
 
 BANDS: Final = 4
-"""Energy bands, with as many photons of the source in each."""
+"""Energy bands with equal numbers of the source's photons."""
 
-FEW: Final = 40
-"""Windows with at most so many photons are multiplied out rather than summed as logarithms. No product leaves the range
-of a float at its upper end; where photons outside take one below its lower end, no 40 inside would bring it back."""
+MAX_MULTIPLIED: Final = 40
+"""Windows with at most so many photons are computed as products rather than sums of logarithms. No product overflows;
+one that underflows by the photons outside could not be raised to a relevant value by 40 photons inside."""
 
-NEGLIGIBLE: Final = 40.0
-"""Ratios smaller than the largest by a factor of exp(40) add nothing."""
+MAX_LOG_RANGE: Final = 40.0
+"""Ratios below the largest by a factor of exp(40) are neglected."""
 
 
 class Family(NamedTuple):
-    """A prior over changes, ready for the kernel; c combinations of shape, strength and tilt.
+    """A prior over changes, prepared for the kernel, of c combinations of shape, strength and tilt.
 
     Parameters
     ----------
     share : ndarray, shape (c, BANDS) — S_b of a flare, or d_b of a dip; below 1
     shape : ndarray, shape (c, STEPS) — profile: of mean 1 for a flare, of maximum 1 for a dip
-    weight : ndarray, shape (levels, c) — of each combination at each width; adds to 1
+    weight : ndarray, shape (levels, c) — of each combination at each width; sums to 1
     bins : ndarray, shape (levels,), int64
-        Steps in the whole clock: the window's width at a level is ``STEPS / bins``.
+        Steps in the whole clock: windows at a level have the width ``STEPS / bins``.
     flare : bool
-    density : ndarray, shape (levels, STEPS, BANDS, c) — factor of a photon in the window, over that of one outside
+    density : ndarray, shape (levels, STEPS, BANDS, c) — factor of a photon inside the window over that of one outside
     log_density : ndarray, of the same shape — its logarithm
     log_outside : ndarray, shape (levels, 2 STEPS - 1, BANDS, c)
-        ln of the factor of a photon outside the window: one of which only the last 1 … STEPS steps lie on the clock,
-        STEPS meaning the window lies on it whole, then one of which only the first STEPS - 1 … 1 do.
+        ln of the factor of a photon outside a window of which only the last 1 … STEPS steps are on the clock (STEPS:
+        the whole window), then of one with only the first STEPS - 1 … 1.
     """
 
     share: F64
@@ -78,7 +78,7 @@ class Family(NamedTuple):
 
 
 def flare_family(levels: int = 13) -> Family:
-    """Flares: five shapes, 5 to 90 % of all photons, as hard as the rest or not; widths 2^-1 to 2^-levels.
+    """Flares of five shapes and three tilts with 5 to 90 % of all photons; widths 2^-1 to 2^-levels.
 
     Shapes are flat, fast rise with exponential or with power-law decay, Gaussian, and two peaks.
     """
@@ -103,7 +103,7 @@ def flare_family(levels: int = 13) -> Family:
 
 
 def dip_family(levels: int = 6) -> Family:
-    """Dips: flat and V-shaped, 40 to 97 % deep, grey or deeper in soft photons; widths 2^-1 to 2^-levels."""
+    """Dips, flat and V-shaped, 40 to 97 % deep, grey or deeper in soft photons; widths 2^-1 to 2^-levels."""
     x = (np.arange(STEPS) + 0.5) / STEPS
     shapes = (np.ones(STEPS), 1.0 - np.abs(2.0 * x - 1.0))
     hardness = (np.arange(BANDS) + 0.5) / BANDS
@@ -117,16 +117,16 @@ def dip_family(levels: int = 6) -> Family:
 def _family(combinations: list[tuple[F64, F64, float]], levels: int, *, flare: bool) -> Family:
     share, shape, prior = (np.array([one[part] for one in combinations]) for part in range(3))
     bins = STEPS * 2 ** np.arange(1, levels + 1, dtype=np.int64)
-    part = shape.T[:, None, :] * share.T
-    # Of a flare the part of its photons, of a dip the part of the clock, that lies within the steps on the clock.
-    onwards = np.cumsum(shape[:, ::-1], axis=1)
-    seen = np.concatenate([onwards, np.cumsum(shape, axis=1)[:, -2::-1]], axis=1).T[:, None, :]
+    product = shape.T[:, None, :] * share.T
+    # The fraction of the photons of a flare, or of the time of a dip, in the steps on the clock.
+    from_end = np.cumsum(shape[:, ::-1], axis=1)
+    on_clock = np.concatenate([from_end, np.cumsum(shape, axis=1)[:, -2::-1]], axis=1).T[:, None, :]
     if flare:
-        density = 1.0 + (bins / STEPS)[:, None, None, None] * part / (1.0 - share.T)
-        outside = np.tile((1.0 - share.T) / (1.0 - share.T + share.T * seen / STEPS), (levels, 1, 1, 1))
+        density = 1.0 + (bins / STEPS)[:, None, None, None] * product / (1.0 - share.T)
+        outside = np.tile((1.0 - share.T) / (1.0 - share.T + share.T * on_clock / STEPS), (levels, 1, 1, 1))
     else:
-        density = np.tile(1.0 - part, (levels, 1, 1, 1))
-        outside = 1.0 / (1.0 - share.T * seen / bins[:, None, None, None])
+        density = np.tile(1.0 - product, (levels, 1, 1, 1))
+        outside = 1.0 / (1.0 - share.T * on_clock / bins[:, None, None, None])
     return Family(
         share=share,
         shape=shape,
@@ -145,9 +145,9 @@ DIP_FAMILY: Final = dip_family()
 
 @njit(cache=True, nogil=True)
 def energy_bands(energy: NDArray[np.float32]) -> I64:
-    """Which quarter of the source's own photons each photon is in, by energy; equal energies are in one band.
+    """Quartile of the source's photons, by energy, to which each photon belongs; equal energies share one.
 
-    Under the null, energies say nothing of times: bands are then a random arrangement, whatever the spectrum.
+    Under the null, energies are independent of times, so that bands are randomly arranged for any spectrum.
     """
     n = energy.size
     order = np.argsort(energy)
@@ -166,7 +166,7 @@ def energy_bands(energy: NDArray[np.float32]) -> I64:
 
 @njit(cache=True, nogil=True)
 def _norm(log_outside: F64, held: F64, norm: F64) -> None:
-    """Log ratio of a window that holds no photon, into `norm`."""
+    """Write the log ratio of a window without photons to `norm`."""
     for c in range(norm.size):
         norm[c] = 0.0
         for b in range(held.size):
@@ -174,8 +174,10 @@ def _norm(log_outside: F64, held: F64, norm: F64) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "contract", "reassoc"})
-def _multiplied(prior: F64, density: F64, at: I64, band: I64, low: int, high: int, start: int, ratios: F64) -> float:
-    """Weighted sum of the ratios of the window at `start` with the photons from low to high, multiplied out."""
+def _sum_of_products(
+    prior: F64, density: F64, at: I64, band: I64, low: int, high: int, start: int, ratios: F64
+) -> float:
+    """Weighted sum of the ratios of the window at `start` with the photons from low to high, as products."""
     for c in range(prior.size):
         ratios[c] = prior[c]
     for i in range(low, high):
@@ -190,7 +192,7 @@ def _multiplied(prior: F64, density: F64, at: I64, band: I64, low: int, high: in
 
 @njit(cache=True, nogil=True)
 def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float, float, float]:
-    """Log of the averaged likelihood ratio, and the window that adds most to it.
+    """Log of the averaged likelihood ratio, and the window that contributes most.
 
     Parameters
     ----------
@@ -201,15 +203,15 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
     Returns
     -------
     log_average : float
-    start, stop : float — that window, clipped to [0, 1]
+    start, stop : float — of that window, clipped to [0, 1]
     """
     n = u.size
     held = np.zeros(family.share.shape[1])
     for i in range(n):
         held[band[i]] += 1.0
     combos, steps = family.shape.shape
-    top, scale, summed = 0.0, 1.0, 0.0  # the average is exp(top) * summed; scale is exp(-top)
-    best, best_start, best_width = 0.0, 0.0, 1.0  # best over exp(top), too
+    top, scale, summed = 0.0, 1.0, 0.0  # the average is exp(top) * summed, and scale is exp(-top)
+    best, best_start, best_width = 0.0, 0.0, 1.0  # relative to exp(top)
     ratios, norm = np.empty(combos), np.empty(combos)
     at = np.empty(n, np.int64)
     for level in range(family.bins.size):
@@ -230,18 +232,18 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
                 low += 1
             whole = b >= 0 and b + steps <= bins
             if whole and low == high and family.flare:
-                # Nothing in this window nor in any up to the next photon's: all those ratios are the same.
+                # All windows without photons, up to the first with the next photon, have the same ratio.
                 until = bins - steps + 1 if high == n else min(at[high] - steps + 1, bins - steps + 1)
                 summed += (until - b) * empty * scale
                 b = until
                 continue
-            if whole and high - low <= FEW:
-                added = scale * _multiplied(prior, density, at, band, low, high, b, ratios)
+            if whole and high - low <= MAX_MULTIPLIED:
+                added = scale * _sum_of_products(prior, density, at, band, low, high, b, ratios)
             else:
                 if whole:
                     ratios[:] = norm
                 else:
-                    # Before the clock's start the last b + STEPS steps lie on it, at its end the first bins - b.
+                    # At the start of the clock the last b + STEPS steps are on it, at its end the first bins - b.
                     _norm(
                         family.log_outside[level, b + steps - 1 if b < 0 else 2 * steps - 1 - (bins - b)], held, ratios
                     )
@@ -255,7 +257,7 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
                     top, scale = largest, np.exp(-largest)
                 added = 0.0
                 for c in range(combos):
-                    if ratios[c] > top - NEGLIGIBLE:
+                    if ratios[c] > top - MAX_LOG_RANGE:
                         added += np.exp(ratios[c] - top) * weight[c]
             summed += added
             if added * windows > best:

@@ -1,8 +1,8 @@
-"""Bayesian Blocks: the best piecewise-constant light curve of a photon list, and a test built on it.
+"""Bayesian Blocks: the optimal piecewise-constant light curve of a photon list, and a test based on it.
 
-Scargle et al. 2013, ApJ 764, 167, "events" fitness (their eq. 19). The published prior on the number of blocks is not a
-false-alarm rate; here the penalty a change point must pay is the *statistic*: the smallest penalty at which one block
-is the best description. Its null distribution is calibrated by simulation (`null_tables`), so that a stated p0 holds.
+Scargle et al. 2013, ApJ 764, 167, "events" fitness (their eq. 19). Their prior on the number of blocks is not a
+false-alarm rate; here the statistic is the smallest penalty per change point at which a single block is optimal. Its
+null distribution is calibrated by simulation (`null_distributions`), so that p0 is a false-alarm probability.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from numpy.typing import ArrayLike
 
 from xherald.photons.arrays import F64, I64
 
-__all__ = ["bayesian_blocks", "block_edges", "coarse_blocks", "critical_penalty", "penalty_for"]
+__all__ = ["bayesian_blocks", "block_edges", "change_point_penalty", "coarse_blocks", "critical_penalty"]
 
 
 MAX_CELLS = 1000
-"""More photons than this are grouped evenly into so many cells: the search is quadratic in cells."""
+"""Largest number of cells; more photons are grouped evenly, since the cost is quadratic in cells."""
 
 COARSE_CELLS = 200
-"""Cells for a background's profile, where speed counts more than the last change point."""
+"""Largest number of cells for background profiles, which need no fine resolution."""
 
 
 @njit(cache=True, nogil=True)
 def _logs(n: int) -> F64:
-    """Ln k for k from 0 to n; ln 0 is never asked for and stands as 0."""
+    """Ln k for k from 0 to n, with 0 for ln 0, which is not used."""
     out = np.zeros(n + 1)
     for k in range(1, n + 1):
         out[k] = np.log(k)
@@ -34,7 +34,7 @@ def _logs(n: int) -> F64:
 
 @njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
 def _last_changes(edges: F64, counts: F64, penalty: float, log_counts: F64) -> tuple[I64, float]:
-    """Start of the last block for every prefix, and the best fitness of the whole.
+    """Start of the last block for every prefix, and the best total fitness.
 
     `edges`, shape (n + 1,), bound the cells; `counts`, shape (n,), are the photons in each; `log_counts[k]` is ln k.
     """
@@ -44,26 +44,26 @@ def _last_changes(edges: F64, counts: F64, penalty: float, log_counts: F64) -> t
     total = np.zeros(n + 1)
     for i in range(n):
         total[i + 1] = total[i] + counts[i]
-    # A logarithm a pair is the whole cost. ln T >= ln t + (T - t) / T for any earlier t bounds a candidate's fitness
-    # from above with what was worked out before; the logarithm itself is taken only where the bound does not decide.
-    seen = np.empty(n)
-    log_seen = np.empty(n)
+    # Logarithms dominate the cost. ln T >= ln t + (T - t) / T for any earlier t gives an upper bound of the fitness
+    # from known values; the logarithm is computed only if the bound does not decide.
+    known_width = np.empty(n)
+    log_known = np.empty(n)
     for r in range(n):
-        seen[r] = edges[r + 1] - edges[r]
-        log_seen[r] = np.log(seen[r])
+        known_width[r] = edges[r + 1] - edges[r]
+        log_known[r] = np.log(known_width[r])
         top = -np.inf
         at = 0
         for k in range(r + 1):
-            held = total[r + 1] - total[k]
+            count = total[r + 1] - total[k]
             width = edges[r + 1] - edges[k]
             before = best[k - 1] if k > 0 else 0.0
-            log_held = log_counts[np.int64(held)]
-            bound = before + held * (log_held - log_seen[k] - (width - seen[k]) / width) - penalty
+            log_count = log_counts[np.int64(count)]
+            bound = before + count * (log_count - log_known[k] - (width - known_width[k]) / width) - penalty
             if bound < top - 1e-9 * abs(top):
                 continue
-            seen[k] = width
-            log_seen[k] = np.log(width)
-            fit = before + held * (log_held - log_seen[k]) - penalty
+            known_width[k] = width
+            log_known[k] = np.log(width)
+            fit = before + count * (log_count - log_known[k]) - penalty
             if fit > top:
                 top = fit
                 at = k
@@ -74,7 +74,7 @@ def _last_changes(edges: F64, counts: F64, penalty: float, log_counts: F64) -> t
 
 @njit(cache=True, nogil=True)
 def _change_points(last: I64) -> I64:
-    """First cells of the blocks, ascending, with the number of cells at the end."""
+    """First cells of the blocks, ascending, followed by the number of cells."""
     n = last.size
     found = np.empty(n + 1, np.int64)
     found[0] = n
@@ -88,25 +88,25 @@ def _change_points(last: I64) -> I64:
 
 
 @njit(cache=True, nogil=True)
-def _cells(x: F64, low: float, high: float, most: int) -> tuple[F64, F64]:
-    """Edges midway between photons (or groups of them) and the photons in each cell."""
+def _cells(x: F64, low: float, high: float, max_cells: int) -> tuple[F64, F64]:
+    """Edges midway between photons or groups of them, and the number of photons in each cell."""
     n = x.size
-    size = (n + most - 1) // most if n > most else 1
+    size = (n + max_cells - 1) // max_cells if n > max_cells else 1
     cells = (n + size - 1) // size
     edges = np.empty(cells + 1)
     counts = np.empty(cells)
     edges[0] = low
     kept = 0
-    held = 0.0
+    count = 0.0
     for c in range(cells):
         a, b = c * size, min((c + 1) * size, n)
-        held += b - a
+        count += b - a
         edge = high if b == n else 0.5 * (x[b - 1] + x[b])
-        if edge > edges[kept] or b == n:  # photons at one instant share a cell
+        if edge > edges[kept] or b == n:  # simultaneous photons share a cell
             kept += 1
             edges[kept] = edge
-            counts[kept - 1] = held
-            held = 0.0
+            counts[kept - 1] = count
+            count = 0.0
     if kept > 1 and not edges[kept] > edges[kept - 1]:
         counts[kept - 2] += counts[kept - 1]
         kept -= 1
@@ -116,7 +116,7 @@ def _cells(x: F64, low: float, high: float, most: int) -> tuple[F64, F64]:
 
 @njit(cache=True, nogil=True)
 def coarse_blocks(x: F64, low: float, high: float, penalty: float) -> tuple[F64, F64]:
-    """Block edges and counts of sorted `x` on [low, high], at most `COARSE_CELLS` cells."""
+    """Block edges and counts of sorted `x` on [low, high], from at most `COARSE_CELLS` cells."""
     edges, counts = _cells(x, low, high, COARSE_CELLS)
     last, _ = _last_changes(edges, counts, penalty, _logs(x.size))
     starts = _change_points(last)
@@ -129,10 +129,10 @@ def coarse_blocks(x: F64, low: float, high: float, penalty: float) -> tuple[F64,
 
 @njit(cache=True, nogil=True)
 def critical_penalty(u: F64, floor: float) -> float:
-    """Smallest penalty a change point at which one block on [0, 1] is best; `floor` where it lies below that.
+    """Smallest penalty per change point at which one block on [0, 1] is optimal, at least `floor`.
 
-    The largest of gain / change points over all partitions, found by Dinkelbach's iteration: solve at a penalty, take
-    the ratio of the partition found, repeat; it ends after a few rounds because each ratio is larger than the last.
+    It is the maximum of gain per change point over all partitions, found by Dinkelbach's iteration: optimise at a
+    penalty, take the ratio of the optimal partition as the next penalty, and repeat until it no longer increases.
     """
     edges, counts = _cells(u, 0.0, 1.0, MAX_CELLS)
     whole = u.size * np.log(u.size) if u.size > 0 else 0.0
@@ -150,8 +150,8 @@ def critical_penalty(u: F64, floor: float) -> float:
     return penalty
 
 
-def penalty_for(counts: ArrayLike, p0: float) -> F64:
-    """Penalty a change point at which a steady source of so many photons is split with probability p0.
+def change_point_penalty(counts: ArrayLike, p0: float) -> F64:
+    """Penalty per change point at which a steady source of so many photons is split with probability p0.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def penalty_for(counts: ArrayLike, p0: float) -> F64:
 
 @njit(cache=True, nogil=True)
 def block_edges(x: F64, low: float, high: float, penalty: float) -> F64:
-    """Edges of the best blocks of sorted `x` on [low, high]; the compiled form of `bayesian_blocks`."""
+    """Edges of the optimal blocks of sorted `x` on [low, high]; the compiled form of `bayesian_blocks`."""
     edges, counts = _cells(x, low, high, MAX_CELLS)
     last, _ = _last_changes(edges, counts, penalty, _logs(x.size))
     found: F64 = edges[_change_points(last)]
@@ -176,18 +176,18 @@ def block_edges(x: F64, low: float, high: float, penalty: float) -> F64:
 def bayesian_blocks(
     time: ArrayLike, *, p0: float | None = None, penalty: float | None = None, span: tuple[float, float] | None = None
 ) -> F64:
-    """Edges of the Bayesian blocks of one photon list without gaps.
+    """Edges of the Bayesian blocks of a photon list without gaps.
 
     Parameters
     ----------
     time : array_like, shape (n,)
-        Sorted, any unit; use livetime.
+        Sorted, in any unit; livetimes where there are gaps.
     p0 : float, optional
-        Probability of splitting a steady source; calibrated, not the paper's prior.
+        Probability of splitting a steady source, calibrated by simulation.
     penalty : float, optional
-        Cost of a change point (ncp_prior of the paper) in place of `p0`; exactly one of the two must be given.
+        Penalty per change point (ncp_prior of the paper); give either this or `p0`.
     span : (float, float), optional
-        Start and stop of the observation; first and last photon if not given, as astropy.stats does.
+        Start and stop of the observation; default first and last photon, as in astropy.stats.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def bayesian_blocks(
     if (p0 is None) == (penalty is None):
         raise ValueError("give either p0 or penalty")
     if penalty is None:
-        penalty = float(penalty_for([x.size], p0 if p0 is not None else 0.0)[0])
+        penalty = float(change_point_penalty([x.size], p0 if p0 is not None else 0.0)[0])
     low, high = span if span is not None else (float(x[0]), float(x[-1]))
     edges: F64 = block_edges(x, low, high, float(penalty))
     return edges

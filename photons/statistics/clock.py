@@ -1,9 +1,9 @@
-"""The clock of the null hypothesis: on it, photons of a steady source over its own background arrive uniformly.
+"""The null clock: a transform of time on which photons of a steady source and its background arrive uniformly.
 
-Every timing test stands on this one transform. A photon's time becomes livetime (gaps closed, live fraction applied),
-and livetime becomes ``u`` in [0, 1] through the expected counts of a source that never changed plus a background that
-did what the background region says it did. Where arrival times are known to a frame only, photons are spread over it:
-nothing finer than the frame is physical, so ties must neither make a burst nor leave a gap.
+All timing tests use it. The time of a photon becomes livetime (gaps removed, live fraction applied), and livetime
+becomes ``u`` in [0, 1], the expected cumulative fraction of counts of a constant source plus the background measured in
+the background region. Where arrival times are known to a frame only, photons are spread over it, so that ties cause
+neither bursts nor gaps.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from numba import njit
 from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
 
-from .blocks import coarse_blocks, penalty_for
+from .blocks import change_point_penalty, coarse_blocks
 
 __all__ = ["NullClock", "null_clock"]
 
 
 BACKGROUND_P0 = 1e-3
-"""Chance of splitting a steady background's profile: low, so that its noise does not become the null's."""
+"""Probability of splitting a steady background; small, so that its noise does not enter the null hypothesis."""
 
-
-SHORTEST = 1e-6
-"""Shortest window that is looked at, in units of the good time, where frames are shorter still."""
+MIN_WINDOW = 1e-6
+"""Smallest width of a window, in units of the good time, for shorter frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +36,9 @@ class NullClock:
     ----------
     u : ndarray, shape (photons,) — sorted within each source, in [0, 1]; uniform for a steady source
     offsets : ndarray, shape (n + 1,)
-    first : ndarray, shape (n,) — index in the batch's flat arrays of each source's first tested photon
-    frame : ndarray, shape (n,) — frame time in units of u, at least `SHORTEST`
-    knot_livetime, knot_u : ndarray, shape (knots,) — the map from livetime (s of good time) to u, piecewise linear
+    first : ndarray, shape (n,) — index of each source's first tested photon in the batch
+    frame : ndarray, shape (n,) — frame time in units of u, at least `MIN_WINDOW`
+    knot_livetime, knot_u : ndarray, shape (knots,) — piecewise linear map from livetime (s) to u
     knot_offsets : ndarray, shape (n + 1,)
     """
 
@@ -53,8 +52,8 @@ class NullClock:
 
 
 @njit(cache=True, nogil=True)
-def livetime_of(time: F64, gti: F64, fraction: F64) -> F64:
-    """Livetime accumulated before each of the sorted times, s; gti of shape (m, 2)."""
+def accumulated_livetime(time: F64, gti: F64, fraction: F64) -> F64:
+    """Livetime accumulated before each of the sorted times, s; `gti` of shape (m, 2)."""
     out = np.empty(time.size)
     row = 0
     before = 0.0
@@ -69,11 +68,10 @@ def livetime_of(time: F64, gti: F64, fraction: F64) -> F64:
 
 
 @njit(cache=True, nogil=True)
-def _place_in_frame(time: float) -> float:
-    """A number in [0, 1) made from the bits of a frame's time: where in the frame its photons are put.
+def _hash_to_unit(time: float) -> float:
+    """Pseudo-random number in [0, 1) from the time of a frame, for the positions of its photons within it.
 
-    The frame does not tell, so any even spread is right; one that depends on the time alone gives the same answer for
-    the same photons, whoever asks (SplitMix64, Steele, Lea & Flood 2014, OOPSLA).
+    Depending on the time alone, it makes results reproducible (SplitMix64, Steele, Lea & Flood 2014, OOPSLA).
     """
     z = np.uint64(np.int64(time * 1e4)) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -84,10 +82,10 @@ def _place_in_frame(time: float) -> float:
 
 @njit(cache=True, nogil=True)
 def spread_in_frames(time: F64, livetime: F64, frame_time: float, total: float) -> F64:
-    """Livetimes with the photons of each frame spread over it, sorted.
+    """Livetimes with the photons of each frame spread evenly over it, sorted.
 
-    k photons of one frame stand a k-th of a frame apart: they make no burst finer than the frame, and photons of
-    different frames are as far apart as continuous arrival times would be.
+    k photons of a frame are 1/k of a frame apart, and photons of different frames as far as continuous arrival times
+    would be.
     """
     out = livetime.copy()
     n = time.size
@@ -100,12 +98,12 @@ def spread_in_frames(time: F64, livetime: F64, frame_time: float, total: float) 
             j += 1
         low = max(livetime[i] - 0.5 * frame_time, 0.0)
         high = min(livetime[i] + 0.5 * frame_time, total)
-        place = _place_in_frame(time[i])
+        phase = _hash_to_unit(time[i])
         for k in range(i, j):
-            out[k] = low + (high - low) * (k - i + place) / (j - i)
+            out[k] = low + (high - low) * (k - i + phase) / (j - i)
         i = j
     for k in range(1, n):
-        if out[k] < out[k - 1]:  # frames of two detectors that are out of step
+        if out[k] < out[k - 1]:  # interleaved frames of two detectors
             return np.sort(out)
     return out
 
@@ -114,16 +112,18 @@ def spread_in_frames(time: F64, livetime: F64, frame_time: float, total: float) 
 def _clock_one(
     time: F64, gti: F64, fraction: F64, frame_time: float, background: F64, area_ratio: float, penalty: float
 ) -> tuple[F64, F64, F64]:
-    """U of one source's photons and the knots (livetime, u) of its map."""
+    """U of one source's photons, and the knots (livetime, u) of its map."""
     total = 0.0
     for row in range(gti.shape[0]):
         total += (gti[row, 1] - gti[row, 0]) * fraction[row]
     knots = np.array([0.0, total])
     heights = np.array([0.0, 1.0])
-    live = spread_in_frames(time, livetime_of(time, gti, fraction), frame_time, total)
+    live = spread_in_frames(time, accumulated_livetime(time, gti, fraction), frame_time, total)
     if area_ratio > 0 and background.size > 1 and time.size > 0:
-        around = spread_in_frames(background, livetime_of(background, gti, fraction), frame_time, total)
-        edges, counts = coarse_blocks(around, 0.0, total, penalty)
+        background_live = spread_in_frames(
+            background, accumulated_livetime(background, gti, fraction), frame_time, total
+        )
+        edges, counts = coarse_blocks(background_live, 0.0, total, penalty)
         if counts.size > 1:
             share = min(area_ratio * background.size / time.size, 1.0)
             knots = edges
@@ -162,9 +162,9 @@ def _clock_all(
     for s in range(n):
         a, b = offsets[s], offsets[s + 1]
         rows = slice(gti_offsets[s], gti_offsets[s + 1])
-        around = background[background_offsets[s] : background_offsets[s + 1]]
+        own_background = background[background_offsets[s] : background_offsets[s + 1]]
         one, knots, heights = _clock_one(
-            time[a:b], gti[rows], fraction[rows], frame_time[s], around, area_ratio[s], penalties[s]
+            time[a:b], gti[rows], fraction[rows], frame_time[s], own_background, area_ratio[s], penalties[s]
         )
         kept = new_offsets[s + 1] - new_offsets[s]
         if kept > 0:
@@ -181,11 +181,11 @@ def _clock_all(
 
 
 def null_clock(batch: EventBatch) -> NullClock:
-    """Put a batch's photons on the clock of the null hypothesis.
+    """Transform a batch's photons to the null clock.
 
-    The background's time profile is its own Bayesian-block light curve (Scargle et al. 2013, ApJ 764, 167), weighted by
-    the share of the photons that it is expected to make up; a background without a significant change counts as steady.
-    Where good times are unknown, the first and last photon define them and are left out of `u`.
+    The time profile of the background is its Bayesian-block light curve (Scargle et al. 2013, ApJ 764, 167), weighted
+    by the expected fraction of background photons; a background without a significant change is constant. If good times
+    are unknown, the first and last photon define them and are excluded from `u`.
     """
     skip = np.where(batch.good_times_known, 0, 1).astype(np.int64)
     background_counts = np.diff(batch.background_offsets)
@@ -200,14 +200,14 @@ def null_clock(batch: EventBatch) -> NullClock:
         batch.background_time,
         batch.background_offsets,
         batch.area_ratio,
-        penalty_for(background_counts, BACKGROUND_P0),
+        change_point_penalty(background_counts, BACKGROUND_P0),
     )
     good_time = batch.livetime / batch.live_fraction
     return NullClock(
         u=u,
         offsets=offsets,
         first=batch.offsets[:-1] + skip,
-        frame=np.maximum(batch.frame_time / np.maximum(good_time, np.finfo(float).tiny), SHORTEST),
+        frame=np.maximum(batch.frame_time / np.maximum(good_time, np.finfo(float).tiny), MIN_WINDOW),
         knot_livetime=knots,
         knot_u=heights,
         knot_offsets=knot_offsets,

@@ -1,8 +1,8 @@
 """Gregory–Loredo odds of a variable source and the 0–10 variability index of the Chandra Source Catalogue.
 
-Gregory & Loredo 1992, ApJ 398, 146 (§5), with the period set to the exposure so that any shape is looked for; the index
-follows Evans et al. 2010, ApJS 189, 37 (table 9) and CIAO ``glvary``. On the null clock bins of equal width have equal
-expected counts, so gaps and background need no correction of their own.
+Gregory & Loredo 1992, ApJ 398, 146 (§5), with the period set to the exposure, which makes it sensitive to any shape;
+the index follows Evans et al. 2010, ApJS 189, 37 (table 9) and CIAO ``glvary``. On the null clock, bins of equal width
+have equal expected counts, so that gaps and background need no further correction.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I64
 
-__all__ = ["gregory_loredo", "odds_of_sources", "variability_index"]
+__all__ = ["compute_variability_odds", "gregory_loredo", "variability_index"]
 
 
-MOST_BINS = 40
+MAX_BINS = 40
 PHASES = 4
 CURVE_POINTS = 60
 
@@ -32,7 +32,7 @@ def log_factorials(n: int) -> F64:
 
 @njit(cache=True, nogil=True)
 def gregory_loredo(u: F64) -> tuple[float, float, float, float, float]:
-    """Odds that the source varied, and the stretch that says so most.
+    """Odds that the source is variable, and its most deviant bin.
 
     Parameters
     ----------
@@ -41,21 +41,21 @@ def gregory_loredo(u: F64) -> tuple[float, float, float, float, float]:
     Returns
     -------
     log_odds : float
-        Natural log of the odds of any of 2 to `MOST_BINS` bins (phase averaged) against one.
+        Natural log of the odds of any of 2 to `MAX_BINS` bins (phase averaged) against one.
     start, stop : float
         The most deviant bin of the most probable binning.
     within_3, within_5 : float
-        Parts of the mean light curve within 3 and 5 standard deviations of its average.
+        Fractions of the mean light curve within 3 and 5 standard deviations of its average.
     """
     n = u.size
-    log_fact = log_factorials(n + MOST_BINS)
-    binnings = (MOST_BINS - 1) * PHASES
+    log_fact = log_factorials(n + MAX_BINS)
+    binnings = (MAX_BINS - 1) * PHASES
     log_odds = np.empty(binnings)
-    tally = np.zeros((binnings, MOST_BINS))
-    fine = np.empty(MOST_BINS * PHASES)
+    tally = np.zeros((binnings, MAX_BINS))
+    fine = np.empty(MAX_BINS * PHASES)
     top = -np.inf
     best = 0
-    for m in range(2, MOST_BINS + 1):
+    for m in range(2, MAX_BINS + 1):
         cells = m * PHASES
         fine[:cells] = 0.0
         for i in range(n):
@@ -65,11 +65,11 @@ def gregory_loredo(u: F64) -> tuple[float, float, float, float, float]:
             row = (m - 2) * PHASES + phase
             total = const
             for b in range(m):
-                held = 0.0
+                count = 0.0
                 for c in range(PHASES):
-                    held += fine[(b * PHASES + c + phase) % cells]
-                tally[row, b] = held
-                total += log_fact[int(held)]
+                    count += fine[(b * PHASES + c + phase) % cells]
+                tally[row, b] = count
+                total += log_fact[int(count)]
             log_odds[row] = total
             if total > top:
                 top, best = total, row
@@ -89,7 +89,7 @@ def _deviant_bin(tally: F64, row: int, n: int) -> tuple[float, float]:
     at, most = 0, -1.0
     for b in range(m):
         deviation = abs(tally[row, b] - n / m)
-        # The bin that wraps around the ends is two stretches; it cannot be pointed at.
+        # The bin that wraps around the ends is not an interval.
         wraps = phase > 0 and b == m - 1
         if deviation > most and not wraps:
             at, most = b, deviation
@@ -99,7 +99,7 @@ def _deviant_bin(tally: F64, row: int, n: int) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True)
 def _fractions(tally: F64, log_odds: F64, top: float, n: int) -> tuple[float, float]:
-    """Parts of the odds-weighted mean light curve within 3 and 5 of its own standard deviations of its average."""
+    """Fractions of the odds-weighted mean light curve within 3 and 5 standard deviations of its average."""
     mean = np.zeros(CURVE_POINTS)
     square = np.zeros(CURVE_POINTS)
     weights = 0.0
@@ -129,7 +129,7 @@ def _fractions(tally: F64, log_odds: F64, top: float, n: int) -> tuple[float, fl
 
 
 def variability_index(log_odds: F64, within_3: F64, within_5: F64) -> NDArray[np.int8]:
-    """Variability index 0 (definitely steady) to 10 (definitely variable); -1 where the odds are NaN.
+    """Variability index 0 (definitely steady) to 10 (definitely variable); -1 if the odds are NaN.
 
     Parameters
     ----------
@@ -168,8 +168,8 @@ def variability_index(log_odds: F64, within_3: F64, within_5: F64) -> NDArray[np
 
 
 @njit(cache=True, nogil=True)
-def odds_of_sources(u: F64, offsets: I64) -> tuple[F64, F64, F64]:
-    """Log odds (natural) of variable sources, and the parts of their light curves within 3 and 5 sigma.
+def compute_variability_odds(u: F64, offsets: I64) -> tuple[F64, F64, F64]:
+    """Natural log of the odds of variability of many sources, and light-curve fractions within 3 and 5 sigma.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From windows on the null clock back to mission time, counts and hardness."""
+"""Mission time, counts and hardness of windows on the null clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
 
-from .clock import NullClock, livetime_of
+from .clock import NullClock, accumulated_livetime
 from .hardness import hardness_posterior
 from .result import Hardness, Intervals
 
@@ -18,7 +18,7 @@ __all__ = ["interval_columns", "interval_hardness", "to_mission_time"]
 
 @njit(cache=True, nogil=True)
 def _time_at(livetime: float, gti: F64, fraction: F64, late: bool) -> float:
-    """Mission time of a livetime; at a gap the end before it, or with `late` the start after it."""
+    """Mission time of a livetime; at a gap its start, or with `late` its end."""
     left = livetime
     last = gti.shape[0] - 1
     for row in range(gti.shape[0]):
@@ -45,7 +45,7 @@ def _mission_times(
 
 
 def to_mission_time(batch: EventBatch, clock: NullClock, u: F64, source: I64) -> tuple[F64, F64]:
-    """Mission time and livetime (s, dead time taken off) of points on the null clock of the given sources."""
+    """Mission time and livetime (s, without dead time) of points on the null clock of the given sources."""
     time, good = _mission_times(
         u,
         source,
@@ -89,32 +89,32 @@ def _columns(
         outer = np.searchsorted(x, low, side="left"), np.searchsorted(x, high, side="right")
         half = 0.5 * frame_time[s]
         if outer[1] - outer[0] > x.size * (high - low):
-            # Brighter inside: from the first photon to the last, whose frames count whole.
+            # Brighter inside: from the first photon to the last, including their whole frames.
             start, stop = photon_time[first[s] + outer[0]], photon_time[first[s] + outer[1] - 1]
-            held = outer[1] - outer[0]
-            before, after = livetime_of(np.array([start - half, stop + half]), good, live)
+            count = outer[1] - outer[0]
+            before, after = accumulated_livetime(np.array([start - half, stop + half]), good, live)
             if start == stop:
                 start, stop = max(start - half, good[0, 0]), min(stop + half, good[-1, 1])
         else:
             start = _time_at(np.interp(low, knot_u[knots], knot_livetime[knots]), good, live, True)
             stop = _time_at(np.interp(high, knot_u[knots], knot_livetime[knots]), good, live, False)
-            held = max(inner[1] - inner[0], 0)
-            before, after = livetime_of(np.array([start, stop]), good, live)
+            count = max(inner[1] - inner[0], 0)
+            before, after = accumulated_livetime(np.array([start, stop]), good, live)
         share = np.interp(after, knot_livetime[knots], knot_u[knots]) - np.interp(
             before, knot_livetime[knots], knot_u[knots]
         )
-        out[s, 0], out[s, 1], out[s, 2], out[s, 3] = start, stop, after - before, held
+        out[s, 0], out[s, 1], out[s, 2], out[s, 3] = start, stop, after - before, count
         if share < 1.0:
-            out[s, 4] = (x.size - held) * share / (1.0 - share)
+            out[s, 4] = (x.size - count) * share / (1.0 - share)
     return out
 
 
 def interval_columns(batch: EventBatch, clock: NullClock, window: F64) -> Intervals:
-    """Windows on the null clock, shape (n, 2), as stretches of mission time.
+    """Intervals of mission time for windows on the null clock, shape (n, 2).
 
-    A stretch that is brighter than the rest runs from its first photon to its last (over the whole frame where they
-    share one), and the photons between those times are those it counts; their frames are in its livetime whole. A
-    fainter one lies between the photons that bound it. `expected` is what the photons outside predict for inside.
+    An interval brighter than the rest extends from its first photon to its last (over the whole frame if these share
+    one), with all photons in between; its livetime includes their whole frames. A fainter interval lies between the
+    photons that bound it. `expected` is the number of photons predicted from those outside.
     """
     out = _columns(
         np.ascontiguousarray(window),
@@ -135,7 +135,7 @@ def interval_columns(batch: EventBatch, clock: NullClock, window: F64) -> Interv
 
 @njit(cache=True, nogil=True)
 def _band_counts(time: F64, energy: NDArray[np.float32], offsets: I64, start: F64, stop: F64, split: F64) -> I64:
-    """Soft and hard photons before, inside and after each interval, shape (n, 3, 2)."""
+    """Soft and hard counts before, inside and after each interval, shape (n, 3, 2)."""
     n = offsets.size - 1
     out = np.zeros((n, 3, 2), np.int64)
     for s in range(n):
@@ -146,18 +146,18 @@ def _band_counts(time: F64, energy: NDArray[np.float32], offsets: I64, start: F6
 
 
 def interval_hardness(batch: EventBatch, intervals: Intervals, threads: int = 0) -> Hardness:
-    """Hardness ratio before, inside and after an interval, the background's photons of the same time taken off."""
+    """Hardness ratio before, inside and after an interval, corrected for the background of the same time."""
     split = batch.hardness_split
     arguments = (intervals.start, intervals.stop, split)
     counts = _band_counts(batch.time, batch.energy, batch.offsets, *arguments)
-    around = _band_counts(batch.background_time, batch.background_energy, batch.background_offsets, *arguments)
+    background = _band_counts(batch.background_time, batch.background_energy, batch.background_offsets, *arguments)
     ratio = np.repeat(batch.area_ratio, 3)
-    soft, hard, around_soft, around_hard = (
-        column.ravel() for column in (counts[..., 0], counts[..., 1], around[..., 0], around[..., 1])
+    soft, hard, background_soft, background_hard = (
+        column.ravel() for column in (counts[..., 0], counts[..., 1], background[..., 0], background[..., 1])
     )
-    posterior = hardness_posterior(soft, hard, around_soft, around_hard, ratio, threads)
+    posterior = hardness_posterior(soft, hard, background_soft, background_hard, ratio, threads)
     parts = [part.reshape(-1, 3) for part in posterior]
-    unknown = ~np.isfinite(intervals.start)
+    has_none = ~np.isfinite(intervals.start)
     for part in parts:
-        part[unknown] = np.nan
+        part[has_none] = np.nan
     return Hardness(*parts)

@@ -1,10 +1,10 @@
-"""Null distributions of the tests: from a statistic and a number of photons to a chance probability.
+"""Null distributions of the tests: from a statistic and a number of photons to a p-value.
 
-On the null clock a steady source is uniform, so a statistic's null distribution depends on the number of photons alone.
-It is simulated once (`python -m xherald.photons.statistics.simulate_nulls`) and shipped as ``null_tables.npz``
-with its seed and sample sizes beside it. Beyond the simulated tail ln p falls linearly in the statistic; the slope is
-fitted in the tail and held to at most 1, the asymptotic slope of a log likelihood ratio's tail: extrapolation errs to
-large p.
+On the null clock a steady source is uniform, so that the null distribution of a statistic depends on the number of
+photons alone. It is simulated (`python -m xherald.photons.statistics.simulate_nulls`) and shipped as
+``null_tables.npz`` with its seed and sample sizes. Beyond the simulated tail, ln p decreases linearly with the
+statistic, with a fitted slope of at most 1, the asymptotic slope for a log likelihood ratio, so that extrapolated
+p-values are conservative.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["MIN_PHOTONS", "NullTables", "load_null_tables"]
 TABLES = Path(__file__).with_name("null_tables.npz")
 
 FRAMED = "flare_scan"
-"""The test whose null distribution depends on the frame time, since no window is shorter than a frame."""
+"""Name of the test whose null distribution depends on the frame time, since no window is shorter than a frame."""
 
 TIE, TIE_FRAMED = 1e-5, 0.05
-"""Statistics that differ by less are held to be equal, the smaller p-value not being given."""
+"""Statistics that differ by less count as equal, and get the larger p-value."""
 
 MIN_PHOTONS = 3
-"""Fewer photons than this are not tested."""
+"""Smallest number of photons of a tested source."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class NullTables:
     photons : ndarray, shape (g,) — simulated numbers of photons, ascending
     probability : ndarray, shape (q,) — upper-tail probabilities, descending from 1
     quantile_table : ndarray, shape (tests, g, q) — statistic exceeded with that probability
-    slope : ndarray, shape (tests, g) — fall of ln p a unit of the statistic beyond the last quantile
+    slope : ndarray, shape (tests, g) — decrease of ln p per unit of the statistic beyond the last quantile
     frames : ndarray, shape (f,) — frame times, in units of the good time, at which the window scan was simulated
     framed_table, framed_slope : ndarray, shape (f, g, q) and (f, g) — quantiles and slopes of the scan at those
     """
@@ -59,10 +59,10 @@ class NullTables:
     framed_slope: F64
 
     def _curves(self, name: str, counts: NDArray[np.int64], frame: F64) -> tuple[F64, F64]:
-        """Quantile curves, shape (n, q), and slopes, shape (n,), interpolated in ln counts (the scan's in ln frame)."""
-        place = np.interp(np.log(np.maximum(counts, 1)), np.log(self.photons), np.arange(len(self.photons)))
-        low = np.minimum(place.astype(np.int64), len(self.photons) - 2)
-        part = place - low
+        """Quantiles, shape (n, q), and slopes, shape (n,), interpolated in ln counts and, for `FRAMED`, in ln frame."""
+        position = np.interp(np.log(np.maximum(counts, 1)), np.log(self.photons), np.arange(len(self.photons)))
+        low = np.minimum(position.astype(np.int64), len(self.photons) - 2)
+        part = position - low
 
         def between(table: F64, slope: F64) -> tuple[F64, F64]:
             return (
@@ -85,11 +85,11 @@ class NullTables:
         )
 
     def log_probability(self, name: str, statistic: F64, counts: NDArray[np.int64], frame: F64) -> F64:
-        """Ln of the chance of a statistic at least so large, shape (n,); NaN below `MIN_PHOTONS` or for a NaN."""
+        """Ln of the p-value of a statistic, shape (n,); NaN below `MIN_PHOTONS` or for a NaN."""
         curves, slope = self._curves(name, counts, frame)
         log_q = np.log(self.probability)
-        # Statistics that can take one value often (two photons in one frame; the lowest penalty) must get the chance of
-        # reaching it, not of passing it, and between simulated sizes that value is known by interpolation only.
+        # A statistic with a frequent value (two photons in one frame, the smallest penalty) needs the probability of
+        # reaching, not of exceeding, that value, which is interpolated between simulated sizes.
         statistic = statistic - (TIE_FRAMED if name == FRAMED else TIE)
         position = (curves < statistic[:, None]).sum(axis=1)
         k = np.clip(position, 1, len(log_q) - 1)
@@ -103,7 +103,7 @@ class NullTables:
         return out
 
     def quantile(self, name: str, counts: NDArray[np.int64], probability: float) -> F64:
-        """Statistic that a steady source exceeds with the given probability, shape (n,)."""
+        """Statistic that a steady source exceeds with a given probability, shape (n,)."""
         if not 0 < probability < 1:
             raise PhotonError(f"probability {probability} is not in (0, 1)")
         curves, slope = self._curves(name, counts, np.zeros(len(counts)))
@@ -121,9 +121,9 @@ class NullTables:
 
 @cache
 def load_null_tables(path: Path = TABLES) -> NullTables:
-    """The shipped tables (read once; they never change in a run)."""
+    """Load the shipped tables; cached."""
     if not path.is_file():
-        raise PhotonError(f"{path}: null tables are missing; run python -m xherald.photons.statistics.simulate_nulls")
+        raise PhotonError(f"{path}: null tables not found; run python -m xherald.photons.statistics.simulate_nulls")
     with np.load(path, allow_pickle=False) as data:
         return NullTables(
             names=tuple(str(name) for name in data["names"]),

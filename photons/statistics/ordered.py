@@ -1,4 +1,4 @@
-"""Kolmogorov–Smirnov and Kuiper on the null clock: the oldest tests, kept for comparison and for slow changes."""
+"""Kolmogorov–Smirnov and Kuiper tests on the null clock, for comparison and for slow changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["kolmogorov_probability", "kuiper_probability", "ordered_distances"]
 
 @njit(cache=True, nogil=True)
 def ordered_distances(u: F64) -> tuple[float, float, float, float]:
-    """Distances of the empirical distribution from uniform.
+    """Distances of the empirical distribution from the uniform one.
 
     Returns
     -------
     ks, kuiper : float
         max |F_n - u| and max (F_n - u) + max (u - F_n).
     lowest, highest : float
-        Where F_n - u is least and greatest: between them the source was brighter (lowest first) or fainter.
+        Positions of the minimum and maximum of F_n - u; in between, the source is brighter (lowest first) or fainter.
     """
     n = u.size
     above, below = -np.inf, -np.inf
@@ -34,11 +34,11 @@ def ordered_distances(u: F64) -> tuple[float, float, float, float]:
 
 
 def kolmogorov_probability(distance: F64, n: NDArray[np.int64]) -> F64:
-    """Chance of a Kolmogorov–Smirnov distance at least so large, good to 3 % of p at n = 3, 1 % above.
+    """P-value of the Kolmogorov–Smirnov distance, accurate to 3 % at n = 3 and to 1 % above.
 
-    In the tail the two one-sided events exclude each other, so that twice the exact one-sided probability (Smirnov
-    1944) is right; elsewhere that errs upward, and the limiting series with the correction of Vrbik 2018 (Pioneer J.
-    Theor. Appl. Stat. 15, 15), which errs upward in the tail, is closer: the smaller of the two holds everywhere.
+    In the tail the two one-sided events exclude each other, and twice the exact one-sided probability (Smirnov 1944) is
+    accurate; elsewhere it is too large. The limiting series with the correction of Vrbik 2018 (Pioneer J. Theor. Appl.
+    Stat. 15, 15) is too large in the tail only. The smaller of both is accurate everywhere.
     """
     from scipy.special import kolmogorov, smirnov
 
@@ -49,15 +49,17 @@ def kolmogorov_probability(distance: F64, n: NDArray[np.int64]) -> F64:
 
 
 def kuiper_probability(distance: F64, n: NDArray[np.int64]) -> F64:
-    """Chance of a Kuiper distance at least so large.
+    """P-value of the Kuiper distance.
 
-    Stephens 1970, J. R. Stat. Soc. B 32, 115: asymptotic series at (√n + 0.155 + 0.24/√n) V, good to 1 % of p in the
-    tail from n = 4 on.
+    Stephens 1970, J. R. Stat. Soc. B 32, 115: asymptotic series at (√n + 0.155 + 0.24/√n) V, accurate to 1 % in the
+    tail for n >= 4.
     """
     root = np.sqrt(n)
     scaled = np.asarray(distance) * (root + 0.155 + 0.24 / root)
     j = np.arange(1, 101)
-    flat = np.maximum(np.atleast_1d(scaled).ravel(), 0.4)[:, None]  # below, p is 1 and the series needs many terms
+    flat = np.maximum(np.atleast_1d(scaled).ravel(), 0.4)[
+        :, None
+    ]  # for smaller values p is 1, and the series converges slowly
     terms = (4.0 * j**2 * flat**2 - 1.0) * np.exp(-2.0 * j**2 * flat**2)
     out: F64 = np.clip(2.0 * terms.sum(axis=1), 0.0, 1.0).reshape(np.shape(scaled))
     return out

@@ -1,8 +1,8 @@
-"""Rates of a source from counts over a known background: intervals, upper limits, and whether two of them are the same.
+"""Count rates over a known background: intervals, upper limits, ratios, and a test of equal rates.
 
-Posterior of the source's counts s, given n counts and b expected of the background, after Kraft, Burrows & Nousek 1991
-(ApJ 374, 344, eq. 5 to 8): f(s) = C exp(-(s + b)) (s + b)^n / n! for s >= 0. Its integral is a ratio of incomplete
-gamma functions, so that nothing is integrated by steps. On the road this stands behind a candidate's history.
+The posterior of the source counts s, given n counts and b expected background counts, is that of Kraft, Burrows &
+Nousek 1991 (ApJ 374, 344, eq. 5 to 8): f(s) = C exp(-(s + b)) (s + b)^n / n! for s >= 0. Its integral is a ratio of
+incomplete gamma functions. The history of a candidate is computed with these functions.
 """
 
 from __future__ import annotations
@@ -16,65 +16,64 @@ from numpy.typing import ArrayLike
 from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 
-__all__ = ["Counted", "rate_ratio", "same_rate_chance", "source_interval", "source_quantile", "upper_limit"]
+__all__ = ["ObservedCounts", "rate_ratio", "same_rate_probability", "source_interval", "source_quantile", "upper_limit"]
 
 
 ONE_SIGMA: Final = 0.6826894921370859
 """Probability within one standard deviation of a Gaussian."""
 
-NEXT_TO_NOTHING: Final = 1e-280
-"""Chance of so few counts below which the posterior is bounded by an exponential one."""
+MIN_NORMALISATION: Final = 1e-280
+"""Normalisation below which the posterior is replaced by an exponential bound."""
 
-STEPS: Final = 60
-"""Bisections: as many as a double has bits, and some."""
+BISECTIONS: Final = 60
+"""Bisections, for the precision of a double."""
 
-STEPS_OF_LOGARITHM: Final = 30
-"""The same for a logarithm that need not be known beyond seven digits."""
+LOG_BISECTIONS: Final = 30
+"""Bisections of a logarithm, for seven digits."""
 
 NODES: Final = 200
-"""Quantiles of one posterior over which that of a ratio is averaged."""
+"""Quantiles of one posterior over which the posterior of a ratio is averaged."""
 
-MOST_CELLS: Final = 200_000
-"""Pairs of counts that are gone through one by one; where there would be more, counts are many and Wilks' law holds."""
+MAX_PAIRS: Final = 200_000
+"""Largest number of pairs of counts for the exact test; with more, counts are large and Wilks' theorem applies."""
 
-REACH: Final = 11.0
-"""Standard deviations to which pairs are gone through; what lies beyond counts as no less extreme."""
+MAX_SIGMA: Final = 11.0
+"""Standard deviations up to which pairs are enumerated; pairs beyond count as more extreme."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Counts of one place in one or several exposures.
+class ObservedCounts:
+    """Counts and exposure of one position.
 
     Parameters
     ----------
     counts : int
-    background : float — counts expected of the background among them
-    exposure_s : float — livetime times the part of the source's photons that the aperture holds, s
+    background_counts : float — expected background counts
+    exposure_s : float — s, livetime times the fraction of the point spread in the aperture
     """
 
     counts: int
-    background: float
+    background_counts: float
     exposure_s: float
 
     def __post_init__(self) -> None:
-        if not (self.counts >= 0 and 0 <= self.background < np.inf and 0 < self.exposure_s < np.inf):
+        if not (self.counts >= 0 and 0 <= self.background_counts < np.inf and 0 < self.exposure_s < np.inf):
             raise PhotonError(
-                f"{self.counts} counts over {self.background} in {self.exposure_s} s make no rate; "
-                "counts and background are at least 0, the exposure is above 0"
+                f"invalid counts {self.counts}, background counts {self.background_counts} or exposure "
+                f"{self.exposure_s} s; the counts must be at least 0, the exposure above 0"
             )
 
 
-def source_quantile(counts: ArrayLike, background: ArrayLike, chance: ArrayLike) -> F64:
-    """Source counts below which the posterior holds the given chance.
+def source_quantile(counts: ArrayLike, background: ArrayLike, probability: ArrayLike) -> F64:
+    """Quantiles of the posterior of source counts.
 
-    Where so few counts would have a chance below 1e-280 if there were background alone, the background cannot be what
-    it is said to be; the exponential posterior of slope 1 - n/b, which bounds the true one from above (their ratio of
-    densities falls everywhere), is then taken in its place.
+    If the probability of so few counts from the background alone is below 1e-280, the background is inconsistent with
+    the counts, and the exponential posterior of slope 1 - n/b, an upper bound, is used instead.
 
     Parameters
     ----------
-    counts, background, chance : array_like, broadcast
-        Chance in [0, 1).
+    counts, background, probability : array_like, broadcast
+        Probability in [0, 1).
 
     Returns
     -------
@@ -82,29 +81,29 @@ def source_quantile(counts: ArrayLike, background: ArrayLike, chance: ArrayLike)
     """
     from scipy.special import gammaincc, gammainccinv
 
-    n, b, p = np.broadcast_arrays(*(np.asarray(part, dtype=np.float64) for part in (counts, background, chance)))
+    n, b, p = np.broadcast_arrays(*(np.asarray(part, dtype=np.float64) for part in (counts, background, probability)))
     none = gammaincc(n + 1.0, b)
-    usable = none > NEXT_TO_NOTHING
+    usable = none > MIN_NORMALISATION
     exact = gammainccinv(n + 1.0, np.where(usable, none * (1.0 - p), 0.5)) - b
     bound = -np.log1p(-p) / np.where(usable, 1.0, 1.0 - n / np.maximum(b, 1.0))
     return np.asarray(np.maximum(np.where(usable, exact, bound), 0.0), dtype=np.float64)
 
 
-def _chance_below(n: F64, b: F64, source: F64) -> F64:
-    """Posterior chance of fewer source counts: the inverse of `source_quantile`."""
+def _posterior_cdf(n: F64, b: F64, source: F64) -> F64:
+    """Posterior probability of fewer source counts, the inverse of `source_quantile`."""
     from scipy.special import gammaincc
 
     none = gammaincc(n + 1.0, b)
-    usable = none > NEXT_TO_NOTHING
+    usable = none > MIN_NORMALISATION
     exact = 1.0 - gammaincc(n + 1.0, source + b) / np.where(usable, none, 1.0)
     bound = -np.expm1(-source * np.where(usable, 1.0, 1.0 - n / np.maximum(b, 1.0)))
     return np.asarray(np.where(usable, exact, bound), dtype=np.float64)
 
 
 def upper_limit(counts: ArrayLike, background: ArrayLike, level: float = 0.95) -> F64:
-    """Source counts that the posterior lies below with probability `level`.
+    """Upper limit of the source counts: the posterior quantile at `level`.
 
-    It is the upper end of Kraft, Burrows & Nousek's interval where that begins at 0, and a little below it elsewhere.
+    It is the upper end of the interval of Kraft, Burrows & Nousek if that begins at 0, else slightly smaller.
 
     Parameters
     ----------
@@ -119,9 +118,9 @@ def upper_limit(counts: ArrayLike, background: ArrayLike, level: float = 0.95) -
 
 
 def source_interval(counts: ArrayLike, background: ArrayLike, level: float = ONE_SIGMA) -> tuple[F64, F64]:
-    """Shortest interval of source counts that holds the posterior probability `level`.
+    """Shortest interval of source counts with posterior probability `level`.
 
-    Kraft, Burrows & Nousek 1991, eq. 9: its ends are equally probable, or it begins at 0.
+    Kraft, Burrows & Nousek 1991, eq. 9: its ends have equal densities, or it begins at 0.
 
     Parameters
     ----------
@@ -140,52 +139,52 @@ def source_interval(counts: ArrayLike, background: ArrayLike, level: float = ONE
         return np.asarray(xlogy(n, s + b) - (s + b), dtype=np.float64)
 
     def beyond(low: F64) -> F64:
-        """Upper end of the interval that begins there."""
-        return source_quantile(n, b, np.clip(_chance_below(n, b, low) + level, 0.0, 1.0 - 1e-16))
+        """Upper end of the interval from `low`."""
+        return source_quantile(n, b, np.clip(_posterior_cdf(n, b, low) + level, 0.0, 1.0 - 1e-16))
 
-    # The density rises up to n - b: the later an interval begins below that, the less probable is its upper end.
+    # The density rises up to n - b: the later an interval begins below that, the smaller the density at its end.
     least, most = np.zeros(n.shape), np.maximum(n - b, 0.0)
-    for _ in range(STEPS):
+    for _ in range(BISECTIONS):
         middle = 0.5 * (least + most)
         early = density(middle) < density(beyond(middle))
         least, most = np.where(early, middle, least), np.where(early, most, middle)
     return least, beyond(least)
 
 
-def rate_ratio(one: Counted, other: Counted, chances: ArrayLike) -> F64:
-    """How many times the other's rate is the one's: quantiles of the ratio's posterior.
+def rate_ratio(one: ObservedCounts, other: ObservedCounts, probabilities: ArrayLike) -> F64:
+    """Posterior quantiles of the ratio of two rates, `one` over `other`.
 
-    Of each rate the posterior is that of Kraft, Burrows & Nousek; the ratio's is averaged over the other's quantiles.
+    Both posteriors are those of Kraft, Burrows & Nousek; that of the ratio is averaged over quantiles of `other`.
 
     Parameters
     ----------
-    one, other : Counted
-    chances : array_like, shape (k,)
+    one, other : ObservedCounts
+    probabilities : array_like, shape (k,)
 
     Returns
     -------
     ndarray, shape (k,)
     """
-    wanted = np.atleast_1d(np.asarray(chances, dtype=np.float64))
-    rates = source_quantile(other.counts, other.background, (np.arange(NODES) + 0.5) / NODES) / other.exposure_s
-    counts, background = np.array(float(one.counts)), np.array(one.background)
-    likely = max(one.counts - one.background, 1.0) / one.exposure_s / float(np.median(rates))
+    wanted = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+    rates = source_quantile(other.counts, other.background_counts, (np.arange(NODES) + 0.5) / NODES) / other.exposure_s
+    counts, background = np.array(float(one.counts)), np.array(one.background_counts)
+    likely = max(one.counts - one.background_counts, 1.0) / one.exposure_s / float(np.median(rates))
     low, high = np.full(wanted.shape, np.log(likely) - 50.0), np.full(wanted.shape, np.log(likely) + 50.0)
-    for _ in range(STEPS_OF_LOGARITHM):
+    for _ in range(LOG_BISECTIONS):
         middle = 0.5 * (low + high)
         source = np.exp(middle)[:, None] * rates * one.exposure_s
-        held = _chance_below(counts, background, source).mean(axis=1)
-        low, high = np.where(held < wanted, middle, low), np.where(held < wanted, high, middle)
+        cdf = _posterior_cdf(counts, background, source).mean(axis=1)
+        low, high = np.where(cdf < wanted, middle, low), np.where(cdf < wanted, high, middle)
     return np.asarray(np.exp(0.5 * (low + high)), dtype=np.float64)
 
 
-def same_rate_chance(one: Counted, other: Counted) -> float:
-    """Chance of a likelihood ratio no smaller if both have one rate.
+def same_rate_probability(one: ObservedCounts, other: ObservedCounts) -> float:
+    """P-value of the hypothesis that two rates are equal, from the likelihood ratio.
 
-    The ratio is that of two Poisson means over known backgrounds, each rate at its best value of at least 0, against
-    one rate for both (Cash 1979, ApJ 228, 939). Its law is exact at the best common rate: all pairs of counts are gone
-    through; where these are too many, it is the chi-square of one degree of freedom (Wilks 1938, Ann. Math. Stat. 9,
-    60). That the common rate is not known but measured makes small chances too large or too small by some ten per cent.
+    The ratio compares two Poisson means over known backgrounds, with the rates that maximise it, with a common rate
+    (Cash 1979, ApJ 228, 939). Its distribution is computed from all pairs of counts at the best common rate, or for
+    large counts from chi-square with one degree of freedom (Wilks 1938, Ann. Math. Stat. 9, 60). Small p-values are
+    uncertain by some ten per cent, since the common rate is estimated.
 
     Returns
     -------
@@ -195,35 +194,35 @@ def same_rate_chance(one: Counted, other: Counted) -> float:
     from scipy.special import erfc, gammaln, pdtr, pdtrc, xlogy
 
     n = np.array([one.counts, other.counts], dtype=np.float64)
-    b, t = np.array([one.background, other.background]), np.array([one.exposure_s, other.exposure_s])
-    seen, rate = _likelihood_ratio(n[0], n[1], b, t)
+    b, t = np.array([one.background_counts, other.background_counts]), np.array([one.exposure_s, other.exposure_s])
+    observed, rate = _likelihood_ratio(n[0], n[1], b, t)
     mean = b + float(rate) * t
-    width = REACH * np.sqrt(np.maximum(mean, n)) + REACH
+    width = MAX_SIGMA * np.sqrt(np.maximum(mean, n)) + MAX_SIGMA
     first = np.maximum(np.floor(np.minimum(mean, n) - width), 0.0)
     last = np.ceil(np.maximum(mean, n) + width)
-    if np.prod(last - first + 1) > MOST_CELLS:
-        return float(max(erfc(np.sqrt(0.5 * float(seen))), np.finfo(float).tiny))
+    if np.prod(last - first + 1) > MAX_PAIRS:
+        return float(max(erfc(np.sqrt(0.5 * float(observed))), np.finfo(float).tiny))
     grid = [np.arange(low, high + 1) for low, high in zip(first, last, strict=True)]
     ratio, _ = _likelihood_ratio(grid[0][:, None], grid[1][None, :], b, t)
-    chances = [np.exp(xlogy(k, mu) - mu - gammaln(k + 1)) for k, mu in zip(grid, mean, strict=True)]
-    extreme = float((np.outer(*chances) * (ratio >= seen * (1 - 1e-9) - 1e-12)).sum())
+    probabilities = [np.exp(xlogy(k, mu) - mu - gammaln(k + 1)) for k, mu in zip(grid, mean, strict=True)]
+    extreme = float((np.outer(*probabilities) * (ratio >= observed * (1 - 1e-9) - 1e-12)).sum())
     outside = float(np.sum(pdtrc(last, mean) + np.where(first > 0, pdtr(np.maximum(first - 1, 0.0), mean), 0.0)))
     return float(np.clip(extreme + outside, np.finfo(float).tiny, 1.0))
 
 
 def _likelihood_ratio(n0: ArrayLike, n1: ArrayLike, b: F64, t: F64) -> tuple[F64, F64]:
-    """Twice the logarithm of the likelihood ratio of two rates against one, and that one's best value."""
+    """Twice the log likelihood ratio of two rates against a common one, and the best common rate."""
     from scipy.special import xlogy
 
     n = np.asarray(n0, dtype=np.float64), np.asarray(n1, dtype=np.float64)
-    # The likelihood of one rate r is level where
+    # The likelihood of a common rate r is stationary where
     # (t0 + t1)(b0 + r t0)(b1 + r t1) = n0 t0 (b1 + r t1) + n1 t1 (b0 + r t0).
     whole = t[0] + t[1]
     square = whole * t[0] * t[1]
     straight = whole * (b[0] * t[1] + b[1] * t[0]) - (n[0] + n[1]) * t[0] * t[1]
     level = whole * b[0] * b[1] - n[0] * t[0] * b[1] - n[1] * t[1] * b[0]
     root = np.sqrt(np.maximum(straight**2 - 4.0 * square * level, 0.0))
-    # Of the two forms of the larger root, that in which nothing cancels.
+    # The form of the larger root without cancellation.
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = np.where(straight <= 0, (root - straight) / (2.0 * square), -2.0 * level / (root + straight))
     rate = np.maximum(np.where(np.isfinite(rate), rate, 0.0), 0.0)

@@ -1,4 +1,4 @@
-"""What the timing tests say of a batch, one entry a source in flat arrays: `Timing` and its parts."""
+"""Results of the timing tests for a batch, as arrays over sources: `Timing` and its parts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STEADY, FLARE, DIP = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intervals:
-    """One stretch of time a source; NaN where a test points at none.
+    """One interval per source; NaN for none.
 
     Parameters
     ----------
-    start, stop : ndarray, shape (n,), float64 — mission seconds
-    livetime : ndarray, shape (n,), float64 — s, good time inside, gaps closed, frames counted whole
-    counts : ndarray, shape (n,), float64 — photons in the aperture inside
-    expected : ndarray, shape (n,), float64 — photons expected inside if the source were as outside, with background
+    start, stop : ndarray, shape (n,), float64 — mission time, s
+    livetime : ndarray, shape (n,), float64 — s, inside the interval, including the whole frames of its photons
+    counts : ndarray, shape (n,), float64 — photons in the aperture inside the interval
+    expected : ndarray, shape (n,), float64 — photons expected from the rate outside, with background
     """
 
     start: F64
@@ -34,44 +34,43 @@ class Intervals:
     expected: F64
 
     def part(self, first: int, stop: int) -> Intervals:
-        """Those of the sources from `first` to before `stop`."""
+        """Rows `first` to `stop` - 1."""
         return Intervals(**{name: getattr(self, name)[first:stop] for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TestColumns:
-    """One test on every source.
+    """Results of one test.
 
     Parameters
     ----------
     name : str
-    looks_for : int
-        FLARE, DIP, or STEADY where the test does not care which.
+    target_kind : int
+        Kind of variability it is sensitive to: FLARE, DIP, or STEADY for both.
     statistic : ndarray, shape (n,), float64 — larger is more variable
-    p : ndarray, shape (n,), float64 — chance probability of so large a value, its own trials included; NaN where the
-        source has too few photons for the test
+    p : ndarray, shape (n,), float64 — p-value, trials included; NaN for sources with too few photons
     intervals : Intervals
     """
 
     __test__ = False  # not a pytest class
 
     name: str
-    looks_for: int
+    target_kind: int
     statistic: F64
     p: F64
     intervals: Intervals
 
     def part(self, first: int, stop: int) -> TestColumns:
-        """The test on the sources from `first` to before `stop`."""
+        """Rows `first` to `stop` - 1."""
         some, intervals = slice(first, stop), self.intervals.part(first, stop)
         return replace(self, statistic=self.statistic[some], p=self.p[some], intervals=intervals)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hardness:
-    """Hardness ratio (H − S) / (H + S) of the source alone with its 68 % interval, background taken off.
+    """Background-corrected hardness ratio (H − S) / (H + S) with its 68 % interval.
 
-    Arrays of shape (n, 3): before, inside and after the best interval; NaN where there is no photon to tell.
+    Arrays of shape (n, 3): before, inside and after the best interval; NaN without photons.
     """
 
     value: F64
@@ -79,29 +78,28 @@ class Hardness:
     high: F64
 
     def part(self, first: int, stop: int) -> Hardness:
-        """Those of the sources from `first` to before `stop`."""
+        """Rows `first` to `stop` - 1."""
         return Hardness(self.value[first:stop], self.low[first:stop], self.high[first:stop])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timing:
-    """The verdict on every source of a batch.
+    """Results of the timing tests for every source of a batch.
 
     Parameters
     ----------
     tests : tuple of TestColumns
         In the order of the tests' names.
-    p_value : ndarray, shape (n,) — the smallest p of the tests, corrected for having looked at all of them; NaN where
-        nothing could be tested
+    p_value : ndarray, shape (n,) — smallest p of all tests, corrected for their number; NaN if not tested
     kind : ndarray, shape (n,), int8 — FLARE, DIP or STEADY (p_value above the threshold)
-    best : ndarray, shape (n,), int64 — index in `tests` of the test that the interval comes from; -1 where none
+    best : ndarray, shape (n,), int64 — index in `tests` of the test that gave the interval; -1 for none
     intervals : Intervals — the interval of that test
-    peak : Intervals — the brightest Bayesian block; NaN where the whole light curve is one
-    variability_index : ndarray, shape (n,), int8 — 0 to 10, as the Chandra Source Catalogue defines it; -1 untested
-    log10_odds : ndarray, shape (n,) — Gregory–Loredo odds of a variable source
+    peak : Intervals — the brightest Bayesian block; NaN if there is only one
+    variability_index : ndarray, shape (n,), int8 — 0 to 10 as in the Chandra Source Catalogue; -1 if not tested
+    log10_odds : ndarray, shape (n,) — Gregory–Loredo odds of variability
     hardness : Hardness
-    block_edges : ndarray, shape (edges,) — mission seconds of the Bayesian blocks of all sources, flat
-    block_rates : ndarray, shape (edges,) — counts a second of livetime right of each edge; NaN at each source's last
+    block_edges : ndarray, shape (edges,) — mission time, s, edges of the Bayesian blocks of all sources
+    block_rates : ndarray, shape (edges,) — ct/s in the block after each edge; NaN at the last edge of a source
     block_offsets : ndarray, shape (n + 1,), int64
     """
 
@@ -119,7 +117,7 @@ class Timing:
     block_offsets: NDArray[np.int64]
 
     def part(self, first: int, stop: int) -> Timing:
-        """The verdict on the sources from `first` to before `stop`, as it is had from a batch of these alone."""
+        """Results of sources `first` to `stop` - 1, equal to those of a batch of these alone."""
         if (first, stop) == (0, len(self.p_value)):
             return self
         some = slice(first, stop)

@@ -1,9 +1,9 @@
 """Window scans on the null clock: the densest window, the emptiest window, the longest gap.
 
-Every window that begins and ends at a photon is looked at. For k photons the best window is the shortest one that holds
-them (for a dip: the longest), so the scan is one pass over photons for each k and no pass for the window's length.
-The likelihood ratio of a window is that of two Poisson rates against one (Cash 1979, ApJ 228, 939; as a scan: Kulldorff
-1997, Comm. Stat. 26, 1481). Trials are those of the scan itself: its null distribution is simulated (`null_tables`).
+All windows that begin and end at a photon are tested. For k photons the best window is the shortest one that contains
+them (the longest for a dip), so that the scan is one pass over the photons for each k. The likelihood ratio of a window
+compares two Poisson rates with one (Cash 1979, ApJ 228, 939; as a scan: Kulldorff 1997, Comm. Stat. 26, 1481). The
+simulated null distribution (`null_distributions`) accounts for the trials.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from xherald.photons.arrays import F64
 __all__ = ["deficit_scan", "flare_scan", "log_likelihood_ratio", "longest_gap_probabilities", "longest_gap_probability"]
 
 
-WIDEST = 0.5
-"""Widest window, in units of the clock: a "flare" over more than half of the exposure is a dip of the rest."""
+MAX_WINDOW = 0.5
+"""Largest width of a window, in units of the clock: a "flare" of more than half of the exposure is a dip elsewhere."""
 
-EVERY_K = 256
-"""Photon numbers up to this are all scanned; above, every one per cent."""
+MAX_EXHAUSTIVE_K = 256
+"""Numbers of photons are all scanned up to this, and in steps of one per cent above."""
 
 
 @njit(cache=True, nogil=True)
@@ -34,12 +34,12 @@ def log_likelihood_ratio(k: float, n: float, width: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _next_k(k: int) -> int:
-    return k + 1 if k < EVERY_K else k + max(1, k // 100)
+    return k + 1 if k < MAX_EXHAUSTIVE_K else k + max(1, k // 100)
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz"})
 def _shortest(u: F64, k: int) -> float:
-    """Width of the shortest stretch from a photon to the k-th from it."""
+    """Width of the shortest window with k photons."""
     least = np.inf
     for i in range(u.size - k + 1):
         least = min(least, u[i + k - 1] - u[i])
@@ -48,9 +48,9 @@ def _shortest(u: F64, k: int) -> float:
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz"})
 def _longest(v: F64, k: int, limit: float) -> float:
-    """Width of the longest open stretch with k photons inside that is no longer than a limit, 0 where there is none.
+    """Width of the longest open window with k photons that is not longer than a limit, 0 if there is none.
 
-    `v` has the clock's ends as first and last.
+    `v` begins and ends with the ends of the clock.
     """
     most = 0.0
     for i in range(v.size - k - 1):
@@ -66,14 +66,14 @@ def flare_scan(u: F64, frame: float) -> tuple[float, int, int]:
     Parameters
     ----------
     u : ndarray, shape (n,) — sorted, on the null clock
-    frame : float — shortest physical window, same unit; shorter ones count as long as this
+    frame : float — smallest width of a window, same unit
     """
     n = u.size
     best, best_k, shortest = 0.0, 0, 0.0
     k = 2
     while k <= n:
         width = max(_shortest(u, k), frame)
-        if width > WIDEST:
+        if width > MAX_WINDOW:
             break
         if k > n * width and width > 0:
             ratio = log_likelihood_ratio(k, n, width)
@@ -97,11 +97,11 @@ def deficit_scan(u: F64) -> tuple[float, int, int, float, int]:
     ratio : float
         Largest log likelihood ratio of any window emptier than the rest.
     before, after : int
-        The photons that bound it; -1 and n stand for the ends of the exposure.
+        Photons that bound it; -1 and n for the ends of the exposure.
     gap : float
-        Longest stretch without a photon.
+        Longest gap between photons.
     gap_after : int
-        The photon before that stretch, -1 for the start.
+        Photon before that gap, -1 for the start.
     """
     n = u.size
     v = np.empty(n + 2)
@@ -111,11 +111,11 @@ def deficit_scan(u: F64) -> tuple[float, int, int, float, int]:
     best, best_k, longest, gap = 0.0, -1, 0.0, 0.0
     k = 0
     while k < n:
-        # A gap wider than half the clock is still a gap: only windows with photons are held to WIDEST.
-        width = _longest(v, k, WIDEST if k > 0 else 1.0)
+        # Gaps may be wider than MAX_WINDOW, windows with photons may not.
+        width = _longest(v, k, MAX_WINDOW if k > 0 else 1.0)
         if k == 0:
             gap = width
-        if k >= n * WIDEST:
+        if k >= n * MAX_WINDOW:
             break
         if k < n * width:
             ratio = log_likelihood_ratio(k, n, min(width, 1.0 - 1e-12))
@@ -137,10 +137,10 @@ def deficit_scan(u: F64) -> tuple[float, int, int, float, int]:
 
 @njit(cache=True, nogil=True)
 def longest_gap_probability(gap: float, n: int) -> float:
-    """Chance that the longest of the n + 1 spacings of n uniform photons is at least `gap` (exact).
+    """Exact probability that the longest of the n + 1 spacings of n uniform photons is at least `gap`.
 
-    Whitworth 1897; Feller, An Introduction to Probability Theory II, §I.9. Where the alternating sum would cancel the
-    answer is 1 to better than 1 %.
+    Whitworth 1897; Feller, An Introduction to Probability Theory II, §I.9. Where the alternating sum cancels, the
+    probability is 1 to better than 1 %.
     """
     if gap <= 0 or n < 1:
         return 1.0

@@ -1,7 +1,6 @@
-"""Simulates the null distributions that `null` ships: ``python -m xherald.photons.statistics.simulate_nulls``.
+"""Simulate the null distributions of the tests: ``python -m xherald.photons.statistics.simulate_nulls``.
 
-Run it again after any change to a kernel or to a family of shapes; the test of the false-positive fractions tells when
-that was forgotten.
+Run it after any change of a kernel or of a family of shapes; the test of false-positive fractions fails otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F64
 
 from .assess import TESTS, log_probabilities, raw_statistics
-from .clock import SHORTEST
+from .clock import MIN_WINDOW
 from .null_distributions import TABLES, NullTables
 from .scans import flare_scan
 
@@ -30,20 +29,20 @@ PHOTONS = (
     *(1024, 1448, 2048, 4096, 10_000),
 )
 PROBABILITY = np.concatenate([[1.0], np.linspace(0.95, 0.1, 18), np.logspace(-1, -3.5, 26)[1:]])
-"""Upper-tail probabilities of the shipped quantiles; as far down as the largest samples reach."""
+"""Upper-tail probabilities of the shipped quantiles, down to what the largest samples measure."""
 
 
-FRAMES = np.logspace(np.log10(SHORTEST), np.log10(0.05), 17)
-"""Frame times, in units of the good time, for the scan: the shortest window changes how often chance fills one."""
+FRAMES = np.logspace(np.log10(MIN_WINDOW), np.log10(0.05), 17)
+"""Frame times of the simulated scans, in units of the good time."""
 
 
 def simulations(photons: int, budget: float) -> int:
-    """How many null sources of a size are simulated; large ones cost more and vary less."""
+    """Number of simulated sources with so many photons; fewer for larger ones, which cost more and vary less."""
     return int(budget * min(1.0, max(128 / photons, 0.04)))
 
 
 def tail_quantiles(statistic: F64) -> F64:
-    """Quantiles at `PROBABILITY`; the tail beyond 30 simulated sources is left to the fitted slope."""
+    """Quantiles at `PROBABILITY`; the tail with fewer than 30 simulated sources follows the fitted slope."""
     n = len(statistic)
     ordered = np.sort(statistic)
     at = (1.0 - PROBABILITY) * (n - 1)
@@ -56,14 +55,14 @@ def tail_quantiles(statistic: F64) -> F64:
 
 
 def tail_slope(quantile: F64, reach: NDArray[np.bool_]) -> float:
-    """Fall of ln p a unit of the statistic in the last simulated decade and a half, at most 1."""
+    """Decrease of ln p per unit of the statistic in the last one and a half simulated decades, at most 1."""
     used = reach & (max(0.03, PROBABILITY[reach][-1] * 30) >= PROBABILITY)
     slope = -np.polyfit(quantile[used], np.log(PROBABILITY[used]), 1)[0]
     return float(np.clip(slope, 0.2, 1.0))
 
 
 def simulate(photons: int, count: int, seed: int) -> F64:
-    """Statistics of `count` steady sources of the given size, shape (count, tests)."""
+    """Statistics of `count` steady sources with so many photons, shape (count, tests)."""
     random = np.random.default_rng([seed, photons])
     chunks = []
     at_once = max(1, 2_000_000 // photons)
@@ -72,13 +71,13 @@ def simulate(photons: int, count: int, seed: int) -> F64:
         u = np.sort(random.random((size, photons)), axis=1).ravel()
         offsets = np.arange(0, (size + 1) * photons, photons, dtype=np.int64)
         energy = random.random(size * photons, dtype=np.float32)
-        chunks.append(raw_statistics(u, energy, offsets, np.full(size, SHORTEST))[0])
+        chunks.append(raw_statistics(u, energy, offsets, np.full(size, MIN_WINDOW))[0])
     return np.concatenate(chunks)
 
 
 @njit(cache=True, nogil=True)
 def _scan_framed(u: F64, frames: F64) -> F64:
-    """Scan statistics of null sources, u of shape (count, photons), at every frame, shape (frames, count)."""
+    """Scan statistics of null sources, u of shape (count, photons), at every frame time, shape (frames, count)."""
     out = np.empty((frames.size, u.shape[0]))
     for s in range(u.shape[0]):
         for f in range(frames.size):
@@ -99,7 +98,7 @@ def _framed(photons: int, count: int, seed: int) -> tuple[F64, F64]:
 
 
 def build(budget: float, seed: int) -> NullTables:
-    """Simulate every size and reduce to quantiles; progress on standard error."""
+    """Simulate all numbers of photons and compute quantiles; progress goes to standard error."""
     names = (*(name for name, _ in TESTS), "smallest_p")
     table = np.zeros((len(names), len(PHOTONS), len(PROBABILITY)))
     slope = np.ones((len(names), len(PHOTONS)))
@@ -116,9 +115,9 @@ def build(budget: float, seed: int) -> NullTables:
         print(f"{photons} photons: {len(statistic)} sources", file=sys.stderr)  # noqa: T201
     tables = NullTables(names, np.array(PHOTONS), PROBABILITY, table, slope, FRAMES, framed, framed_slope)
     for g, (photons, statistic) in enumerate(zip(PHOTONS, statistics, strict=True)):
-        sizes, frame = np.full(len(statistic), photons), np.full(len(statistic), SHORTEST)
+        sizes, frame = np.full(len(statistic), photons), np.full(len(statistic), MIN_WINDOW)
         table[-1, g] = tail_quantiles(-log_probabilities(statistic, sizes, frame, tables).min(axis=1))
-    # A Bonferroni bound on the smallest p is linear in p, so the tail of -ln p falls with slope 1 exactly.
+    # The Bonferroni bound of the smallest p is linear in p, so that the tail of -ln p has slope 1.
     slope[-1] = 1.0
     return tables
 
@@ -145,7 +144,7 @@ def _save(tables: NullTables, budget: float, seed: int) -> None:
 
 
 def main() -> None:
-    """Entry point of the module."""
+    """Run the simulation from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--budget", type=float, default=60_000, help="sources simulated for sizes up to 128 photons")
     parser.add_argument("--seed", type=int, default=20250)

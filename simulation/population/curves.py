@@ -116,7 +116,7 @@ def _aperture_arcmin2(telescope: Telescope, angle: F64) -> F64:
     """Area of each source's aperture: a circle of 90 % encircled energy, or of some pixels where that is smaller."""
     spread = telescope.point_spread
     nodes = np.array(spread.off_axis_arcmin)
-    r90 = np.interp(angle, nodes, [spread.half_and_ninety(node)[1] for node in nodes.tolist()])
+    r90 = np.interp(angle, nodes, [spread.r50_and_r90(node)[1] for node in nodes.tolist()])
     radius = np.maximum(r90, LEAST_RADIUS_PIXELS * telescope.chips[0].pixel_arcsec)
     area: F64 = np.pi * radius**2 / 3600.0
     return area

@@ -22,7 +22,7 @@ from xherald.adapters.photon_lists import as_table
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64
 from xherald.photons.statistics.clock import null_clock
-from xherald.photons.statistics.gregory_loredo import odds_of_sources, variability_index
+from xherald.photons.statistics.gregory_loredo import compute_variability_odds, variability_index
 from xherald.simulation.write_errors import writing
 
 from .draws import Drawn
@@ -218,7 +218,7 @@ def _properties(batch: EventBatch, truth: pa.Table) -> pa.Table:
     counts, around, ratio = batch.counts, np.diff(batch.background_offsets), batch.area_ratio
     net = counts - ratio * around
     clock = null_clock(batch)
-    log_odds, within_3, within_5 = odds_of_sources(clock.u, clock.offsets)
+    log_odds, within_3, within_5 = compute_variability_odds(clock.u, clock.offsets)
     return pa.table(
         {
             "obsreg_id": [one.detection_id for one in batch.identities],

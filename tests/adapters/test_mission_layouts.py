@@ -293,7 +293,7 @@ def test_erosita_screening_and_survey(tmp_path: Path) -> None:
     }
     assert observation.pointing is None
     assert observation.point_spread is not None
-    assert observation.point_spread.half_and_ninety(0.0)[0] == 15.0
+    assert observation.point_spread.r50_and_r90(0.0)[0] == 15.0
 
 
 def test_wxt_is_one_cmos(tmp_path: Path) -> None:

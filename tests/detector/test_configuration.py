@@ -62,13 +62,13 @@ def test_the_shipped_file_means_the_same_to_any_yaml_reader() -> None:
         ("output:\n  rows: 0\n", 2, "output.rows: Input should be greater than or equal to 1, got 0"),
         ("timing: 5\n", 1, "timing: Input should be an object"),
         ("plugins:\n  disabled: [xmm, no]\n", 2, "YAML reads no as False"),
-        ("finding:\n  shortest_slice_s: 1:30\n", 2, "YAML reads 1:30 as a number in base 60"),
+        ("source_detection:\n  shortest_slice_s: 1:30\n", 2, "YAML reads 1:30 as a number in base 60"),
         ("read:\n  max_events: 0100\n", 2, "YAML reads 0100 as a number in base 8"),
         ("read:\n  max_events: 2024-01-01\n", 2, "YAML reads 2024-01-01 as a date"),
         ("timing:\n  threads: 1\n  threads: 2\n", 3, "'threads' is given twice"),
         ("- timing\n", 1, "expected sections, got list"),
         ("timing: [1\n", 2, "expected"),
-        ("finding:\n  apertures: {}\n", 2, "unknown key 'finding.apertures'"),
+        ("source_detection:\n  apertures: {}\n", 2, "unknown key 'source_detection.apertures'"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_line_and_key(

@@ -161,7 +161,7 @@ def test_a_loaded_reference_gives_its_own_features_again(
 def test_a_source_of_the_reference_is_placed_where_it_is(
     built: dict[str, Any], settings: Path, population: Path, xherald: Callable[..., Any]
 ) -> None:
-    answer = xherald("reference", "place", "sim", population, "--case", "quick", "--json", "--config", settings)
+    answer = xherald("reference", "compare", "sim", population, "--case", "quick", "--json", "--config", settings)
     assert answer.exit_code == 0, answer.stderr
     rows = [json.loads(line) for line in answer.stdout.splitlines()]
     case = loaded(settings, "sim").cases["quick"]
@@ -173,7 +173,7 @@ def test_a_source_of_the_reference_is_placed_where_it_is(
         np.hypot(row["tsne1"] - at[row["detection_id"]][0], row["tsne2"] - at[row["detection_id"]][1]) for row in rows
     ]
     assert np.median(off) < 0.1 * np.ptp(case.embedding, axis=0).max()
-    assert all(len(row["transients"]) == 3 for row in rows)
+    assert all(len(row["similar_to"]) == 3 for row in rows)
 
 
 def test_a_second_build_is_a_second_version_and_the_same_but_for_its_date(
@@ -191,7 +191,7 @@ def test_a_second_build_is_a_second_version_and_the_same_but_for_its_date(
     assert differ == {"manifest.json"}
     listed = json.loads(xherald("reference", "list", "--json", "--config", settings).stdout)
     assert [(one["version"], one["active"]) for one in listed if one["name"] == "sim"] == [("1", False), ("2", True)]
-    assert xherald("reference", "activate", "sim@1", "--config", settings).stdout == "sim@1 serves CHANDRA/ACIS.\n"
+    assert xherald("reference", "activate", "sim@1", "--config", settings).stdout == "sim@1 is active for CHANDRA/ACIS.\n"
     listed = json.loads(xherald("reference", "list", "--json", "--config", settings).stdout)
     assert [one["active"] for one in listed if one["name"] == "sim"] == [True, False]
 
@@ -214,7 +214,7 @@ def test_plots_and_exports_are_written(
     answer = xherald("reference", "show", "sim@1", "--plot", tmp_path / "plots", "--config", settings)
     assert answer.exit_code == 0, answer.stderr
     drawn = {path.name for path in (tmp_path / "plots").iterdir()}
-    assert {"quick_map.png", "quick_scree.png", "quick_clusters.png", "statistics_map.png"} <= drawn
+    assert {"quick_embedding.png", "quick_scree.png", "quick_clusters.png", "statistics_embedding.png"} <= drawn
     words = ("reference", "export", "sim@1", "--case", "quick", "--config", settings, "--out")
     assert xherald(*words, tmp_path / "tables").exit_code == 0
     assert xherald(*words, tmp_path / "sim.fits").exit_code == 0
@@ -237,10 +237,10 @@ def test_a_tampered_reference_is_refused(
     arrays = copied / "sim" / "1" / "cases" / "quick" / "arrays.npz"
     arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
     elsewhere = {"XHERALD_REFERENCE__FOLDER": str(copied)}
-    words = ("reference", "place", "sim", population, "--config", settings)
+    words = ("reference", "compare", "sim", population, "--config", settings)
     answer = xherald(*words, environment=elsewhere)
     assert answer.exit_code == 1
-    assert f"{arrays}: changed since it was written" in answer.stderr
+    assert f"{arrays}: modified since it was written" in answer.stderr
     (copied / "sim" / "1" / "manifest.json").unlink()
     answer = xherald(*words, environment=elsewhere)
     assert answer.exit_code == 2
@@ -254,7 +254,7 @@ def test_sources_of_another_instrument_are_refused(
 
     other = tmp_path / "xmm.parquet"
     write_population(other, 5, telescope="xmm-mos1", seed=1)
-    answer = xherald("reference", "place", "sim", other, "--config", settings)
+    answer = xherald("reference", "compare", "sim", other, "--config", settings)
     assert answer.exit_code == 1
     assert "reference sim@" in answer.stderr
     assert "is of CHANDRA/ACIS, 0.5–7 keV; source" in answer.stderr
@@ -350,7 +350,7 @@ def test_an_archive_is_a_population(settings: Path, tmp_path: Path, xherald: Cal
     assert [Path(one["path"]).name for one in told["origin"]] == sorted(Path(path).name for path in made.stdout.split())
     unnamed = xherald("reference", "build", "archive", "--from", tmp_path / "drop", "--config", settings)
     assert unnamed.exit_code == 1
-    assert "name a list with --bona-fide FILE" in unnamed.stderr
+    assert "pass a list with --bona-fide FILE" in unnamed.stderr
 
 
 @pytest.fixture(scope="module")
@@ -432,7 +432,7 @@ def test_a_map_of_other_sources_is_refused(
 
 
 def test_placing_loads_nothing_that_trains(built: dict[str, Any], settings: Path, population: Path) -> None:
-    words = ["reference", "place", "sim@1", str(population), "--json", "--config", str(settings)]
+    words = ["reference", "compare", "sim@1", str(population), "--json", "--config", str(settings)]
     code = (
         "import sys\nfrom xherald.cli import main\n"
         f"sys.argv = ['xherald', *{words!r}]\n"

@@ -42,7 +42,7 @@ def test_what_was_written_is_read(artefact: Path) -> None:
 def test_an_artefact_never_changes(artefact: Path) -> None:
     before = {path: path.read_bytes() for path in artefact.rglob("*") if path.is_file()}
     with (
-        pytest.raises(ArtefactError, match="exists already, and an artefact never changes"),
+        pytest.raises(ArtefactError, match="exists already, and artefacts are immutable"),
         new_artefact(artefact, "thing"),
     ):
         pass
@@ -70,14 +70,14 @@ def _changed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (_changed, r"deep/arrays.npz: changed since it was written"),
-        (lambda folder: (folder / "more.json").unlink(), r"more.json: missing, though the manifest names it"),
-        (lambda folder: (folder / "deep" / "new.npz").write_bytes(b"x"), r"deep/new.npz: not named by the manifest"),
-        (lambda folder: (folder / MANIFEST).unlink(), r"has no manifest.json: it is no thing, or was not finished"),
+        (_changed, r"deep/arrays.npz: modified since it was written"),
+        (lambda folder: (folder / "more.json").unlink(), r"more.json: missing, though listed in the manifest"),
+        (lambda folder: (folder / "deep" / "new.npz").write_bytes(b"x"), r"deep/new.npz: not listed in the manifest"),
+        (lambda folder: (folder / MANIFEST).unlink(), r"has no manifest.json, so it is not a thing or incomplete"),
         (lambda folder: (folder / MANIFEST).write_text("{"), r"manifest.json: cannot be read"),
-        (lambda folder: (folder / MANIFEST).write_text("[]"), r"manifest.json: holds no object"),
-        (lambda folder: (folder / MANIFEST).write_text('{"kind": "thing"}'), r"names no files with their hashes"),
-        (lambda folder: (folder / MANIFEST).write_text("{}"), r"is no artefact, not a thing"),
+        (lambda folder: (folder / MANIFEST).write_text("[]"), r"manifest.json: expected a JSON object"),
+        (lambda folder: (folder / MANIFEST).write_text('{"kind": "thing"}'), r"has no files with hashes"),
+        (lambda folder: (folder / MANIFEST).write_text("{}"), r"is not an artefact, expected a thing"),
     ],
 )
 def test_what_was_harmed_is_refused(artefact: Path, harm, said: str) -> None:
@@ -87,14 +87,14 @@ def test_what_was_harmed_is_refused(artefact: Path, harm, said: str) -> None:
 
 
 def test_one_of_another_kind_is_refused(artefact: Path) -> None:
-    with pytest.raises(ArtefactError, match="is of kind 'thing', not a encoder"):
+    with pytest.raises(ArtefactError, match="is of kind 'thing', expected a encoder"):
         read_manifest(artefact, "encoder")
     with pytest.raises(ArtefactError, match="no such folder"):
         read_manifest(artefact / "nowhere", "thing")
 
 
 def test_arrays_of_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match="array a holds objects"):
+    with pytest.raises(ArtefactError, match="array a contains objects"):
         save_arrays(tmp_path / "a.npz", a=np.array([{}], dtype=object))
     np.savez(tmp_path / "b.npz", a=np.array([{}], dtype=object))
     with pytest.raises(ArtefactError, match=r"b.npz: cannot be read: .*allow_pickle"):

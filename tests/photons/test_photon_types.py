@@ -100,7 +100,7 @@ def test_arrays_cannot_be_changed():
         ({"time": (1.0, 2.0, 11.0)}, "outside the good-time intervals"),
         ({"time": (1.0, 2.0)}, "times but"),
         ({"frame_time": -1.0}, "frame time"),
-        ({"band": (7.0, 0.5)}, "not a band"),
+        ({"band": (7.0, 0.5)}, "invalid band"),
         ({"live_fraction": 1.5}, "live fraction"),
         ({"hardness_split": 9.0}, "hardness split"),
     ],
@@ -127,7 +127,7 @@ def test_mission_seconds_become_utc(mjd, seconds, utc):
 
 
 def test_a_time_reference_must_be_one():
-    with pytest.raises(PhotonError, match="not a date"):
+    with pytest.raises(PhotonError, match="invalid time reference"):
         TimeReference(float("nan"))
     with pytest.raises(PhotonError, match="scale"):
         TimeReference(50814.0, 0.0, "local")

@@ -10,9 +10,9 @@ from scipy import integrate, special, stats
 
 from xherald.photons.errors import PhotonError
 from xherald.photons.statistics.rates import (
-    Counted,
+    ObservedCounts,
     rate_ratio,
-    same_rate_chance,
+    same_rate_probability,
     source_interval,
     source_quantile,
     upper_limit,
@@ -103,7 +103,7 @@ def test_without_background_a_ratio_is_the_beta_law_s(one: int, other: int, time
     chances = np.array([0.05, 0.16, 0.5, 0.84, 0.95])
     part = special.betaincinv(one + 1, other + 1, chances)
     exact = part / (1 - part) * times
-    assert rate_ratio(Counted(one, 0.0, 1e4), Counted(other, 0.0, times * 1e4), chances) == pytest.approx(
+    assert rate_ratio(ObservedCounts(one, 0.0, 1e4), ObservedCounts(other, 0.0, times * 1e4), chances) == pytest.approx(
         exact, rel=0.02
     )
 
@@ -115,7 +115,7 @@ def test_ratios_are_calibrated() -> None:
     seen = rng.poisson(first + b[0]), rng.poisson(second + b[1])
     below = np.array(
         [
-            rate_ratio(Counted(n, x, 1.0), Counted(m, y, 3.0), [0.15866, 0.5, 0.84134]) > 3 * s / t
+            rate_ratio(ObservedCounts(n, x, 1.0), ObservedCounts(m, y, 3.0), [0.15866, 0.5, 0.84134]) > 3 * s / t
             for n, m, x, y, s, t in zip(*(one.tolist() for one in (*seen, *b, first, second)), strict=True)
         ]
     ).mean(axis=0)
@@ -131,7 +131,7 @@ def test_one_rate_is_called_two_no_more_often_than_said(one: float, other: float
     sizes = [int(mean + 8 * np.sqrt(mean) + 8) for mean in means]
     chance = np.array(
         [
-            [same_rate_chance(Counted(n, b0, one), Counted(m, b1, other)) for m in range(sizes[1])]
+            [same_rate_probability(ObservedCounts(n, b0, one), ObservedCounts(m, b1, other)) for m in range(sizes[1])]
             for n in range(sizes[0])
         ]
     )
@@ -143,7 +143,7 @@ def test_one_rate_is_called_two_no_more_often_than_said(one: float, other: float
 def test_without_background_it_agrees_with_the_binomial_test() -> None:
     for one, other, times in ((30, 3, 1.0), (12, 20, 3.0), (8, 0, 2.0), (200, 150, 1.0)):
         exact = stats.binomtest(one, one + other, 1 / (1 + times)).pvalue
-        told = same_rate_chance(Counted(one, 0.0, 1e3), Counted(other, 0.0, times * 1e3))
+        told = same_rate_probability(ObservedCounts(one, 0.0, 1e3), ObservedCounts(other, 0.0, times * 1e3))
         # The binomial test holds the sum of counts fixed: the same evidence, a little more cautious.
         assert exact / 5 < told < 2 * exact
 
@@ -152,20 +152,20 @@ def test_without_background_it_agrees_with_the_binomial_test() -> None:
 def test_it_does_not_matter_who_is_first_nor_in_which_units_time_is(
     n: int, m: int, b: float, c: float, unit: float
 ) -> None:
-    one, other = Counted(n, b, 2.0), Counted(m, c, 5.0)
-    told = same_rate_chance(one, other)
+    one, other = ObservedCounts(n, b, 2.0), ObservedCounts(m, c, 5.0)
+    told = same_rate_probability(one, other)
     assert 0 < told <= 1
-    assert same_rate_chance(other, one) == pytest.approx(told, rel=1e-6)
-    assert same_rate_chance(Counted(n, b, 2 * unit), Counted(m, c, 5 * unit)) == pytest.approx(told, rel=1e-6)
+    assert same_rate_probability(other, one) == pytest.approx(told, rel=1e-6)
+    assert same_rate_probability(ObservedCounts(n, b, 2 * unit), ObservedCounts(m, c, 5 * unit)) == pytest.approx(told, rel=1e-6)
 
 
 def test_many_counts_go_over_into_wilks_law() -> None:
-    told = same_rate_chance(Counted(4000, 20.0, 1e4), Counted(4300, 10.0, 1e4))
+    told = same_rate_probability(ObservedCounts(4000, 20.0, 1e4), ObservedCounts(4300, 10.0, 1e4))
     gauss = 2 * stats.norm.sf((4300 - 10 - (4000 - 20)) / np.sqrt(8300))
     assert told == pytest.approx(gauss, rel=0.05)
 
 
 @pytest.mark.parametrize("wrong", [(-1, 0.0, 1.0), (1, -0.1, 1.0), (1, np.nan, 1.0), (1, 0.0, 0.0), (1, 0.0, np.inf)])
 def test_what_makes_no_rate_is_refused(wrong: tuple[int, float, float]) -> None:
-    with pytest.raises(PhotonError, match="make no rate"):
-        Counted(*wrong)
+    with pytest.raises(PhotonError, match="invalid counts"):
+        ObservedCounts(*wrong)

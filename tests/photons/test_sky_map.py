@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated_fields import CHANDRA, DEC, RA, XMM, Layout, PointSource, on_two_detectors, simulated_field
 
-from xherald.catalog_store.ledger.field_tiles import is_whole, map_of, tiles_about, tiles_of
+from xherald.catalog_store.ledger.map_tiles import find_tile_numbers, is_readable, join_tiles, make_tiles
 from xherald.photons import Observation
 from xherald.photons.errors import StoreError
 from xherald.photons.extraction import extract
-from xherald.photons.sky_map import SkyMap, pixel_of
+from xherald.photons.sky_map import SkyMap, healpix_index
 from xherald.photons.source_detection import find_sources
-from xherald.photons.source_detection.map_field import held_fractions, map_field
+from xherald.photons.source_detection.map_field import enclosed_fractions, map_field
 
 ENERGY = 1.5
 EXPOSURE = 20_000.0
@@ -55,7 +55,7 @@ def test_a_source_s_rate_is_read_wherever_it_lies(layout: Layout) -> None:
     places = rng.uniform(-reach, reach, (6, 2))
     for number, (west, north) in enumerate(places.tolist()):
         sky = mapped(simulated_field(number, 4_000, [PointSource(west, north, counts)], layout=layout))
-        look = sky.look(*place(west, north), 0.5)
+        look = sky.sample(*place(west, north), 0.5)
         assert look is not None
         assert 0.85 * EXPOSURE < look.exposure_s <= EXPOSURE
         rate = (look.counts - look.background) / look.exposure_s
@@ -66,7 +66,7 @@ def test_a_source_s_rate_is_read_wherever_it_lies(layout: Layout) -> None:
 def test_where_nothing_is_counts_are_the_background_s() -> None:
     sky = mapped(simulated_field(3, 20_000, [PointSource(60, 60, 2000)]))
     rng = np.random.default_rng(4)
-    looks = [sky.look(*place(*rng.uniform(-200, 0, 2)), 0.5) for _ in range(400)]
+    looks = [sky.sample(*place(*rng.uniform(-200, 0, 2)), 0.5) for _ in range(400)]
     assert all(one is not None for one in looks)
     counts = np.array([one.counts for one in looks if one is not None])
     expected = np.array([one.background for one in looks if one is not None])
@@ -78,16 +78,16 @@ def test_where_nothing_is_counts_are_the_background_s() -> None:
 
 def test_beside_the_detectors_nothing_was_seen() -> None:
     sky = mapped(simulated_field(5, 5_000))
-    assert sky.look(*place(0, 0)) is not None
+    assert sky.sample(*place(0, 0)) is not None
     for west, north in ((400.0, 0.0), (0.0, -400.0), (90_000.0, 0.0)):
-        assert sky.look(*place(west, north)) is None
-    assert sky.look(RA + 180, -DEC) is None
+        assert sky.sample(*place(west, north)) is None
+    assert sky.sample(RA + 180, -DEC) is None
 
 
 def test_livetime_is_that_of_the_detector_that_looked() -> None:
     observation = on_two_detectors(simulated_field(6, 20_000), np.array([[0.0, 8_000.0]]))
     sky = mapped(observation)
-    first, second = sky.look(*place(-120, 0)), sky.look(*place(120, 0))
+    first, second = sky.sample(*place(-120, 0)), sky.sample(*place(120, 0))
     assert first is not None
     assert second is not None
     held = first.exposure_s / EXPOSURE
@@ -98,10 +98,10 @@ def test_livetime_is_that_of_the_detector_that_looked() -> None:
 def test_an_aperture_holds_as_much_as_the_point_spread_says() -> None:
     observation = simulated_field(7, 2_000, [PointSource(0, 0, 300), PointSource(100, 100, 300)])
     apertures = find_sources(observation)
-    held = held_fractions(observation, apertures, ENERGY)
+    held = enclosed_fractions(observation, apertures, ENERGY)
     assert held is not None
     assert np.all((held > 0.899) & (held < 0.97))
-    assert held_fractions(replace(observation, point_spread=None), apertures, ENERGY) is None
+    assert enclosed_fractions(replace(observation, point_spread=None), apertures, ENERGY) is None
 
 
 def test_without_an_image_there_is_no_map() -> None:
@@ -119,8 +119,8 @@ def sky() -> SkyMap:
 
 
 def test_tiles_give_the_map_again(sky: SkyMap) -> None:
-    tiles = tiles_of(sky, ENERGY)
-    again = map_of(tiles)
+    tiles = make_tiles(sky, ENERGY)
+    again = join_tiles(tiles)
     assert (again.order, again.pointing) == (sky.order, sky.pointing)
     np.testing.assert_array_equal(again.pixels, sky.pixels)
     np.testing.assert_array_equal(again.counts, sky.counts)
@@ -133,10 +133,10 @@ def test_tiles_give_the_map_again(sky: SkyMap) -> None:
 
 @given(st.floats(-200, 200), st.floats(-200, 200), st.floats(0, 3))
 def test_a_few_tiles_answer_as_all_do(sky: SkyMap, west: float, north: float, error: float) -> None:
-    tiles, where = tiles_of(sky, ENERGY), place(west, north)
-    about = set(tiles_about(*where))
+    tiles, where = make_tiles(sky, ENERGY), place(west, north)
+    about = set(find_tile_numbers(*where))
     some = [one for one in tiles if one.uniq in about]
-    whole, few = map_of(tiles).look(*where, error), map_of(some).look(*where, error)
+    whole, few = join_tiles(tiles).sample(*where, error), join_tiles(some).sample(*where, error)
     assert whole is not None
     assert few is not None
     assert (few.counts, few.background, few.exposure_s) == (whole.counts, whole.background, whole.exposure_s)
@@ -144,17 +144,17 @@ def test_a_few_tiles_answer_as_all_do(sky: SkyMap, west: float, north: float, er
 
 @given(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
 def test_a_place_is_in_a_tile_about_it_anywhere_on_the_sky(ra: float, dec: float) -> None:
-    about = tiles_about(ra, dec)
+    about = find_tile_numbers(ra, dec)
     for order in (6, 9, 12, 15, 18):
         tile = order - 6
-        assert int(pixel_of(ra, dec, tile)) + 4 * 4**tile in about
+        assert int(healpix_index(ra, dec, tile)) + 4 * 4**tile in about
 
 
 def test_a_damaged_tile_is_told(sky: SkyMap) -> None:
-    tile = tiles_of(sky, ENERGY)[0]
-    assert is_whole(tile)
+    tile = make_tiles(sky, ENERGY)[0]
+    assert is_readable(tile)
     for content in (tile.content[:-20], b"", b"x" * 50, tile.content[:30] + b"\x00\x01" + tile.content[32:]):
         broken = replace(tile, content=content)
-        assert not is_whole(broken)
+        assert not is_readable(broken)
         with pytest.raises(StoreError, match="damaged"):
-            map_of([broken])
+            join_tiles([broken])

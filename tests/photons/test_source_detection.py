@@ -14,7 +14,7 @@ from xherald.detector.extraction.inspection import describe_observation
 from xherald.photons import Aperture, DetectorUnit, Observation
 from xherald.photons.errors import FileError, GtiError
 from xherald.photons.projection import separation_deg
-from xherald.photons.source_detection import FindingSettings, find_sources
+from xherald.photons.source_detection import SourceDetectionSettings, find_sources
 from xherald.plugins import PluginHost, ReadLimits
 
 FIELDS = 20
@@ -47,7 +47,7 @@ def test_false_sources_are_as_rare_as_asked(layout: Layout, photons: int) -> Non
 
 
 def test_the_number_of_false_sources_follows_the_setting() -> None:
-    loose = FindingSettings(false_sources=20.0)
+    loose = SourceDetectionSettings(false_sources=20.0)
     found = sum(len(find_sources(simulated_field(seed, 20_000, layout=XMM), loose)) for seed in range(5))
     assert poisson.ppf(0.001, 0.4 * 100) <= found <= poisson.ppf(0.999, 100)
 
@@ -79,7 +79,7 @@ def test_positions_are_unbiased_and_errors_hold_68_percent(layout: Layout, count
         ).reshape(25, 2)
         sources = [PointSource(float(x), float(y), counts) for x, y in places]
         observation = simulated_field(seed, 8_000, sources, layout=layout)
-        found = find_sources(observation, FindingSettings(time_slices=False))
+        found = find_sources(observation, SourceDetectionSettings(time_slices=False))
         at_x, at_y = arcsec_from_middle(observation, [one.ra for one in found], [one.dec for one in found])
         for x, y in places:
             away = np.hypot(at_x - x, at_y - y)
@@ -131,7 +131,7 @@ def test_what_finding_needs_is_named() -> None:
 def test_a_burst_of_ten_seconds_is_found_in_slices_only() -> None:
     burst = PointSource(-180.0, 120.0, 12, start=7_000.0, stop=7_010.0)
     observation = simulated_field(4, 250_000, [burst])
-    assert not len(find_sources(observation, FindingSettings(time_slices=False)))
+    assert not len(find_sources(observation, SourceDetectionSettings(time_slices=False)))
     found = find_sources(observation)
     away = distances(observation, found, burst.x, burst.y)
     nearest = found[int(np.argmin(away))]

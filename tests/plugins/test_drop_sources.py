@@ -70,7 +70,7 @@ def test_a_folder_lists_all_below_it(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     with pytest.raises(DropError, match="is no directory, or gone") as caught:
         list(FolderSource().poll(options(FolderSource, path=str(tmp_path / "nowhere"))))
-    assert caught.value.passing
+    assert caught.value.is_transient
 
 
 # --- web pages ----------------------------------------------------------------------------------------------------
@@ -206,20 +206,20 @@ def test_what_a_server_refuses(archive: str, tmp_path: Path, code: int, passing:
     Server.fails = [code] * 2
     with pytest.raises(DropError, match=f"answered {code}") as caught:
         fetch(archive, tmp_path, tries=2)
-    assert caught.value.passing is passing
+    assert caught.value.is_transient is passing
     assert len(Server.fails) == (0 if passing else 1)
 
 
 def test_a_server_that_is_down_is_passing(tmp_path: Path) -> None:
     with pytest.raises(DropError) as caught:
         fetch("http://127.0.0.1:9", tmp_path, tries=1)
-    assert caught.value.passing
+    assert caught.value.is_transient
 
 
 def test_a_file_beyond_the_limit_is_refused(archive: str, tmp_path: Path) -> None:
     with pytest.raises(DropError, match="most_gib") as caught:
         fetch(archive, tmp_path, most_gib=1e-6)
-    assert not caught.value.passing
+    assert not caught.value.is_transient
     assert not (tmp_path / "c.fits").exists()
 
 
@@ -312,4 +312,4 @@ def test_any_file_system_of_fsspec_will_do(tmp_path: Path) -> None:
 def test_an_unknown_scheme_is_told() -> None:
     with pytest.raises(DropError, match="gopher") as caught:
         list(BucketSource().poll(options(BucketSource, url="gopher://x/y", tries=3)))
-    assert not caught.value.passing
+    assert not caught.value.is_transient
