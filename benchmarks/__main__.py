@@ -191,7 +191,7 @@ def bench_reference() -> dict[str, float]:
         start = time.perf_counter()
         subprocess.run([*words, "reference", "show", "--json"], check=True, capture_output=True)
         made = time.perf_counter() - start
-        place = [*words, "reference", "place", "built-in", str(sources), "--json"]
+        place = [*words, "reference", "compare", "built-in", str(sources), "--json"]
         placed = seconds(lambda: subprocess.run(place, check=True, capture_output=True), 3)
         return {"built_in_20000_sources_s": made, "placing_1000_sources_in_a_new_process_s": placed}
 

@@ -1,20 +1,47 @@
-"""Progress on standard error, where that is a terminal: what is being done, and for how long."""
+"""Progress on standard error: a spinner in terminals, elsewhere a line every five seconds of longer work."""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
+
 __all__ = ["stages"]
+
+LINE_INTERVAL_S = 5.0
+"""Time between lines where standard error is not a terminal; work that takes less prints none."""
 
 
 @contextmanager
 def stages(*, shown: bool = True) -> Iterator[Callable[[str], None]]:
-    """Show the stage that work is in; gives what says it."""
-    if not (shown and sys.stderr.isatty()):
+    """Show the current stage of the work and the time it has taken.
+
+    Parameters
+    ----------
+    shown : bool
+        Whether to show anything.
+
+    Yields
+    ------
+    callable
+        Takes the name of the stage that begins.
+    """
+    if not shown:
         yield lambda _: None
-        return
+    elif sys.stderr.isatty():
+        with _spinner() as stage:
+            yield stage
+    else:
+        with _lines() as stage:
+            yield stage
+
+
+@contextmanager
+def _spinner() -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -22,3 +49,24 @@ def stages(*, shown: bool = True) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("", total=None)
         yield lambda what: bar.update(task, description=what)
+
+
+@contextmanager
+def _lines() -> Iterator[Callable[[str], None]]:
+    current, start, finished = [""], time.monotonic(), threading.Event()
+
+    def print_stage() -> None:
+        while not finished.wait(LINE_INTERVAL_S):
+            if current[0]:
+                click.echo(f"{time.monotonic() - start:5.0f} s  {current[0]}", err=True)
+
+    def begin(what: str) -> None:
+        current[0] = what
+
+    thread = threading.Thread(target=print_stage, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield begin
+    finally:
+        finished.set()
+        thread.join()

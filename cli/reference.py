@@ -1,4 +1,4 @@
-"""`xherald reference`: build, reproduce, list, show, activate, export, and place new sources."""
+"""`xherald reference`: build, show, export, compare and reproduce reference catalogues; each step by itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 from .file_arguments import each_file, files_argument
 from .group import FILE_FAILED, configuration, report, run_options
 from .progress import stages
+from .reference_results import analogues, plot
+from .reference_steps import cluster, embed, features, represent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,16 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-def _words(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+def _split(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (value or "").split(",") if word.strip())
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 cases_option = click.option(
-    "--cases", callback=_words, metavar="CASE,…", help="Cases of the configuration; reference.cases if not given."
+    "--cases", callback=_split, metavar="CASE,…", help="Cases of the configuration; default: reference.cases."
 )
+case_option = click.option("--case", "case_name", metavar="CASE", help="Default: the first case of the reference.")
 skip_option = click.option(
-    "--skip-unknown", is_flag=True, help="Leave out bona-fide transients that the population does not hold."
+    "--skip-unknown", is_flag=True, help="Drop bona-fide transients that are not in the population."
 )
 which_argument = click.argument("which", metavar="NAME[@VERSION]")
 
@@ -39,9 +42,10 @@ which_argument = click.argument("which", metavar="NAME[@VERSION]")
 def command() -> None:
     """Build and manage reference catalogues.
 
-    A reference is a population with its features, maps, clusters and bona-fide transients, one instrument each. It is
-    built by cases (see `cases` in config.yaml), kept as a version that never changes, and new sources are held against
-    it.
+    A reference is a population of sources of one instrument with features, embeddings, clusters and bona-fide
+    transients. It is built for one or more cases (see `cases` in config.yaml) and stored as an immutable version; new
+    sources are compared with it. Each step of the published method is a command of its own: represent, features,
+    embed, cluster, plot, analogues.
 
     \b
     Examples:
@@ -49,7 +53,8 @@ def command() -> None:
       xherald reference build mine --from drop/ --bona-fide known.json
       xherald reference reproduce published/
       xherald reference show csc --plot plots
-      xherald reference place csc field_evt2.fits.gz
+      xherald reference compare csc field_evt2.fits.gz
+      xherald reference features published/ --case 2D-PCA --out features.csv
     """  # noqa: D301
 
 
@@ -62,17 +67,17 @@ def command() -> None:
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
     metavar="PATH",
-    help="Folder of the published tables, file of photon lists, or event files and folders of them; may be repeated.",
+    help="Folder of the published tables, photon lists, event files or folders of them; repeatable.",
 )
 @cases_option
 @click.option(
     "--bona-fide",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="List of bona-fide transients (JSON); that of the published tables or of a simulation if not given.",
+    help="List of bona-fide transients (JSON); default: that of the published tables or simulation.",
 )
 @skip_option
-@click.option("--activate", "activated", is_flag=True, help="Let it serve its instrument.")
+@click.option("--activate", "is_activated", is_flag=True, help="Use it for its instrument from now on.")
 @json_option
 @run_options
 def build(
@@ -81,10 +86,10 @@ def build(
     cases: tuple[str, ...],
     bona_fide: Path | None,
     skip_unknown: bool,
-    activated: bool,
+    is_activated: bool,
     as_json: bool,
 ) -> None:
-    """Build a new version of reference NAME.
+    """Build a new version of a reference.
 
     \b
     Examples:
@@ -94,9 +99,9 @@ def build(
 
     \b
     Exit codes:
-      0  it is built
-      1  it cannot be built, or some file could not be used; it is then built of the others
-      2  wrong options or configuration; nothing was done
+      0  the reference was built
+      1  it cannot be built, or some files could not be used; it was then built from the others
+      2  wrong options or configuration; nothing was written
     """  # noqa: D301
     from xherald.detector.references.build_reference import build_reference
     from xherald.detector.references.builtin_reference import open_reference_store
@@ -125,10 +130,10 @@ def build(
         )
         stage("writing")
         entry = store.save(reference)
-    if activated:
+    if is_activated:
         store.activate(entry)
         entry = store.find(f"{entry.name}@{entry.version}")
-    _tell(entry, as_json)
+    _print_entry(entry, as_json)
     if failed:
         raise click.exceptions.Exit(FILE_FAILED)
 
@@ -136,20 +141,27 @@ def build(
 @command.command("list")
 @json_option
 @run_options
-def listing(as_json: bool) -> None:
-    """List references and their versions."""
+def list_references(as_json: bool) -> None:
+    """List references and their versions.
+
+    \b
+    Exit codes:
+      0  the list was printed
+      1  a manifest cannot be read
+      2  wrong options or configuration
+    """  # noqa: D301
     from xherald.detector.references.builtin_reference import open_reference_store
 
-    from .reference_rendering import facts, print_entries
+    from .reference_rendering import entry_to_json, print_entries
 
     store = open_reference_store(configuration().settings.reference)
     entries = store.entries()
     if as_json:
-        click.echo(json.dumps([facts(one) for one in entries]))
+        click.echo(json.dumps([entry_to_json(one) for one in entries]))
     elif entries:
         print_entries(entries)
     else:
-        click.echo(f"No reference in {store.folder} yet: see `xherald reference build --help`.")
+        click.echo(f"No references in {store.folder}; see `xherald reference build --help`.")
 
 
 @command.command("show")
@@ -159,7 +171,7 @@ def listing(as_json: bool) -> None:
     "plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Draw maps, scree plots and the clusters' mean representations.",
+    help="Plot embeddings, scree plots and mean representations of clusters.",
 )
 @cases_option
 @json_option
@@ -167,33 +179,46 @@ def listing(as_json: bool) -> None:
 def show(which: str | None, plots: Path | None, cases: tuple[str, ...], as_json: bool) -> None:
     """Show the contents of a reference.
 
-    Without a name that is the built-in reference, made of simulated sources on first use and kept.
-    """
+    Without a name, the built-in reference: it is simulated on first use, which takes some minutes, and stored.
+
+    \b
+    Exit codes:
+      0  the reference was shown
+      1  it cannot be read, or plots cannot be written
+      2  wrong options or configuration, or no such reference
+    """  # noqa: D301
     settings = configuration()
     with stages(shown=not as_json) as stage:
-        entry = _entry(which, settings, stage)
-        drawn = _draw(entry, settings, cases, plots, stage) if plots is not None else []
-    _tell(entry, as_json)
-    if drawn and not as_json:
-        click.echo(f"Wrote {', '.join(str(path) for path in drawn)}.")
+        entry = _find_entry(which, settings, stage)
+        written = _plot(entry, settings, cases, plots, stage) if plots is not None else []
+    _print_entry(entry, as_json)
+    if written and not as_json:
+        click.echo(f"Wrote {', '.join(str(path) for path in written)}.")
 
 
 @command.command("activate")
 @which_argument
 @run_options
 def activate(which: str) -> None:
-    """Activate a version for its instrument."""
+    """Activate a version for its instrument.
+
+    \b
+    Exit codes:
+      0  the version is active
+      1  the folder of references cannot be written
+      2  wrong options or configuration, or no such reference
+    """  # noqa: D301
     from xherald.detector.references.builtin_reference import open_reference_store
 
     store = open_reference_store(configuration().settings.reference)
     entry = store.find(which)
     store.activate(entry)
-    click.echo(f"{entry.name}@{entry.version} serves {entry.serves}.")
+    click.echo(f"{entry.name}@{entry.version} is active for {entry.serves}.")
 
 
 @command.command("export")
 @which_argument
-@click.option("--case", "case_name", help="The first of the reference if not given.")
+@case_option
 @click.option(
     "--out",
     required=True,
@@ -201,7 +226,7 @@ def activate(which: str) -> None:
     metavar="PATH",
     help="Folder or .csv (the published form), .parquet, .fits, .vot or .xml.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @json_option
 @run_options
 def export(which: str, case_name: str | None, out: Path, overwrite: bool, as_json: bool) -> None:
@@ -211,6 +236,12 @@ def export(which: str, case_name: str | None, out: Path, overwrite: bool, as_jso
     Examples:
       xherald reference export csc --case 2D-PCA --out tables/
       xherald reference export csc@2 --out csc.fits
+
+    \b
+    Exit codes:
+      0  the tables were written
+      1  the reference cannot be read, or the tables cannot be written
+      2  wrong options or configuration, or no such reference
     """  # noqa: D301
     from xherald.catalog_store.references.export import export_reference
     from xherald.detector.references.builtin_reference import open_reference_store
@@ -224,32 +255,38 @@ def export(which: str, case_name: str | None, out: Path, overwrite: bool, as_jso
     click.echo(json.dumps([str(path) for path in written]) if as_json else "\n".join(map(str, written)))
 
 
-@command.command("place")
-@click.argument("which", metavar="NAME[@VERSION]")
+@command.command("compare")
+@which_argument
 @files_argument
-@click.option("--case", "case_name", help="The first of the reference if not given.")
+@case_option
 @json_option
 @run_options
-def place(which: str, files: tuple[Path, ...], case_name: str | None, as_json: bool) -> None:
-    """Place sources of event files on the map.
+def compare(which: str, files: tuple[Path, ...], case_name: str | None, as_json: bool) -> None:
+    """Compare sources of files with a reference.
 
-    Tells for each source where it falls, in which cluster, and which bona-fide transients are nearest. The map does not
-    move. "built-in" is the built-in reference.
+    Prints the position of each source in the embedding, the cluster of its nearest neighbour, and the most similar
+    bona-fide transients. The embedding does not change. "built-in" is the built-in reference.
 
     \b
     Examples:
-      xherald reference place csc acisf29128N001_evt2.fits.gz
-      xherald reference place built-in --case timing --json population.parquet
+      xherald reference compare csc acisf29128N001_evt2.fits.gz
+      xherald reference compare built-in --case timing --json population.parquet
+
+    \b
+    Exit codes:
+      0  all sources were compared
+      1  some files could not be used; the others were
+      2  wrong options or configuration, or no such reference
     """  # noqa: D301
     from xherald.detector.extraction.extracted_sources import extract_sources
     from xherald.detector.references.builtin_reference import open_reference_store
     from xherald.detector.references.compare_sources import compare_sources
 
-    from .reference_rendering import print_placed
+    from .reference_rendering import print_compared
 
     settings = configuration()
     with stages(shown=not as_json) as stage:
-        entry = _entry(which, settings, stage)
+        entry = _find_entry(which, settings, stage)
         name = case_name or next(iter(entry.about["cases"]))
         reference = open_reference_store(settings.settings.reference).load(entry, settings.host.extractors, [name])
         rows = []
@@ -263,7 +300,7 @@ def place(which: str, files: tuple[Path, ...], case_name: str | None, as_json: b
         for row in rows:
             click.echo(json.dumps(row, allow_nan=False))
     else:
-        print_placed(rows, settings.settings.output.rows)
+        print_compared(rows, settings.settings.output.rows)
     if failed:
         raise click.exceptions.Exit(FILE_FAILED)
 
@@ -277,33 +314,41 @@ def place(which: str, files: tuple[Path, ...], case_name: str | None, as_json: b
 def reproduce(folder: Path, cases: tuple[str, ...], skip_unknown: bool, as_json: bool) -> None:
     """Reproduce the published cases.
 
-    The cases are rebuilt from the tables in DIR and compared with the published maps there.
-
-    DIR holds eventfiles_table.csv and bonafide_transients.json; paper*_embedding.csv and paper*_clusters.csv, in it or
-    below it, are what is compared with.
+    The cases are rebuilt from eventfiles_table.csv and bonafide_transients.json in DIR and compared with
+    paper*_embedding.csv and paper*_clusters.csv in DIR or below it.
 
     \b
     Examples:
       xherald reference reproduce published/
       xherald reference reproduce published/ --cases 2D-PCA,3D-PCA
+
+    \b
+    Exit codes:
+      0  the cases were rebuilt
+      1  the tables cannot be read, or a case cannot be built
+      2  wrong options or configuration
     """  # noqa: D301
     from xherald.detector.references.case_pipeline import select_cases
-    from xherald.detector.references.reproduce import reproduce as rebuilt
+    from xherald.detector.references.reproduce import reproduce_cases
 
     from .reference_rendering import print_comparisons
 
     settings = configuration()
     chosen = select_cases(cases or ("2D-PCA", "3D-PCA", "2D-AE", "3D-AE"), settings)
     with stages(shown=not as_json) as stage:
-        rows = list(rebuilt(folder, chosen, settings, skip_unknown=skip_unknown, stage=stage, note=report))
+        rows = list(reproduce_cases(folder, chosen, settings, skip_unknown=skip_unknown, stage=stage, note=report))
     if as_json:
         click.echo(json.dumps([row.as_dict() for row in rows], allow_nan=False))
     else:
         print_comparisons(rows)
 
 
-def _entry(which: str | None, settings: Configuration, stage: Callable[[str], None]) -> ReferenceEntry:
-    """The reference of that name; without one, or by its own name, the built-in one, made if it is not there."""
+for _step in (represent, features, embed, cluster, plot, analogues):
+    command.add_command(_step)
+
+
+def _find_entry(which: str | None, settings: Configuration, stage: Callable[[str], None]) -> ReferenceEntry:
+    """The reference of a name; without one, or as "built-in", the built-in reference, built if it does not exist."""
     from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference, open_reference_store
 
     if which in (None, BUILT_IN):
@@ -311,7 +356,7 @@ def _entry(which: str | None, settings: Configuration, stage: Callable[[str], No
     return open_reference_store(settings.settings.reference).find(str(which))
 
 
-def _draw(
+def _plot(
     entry: ReferenceEntry,
     settings: Configuration,
     cases: tuple[str, ...],
@@ -321,19 +366,19 @@ def _draw(
     from xherald.detector.references.builtin_reference import open_reference_store
     from xherald.detector.references.reference_plots import plot_reference
 
-    stage("reading")
+    stage("reading the reference")
     reference = open_reference_store(settings.settings.reference).load(entry, settings.host.extractors, cases or None)
-    drawn: list[Path] = []
+    written: list[Path] = []
     for name in reference.cases:
-        stage(f"{name}: drawing")
-        drawn += plot_reference(reference, name, folder)
-    return drawn
+        stage(f"{name}: plotting")
+        written += plot_reference(reference, name, folder)
+    return written
 
 
-def _tell(entry: ReferenceEntry, as_json: bool) -> None:
-    from .reference_rendering import facts, print_entry
+def _print_entry(entry: ReferenceEntry, as_json: bool) -> None:
+    from .reference_rendering import entry_to_json, print_entry
 
     if as_json:
-        click.echo(json.dumps(facts(entry)))
+        click.echo(json.dumps(entry_to_json(entry)))
     else:
         print_entry(entry)

@@ -1,9 +1,9 @@
-"""References and what is done with them, told on the terminal or in JSON's own types."""
+"""References, comparisons and analogues as tables in the terminal, or in JSON types."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from xherald.detector.references.compare_sources import ComparedSource
     from xherald.detector.references.reproduce import Comparison
 
-__all__ = ["facts", "print_comparisons", "print_entries", "print_entry", "print_placed"]
+__all__ = [
+    "entry_to_json",
+    "print_analogues",
+    "print_compared",
+    "print_comparisons",
+    "print_entries",
+    "print_entry",
+]
 
-WIDE = 200
-"""Columns of a line where the output is no terminal, so that no cell is folded."""
+PIPED_WIDTH = 200
+"""Characters in a line where the output is not a terminal, so that no cell is folded."""
 
 
-def facts(entry: ReferenceEntry) -> dict[str, Any]:
-    """A version as JSON: its manifest without the files' hashes."""
+def entry_to_json(entry: ReferenceEntry) -> dict[str, Any]:
+    """The manifest of a version without the hashes of its files."""
     return {
         **entry.about,
         "name": entry.name,
@@ -32,15 +39,15 @@ def facts(entry: ReferenceEntry) -> dict[str, Any]:
 
 
 def print_entries(entries: Sequence[ReferenceEntry]) -> None:
-    """A line a version."""
+    """One line for each version."""
     table = _table("reference", "serves", "sources", "flares", "dips", "others", "cases", "created (UTC)", "")
     for one in entries:
-        known = one.about["bona_fide"]
+        transients = one.about["bona_fide"]
         table.add_row(
             f"{one.name}@{one.version}",
             one.serves,
             f"{one.about['sources']:,}",
-            *(f"{known[kind]:,}" for kind in ("flare", "dip", "other")),
+            *(f"{transients[kind]:,}" for kind in ("flare", "dip", "other")),
             ", ".join(one.about["cases"]),
             one.about["created_utc"].removesuffix("+00:00"),
             "active" if one.active else "",
@@ -49,7 +56,7 @@ def print_entries(entries: Sequence[ReferenceEntry]) -> None:
 
 
 def print_entry(entry: ReferenceEntry) -> None:
-    """One version: what it is made of, and a line a case."""
+    """One version, and one line for each of its cases."""
     print_entries([entry])
     table = _table("case", "clusters", "outliers", "candidates", "index", "recall@10", "seconds")
     for name, case in entry.about["cases"].items():
@@ -68,7 +75,7 @@ def print_entry(entry: ReferenceEntry) -> None:
 
 
 def print_comparisons(rows: Sequence[Comparison]) -> None:
-    """Rebuilt cases beside the published ones."""
+    """Agreement of rebuilt cases with the published ones."""
     table = _table("case", "sources", "1 − disparity", "neighbours kept", "adjusted Rand index", "clusters", "seconds")
     for row in rows:
         table.add_row(
@@ -84,12 +91,12 @@ def print_comparisons(rows: Sequence[Comparison]) -> None:
     _console().print(table)
 
 
-def print_placed(rows: Sequence[ComparedSource], limit: int) -> None:
-    """A line a source, those nearest to a bona-fide transient first."""
-    table = _table("source", "counts", "case", "place", "cluster", "nearest transients (distance)")
-    ordered = sorted(rows, key=lambda row: row["transients"][0]["distance"])
+def print_compared(rows: Sequence[ComparedSource], limit: int) -> None:
+    """One line for each source, those most similar to a bona-fide transient first."""
+    table = _table("source", "counts", "case", "position", "cluster", "similar transients (distance)")
+    ordered = sorted(rows, key=lambda row: row["similar_to"][0]["distance"])
     for row in ordered[:limit]:
-        near = ", ".join(f"{one['obsreg_id']} {one['kind']} ({one['distance']:.3g})" for one in row["transients"])
+        near = ", ".join(f"{one['name']} {one['kind']} ({one['distance']:.3g})" for one in row["similar_to"])
         dominant = f" {row['cluster_dominant']}" if row["cluster_dominant"] else ""
         table.add_row(
             f"{row['obs_id']}/{row['detection_id']}",
@@ -101,11 +108,24 @@ def print_placed(rows: Sequence[ComparedSource], limit: int) -> None:
         )
     _console().print(table)
     hidden = len(rows) - min(limit, len(rows))
-    _console().print(f"{len(rows):,} sources" + (f" ({hidden:,} not shown; --json shows all)" if hidden else "") + ".")
+    _console().print(
+        f"{len(rows):,} sources" + (f" ({hidden:,} not shown; use --json for all)" if hidden else "") + "."
+    )
+
+
+def print_analogues(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line for each analogue, by transient and rank."""
+    table = _table("transient", "kind", "rank", "analogue", "its kind", "distance")
+    for row in rows:
+        kinds = (row["transient_kind"], row["kind"])
+        table.add_row(
+            row["transient"], kinds[0] or "–", str(row["rank"]), row["obsreg_id"], kinds[1], f"{row['distance']:.4g}"
+        )
+    _console().print(table)
 
 
 def _console() -> Console:
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
 def _table(*headings: str) -> Table:

@@ -72,6 +72,11 @@ class ReferenceEntry:
     active: bool
 
     @property
+    def is_readable(self) -> bool:
+        """Whether it is of the format that this version of xherald reads."""
+        return self.about.get("format") == FORMAT
+
+    @property
     def serves(self) -> str:
         """Key of its instrument."""
         return instrument_key(self.about["mission"], self.about["instrument"])

@@ -42,7 +42,7 @@ def built_in_reference(configuration: Configuration, stage: Stage = lambda _: No
     store = open_reference_store(settings)
     wanted = _recipe(configuration)
     for entry in reversed(store.entries()):
-        if entry.name == BUILT_IN and _recipe_of(entry.about) == wanted:
+        if entry.name == BUILT_IN and entry.is_readable and _recipe_of(entry.about) == wanted:
             return entry
     population = simulated_population(settings.built_in, stage)
     cases = select_cases(settings.built_in.cases, configuration)

@@ -1,4 +1,4 @@
-"""New sources held against a reference: their place on its maps, their nearest sources and transients."""
+"""New sources compared with a reference: position in its embedding, nearest sources, similar transients."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TypedDict
 
 import numpy as np
 
-from xherald.catalog_store.references.neighbour_index import ExactIndex
 from xherald.catalog_store.references.reference_store import instrument_key
 from xherald.photons import EventBatch
 from xherald.photons.errors import ReferenceDataError
 from xherald.plugins import PluginHost
+from xherald.plugins.known_transients import find_nearest_members, get_member_kinds
 from xherald.plugins.reference import Reference
 
 from .case_pipeline import make_case, represent
@@ -19,16 +19,15 @@ __all__ = ["ComparedSource", "Neighbour", "compare_sources"]
 
 
 class Neighbour(TypedDict):
-    """A source of the reference: distance in feature space, class and kind of transient ("" where none)."""
+    """A source of the reference: name, class or kind of transient ("" if neither is known), distance in features."""
 
-    obsreg_id: str
-    distance: float
+    name: str
     kind: str
-    source_class: str
+    distance: float
 
 
 class ComparedSource(TypedDict):
-    """Where one source stands in one case: place on the map, cluster of the nearest source, what is near."""
+    """A source in one case: position, cluster of the nearest member, nearest members and similar transients."""
 
     obs_id: str
     detection_id: str
@@ -39,13 +38,13 @@ class ComparedSource(TypedDict):
     cluster: int
     cluster_dominant: str
     neighbours: list[Neighbour]
-    transients: list[Neighbour]
+    similar_to: list[Neighbour]
 
 
 def compare_sources(
     reference: Reference, case_name: str, batch: EventBatch, host: PluginHost, neighbours: int = 10, transients: int = 3
 ) -> list[ComparedSource]:
-    """Place the sources of a batch.
+    """Compare the sources of a batch with a reference. The embedding of the reference does not change.
 
     Parameters
     ----------
@@ -53,8 +52,10 @@ def compare_sources(
     case_name : str
     batch : EventBatch
     host : PluginHost
-    neighbours, transients : int
-        How many of the nearest sources place it, and how many of the nearest bona-fide transients are named.
+    neighbours : int
+        Nearest sources that determine the position.
+    transients : int
+        Nearest bona-fide transients that are listed.
 
     Raises
     ------
@@ -63,54 +64,49 @@ def compare_sources(
     """
     if not len(batch):
         return []
-    _refuse_foreign(reference, batch)
+    _refuse_other_instruments(reference, batch)
     kept = reference.case(case_name)
     case = make_case(case_name, kept.settings, host)
     features = np.ascontiguousarray(kept.extractor.transform(represent(batch, case)), dtype=np.float32)
     rows, distances = kept.index.query(features, min(neighbours, len(reference)))
-    places = case.embedder.place(distances, kept.embedding[rows])
-    names, classes, kinds = (
-        np.array(reference.sources.column(name).to_pylist()) for name in ("obsreg_id", "class", "bona_fide")
-    )
-    known = np.flatnonzero(kinds != "")
-    nearest, away = ExactIndex(kept.features[known]).query(features, min(transients, len(known)))
+    positions = case.embedder.place(distances, kept.embedding[rows])
+    similar, similar_distances = find_nearest_members(reference, case_name, "transient", features, transients)
+    members = get_member_kinds(reference)
     dominant = kept.clusters.column("dominant").to_pylist()
 
-    def near(row: int, distance: float) -> Neighbour:
-        return {
-            "obsreg_id": str(names[row]),
-            "distance": float(distance),
-            "kind": str(kinds[row]),
-            "source_class": str(classes[row]),
-        }
+    def describe(found: np.ndarray, away: np.ndarray) -> list[Neighbour]:
+        return [
+            {"name": str(members.names[row]), "kind": str(members.kinds[row]), "distance": float(distance)}
+            for row, distance in zip(found, away, strict=True)
+        ]
 
-    placed: list[ComparedSource] = []
+    compared: list[ComparedSource] = []
     for i, one in enumerate(batch.identities):
         cluster = int(kept.cluster[rows[i, 0]])
-        placed.append(
+        compared.append(
             {
                 "obs_id": one.obs_id,
                 "detection_id": one.detection_id,
                 "counts": int(batch.counts[i]),
                 "case": case_name,
-                "tsne1": float(places[i, 0]),
-                "tsne2": float(places[i, 1]),
+                "tsne1": float(positions[i, 0]),
+                "tsne2": float(positions[i, 1]),
                 "cluster": cluster,
                 "cluster_dominant": dominant[cluster],
-                "neighbours": [near(row, d) for row, d in zip(rows[i], distances[i], strict=True)],
-                "transients": [near(known[j], d) for j, d in zip(nearest[i], away[i], strict=True)],
+                "neighbours": describe(rows[i], distances[i]),
+                "similar_to": describe(similar[i], similar_distances[i]),
             }
         )
-    return placed
+    return compared
 
 
-def _refuse_foreign(reference: Reference, batch: EventBatch) -> None:
-    serves = instrument_key(reference.about["mission"], reference.about["instrument"])
+def _refuse_other_instruments(reference: Reference, batch: EventBatch) -> None:
+    expected = instrument_key(reference.about["mission"], reference.about["instrument"])
     for one, band in zip(batch.identities, batch.band.tolist(), strict=True):
-        of = instrument_key(one.mission, one.instrument)
-        if of != serves or band != reference.about["band_kev"]:
+        instrument = instrument_key(one.mission, one.instrument)
+        if instrument != expected or band != reference.about["band_kev"]:
             bands = ["–".join(f"{edge:g}" for edge in edges) + " keV" for edges in (reference.about["band_kev"], band)]
             raise ReferenceDataError(
-                f"reference {reference.name}@{reference.version} is of {serves}, {bands[0]}; "
-                f"source {one.detection_id} is of {of}, {bands[1]}; use a reference of its instrument"
+                f"reference {reference.name}@{reference.version} is of {expected}, {bands[0]}; "
+                f"source {one.detection_id} is of {instrument}, {bands[1]}; use a reference of its instrument"
             )

@@ -1,7 +1,4 @@
-"""Pictures of a reference catalogue: its map seen six ways, the variance that features explain, its clusters' means.
-
-Colours are such as the colour-blind tell apart (Okabe and Ito 2008; RdYlBu, YlOrRd, viridis); the rare is drawn last.
-"""
+"""Plots of a reference catalogue: its embedding in six panels, scree plot, mean representations of its clusters."""
 
 from __future__ import annotations
 
@@ -15,8 +12,20 @@ from numpy.typing import NDArray
 
 from xherald.catalog_store.references.export import candidate_rows
 from xherald.photons.arrays import F64, I64
-from xherald.photons.errors import FileError
 from xherald.plugins.reference import BONA_FIDE_KINDS, Reference, ReferenceCase
+
+from .plot_style import (
+    INK,
+    KIND_COLOURS,
+    KIND_MARKERS,
+    PALE,
+    PALETTE,
+    UNKNOWN,
+    make_figure,
+    marker_alpha,
+    marker_area,
+    save_figure,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,187 +34,173 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
-__all__ = ["MOST_CLUSTERS", "clusters_figure", "embedding_figure", "plot_reference", "scree_figure"]
+__all__ = ["MAX_CLUSTERS", "clusters_figure", "embedding_figure", "plot_reference", "scree_figure"]
 
 
-INK, UNKNOWN, PALE = "#22303c", "#c3c8cd", "#dfe2e5"
-PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#B2A400")
-"""Okabe and Ito's colours without black and yellow, a violet and an olive; neighbours on the list differ most."""
+CLASS_MARKERS: Final = ("o", "s", "D")
+MIN_VARIABLE_INDEX: Final = 6
+"""Gregory–Loredo index of definitely variable sources (Evans et al. 2010, ApJS 189, 37, table 9)."""
 
-KIND_COLOURS: Final = {"flare": "#D55E00", "dip": "#0072B2", "other": "#8C6BB1"}
-KIND_MARKS: Final = {"flare": "^", "dip": "v", "other": "*"}
-CLASS_MARKS: Final = ("o", "s", "D")
-VARIABLE: Final = 6
-"""Gregory–Loredo index from which a source is variable beyond doubt (Evans et al. 2010, ApJS 189, 37, table 9)."""
-
-MOST_CLASSES: Final = len(PALETTE) * len(CLASS_MARKS)
-MOST_CLUSTERS: Final = 24
-"""Clusters in the gallery, and clusters that are numbered on the map."""
+MAX_CLASSES: Final = len(PALETTE) * len(CLASS_MARKERS)
+MAX_CLUSTERS: Final = 24
+"""Clusters whose means are drawn, and clusters that are numbered in the embedding."""
 
 
 def plot_reference(reference: Reference, case_name: str, folder: Path) -> list[Path]:
-    """Draw a case into a folder.
+    """Plot a case into a folder.
 
     Parameters
     ----------
     reference : Reference
     case_name : str
     folder : Path
-        Made if it is not there.
+        Created if needed.
 
     Returns
     -------
     list of Path
-        ``<case>_map.png``; ``<case>_scree.png`` if the extractor knows the variance that its features explain;
-        ``<case>_clusters.png`` if the case has means of its representation.
+        ``<case>_embedding.png``; ``<case>_scree.png`` if the extractor knows the explained variance;
+        ``<case>_clusters.png`` if the case has mean representations.
 
     Raises
     ------
     ConfigError
         The reference has no such case.
     FileError
-        A picture cannot be written.
+        A plot cannot be written.
     ArtefactError
-        A candidate is none of the sources.
+        A candidate is not among the sources.
     """
     case = reference.case(case_name)
     figures = {
-        "map": embedding_figure(reference, case),
+        "embedding": embedding_figure(reference, case),
         "scree": scree_figure(reference, case),
         "clusters": clusters_figure(reference, case),
     }
     stem = re.sub(r"[^\w.+-]+", "_", case_name)
-    paths = []
-    for name, figure in figures.items():
-        if figure is not None:
-            path = folder / f"{stem}_{name}.png"
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, dpi=110)
-            except OSError as fault:
-                raise FileError(path, f"cannot be written: {fault.strerror or fault}") from fault
-            paths.append(path)
-    return paths
+    return [
+        save_figure(figure, folder / f"{stem}_{name}.png") for name, figure in figures.items() if figure is not None
+    ]
 
 
-# --- the map ---------------------------------------------------------------------------------------------------------
+# --- embedding -------------------------------------------------------------------------------------------------------
 
 
 def embedding_figure(reference: Reference, case: ReferenceCase) -> Figure:
-    """The map of a case: known transients over candidates; clusters, counts, hardness, variability, and classes if any.
+    """Embedding of a case: known transients and candidates; clusters, counts, hardness, variability, classes if known.
 
     Parameters
     ----------
     reference : Reference
     case : ReferenceCase
-        One of its.
+        A case of the reference.
     """
     sources = reference.sources
     panels: list[tuple[str, Callable[[Axes], None]]] = [
-        ("clusters", lambda place: _draw_clusters(place, case)),
-        ("counts", lambda place: _draw_counts(place, case, _numbers(sources, "counts"))),
-        ("hardness", lambda place: _draw_hardness(place, case, _numbers(sources, "hardness"))),
-        ("variability", lambda place: _draw_variability(place, case, _numbers(sources, "variability_index"))),
+        ("clusters", lambda axes: _draw_clusters(axes, case)),
+        ("counts", lambda axes: _draw_counts(axes, case, _numbers(sources, "counts"))),
+        ("hardness", lambda axes: _draw_hardness(axes, case, _numbers(sources, "hardness"))),
+        ("variability", lambda axes: _draw_variability(axes, case, _numbers(sources, "variability_index"))),
     ]
     classes = np.array(sources["class"].to_pylist(), dtype=np.str_)
     if (classes != "").any():
-        panels.append(("class", lambda place: _draw_classes(place, case, classes)))
+        panels.append(("class", lambda axes: _draw_classes(axes, case, classes)))
     across = (len(panels) + 1) // 2
-    figure = _figure((7.9 + 4.35 * across, 8.0))
+    figure = make_figure((7.9 + 4.35 * across, 8.0))
     grid = figure.add_gridspec(2, 2 + across)
     wide = figure.add_subplot(grid[:, :2], label="transients")
     _draw_transients(wide, reference, case)
     wide.set(xlabel="tsne1", ylabel="tsne2")
     for number, (name, draw) in enumerate(panels):
-        place = figure.add_subplot(grid[number // across, 2 + number % across], label=name)
-        draw(place)
-        place.set(xticks=[], yticks=[])
-    for place in figure.axes:
-        _frame(place, case.embedding)
+        axes = figure.add_subplot(grid[number // across, 2 + number % across], label=name)
+        draw(axes)
+        axes.set(xticks=[], yticks=[])
+    for axes in figure.axes:
+        _frame(axes, case.embedding)
     clusters, outliers = int(case.cluster.max(initial=0)), int((case.cluster == 0).sum())
     facts = f"{clusters:,} clusters, {outliers:,} outliers, {case.candidates.num_rows:,} candidates"
     _title(figure, reference, case, facts)
     return figure
 
 
-def _frame(place: Axes, embedding: F64) -> None:
-    """The same square of the map in every panel."""
+def _frame(axes: Axes, embedding: F64) -> None:
+    """Show the same square of the embedding in every panel."""
     lower, upper = embedding.min(axis=0), embedding.max(axis=0)
     (x, y), half = 0.5 * (lower + upper), 0.54 * max(float((upper - lower).max()), 1e-9)
-    place.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
-    place.tick_params(colors=INK, labelsize=9)
-    place.spines[:].set_color(INK)
+    axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
+    axes.tick_params(colors=INK, labelsize=9)
+    axes.spines[:].set_color(INK)
 
 
-def _draw_transients(place: Axes, reference: Reference, case: ReferenceCase) -> None:
+def _draw_transients(axes: Axes, reference: Reference, case: ReferenceCase) -> None:
     rows = candidate_rows(reference, case)
     candidate = np.array(case.candidates["kind"].to_pylist(), dtype=np.str_)
     known = np.array(reference.sources["bona_fide"].to_pylist(), dtype=np.str_)
-    _scatter(place, case, np.arange(len(reference)), color=UNKNOWN, label=f"sources ({len(reference):,})")
-    size = float(np.clip(4 * _size(len(reference)), 14, 30))
+    _scatter(axes, case, np.arange(len(reference)), color=UNKNOWN, label=f"sources ({len(reference):,})")
+    size = float(np.clip(4 * marker_area(len(reference)), 14, 30))
     for kind in BONA_FIDE_KINDS:
         chosen = rows[candidate == kind]
         if len(chosen):
             _scatter(
-                place, case, chosen, color=KIND_COLOURS[kind], s=size, alpha=0.75,
+                axes, case, chosen, color=KIND_COLOURS[kind], s=size, alpha=0.75,
                 label=f"candidates like {'dips' if kind == 'dip' else kind + 's'} ({len(chosen):,})",
             )  # fmt: skip
     for kind in BONA_FIDE_KINDS:
         chosen = np.flatnonzero(known == kind)
         if len(chosen):
             _scatter(
-                place, case, chosen, color=KIND_COLOURS[kind], marker=KIND_MARKS[kind], alpha=1.0,
+                axes, case, chosen, color=KIND_COLOURS[kind], marker=KIND_MARKERS[kind], alpha=1.0,
                 s=130 if kind == "other" else 70, linewidths=0.9, edgecolors="black", zorder=3,
                 label=f"bona-fide {kind}{'' if len(chosen) == 1 else 's'} ({len(chosen):,})",
             )  # fmt: skip
-    place.set_title("bona-fide transients and candidates", fontsize=11, color=INK)
-    _opaque(place.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor=PALE))
+    axes.set_title("bona-fide transients and candidates", fontsize=11, color=INK)
+    _opaque(axes.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor=PALE))
 
 
-def _draw_clusters(place: Axes, case: ReferenceCase) -> None:
+def _draw_clusters(axes: Axes, case: ReferenceCase) -> None:
     from matplotlib.patheffects import withStroke
 
     inside = np.flatnonzero(case.cluster > 0)
-    _scatter(place, case, np.flatnonzero(case.cluster == 0), color=UNKNOWN, label="outliers")
+    _scatter(axes, case, np.flatnonzero(case.cluster == 0), color=UNKNOWN, label="outliers")
     colours = np.array(PALETTE)[(case.cluster[inside] - 1) % len(PALETTE)]
     if len(inside):
-        _scatter(place, case, inside, c=colours, label="clusters")
+        _scatter(axes, case, inside, c=colours, label="clusters")
     dominant = case.clusters["dominant"].to_pylist()
     for number in _shown(case):
         x, y = np.median(case.embedding[case.cluster == number], axis=0).tolist()
         kind = dominant[number]
-        place.text(
+        axes.text(
             x, y, str(number), ha="center", va="center", fontsize=8, color=KIND_COLOURS.get(kind, INK),
             fontweight="bold" if kind else "normal", path_effects=[withStroke(linewidth=2.2, foreground="white")],
         )  # fmt: skip
     clusters = int(case.cluster.max(initial=0))
-    place.set_title(
-        f"clusters ({'some' if clusters > MOST_CLUSTERS else 'all'} numbered, outliers grey)", fontsize=10, color=INK
+    axes.set_title(
+        f"clusters ({'some' if clusters > MAX_CLUSTERS else 'all'} numbered, outliers grey)", fontsize=10, color=INK
     )
 
 
-def _draw_classes(place: Axes, case: ReferenceCase, classes: NDArray[np.str_]) -> None:
+def _draw_classes(axes: Axes, case: ReferenceCase, classes: NDArray[np.str_]) -> None:
     names, sizes = np.unique(classes[classes != ""], return_counts=True)
     order = np.argsort(-sizes, kind="stable")
-    shown = names[order][:MOST_CLASSES]
-    _scatter(place, case, np.flatnonzero(~np.isin(classes, shown)), color=UNKNOWN, alpha=0.5)
-    for number, name in enumerate(shown):  # the most frequent first, so that the rare lie on top
+    shown = names[order][:MAX_CLASSES]
+    _scatter(axes, case, np.flatnonzero(~np.isin(classes, shown)), color=UNKNOWN, alpha=0.5)
+    for number, name in enumerate(shown):  # most frequent first, so that rare classes are on top
         chosen = np.flatnonzero(classes == name)
         rarity = float(np.clip(0.3 * len(classes) / len(chosen), 1, 8)) ** 0.8
         _scatter(
-            place, case, chosen, color=PALETTE[number % len(PALETTE)], label=f"{name} ({len(chosen):,})",
-            marker=CLASS_MARKS[number // len(PALETTE)], s=rarity * _size(len(classes)),
+            axes, case, chosen, color=PALETTE[number % len(PALETTE)], label=f"{name} ({len(chosen):,})",
+            marker=CLASS_MARKERS[number // len(PALETTE)], s=rarity * marker_area(len(classes)),
             alpha=0.5 if rarity == 1 else 0.9,
         )  # fmt: skip
     rest = "unknown" if len(names) == len(shown) else f"unknown or of {len(names) - len(shown)} more"
-    place.set_title(f"class ({rest}: grey)", fontsize=10, color=INK)
-    legend = place.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8, frameon=False, handletextpad=0.2)
+    axes.set_title(f"class ({rest}: grey)", fontsize=10, color=INK)
+    legend = axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8, frameon=False, handletextpad=0.2)
     legend.set_in_layout(False)  # the cell beside it is empty
     _opaque(legend)
 
 
 def _opaque(legend: Legend) -> None:
-    """Marks of the legend as one can see them, however small and pale they are on the map."""
+    """Make markers of the legend visible, however small and pale they are in the plot."""
     from matplotlib.collections import PathCollection
 
     for handle in legend.legend_handles:
@@ -213,34 +208,34 @@ def _opaque(legend: Legend) -> None:
             handle.set(alpha=1.0, sizes=np.maximum(handle.get_sizes(), 25))
 
 
-def _draw_counts(place: Axes, case: ReferenceCase, counts: F64) -> None:
+def _draw_counts(axes: Axes, case: ReferenceCase, counts: F64) -> None:
     from matplotlib.colors import LogNorm
 
     shown = np.maximum(counts, 1)
     norm = LogNorm(max(float(np.nanmin(shown)), 1), max(float(np.nanmax(shown)), 10))
-    _draw_numbers(place, case, shown, "photons in the aperture (ct)", cmap="viridis", norm=norm)
-    place.set_title("counts", fontsize=10, color=INK)
+    _draw_numbers(axes, case, shown, "photons in the aperture (ct)", cmap="viridis", norm=norm)
+    axes.set_title("counts", fontsize=10, color=INK)
 
 
-def _draw_hardness(place: Axes, case: ReferenceCase, hardness: F64) -> None:
-    _draw_numbers(place, case, hardness, "(H − S) / (H + S), soft red, hard blue", cmap="RdYlBu", vmin=-1, vmax=1)
-    place.set_title("hardness ratio (unknown: grey)", fontsize=10, color=INK)
+def _draw_hardness(axes: Axes, case: ReferenceCase, hardness: F64) -> None:
+    _draw_numbers(axes, case, hardness, "(H − S) / (H + S), soft red, hard blue", cmap="RdYlBu", vmin=-1, vmax=1)
+    axes.set_title("hardness ratio (unknown: grey)", fontsize=10, color=INK)
 
 
-def _draw_variability(place: Axes, case: ReferenceCase, index: F64) -> None:
+def _draw_variability(axes: Axes, case: ReferenceCase, index: F64) -> None:
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     colours = ListedColormap(colormaps["YlOrRd"](np.linspace(0.12, 1, 11)))
     _draw_numbers(
-        place, case, np.where(index < 0, np.nan, index), "Gregory–Loredo index; 6 and more: variable",
-        cmap=colours, norm=BoundaryNorm(np.arange(-0.5, 11), 11), ticks=range(11), emphasis=index >= VARIABLE,
+        axes, case, np.where(index < 0, np.nan, index), "Gregory–Loredo index; 6 and more: variable",
+        cmap=colours, norm=BoundaryNorm(np.arange(-0.5, 11), 11), ticks=range(11), emphasis=index >= MIN_VARIABLE_INDEX,
     )  # fmt: skip
-    place.set_title("variability index (untested: grey)", fontsize=10, color=INK)
+    axes.set_title("variability index (untested: grey)", fontsize=10, color=INK)
 
 
 def _draw_numbers(
-    place: Axes,
+    axes: Axes,
     case: ReferenceCase,
     values: F64,
     label: str,
@@ -249,72 +244,67 @@ def _draw_numbers(
     emphasis: NDArray[np.bool_] | None = None,
     **colours: Any,
 ) -> None:
-    """Sources coloured by a number, the largest last; those without one lie below them in grey."""
+    """Sources coloured by a number, the largest on top; those without one in grey below."""
     known = np.isfinite(values)
-    _scatter(place, case, np.flatnonzero(~known), color=UNKNOWN, label="unknown")
+    _scatter(axes, case, np.flatnonzero(~known), color=UNKNOWN, label="unknown")
     order = np.argsort(values, kind="stable")[: known.sum()]
-    size = _size(len(values)) * (1.0 if emphasis is None else np.where(emphasis[order], 3.0, 1.0))
-    points = _scatter(place, case, order, c=values[order], s=size, label="known", **colours)
-    bar = place.figure.colorbar(points, cax=place.inset_axes((1.025, 0, 0.045, 1)), ticks=ticks)
+    size = marker_area(len(values)) * (1.0 if emphasis is None else np.where(emphasis[order], 3.0, 1.0))
+    points = _scatter(axes, case, order, c=values[order], s=size, label="known", **colours)
+    bar = axes.figure.colorbar(points, cax=axes.inset_axes((1.025, 0, 0.045, 1)), ticks=ticks)
     bar.set_label(label, fontsize=8, color=INK)
     bar.ax.tick_params(colors=INK, labelsize=8)
     if bar.solids is not None:
         bar.solids.set_alpha(1.0)
 
 
-def _scatter(place: Axes, case: ReferenceCase, rows: I64, **style: Any) -> PathCollection:
-    """Points of some sources, as large and opaque as their number allows."""
+def _scatter(axes: Axes, case: ReferenceCase, rows: I64, **style: Any) -> PathCollection:
+    """Markers of some sources, sized by the number of all."""
     total = len(case.embedding)
-    drawn = {"s": _size(total), "alpha": float(np.clip(2.6 * total**-0.15, 0.45, 0.9)), "linewidths": 0} | style
-    return place.scatter(case.embedding[rows, 0], case.embedding[rows, 1], rasterized=True, **drawn)
-
-
-def _size(total: int) -> float:
-    """Area of a point, square points, such that the sum of all grows slowly with their number."""
-    return float(np.clip(16.0 * (300 / max(total, 1)) ** 0.55, 0.6, 20.0))
+    merged = {"s": marker_area(total), "alpha": marker_alpha(total), "linewidths": 0} | style
+    return axes.scatter(case.embedding[rows, 0], case.embedding[rows, 1], rasterized=True, **merged)
 
 
 # --- the features ----------------------------------------------------------------------------------------------------
 
 
 def scree_figure(reference: Reference, case: ReferenceCase) -> Figure | None:
-    """Variance that each feature explains, and all up to it; None if the extractor does not know."""
+    """Explained and cumulative variance of the features; None if the extractor does not know it."""
     ratio = getattr(case.extractor, "explained_variance_ratio", None)
     if ratio is None:
         return None
     ratio = np.asarray(ratio, dtype=np.float64)
-    figure = _figure((9.5, 4.0))
-    each, summed = figure.subplots(1, 2)
+    figure = make_figure((9.5, 4.0))
+    each, cumulative = figure.subplots(1, 2)
     number = np.arange(1, len(ratio) + 1)
     each.plot(number, ratio, "o-", color=PALETTE[0], ms=4, lw=1)
     each.set(yscale="log", ylabel="explained variance ratio")
     total = np.cumsum(ratio)
-    summed.plot(number, total, "o-", color=PALETTE[5], ms=4, lw=1)
-    summed.axhline(1, color=INK, lw=0.7, ls=":")
-    summed.set(ylim=(0, 1.05), ylabel="cumulative")
-    summed.annotate(f"{total[-1]:.3f}", (number[-1], total[-1]), (0, -14), textcoords="offset points", ha="right")
-    for place in (each, summed):
-        _whole_numbers(place)
-        place.set_xlabel("component")
-        place.grid(color=PALE, lw=0.6)
+    cumulative.plot(number, total, "o-", color=PALETTE[5], ms=4, lw=1)
+    cumulative.axhline(1, color=INK, lw=0.7, ls=":")
+    cumulative.set(ylim=(0, 1.05), ylabel="cumulative")
+    cumulative.annotate(f"{total[-1]:.3f}", (number[-1], total[-1]), (0, -14), textcoords="offset points", ha="right")
+    for axes in (each, cumulative):
+        _integer_ticks(axes)
+        axes.set_xlabel("component")
+        axes.grid(color=PALE, lw=0.6)
     _title(figure, reference, case, f"{len(ratio)} components")
     return figure
 
 
-def _whole_numbers(place: Axes) -> None:
+def _integer_ticks(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    place.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 # --- the clusters ----------------------------------------------------------------------------------------------------
 
 
 def clusters_figure(reference: Reference, case: ReferenceCase) -> Figure | None:
-    """Mean representation of the outliers and of up to `MOST_CLUSTERS` clusters; None if the case has none.
+    """Mean representation of the outliers and of up to `MAX_CLUSTERS` clusters; None if the case has none.
 
-    Axes beyond time and energy are summed over. Clusters that are transient-dominant are framed; where there are too
-    many clusters these are drawn and the largest of the others.
+    Axes beyond time and energy are summed. Transient-dominant clusters are framed and always drawn; the largest of the
+    others fill up.
     """
     if case.means is None:
         return None
@@ -325,23 +315,23 @@ def clusters_figure(reference: Reference, case: ReferenceCase) -> Figure | None:
     numbers = [0, *_shown(case)]
     across = min(len(numbers), 5)
     down = -(-len(numbers) // across)
-    figure = _figure((2.35 * across + 0.4, 2.2 * down + 0.75))
-    places = figure.subplots(down, across, squeeze=False).ravel()
+    figure = make_figure((2.35 * across + 0.4, 2.2 * down + 0.75))
+    panels = figure.subplots(down, across, squeeze=False).ravel()
     facts = case.clusters.to_pylist()
-    for place, number in zip(places, numbers, strict=False):
-        place.pcolormesh(means[number].T, cmap="viridis", norm=PowerNorm(0.5, 0, max(float(means[number].max()), 1e-9)))
-        place.set(xticks=[], yticks=[])
-        place.set_title(_cluster_title(facts[number]), fontsize=8, color=INK)
+    for axes, number in zip(panels, numbers, strict=False):
+        axes.pcolormesh(means[number].T, cmap="viridis", norm=PowerNorm(0.5, 0, max(float(means[number].max()), 1e-9)))
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(_cluster_title(facts[number]), fontsize=8, color=INK)
         kind = facts[number]["dominant"]
-        place.spines[:].set(color=KIND_COLOURS.get(kind, INK), linewidth=3.5 if kind else 0.8)
-    for place in places[len(numbers) :]:
-        place.remove()
-    for place in places[: len(numbers) : across]:
-        place.set_ylabel("log E →", fontsize=9, color=INK)
-    for place in places[max(len(numbers) - across, 0) : len(numbers)]:
-        place.set_xlabel("τ →", fontsize=9, color=INK)
+        axes.spines[:].set(color=KIND_COLOURS.get(kind, INK), linewidth=3.5 if kind else 0.8)
+    for axes in panels[len(numbers) :]:
+        axes.remove()
+    for axes in panels[: len(numbers) : across]:
+        axes.set_ylabel("log E →", fontsize=9, color=INK)
+    for axes in panels[max(len(numbers) - across, 0) : len(numbers)]:
+        axes.set_xlabel("τ →", fontsize=9, color=INK)
     shown = f"means of outliers and of {len(numbers) - 1} of {len(facts) - 1} clusters, the largest first"
-    scaled = "each to its own maximum, square-root scale; framed: more known transients than chance gives"
+    scaled = "each to its own maximum, square-root scale; framed: more known transients than expected by chance"
     _title(figure, reference, case, f"{shown}\n{scaled}")
     return figure
 
@@ -353,36 +343,27 @@ def _cluster_title(facts: dict[str, Any]) -> str:
         for plural in ("flares", "dips", "others")
         if facts[plural]
     )
-    return f"{name}: {facts['sources']:,} sources\n{known or 'no transient known'}"
+    return f"{name}: {facts['sources']:,} sources\n{known or 'no known transients'}"
 
 
-# --- what all share --------------------------------------------------------------------------------------------------
+# --- shared ----------------------------------------------------------------------------------------------------------
 
 
 def _shown(case: ReferenceCase) -> list[int]:
-    """Numbers of the clusters that are worth it, the largest first: the transient-dominant, then the largest."""
+    """Numbers of the clusters to show, largest first: the transient-dominant ones, then the largest of the others."""
     sizes = np.bincount(case.cluster, minlength=case.clusters.num_rows)[1:]
     plain = np.array([kind == "" for kind in case.clusters["dominant"].to_pylist()], dtype=bool)[1:]
-    chosen = np.lexsort((-sizes, plain))[:MOST_CLUSTERS]
+    chosen = np.lexsort((-sizes, plain))[:MAX_CLUSTERS]
     numbers: list[int] = (chosen[np.argsort(-sizes[chosen], kind="stable")] + 1).tolist()
     return numbers
 
 
 def _numbers(sources: pa.Table, name: str) -> F64:
-    """A column as floats; NaN, which is never drawn as a number, where it is null."""
+    """A column as floats, NaN where it is null."""
     import pyarrow as pa
 
     values: F64 = sources[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
     return values
-
-
-def _figure(size: tuple[float, float]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _title(figure: Figure, reference: Reference, case: ReferenceCase, facts: str) -> None:

@@ -1,8 +1,8 @@
-"""The population that a reference is built of: photons, names, classes and bona-fide transients, one instrument.
+"""Photon lists of a population, with names, classes and bona-fide transients: what references are built from.
 
-It comes from the published tables (a folder with ``eventfiles_table.csv``), from a file of photon lists (a simulated
-population, a table), or from event files and folders of them, which walk the same road as in a scan. Sources stand in
-the order of their names, as the published code has them: t-SNE's random start depends on it.
+Sources are read from the published tables (a folder with ``eventfiles_table.csv``), from a file of photon lists (a
+simulated population, a table), or from event files and folders of them, whose sources are extracted as in a scan. They
+are sorted by name, as in the published code, because the random start of t-SNE depends on the order.
 """
 
 from __future__ import annotations
@@ -30,29 +30,52 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENTS_TABLE",
+    "PhotonLists",
     "ReferencePopulation",
     "make_population",
     "make_source_table",
+    "read_photon_lists",
     "read_population",
+    "sort_by_name",
     "source_name",
 ]
 
 EVENTS_TABLE: Final = "eventfiles_table.csv"
 BONA_FIDE_LIST: Final = "bonafide_transients.json"
 
+FailureCallback = Callable[[Path, XheraldError], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotonLists:
+    """Sources of several files.
+
+    Parameters
+    ----------
+    batch : EventBatch — in the order of the files
+    files : tuple of Path — that were used
+    classes : dict of str to str — by name, where a simulation states them
+    kinds : dict of str to str — kind of bona-fide transient by name, where a simulation states it
+    """
+
+    batch: EventBatch
+    files: tuple[Path, ...]
+    classes: dict[str, str]
+    kinds: dict[str, str]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferencePopulation:
-    """Sources to build a reference of.
+    """Sources of a reference.
 
     Parameters
     ----------
     names : tuple of str — unique, ascending
-    batch : EventBatch — in their order
+    batch : EventBatch — in the order of the names
     classes : tuple of str — "" where unknown
     bona_fide : BonaFideList
-    origin : list of dict — files it came from, with their SHA-256, in JSON's own types
-    notes : tuple of str — what the user should know
+    origin : list of dict — input files with their SHA-256, in JSON types
+    notes : tuple of str — messages for the user
     """
 
     names: tuple[str, ...]
@@ -75,7 +98,7 @@ def read_population(
     bona_fide: Path | None = None,
     skip_unknown: bool = False,
     stage: Stage = lambda _: None,
-    failed: Callable[[Path, XheraldError], None] | None = None,
+    failed: FailureCallback | None = None,
 ) -> ReferencePopulation:
     """Read a population.
 
@@ -85,32 +108,51 @@ def read_population(
         The folder of the published tables, or files and folders of files.
     configuration : Configuration
     bona_fide : Path, optional
-        List of bona-fide transients; without it the one beside the published tables, or a simulation's truth.
+        List of bona-fide transients; by default the one in the folder of the published tables, or the truth of a
+        simulation.
     skip_unknown : bool
-        See `BonaFideList.among`.
+        See `BonaFideList.restrict_to`.
     stage : callable, optional
-        Told what is being done.
+        Called with the name of each stage.
     failed : callable, optional
-        Told of a file that could not be used while others were; without it the first such file is an error.
+        Called for a file that cannot be used when others can; without it the first such file is an error.
 
     Raises
     ------
     FileError, PhotonError, ReferenceDataError
     """
-    files = [file for path in paths for file in _files_of(path, configuration)]
+    lists = read_photon_lists(paths, configuration, stage=stage, failed=failed)
     if bona_fide is None and len(paths) == 1 and (paths[0] / BONA_FIDE_LIST).is_file():
         bona_fide = paths[0] / BONA_FIDE_LIST
+    transients = (
+        BonaFideList(lists.kinds, (), "truth of the simulation") if bona_fide is None else read_bona_fide(bona_fide)
+    )
+    if not transients.kinds:
+        raise ReferenceDataError("no bona-fide transients among these sources; pass a list with --bona-fide FILE")
+    origin = [{"path": str(file), "sha256": compute_sha256(file)} for file in lists.files]
+    return make_population(lists.batch, transients, lists.classes, origin, skip_unknown=skip_unknown)
+
+
+def read_photon_lists(
+    paths: Sequence[Path],
+    configuration: Configuration,
+    *,
+    stage: Stage = lambda _: None,
+    failed: FailureCallback | None = None,
+) -> PhotonLists:
+    """Read or extract the sources of files and folders; parameters and errors as of `read_population`."""
+    files = [file for path in paths for file in _files_in(path, configuration)]
     batches: list[EventBatch] = []
     used: list[Path] = []
     classes: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for file in files:
 
-        def told(what: str, name: str = file.name) -> None:
+        def report(what: str, name: str = file.name) -> None:
             stage(f"{name}: {what}")
 
         try:
-            batch = extract_sources(file, configuration, stage=told).batch
+            batch = extract_sources(file, configuration, stage=report).batch
         except XheraldError as fault:
             if failed is None or len(files) == 1:
                 raise
@@ -118,18 +160,12 @@ def read_population(
             continue
         batches.append(batch)
         used.append(file)
-        own_classes, own_kinds = _truth_of(file)
+        own_classes, own_kinds = _read_truth(file)
         classes.update(own_classes)
         kinds.update(own_kinds)
     if not batches:
         raise ReferenceDataError("no file could be used; see the messages above")
-    listed = read_bona_fide(bona_fide) if bona_fide is not None else BonaFideList(kinds, (), "truth of the simulation")
-    if not listed.kinds:
-        raise ReferenceDataError(
-            "no bona-fide transients are known of these sources; name a list with --bona-fide FILE"
-        )
-    origin = [{"path": str(file), "sha256": compute_sha256(file)} for file in used]
-    return make_population(EventBatch.concatenate(batches), listed, classes, origin, skip_unknown=skip_unknown)
+    return PhotonLists(EventBatch.concatenate(batches), tuple(used), classes, kinds)
 
 
 def make_population(
@@ -140,28 +176,39 @@ def make_population(
     *,
     skip_unknown: bool = False,
 ) -> ReferencePopulation:
-    """Put a batch in order and hold it to what a reference needs.
+    """Sort a batch by name and check that a reference can be built from it.
 
     Raises
     ------
     ReferenceDataError
-        Two sources have the same name, photons are of several instruments or bands, or `BonaFideList.among` refuses the
-        list.
+        Two sources have the same name, sources are of several instruments or bands, or `BonaFideList.restrict_to`
+        refuses the list.
+    """
+    names, batch = sort_by_name(batch)
+    _refuse_mixed(batch)
+    transients, notes = bona_fide.restrict_to(names, skip_unknown=skip_unknown)
+    return ReferencePopulation(names, batch, tuple(classes.get(name, "") for name in names), transients, origin, notes)
+
+
+def sort_by_name(batch: EventBatch) -> tuple[tuple[str, ...], EventBatch]:
+    """Names of the sources, ascending, and the batch in that order.
+
+    Raises
+    ------
+    ReferenceDataError
+        Two sources have the same name.
     """
     names = [source_name(one) for one in batch.identities]
     order = sorted(range(len(names)), key=names.__getitem__)
     ordered = tuple(names[i] for i in order)
-    if twice := [a for a, b in pairwise(ordered) if a == b]:
-        places = [one.source_path for one, name in zip(batch.identities, names, strict=True) if name == twice[0]]
-        raise ReferenceDataError(f"two sources are named {twice[0]!r} ({' and '.join(places)}); leave one out")
-    batch = batch.select(np.array(order, dtype=np.int64))
-    _refuse_mixed(batch)
-    known, notes = bona_fide.among(ordered, skip_unknown=skip_unknown)
-    return ReferencePopulation(ordered, batch, tuple(classes.get(name, "") for name in ordered), known, origin, notes)
+    if duplicates := [a for a, b in pairwise(ordered) if a == b]:
+        files = [one.source_path for one, name in zip(batch.identities, names, strict=True) if name == duplicates[0]]
+        raise ReferenceDataError(f"two sources are named {duplicates[0]!r} ({' and '.join(files)}); leave one out")
+    return ordered, batch.select(np.array(order, dtype=np.int64))
 
 
 def source_name(one: Identity) -> str:
-    """As the published tables name a source, ``obsid_region``; tables bring such names as they are."""
+    """Name in the published form, ``obsid_region``; names from published tables are returned unchanged."""
     obs_id, detection_id = one.obs_id, one.detection_id
     return detection_id if not obs_id or detection_id.startswith(f"{obs_id}_") else f"{obs_id}_{detection_id}"
 
@@ -169,16 +216,16 @@ def source_name(one: Identity) -> str:
 def _refuse_mixed(batch: EventBatch) -> None:
     instruments = sorted({(one.mission, one.instrument) for one in batch.identities})
     if len(instruments) > 1:
-        told = ", ".join(f"{mission}/{instrument}" for mission, instrument in instruments)
-        raise ReferenceDataError(f"sources of several instruments ({told}); build a reference of each")
+        names = ", ".join(f"{mission}/{instrument}" for mission, instrument in instruments)
+        raise ReferenceDataError(f"sources of several instruments ({names}); build one reference for each")
     bands = np.unique(batch.band, axis=0)
     if len(bands) > 1:
-        told = ", ".join(f"{low:g}–{high:g} keV" for low, high in bands[:3])
-        raise ReferenceDataError(f"sources of several bands ({told}); build a reference of each")
+        ranges = ", ".join(f"{low:g}–{high:g} keV" for low, high in bands[:3])
+        raise ReferenceDataError(f"sources of several bands ({ranges}); build one reference for each")
 
 
-def _files_of(path: Path, configuration: Configuration) -> Iterator[Path]:
-    """The file itself, the published table of a folder, or every file of a folder that an adapter claims."""
+def _files_in(path: Path, configuration: Configuration) -> Iterator[Path]:
+    """The file itself, the published table in a folder, or every file in a folder that an adapter claims."""
     if not path.is_dir():
         yield path
         return
@@ -202,8 +249,8 @@ def _files_of(path: Path, configuration: Configuration) -> Iterator[Path]:
     yield from found
 
 
-def _truth_of(file: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Classes, and kinds of bona-fide transients, that a simulated population brings; empty for other files."""
+def _read_truth(file: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Classes and kinds of bona-fide transients of a simulated population, by name; empty for other files."""
     from xherald.simulation.population.population_files import TRUTH, listed_as
 
     columns = ["obsreg_id", *(TRUTH + name for name in ("class", "direction", "is_bona_fide"))]
@@ -224,9 +271,9 @@ def _truth_of(file: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def make_source_table(population: ReferencePopulation) -> pa.Table:
-    """What a reference says of its sources, see `Reference.sources`.
+    """Table of a reference's sources, see `Reference.sources`.
 
-    hardness is that of the counts in the aperture, (H − S) / (H + S), background not taken off; null without photons.
+    hardness is (H − S) / (H + S) of the counts in the aperture, background not subtracted; null without photons.
     """
     import pyarrow as pa
 

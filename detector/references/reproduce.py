@@ -27,7 +27,7 @@ from .reference_population import EVENTS_TABLE, read_population
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
-__all__ = ["Comparison", "read_published_embedding", "reproduce"]
+__all__ = ["Comparison", "read_published_embedding", "reproduce_cases"]
 
 
 NEIGHBOURS: Final = 15
@@ -66,7 +66,7 @@ class Comparison:
         return asdict(self)
 
 
-def reproduce(
+def reproduce_cases(
     folder: Path,
     cases: Sequence[Case],
     configuration: Configuration,
@@ -85,7 +85,7 @@ def reproduce(
     cases : sequence of Case
     configuration : Configuration
     skip_unknown : bool
-        See `BonaFideList.among`.
+        See `BonaFideList.restrict_to`.
     stage, note : callable, optional
         Told what is being done, and what the user should know.
 

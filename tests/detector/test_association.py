@@ -128,8 +128,8 @@ def test_unknown_names_are_an_error_that_names_them_and_the_duplicates() -> None
     with pytest.raises(
         ReferenceDataError, match=r"1 of 3 bona-fide transients are not in the population: x; .*once: a"
     ):
-        listed.among(["a", "b", "c"])
-    kept, notes = listed.among(["a", "b", "c"], skip_unknown=True)
+        listed.restrict_to(["a", "b", "c"])
+    kept, notes = listed.restrict_to(["a", "b", "c"], skip_unknown=True)
     assert kept.kinds == {"a": "flare", "b": "dip"}
     assert len(notes) == 2
 
@@ -137,7 +137,7 @@ def test_unknown_names_are_an_error_that_names_them_and_the_duplicates() -> None
 @pytest.mark.parametrize(("kinds", "missing"), [({"a": "flare"}, "dip"), ({"a": "dip"}, "flare")])
 def test_an_empty_class_is_an_error(kinds: dict[str, str], missing: str) -> None:
     with pytest.raises(ReferenceDataError, match=f"no bona-fide {missing} among 2 sources"):
-        BonaFideList(kinds, (), "list.json").among(["a", "b"])
+        BonaFideList(kinds, (), "list.json").restrict_to(["a", "b"])
 
 
 def test_lists_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_lists_that_are_none_are_refused(tmp_path: Path) -> None:
         read_bona_fide(path)
     for text, said in (
         ("{", "is not JSON"),
-        ("[1]", "must hold an object"),
+        ("[1]", "is not an object"),
         (json.dumps({"Flares": ["a"], "Dips": ["a"]}), "a: listed under different kinds"),
     ):
         path.write_text(text)

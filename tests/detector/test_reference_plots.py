@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from small_reference import CANDIDATES, KNOWN, SOURCES, WIDTH, small_reference, with_sources
 
 from xherald.detector.references.reference_plots import (
-    MOST_CLUSTERS,
+    MAX_CLUSTERS,
     clusters_figure,
     embedding_figure,
     plot_reference,
@@ -62,7 +62,7 @@ def bare(reference: Reference, **changes: object) -> ReferenceCase:
 
 def test_three_pictures(reference: Reference, tmp_path: Path) -> None:
     paths = plot_reference(reference, "2D-PCA", tmp_path / "new" / "plots")
-    assert [path.name for path in paths] == ["2D-PCA_map.png", "2D-PCA_scree.png", "2D-PCA_clusters.png"]
+    assert [path.name for path in paths] == ["2D-PCA_embedding.png", "2D-PCA_scree.png", "2D-PCA_clusters.png"]
     for path in paths:
         high, wide, _ = imread(path).shape
         assert 300 < high < 3_000
@@ -75,14 +75,14 @@ def test_only_what_is_known_is_drawn(reference: Reference, tmp_path: Path) -> No
         width = WIDTH
 
     less = replace(reference, cases={"a/b c": bare(reference, extractor=Blind(), means=None)})
-    assert [path.name for path in plot_reference(less, "a/b c", tmp_path)] == ["a_b_c_map.png"]
+    assert [path.name for path in plot_reference(less, "a/b c", tmp_path)] == ["a_b_c_embedding.png"]
 
 
 def test_what_cannot_be_drawn_is_named(reference: Reference, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no case '3D-AE'; available: 2D-PCA"):
         plot_reference(reference, "3D-AE", tmp_path)
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(FileError, match=r"2D-PCA_map.png: cannot be written: "):
+    with pytest.raises(FileError, match=r"2D-PCA_embedding.png: cannot be written: "):
         plot_reference(reference, "2D-PCA", tmp_path / "file")
 
 
@@ -268,5 +268,5 @@ def test_small_dominant_clusters_are_in_the_gallery_of_many() -> None:
     figure = clusters_figure(many, smallest)
     assert figure is not None
     names = [place.get_title().split(":")[0] for place in figure.axes]
-    assert len(names) == MOST_CLUSTERS + 1
+    assert len(names) == MAX_CLUSTERS + 1
     assert {f"cluster {number}" for number in dominant} < set(names)

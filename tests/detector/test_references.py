@@ -21,6 +21,7 @@ from xherald.catalog_store.references.reference_store import ReferenceStore
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.encoders.inference import Encoder, encoder_folder
 from xherald.plugins.reference import Reference
+from xherald.simulation.templates import TEMPLATES
 
 SOURCES = 700
 SETTINGS = """
@@ -199,7 +200,7 @@ def test_a_second_build_is_a_second_version_and_the_same_but_for_its_date(
 def test_the_built_in_reference_comes_up_once(settings: Path, xherald: Callable[..., Any]) -> None:
     told = [json.loads(xherald("reference", "show", "--json", "--config", settings).stdout) for _ in range(2)]
     assert told[0] == told[1]
-    assert (told[0]["name"], told[0]["sources"], list(told[0]["cases"])) == ("built-in", 600, ["quick"])
+    assert (told[0]["name"], told[0]["sources"], list(told[0]["cases"])) == ("built-in", 600 + len(TEMPLATES), ["quick"])
     other = json.loads(
         xherald(
             "reference", "show", "--json", "--config", settings, environment={"XHERALD_REFERENCE__EXACT_BELOW": "29999"}

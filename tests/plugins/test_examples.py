@@ -169,7 +169,7 @@ def test_a_case_of_a_reference_is_made_of_them(
     assert done.returncode == 0, done.stderr
     # What it learned is there, and places the same sources where they are.
     assert {path.name for path in references.rglob("extractor/*")} == {"wavelet_energy.json", "wavelet_energy.npz"}
-    place = ("reference", "place", "mine", population, "--case", "wavelet", "--json")
+    place = ("reference", "compare", "mine", population, "--case", "wavelet", "--json")
     done = separate.xherald(*place, "--config", given, **kept)
     assert done.returncode == 0, done.stderr
     placed = [json.loads(line) for line in done.stdout.splitlines()]
@@ -177,7 +177,7 @@ def test_a_case_of_a_reference_is_made_of_them(
     # Each is its own nearest neighbour; where photons are few, others can be the same to the last bit.
     itself = [one["neighbours"][0] for one in placed]
     assert max(near["distance"] for near in itself) < 1e-3
-    own = sum(near["obsreg_id"] == one["detection_id"] for near, one in zip(itself, placed, strict=True))
+    own = sum(near["name"] == one["detection_id"] for near, one in zip(itself, placed, strict=True))
     assert own > 0.95 * SOURCES
     # Without the package the reference says what it lacks.
     answer = xherald(*place, environment=kept)
