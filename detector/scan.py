@@ -22,7 +22,16 @@ __all__ = ["Scan", "scan_file", "score_files"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """What the road makes of one file: its sources' photons, what the timing tests say of each, and the verdict."""
+    """Results of one file.
+
+    Parameters
+    ----------
+    photons : ExtractedSources
+    timing : Timing
+        Results of the timing tests.
+    detections : Detections
+        Scores and calibrated probabilities.
+    """
 
     photons: ExtractedSources
     timing: Timing
@@ -37,12 +46,12 @@ def scan_file(
     Parameters
     ----------
     path : Path
-        Event file of any mission that an adapter knows, or a table of photons.
+        Event file of a supported mission, or a table of photons.
     configuration : Configuration
     sources : Path or GivenSources, optional
         Source list, positions or regions to test, in place of the file's own list and of source detection.
     stage : callable, optional
-        Told what is being done, for a progress bar.
+        Called with a short text at every step, for a progress bar.
 
     Raises
     ------
@@ -54,7 +63,7 @@ def scan_file(
 
 
 def score_files(files: Sequence[ExtractedSources], configuration: Configuration, stage: Stage = silent) -> list[Scan]:
-    """Test and judge the sources of some files together, which is quicker, and comes to the same as each alone.
+    """Test and score the sources of several files together: faster than one by one, with the same results.
 
     Parameters
     ----------
@@ -66,7 +75,7 @@ def score_files(files: Sequence[ExtractedSources], configuration: Configuration,
     Returns
     -------
     list of Scan
-        One a file.
+        One for each file.
     """
     from xherald.detector.scoring.detect import detect
     from xherald.photons.statistics import assess
@@ -74,6 +83,6 @@ def score_files(files: Sequence[ExtractedSources], configuration: Configuration,
     batch = files[0].batch if len(files) == 1 else EventBatch.concatenate([one.batch for one in files])
     stage(f"testing {len(batch)} sources")
     timing = assess(batch, configuration.settings.timing)
-    stage(f"judging {len(batch)} sources")
-    told = detect(files, batch, timing, configuration)
-    return [Scan(photons, one.detection_batch.timing, one) for photons, one in zip(files, told, strict=True)]
+    stage(f"scoring {len(batch)} sources")
+    detections = detect(files, batch, timing, configuration)
+    return [Scan(photons, one.detection_batch.timing, one) for photons, one in zip(files, detections, strict=True)]

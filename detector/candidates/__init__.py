@@ -1,1 +1,1 @@
-"""What a duty scientist sees of a candidate: its evidence in numbers, one plot sheet, and its name."""
+"""Candidates: their measurements, plot sheets, ids and history."""

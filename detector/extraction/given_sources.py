@@ -1,7 +1,4 @@
-"""Sources that a caller gives in Python: positions, tables, regions, with a background region of their own.
-
-`GivenSources` is what `extract_sources` takes in place of a list's file.
-"""
+"""Sources given in Python: positions, tables or regions, and a background region: `GivenSources`."""
 
 from __future__ import annotations
 
@@ -24,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["GivenSources"]
 
 GIVEN = Path("sources")
-"""Stands for the file's name in error messages on sources that came from Python."""
+"""In error messages, in place of a file name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GivenSources:
-    """Where sources are, in place of the file's own list and of source detection.
+    """Sources to test, in place of the file's own list and of source detection.
 
     Parameters
     ----------
@@ -47,7 +44,7 @@ class GivenSources:
 
     def __post_init__(self) -> None:
         if self.sources is not None and self.region is not None:
-            raise ConfigError("give either sources or region, not both: both say where the sources are")
+            raise ConfigError("give either sources or region, not both")
 
     @property
     def label(self) -> str:
@@ -62,11 +59,11 @@ class GivenSources:
         Raises
         ------
         ConfigError
-            An argument is of a kind that cannot be used.
+            An argument has an unsupported type.
         UnreadableFileError
             A file cannot be read, or a value in it cannot be used.
         FileError
-            The observation has no sky, or no point-spread table where one is needed.
+            The observation has no sky coordinates, or lacks a point-spread table that is needed.
         """
         if self.region is not None:
             regions = parse_regions(self.region, "region")
@@ -77,7 +74,7 @@ class GivenSources:
         if isinstance(self.sources, str | Path):
             return read_source_list(Path(self.sources), observation, settings)
         return listed_in_field(
-            apertures_from_table(_as_table(self.sources), GIVEN, observation, settings), GIVEN, observation
+            apertures_from_table(_make_table(self.sources), GIVEN, observation, settings), GIVEN, observation
         )
 
     def with_background(self, apertures: list[Aperture], observation: Observation) -> list[Aperture]:
@@ -86,7 +83,7 @@ class GivenSources:
         Raises
         ------
         ConfigError
-            It is not one region, or not a circle, ellipse, annulus, box or polygon.
+            The background is not one circle, ellipse, annulus, box or polygon.
         """
         if self.background is None:
             return apertures
@@ -100,7 +97,7 @@ class GivenSources:
         return [replace(one, background=shape) for one in apertures]
 
 
-def _as_table(sources: object) -> Table:
+def _make_table(sources: object) -> Table:
     from astropy.coordinates import SkyCoord
     from astropy.table import Table
 

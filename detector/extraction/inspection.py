@@ -1,4 +1,4 @@
-"""What a file says of itself, before anything is tested: `xherald inspect`."""
+"""Summary of a file before any test: `xherald inspect`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "describe_observation", "describe_table"]
 
-NO_POINTING: Final = "none stated: off-axis angles are unknown, and point spreads are taken to be those on the axis"
+NO_POINTING: Final = "not given: off-axis angles are unknown, the point-spread function on the axis is used"
 
 
 def describe(path: Path, configuration: Configuration) -> dict[str, Any]:
-    """Facts of a file in JSON's own types, reading its photons to tell what screening takes.
+    """Facts of a file in JSON's own types; photons are read to count those lost to screening.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def describe_observation(observation: Observation) -> dict[str, Any]:
         "band_kev": list(observation.band),
         "exposure_s": observation.exposure,
         "frame_time_s": observation.frame_time,
-        "pointing": {"ra": pointing[0], "dec": pointing[1]} if pointing else None,
+        "pointing": {"ra_deg": pointing[0], "dec_deg": pointing[1]} if pointing else None,
         "pointing_fault": None if pointing or observation.projection is None else NO_POINTING,
         "wcs": _projection(observation),
         "wcs_fault": observation.projection_fault or None,
@@ -68,7 +68,7 @@ def describe_observation(observation: Observation) -> dict[str, Any]:
 
 
 def describe_table(batch: EventBatch) -> dict[str, Any]:
-    """Facts of a table of photons, which holds one at least."""
+    """Facts of a table of photons with at least one photon."""
     names = {(one.mission, one.instrument, one.time_reference) for one in batch.identities}
     mission, instrument, reference = next(iter(names)) if len(names) == 1 else ("several", "several", None)
     dates = [reference.utc(float(end)) for end in (batch.time.min(), batch.time.max())] if reference else [None, None]
@@ -94,8 +94,8 @@ def _projection(observation: Observation) -> dict[str, Any] | None:
         return None
     return {
         "projection": sky.kind,
-        "ra": sky.ra,
-        "dec": sky.dec,
+        "ra_deg": sky.ra,
+        "dec_deg": sky.dec,
         "reference_pixel": [sky.x_reference, sky.y_reference],
         "pixel_arcsec": sky.pixel_arcsec,
     }

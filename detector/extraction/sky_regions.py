@@ -20,7 +20,7 @@ from xherald.photons.regions import Annulus, Ellipse, Polygon
 __all__ = ["Point", "parse_regions", "read_regions", "region_name", "shape_from_region"]
 
 Point = tuple[float, float]
-"""Right ascension and declination, deg, of a region that is a point: its aperture follows the point spread."""
+"""Right ascension and declination, deg, of a point region, whose aperture follows the point-spread function."""
 
 
 def read_regions(path: Path) -> list[Any]:
@@ -29,13 +29,13 @@ def read_regions(path: Path) -> list[Any]:
     Raises
     ------
     UnreadableFileError
-        The file cannot be read as DS9 regions, or holds one that the reader would skip.
+        The file cannot be read as DS9 regions, or has one that the reader does not support.
     """
     from regions import Regions
 
     try:
         with warnings.catch_warnings():
-            # The reader skips what it does not know with a warning; a source must not vanish like that.
+            # The reader skips unsupported regions with a warning; a source must not disappear like that.
             warnings.simplefilter("error")
             return list(Regions.read(str(path), format="ds9"))
     except Exception as fault:
@@ -43,7 +43,7 @@ def read_regions(path: Path) -> list[Any]:
 
 
 def parse_regions(given: object, what: str) -> list[Any]:
-    """Regions out of a path, a DS9 string, a region or a sequence of regions.
+    """Parse a path, a DS9 string, a region or a sequence of regions.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def parse_regions(given: object, what: str) -> list[Any]:
     Raises
     ------
     ConfigError
-        It is none of these, or no region is in it.
+        The argument is none of these, or has no region.
     UnreadableFileError
         The file cannot be read as DS9 regions.
     """
@@ -80,7 +80,7 @@ def parse_regions(given: object, what: str) -> list[Any]:
     else:
         raise ConfigError(f"{what}: expected a path, DS9 text or a regions.Region, got {type(given).__name__}")
     if not found:
-        raise ConfigError(f"{what}: {given!r} holds no region")
+        raise ConfigError(f"{what}: {given!r} has no region")
     return found
 
 
@@ -90,7 +90,7 @@ def region_name(region: Any, number: int) -> str:
 
 
 def shape_from_region(region: Any, projection: SkyProjection, wcs: Any) -> Ellipse | Polygon | Annulus | Point | None:
-    """Shape of a region on the sky, through sky pixels, where angles mean what they do in `Ellipse`.
+    """Shape of a region on the sky, computed in sky pixels, in which the angles of `Ellipse` are defined.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def shape_from_region(region: Any, projection: SkyProjection, wcs: Any) -> Ellip
     Returns
     -------
     Ellipse, Polygon, Annulus, Point or None
-        None where the region is of a kind that has no such shape.
+        None for regions without such a shape.
     """
     import regions
 

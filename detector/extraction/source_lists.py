@@ -140,10 +140,8 @@ def _check_unique_names(path: Path, listed: Sequence[Aperture]) -> None:
     first: dict[str, int] = {}
     for row, one in enumerate(listed, start=1):
         if one.detection_id in first:
-            raise UnreadableFileError(
-                path,
-                f"rows {first[one.detection_id]} and {row} have the same name {one.detection_id!r}; names must be unique",
-            )
+            rows = f"rows {first[one.detection_id]} and {row}"
+            raise UnreadableFileError(path, f"{rows} have the same name {one.detection_id!r}; names must be unique")
         first[one.detection_id] = row
 
 

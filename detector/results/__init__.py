@@ -1,1 +1,1 @@
-"""What a scan reports: rows, their columns, and the files they are written to."""
+"""Results of a scan: the schema of all quantities, rows, tables and files."""

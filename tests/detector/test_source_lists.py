@@ -86,13 +86,13 @@ def test_radii_need_no_point_spread(tmp_path: Path, observation: Observation) ->
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("alpha,dec\n1,2\n", r"no column of right ascension \(ra\); it has alpha, dec"),
+        ("alpha,dec\n1,2\n", r"no column of right ascension \(ra\); columns: alpha, dec"),
         ("ra,alpha\n1,2\n", r"no column of declination"),
         ("ra,dec\n50,20\n3:20:00,20\n", r"row 2, column 'ra': '3:20:00' is not a number; give decimal deg"),
         ("ra,dec\n50,20\n50,\n", r"row 2, column 'dec': nan is not a number"),
         ("ra,dec\n50,120\n", r"row 1, column 'dec': 120 is not a declination"),
         ("ra,dec,radius_arcsec\n50,20,-3\n", r"row 1, column 'radius_arcsec': -3 is not a positive angle"),
-        ("id,ra,dec\nx,50,20\nx,50.1,20\n", r"row 2 is named 'x' as row 1 is"),
+        ("id,ra,dec\nx,50,20\nx,50.1,20\n", r"rows 1 and 2 have the same name 'x'"),
     ],
 )
 def test_errors_name_file_row_and_column(tmp_path: Path, observation: Observation, text: str, reason: str) -> None:
@@ -115,7 +115,7 @@ def test_unknown_kinds_missing_files_and_folders_are_refused(tmp_path: Path, obs
     (tmp_path / "list.doc").write_text("")
     for path, reason in (
         (tmp_path / "list.doc", r"ends in one of .*this ends in \.doc"),
-        (tmp_path / "absent.csv", "no such source list"),
+        (tmp_path / "absent.csv", "source list not found"),
         (tmp_path, "a directory"),
     ):
         with pytest.raises(UnreadableFileError, match=reason):
