@@ -125,7 +125,9 @@ class Wrong(Scorer):
         return {self.column: np.zeros(self.length)}
 
 
-@pytest.mark.parametrize(("column", "length", "told"), [("evidence_ks", 1, "another's"), ("own", 2, "one number")])
+@pytest.mark.parametrize(
+    ("column", "length", "told"), [("evidence_ks", 1, "already given by another scorer"), ("own", 2, "one number")]
+)
 def test_a_scorer_that_breaks_the_contract_is_named_and_left_out(column, length, told):
     configuration = load_configuration(None, {})
     host = configuration.host
