@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome
 from xherald.catalog_store.ledger.records import (
     AlertRecord,
-    AlertType,
     CandidateRecord,
     DetectionRecord,
-    DropOutcome,
     ObservationRecord,
     Run,
     Sighting,
 )
+from xherald.catalog_store.ledger.states import AlertType
 from xherald.catalog_store.ledger.store import Store, open_store
 
 __all__ = ["bench_store"]
@@ -68,7 +68,7 @@ def bench_store() -> dict[str, float]:
             figures[f"{name}_ms"] = 1e3 * statistics.median(times["full"])
             figures[f"{name}_against_empty"] = statistics.median(times["full"]) / statistics.median(times["empty"])
         began = time.perf_counter()
-        faults = [one for one in full.check() if not one.passing]
+        faults = [one for one in full.check() if one.is_error]
         figures |= {"check_s": time.perf_counter() - began, "inconsistencies": float(len(faults))}
         began = time.perf_counter()
         full.backup(Path(folder) / "backup.sqlite")
@@ -115,11 +115,11 @@ def _ingest(
     ]
     alerts = [AlertRecord(f"{one.id}-1", one.id, "file", AlertType.INITIAL, {"far": one.far_hz}) for one in chosen]
     began = time.perf_counter()
-    (drop,) = store.see([Sighting("bench", f"/drop/{number}", number)], now)
-    store.settle(drop.id, hashlib.sha256(str(number).encode()).hexdigest(), now)
+    (drop,) = store.record_sightings([Sighting("bench", f"/drop/{number}", number)], now)
+    store.mark_stable(drop.id, hashlib.sha256(str(number).encode()).hexdigest(), now)
     (drop,) = store.claim("bench", now=now)
-    store.finish(drop.id, RUN, [exposure], DropOutcome(chosen, alerts), now)
-    for out in store.due("bench", now=now):
+    store.commit_result(drop.id, RUN, [exposure], DropOutcome(chosen, alerts), now)
+    for out in store.take_due_alerts("bench", now=now):
         store.mark_sent(out.id, out.sink, None, now)
     return time.perf_counter() - began
 
@@ -142,8 +142,8 @@ def _questions(store: Store, centres: np.ndarray) -> dict[str, float]:
         ),
         "two_days": lambda _ra, _dec: store.candidates(since=now - timedelta(days=2), kind="flare", far_below=1e-6),
         "cone_30_arcsec": lambda ra, dec: store.candidates(near=(ra, dec, 30 / 3600)),
-        "class_latest_100": lambda _ra, _dec: store.candidates(source_class="GRB", far_below=1e-8, limit=100),
-        "history_30_arcsec": lambda ra, dec: store.history(ra, dec, 30 / 3600),
+        "class_latest_100": lambda _ra, _dec: store.candidates(likely_class="GRB", far_below=1e-8, limit=100),
+        "history_30_arcsec": lambda ra, dec: store.detections_near(ra, dec, 30 / 3600),
     }
     figures: dict[str, float] = {}
     for name, question in questions.items():

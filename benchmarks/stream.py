@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from xherald.catalog_store.ledger.records import DropState
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.daemon import Daemon
 from xherald.detector.configuration.configuration import load_configuration

@@ -92,7 +92,7 @@ def listed(state: str | None, candidate_id: str | None, limit: int, as_json: boo
       xherald alert list --state pending
       xherald alert list --candidate XH-CHANDRA-ACIS-29128-110-7446eb-F --json
     """  # noqa: D301
-    from xherald.catalog_store.ledger.records import AlertState
+    from xherald.catalog_store.ledger.states import AlertState
 
     with open_selected_store(url) as store:
         found = store.alerts(candidate_id=candidate_id, state=None if state is None else AlertState(state), limit=limit)
@@ -206,7 +206,7 @@ def _told(one: StoredAlert) -> dict[str, Any]:
         "attempts": one.attempts,
         "created": one.created.isoformat(),
         "next_attempt": one.next_attempt.isoformat() if one.state.value == "pending" else None,
-        "settled": one.settled and one.settled.isoformat(),
+        "closed": one.closed and one.closed.isoformat(),
         "error": one.error,
         "receipt": one.receipt and dict(one.receipt),
         "payload": dict(one.payload),

@@ -15,7 +15,7 @@ from .progress import stages
 from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
-    from xherald.catalog_store.ledger.records import CandidateFile
+    from xherald.catalog_store.ledger.records import CandidateDetails
     from xherald.detector.results.row_types import Evidence
 
 __all__ = ["command"]
@@ -129,7 +129,7 @@ def vet(candidate_id: str, verdict: str, comment: str, author: str | None, url: 
       xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F confirmed --comment "flare of a known star"
       xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F rejected --comment "hot pixel" --author Ann
     """  # noqa: D301
-    from xherald.catalog_store.ledger.records import VettingDecision
+    from xherald.catalog_store.ledger.states import VettingDecision
     from xherald.daemon.alerts.retraction import retract_candidate
     from xherald.photons.errors import ConfigError
 
@@ -150,7 +150,7 @@ def vet(candidate_id: str, verdict: str, comment: str, author: str | None, url: 
     click.echo(f"{candidate_id}: {verdict} by {author}{pending}")
 
 
-def _record_to_json(details: CandidateFile) -> dict[str, Any]:
+def _record_to_json(details: CandidateDetails) -> dict[str, Any]:
     return {
         "state": details.candidate.state.value,
         "verdicts": [

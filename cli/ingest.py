@@ -90,7 +90,7 @@ def _progress(store: Store, *, shown: bool) -> Iterator[Callable[[Drop], None]]:
         TimeRemainingColumn,
     )
 
-    from xherald.catalog_store.ledger.records import DropState
+    from xherald.catalog_store.ledger.states import DropState
 
     waiting = (DropState.SEEN, DropState.STABLE, DropState.CLAIMED)
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

@@ -30,7 +30,7 @@ def command(as_json: bool, url: str | None) -> None:
       xherald status
       xherald status --json | jq .drops
     """  # noqa: D301
-    from xherald.catalog_store.ledger.records import DropState
+    from xherald.catalog_store.ledger.states import DropState
     from xherald.daemon.nightly.drift import DRIFT, Drift
     from xherald.daemon.nightly.nightly import NIGHTLY
 
@@ -44,12 +44,12 @@ def command(as_json: bool, url: str | None) -> None:
             "drops": {state.value: number for state, number in store.drop_counts().items()},
             "waiting_s": None if oldest is None else round(max((now - oldest).total_seconds(), 0.0), 1),
             "alerts": {state.value: number for state, number in store.alert_counts().items()},
-            "sent_last_day": store.sent_since(now - timedelta(days=1)),
-            "false_discovery_control": store.stream_state("false_discovery_control"),
-            "nightly": store.stream_state(NIGHTLY),
-            "drift": store.stream_state(DRIFT),
+            "sent_last_day": store.count_sent(now - timedelta(days=1)),
+            "false_discovery_control": store.shared_state("false_discovery_control"),
+            "nightly": store.shared_state(NIGHTLY),
+            "drift": store.shared_state(DRIFT),
             "set_aside_last": [
-                {"url": one.url, "reason": one.reason, "since": one.changed.isoformat()}
+                {"url": one.url, "reason": one.reason, "since": one.updated.isoformat()}
                 for one in store.drops(DropState.QUARANTINED, 5)
             ],
         }

@@ -1,8 +1,9 @@
-"""`xherald store`: look after what is remembered of drops, candidates and alerts."""
+"""`xherald store`: inspect and maintain the store."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from .store_options import SINCE, open_selected_store, store_option
 
 __all__ = ["command"]
 
-QUARANTINED_SHOWN = 20
+MAX_QUARANTINED_SHOWN = 20
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -43,31 +44,27 @@ def show(url: str | None, as_json: bool) -> None:
 
     Numbers of rows, drops and alerts, and the quarantined files with the reason.
     """
-    from xherald.catalog_store.ledger.records import DropState
+    from xherald.catalog_store.ledger.states import DropState
 
     with open_selected_store(url) as store:
-        held = {
-            "store": store.name,
-            "form": store.form(),
+        name, version = store.name, store.schema_version()
+        counts: dict[str, dict[str, int]] = {
             "rows": store.row_counts(),
             "drops": {state.value: number for state, number in store.drop_counts().items()},
             "alerts": {state.value: number for state, number in store.alert_counts().items()},
         }
-        aside = [
-            {"id": one.id, "url": one.url, "since": one.changed.isoformat(), "reason": one.reason}
-            for one in store.drops(DropState.QUARANTINED, QUARANTINED_SHOWN)
+        quarantined = [
+            {"id": one.id, "url": one.url, "since": one.updated.isoformat(), "reason": one.reason}
+            for one in store.drops(DropState.QUARANTINED, MAX_QUARANTINED_SHOWN)
         ]
     if as_json:
-        click.echo(json.dumps({**held, "quarantined": aside}))
+        click.echo(json.dumps({"store": name, "schema_version": version, **counts, "quarantined": quarantined}))
         return
-    click.echo(f"{held['store']}, form {held['form']}")
-    for what in ("rows", "drops", "alerts"):
-        numbers = held[what]
-        assert isinstance(numbers, dict)
-        told = ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
-        click.echo(f"{what:<7} {told or 'none'}")
-    for one in aside:
-        click.echo(f"set aside: {one['id']} {one['url']}: {one['reason']}")
+    click.echo(f"{name}, schema version {version}")
+    for title, numbers in counts.items():
+        click.echo(f"{title:<7} {_format_counts(numbers) or 'none'}")
+    for one in quarantined:
+        click.echo(f"quarantined: {one['id']} {one['url']}: {one['reason']}")
 
 
 @command.command("check")
@@ -77,9 +74,8 @@ def show(url: str | None, as_json: bool) -> None:
 def check(url: str | None, as_json: bool) -> None:
     """Check the store for inconsistencies.
 
-    The exit code is 1 if there are any.
-
-    What will put itself right, such as a claim that ran out, is told and counts as no fault.
+    The exit code is 1 if there are any. Temporary conditions that resolve themselves, such as an expired claim, are
+    listed as notes and do not count.
     """
     with open_selected_store(url) as store:
         found = store.check()
@@ -88,10 +84,10 @@ def check(url: str | None, as_json: bool) -> None:
     else:
         for one in found:
             rows = f"{one.rows} row{'s' if one.rows > 1 else ''}: {', '.join(one.examples)}"
-            click.echo(f"{'passing' if one.passing else 'WRONG'} {one.what} ({rows}): {one.meaning}")
+            click.echo(f"{'ERROR' if one.is_error else 'note '} {one.name} ({rows}): {one.meaning}")
         if not found:
-            click.echo("nothing is wrong")
-    if any(not one.passing for one in found):
+            click.echo("no inconsistencies found")
+    if any(one.is_error for one in found):
         raise click.exceptions.Exit(FILE_FAILED)
 
 
@@ -103,9 +99,7 @@ def check(url: str | None, as_json: bool) -> None:
 def backup(file: Path, url: str | None, as_json: bool) -> None:
     """Copy the store to FILE, an SQLite store.
 
-    The copy is consistent: the store as it was at one instant.
-
-    The store can be used meanwhile.
+    The copy shows the store at one instant. The store can be used in the meantime.
     """
     with open_selected_store(url) as store:
         store.backup(file)
@@ -118,14 +112,13 @@ def backup(file: Path, url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def restore(file: Path, url: str | None, as_json: bool) -> None:
-    """Restore the backup FILE into an empty store.
+    """Restore a backup into an empty store.
 
-    The store is on SQLite or PostgreSQL.
+    The store can be on SQLite or PostgreSQL; it is created if it does not exist.
     """
     with open_selected_store(url, create=True) as store:
         rows = store.restore(file)
-    told = ", ".join(f"{number} {name}" for name, number in rows.items() if number)
-    click.echo(json.dumps(rows) if as_json else f"restored {told or 'an empty store'}")
+    click.echo(json.dumps(rows) if as_json else f"restored {_format_counts(rows) or 'an empty store'}")
 
 
 @command.command("prune")
@@ -134,16 +127,16 @@ def restore(file: Path, url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def prune(before: datetime, url: str | None, as_json: bool) -> None:
-    """Remove old detections and payloads.
+    """Delete old detections and alert payloads.
 
-    Detections that are not candidates, payloads of old alerts, and old sightings are removed.
-
-    Drops, candidates, vettings and the fact that an alert was sent are kept.
+    Deletes sky maps of old observations and their detections that are not candidates, payloads of old alerts, and old
+    sightings that never became complete files. Drops, candidates, verdicts and the fact that an alert was sent are
+    kept.
     """
     with open_selected_store(url) as store:
-        gone = asdict(store.prune(before))
-    told = ", ".join(f"{number} {name}" for name, number in gone.items())
-    click.echo(json.dumps(gone) if as_json else f"removed {told}")
+        deleted = asdict(store.prune(before))
+    summary = ", ".join(f"{number} {name}" for name, number in deleted.items())
+    click.echo(json.dumps(deleted) if as_json else f"deleted {summary}")
 
 
 @command.command("upgrade")
@@ -151,27 +144,31 @@ def prune(before: datetime, url: str | None, as_json: bool) -> None:
 @json_option
 @run_options
 def upgrade(url: str | None, as_json: bool) -> None:
-    """Upgrade the store to the current schema.
+    """Create the store or upgrade its tables.
 
-    A store that does not exist is created. Take a backup first.
+    Make a backup before an upgrade.
     """
     with open_selected_store(url, create=True, upgrade=True) as store:
-        told = {"store": store.name, "form": store.form()}
-    click.echo(json.dumps(told) if as_json else f"{told['store']}, form {told['form']}")
+        name, version = store.name, store.schema_version()
+    click.echo(
+        json.dumps({"store": name, "schema_version": version}) if as_json else f"{name}, schema version {version}"
+    )
 
 
 @command.command("release")
 @click.argument("drop_ids", metavar="DROP…", nargs=-1, required=True, type=int)
 @store_option
-@json_option
 @run_options
-def release(drop_ids: tuple[int, ...], url: str | None, as_json: bool) -> None:
+def release(drop_ids: tuple[int, ...], url: str | None) -> None:
     """Retry quarantined files.
 
-    DROP is the number that `xherald store show` lists.
+    DROP is the number that `xherald store show` prints.
     """
     with open_selected_store(url) as store:
-        for one in drop_ids:
-            drop = store.release(one)
-            row = {"id": drop.id, "url": drop.url, "state": drop.state.value}
-            click.echo(json.dumps(row) if as_json else f"{drop.id} {drop.url}: {drop.state.value}")
+        for drop_id in drop_ids:
+            drop = store.release(drop_id)
+            click.echo(f"{drop.id} {drop.url}: {drop.state.value}")
+
+
+def _format_counts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items() if number)

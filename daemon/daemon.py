@@ -16,7 +16,9 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import Pipe
 from typing import Any, Final
 
-from xherald.catalog_store.ledger.records import Drop, DropState, Finished
+from xherald.catalog_store.ledger.drop_outcome import CommittedDrop
+from xherald.catalog_store.ledger.records import Drop
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
 from xherald.daemon.alerts.dispatch import SHEET_PAUSE, Dispatcher
 from xherald.daemon.alerts.outbox_worker import OutboxWorker, send_pass
@@ -166,7 +168,7 @@ class Daemon:
         with ExitStack() as stack:
             taken = hold(self._store)
             stack.callback(taken.release)
-            self._store.abandon(taken.name)
+            self._store.release_worker(taken.name)
             settings = self._configuration.settings.stream
             if settings.metrics_port and not once:
                 served = Served(self.metrics, settings.metrics_port)
@@ -278,7 +280,7 @@ class Daemon:
         return Pool(used, self._configuration.settings.stream, self._work, drawing), files, sources
 
     def _crew(self, worker: str, pool: Pool, files: Files, sender: OutboxWorker | None) -> JobRunner:
-        def finished(done: Finished) -> None:
+        def finished(done: CommittedDrop) -> None:
             if done.drop.state is DropState.QUARANTINED:
                 self._quarantined += 1
             else:
@@ -335,7 +337,7 @@ class Daemon:
 
     def _held_for_sheets(self) -> bool:
         """Whether alerts that waited for their plot sheets are about to be due; then till they are."""
-        due = self._store.next_due() if self._sheets is not None else None
+        due = self._store.next_alert_due() if self._sheets is not None else None
         wait = None if due is None else due - datetime.now(UTC)
         if wait is None or wait > SHEET_PAUSE or self._over.is_set():
             return False

@@ -1,7 +1,7 @@
-"""A store's copy in one file, its return into an empty store, and the removal of what is old.
+"""Backup of a store, its restoration into an empty store, and deletion of old rows.
 
-A backup is itself a store on SQLite, whatever database it was made of: it can be looked into with every command, and
-brought back into either database.
+A backup is a store on SQLite, whichever database it was made from: every command works on it, and it can be restored
+into either database.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from sqlalchemy import Connection, Table, delete, exists, func, insert, select, 
 
 from xherald.photons.errors import StoreError
 
-from .records import AlertState, DropState
-from .tables import alerts, candidates, detections, drops, fields, metadata, observations
+from .candidate_queries import IS_ITS_DETECTION
+from .states import AlertState, DropState
+from .tables import alerts, candidates, detections, drops, map_tiles, metadata, observations
 
 __all__ = ["Pruned", "copy_rows", "prune", "require_empty"]
 
-LOT: Final = 10_000
+ROWS_PER_FETCH: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows were removed.
+    """Numbers of deleted rows.
 
     Parameters
     ----------
-    detections : int — of observations older than that, and of no candidate
-    tiles : int — of the maps of these observations
-    payloads : int — of alerts settled before that
-    sightings : int — of files that were seen before that and never became whole
+    detections : int — of older observations, without a candidate
+    tiles : int — of the sky maps of these observations
+    payloads : int — of alerts closed before
+    sightings : int — of files seen before that never became complete
     """
 
     detections: int
@@ -41,7 +42,7 @@ class Pruned:
 
 
 def require_empty(connection: Connection, name: str) -> None:
-    """Refuse a store that has anything in it.
+    """Require a store without rows.
 
     Raises
     ------
@@ -49,19 +50,19 @@ def require_empty(connection: Connection, name: str) -> None:
     """
     for table in metadata.sorted_tables:
         if connection.execute(select(1).select_from(table).limit(1)).scalar() is not None:
-            raise StoreError(f"{name}: has {table.name} already; restore into an empty store")
+            raise StoreError(f"{name}: table {table.name} is not empty; restore into an empty store")
 
 
 def copy_rows(source: Connection, target: Connection) -> dict[str, int]:
-    """Copy all rows into empty tables; answers how many of each."""
+    """Copy all rows into empty tables; returns the number of rows of each."""
     copied: dict[str, int] = {}
     for table in metadata.sorted_tables:
         copied[table.name] = 0
-        # A drop or observation may be superseded by a later one: the link is set when both are there.
+        # A row may be superseded by a later one: set the link when both are inserted.
         links = table.c.superseded_by if "superseded_by" in table.c else None
         later: list[dict[str, int]] = []
         order = table.primary_key.columns
-        rows = source.execution_options(yield_per=LOT).execute(select(table).order_by(*order))
+        rows = source.execution_options(yield_per=ROWS_PER_FETCH).execute(select(table).order_by(*order))
         for some in rows.mappings().partitions():
             plain = [dict(row) for row in some]
             if links is not None:
@@ -71,34 +72,32 @@ def copy_rows(source: Connection, target: Connection) -> dict[str, int]:
             copied[table.name] += len(plain)
         for link in later:
             target.execute(update(table).where(table.c.id == link["row"]).values(superseded_by=link["by"]))
-        _continue_numbers(target, table)
+        _continue_ids(target, table)
     return copied
 
 
 def prune(connection: Connection, before: datetime) -> Pruned:
-    """Remove what nobody asks for any longer: old observations' maps and detections, and old payloads.
+    """Delete sky maps and detections of old observations, payloads of old alerts, and old sightings.
 
-    Drops stay, so that a file that is still in its archive is not taken again; candidates with their detections, what
-    people said of them, and the fact that an alert was sent stay, too.
+    Drops are kept, so that a file that is still in its archive is not processed again; so are candidates with their
+    detections, verdicts, and the fact that an alert was sent.
     """
-    old = select(observations.c.id).where(observations.c.stored < before, observations.c.pruned.is_(None))
-    is_candidate = exists().where(
-        candidates.c.observation_id == detections.c.observation_id, candidates.c.place == detections.c.place
-    )
-    gone = connection.execute(delete(detections).where(detections.c.observation_id.in_(old), ~is_candidate)).rowcount
-    tiles = connection.execute(delete(fields).where(fields.c.observation_id.in_(old))).rowcount
+    old = select(observations.c.id).where(observations.c.created < before, observations.c.pruned.is_(None))
+    is_candidate = exists(select(1).select_from(candidates).where(IS_ITS_DETECTION).correlate(detections))
+    removed = connection.execute(delete(detections).where(detections.c.observation_id.in_(old), ~is_candidate)).rowcount
+    tiles = connection.execute(delete(map_tiles).where(map_tiles.c.observation_id.in_(old))).rowcount
     connection.execute(update(observations).where(observations.c.id.in_(old)).values(pruned=before))
-    settled = (alerts.c.settled < before, alerts.c.state != AlertState.PENDING)
+    is_closed = (alerts.c.closed < before, alerts.c.state != AlertState.PENDING)
     emptied = connection.execute(
-        update(alerts).where(*settled, alerts.c.payload != text("'{}'")).values(payload={})
+        update(alerts).where(*is_closed, alerts.c.payload != text("'{}'")).values(payload={})
     ).rowcount
-    never_whole = (drops.c.state == DropState.SEEN, drops.c.steady_since < before)
-    sightings = connection.execute(delete(drops).where(*never_whole)).rowcount
-    return Pruned(gone, tiles, emptied, sightings)
+    is_incomplete = (drops.c.state == DropState.SEEN, drops.c.unchanged_since < before)
+    sightings = connection.execute(delete(drops).where(*is_incomplete)).rowcount
+    return Pruned(removed, tiles, emptied, sightings)
 
 
-def _continue_numbers(connection: Connection, table: Table) -> None:
-    """Let PostgreSQL number new rows after those that brought their numbers; SQLite does so by itself."""
+def _continue_ids(connection: Connection, table: Table) -> None:
+    """Continue the ids of new rows after the copied ones in PostgreSQL; SQLite does so by itself."""
     key = table.primary_key.columns[0]
     if connection.dialect.name != "postgresql" or len(table.primary_key.columns) > 1 or key.name not in ("id", "seq"):
         return

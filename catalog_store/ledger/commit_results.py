@@ -1,69 +1,40 @@
-"""What becomes of a claimed drop: its observations, detections, candidates and alerts, in one transaction.
+"""Commit the results of claimed drops: observations, detections, candidates and alerts in one transaction.
 
-A later processing of an observation supersedes the earlier one there and then, so that at no instant both stand.
+A later processing of an observation supersedes the earlier one in the same transaction, so that never both are current.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from xherald.photons.errors import StoreError
 
-from . import candidate_queries as questions
-from . import outbox
-from .drop_steps import DONE, UNCLAIMED, locked
-from .healpix_cones import healpix_of
-from .position_history_query import history_at_position
-from .records import (
-    CandidateRecord,
-    CandidateState,
-    DetectionRecord,
-    DropOutcome,
-    DropState,
-    Finished,
-    Json,
-    ObservationRecord,
-    PriorState,
-    Run,
-)
-from .tables import candidates, detections, drops, fields, observations, runs, stream_states
+from . import candidate_queries, outbox
+from .drop_outcome import CommittedDrop, DropOutcome, DropResult, PriorState
+from .drop_transitions import COMMITTED, UNCLAIMED, lock_drop
+from .healpix_cones import compute_healpix
+from .position_history_query import query_position_history
+from .records import CandidateRecord, DetectionRecord, Json, ObservationRecord, Run
+from .shared_state import read_state, write_state
+from .states import CandidateState, DropState
+from .tables import candidates, detections, drops, map_tiles, observations, runs
 
-__all__ = ["Decide", "DropResult", "commit_results", "run_id_of", "stream_state", "version_key", "write_stream_state"]
-
-Decide: TypeAlias = Callable[[PriorState], DropOutcome]
-"""What comes of a drop, given what stands. It may be called again when another process came between."""
+__all__ = ["commit_results", "find_run_id", "version_key"]
 
 IDENTITY: Final = ("mission", "instrument", "obs_id", "part")
+"""Columns that identify an observation, whatever its processing."""
 
 
 @dataclass(frozen=True, slots=True)
-class DropResult:
-    """What a claimed drop gave.
-
-    Parameters
-    ----------
-    drop_id : int
-    run : Run
-    observations : sequence of ObservationRecord — at least one, detections included
-    verdict : DropOutcome or callable — see `Store.finish`
-    """
-
-    drop_id: int
-    run: Run
-    observations: Sequence[ObservationRecord]
-    verdict: DropOutcome | Decide = DropOutcome()  # noqa: RUF009 - frozen
-
-
-@dataclass(frozen=True, slots=True)
-class _Earlier:
-    """The processing of an observation that stands already."""
+class _CurrentProcessing:
+    """The processing of an observation that is current so far, and whether it is later than the one being committed."""
 
     id: int
     drop_id: int
@@ -71,184 +42,173 @@ class _Earlier:
 
 
 @dataclass(slots=True)
-class _Memory:
-    """What the steps of one transaction need not ask or write more than once: runs by digest, states of the stream."""
+class _Transaction:
+    """A transaction with a cache of what several drops in it share: run ids and shared states."""
 
     connection: Connection
     now: datetime
-    runs: dict[str, int] = field(default_factory=dict)
+    run_ids: dict[str, int] = field(default_factory=dict)
     states: dict[str, Json | None] = field(default_factory=dict)
-    decided: dict[str, int] = field(default_factory=dict)
+    changed_by: dict[str, int] = field(default_factory=dict)
 
     def run_id(self, run: Run) -> int:
-        if run.digest not in self.runs:
-            self.runs[run.digest] = run_id_of(self.connection, run, self.now)
-        return self.runs[run.digest]
+        if run.digest not in self.run_ids:
+            self.run_ids[run.digest] = find_run_id(self.connection, run, self.now)
+        return self.run_ids[run.digest]
 
     def state(self, name: str) -> Json | None:
         if name not in self.states:
-            self.states[name] = stream_state(self.connection, name, self.now, to_be_written=True)
+            self.states[name] = read_state(self.connection, name, self.now, lock=True)
         return self.states[name]
 
-    def decide(self, states: Mapping[str, Json], run_id: int) -> None:
+    def set_states(self, states: Mapping[str, Json], run_id: int) -> None:
         self.states.update(states)
-        self.decided.update(dict.fromkeys(states, run_id))
+        self.changed_by.update(dict.fromkeys(states, run_id))
 
-    def write(self) -> None:
-        for name, run_id in self.decided.items():
+    def write_states(self) -> None:
+        for name, run_id in self.changed_by.items():
             value = self.states[name]
             assert value is not None
-            write_stream_state(self.connection, name, value, run_id, self.now)
+            write_state(self.connection, name, value, run_id, self.now)
 
 
-def commit_results(connection: Connection, endings: Sequence[DropResult], now: datetime) -> list[Finished]:
-    """Keep what drops gave, one after another; nothing happens to one that was finished before."""
-    memory = _Memory(connection, now)
-    done = [_finish(memory, one) for one in endings]
-    memory.write()
-    return done
+def commit_results(connection: Connection, results: Sequence[DropResult], now: datetime) -> list[CommittedDrop]:
+    """Commit the results of drops one after another; a drop that was committed before is left unchanged."""
+    transaction = _Transaction(connection, now)
+    committed = [_commit(transaction, one) for one in results]
+    transaction.write_states()
+    return committed
 
 
-def _finish(memory: _Memory, ending: DropResult) -> Finished:
-    """Keep what a drop gave, all but the states of the stream, which the last of the transaction leaves."""
-    connection, now = memory.connection, memory.now
-    drop_id, records, verdict = ending.drop_id, ending.observations, ending.verdict
-    drop = locked(connection, drop_id)
-    if drop.state in DONE:
-        return Finished(False, drop)
+def _commit(transaction: _Transaction, result: DropResult) -> CommittedDrop:
+    """Commit one drop, except for the shared states, which are written at the end of the transaction."""
+    connection, now = transaction.connection, transaction.now
+    drop_id, records, outcome = result.drop_id, result.observations, result.outcome
+    drop = lock_drop(connection, drop_id)
+    if drop.state in COMMITTED:
+        return CommittedDrop(False, drop)
     if drop.state is not DropState.CLAIMED:
-        raise StoreError(f"drop {drop_id} ({drop.url}): is {drop.state.value}; only a claimed drop can be finished")
-    _require_told_apart(records)
-    run_id = memory.run_id(ending.run)
-    earlier = [_earlier(connection, one, drop_id) for one in records]
-    replaced = [one for one in earlier if one is not None and not one.is_later]
-    outdated = tuple(one is not None and one.is_later for one in earlier)
-    before = questions.of_observations(connection, [one.id for one in replaced]) if replaced else []
-    told = outbox.announced(connection, [one.id for one in before])
-    if not isinstance(verdict, DropOutcome):
-        history = partial(history_at_position, connection)
-        verdict = verdict(PriorState(tuple(before), told, outdated, memory.state, history))
-    if told:
-        outbox.withdraw(connection, list(told), now)
-    _step_aside(connection, replaced, now)
-    places = _keep(connection, drop_id, run_id, records, earlier, now)
-    suppressed_ids = _keep_candidates(connection, verdict.candidates, places, run_id, replaced, now)
-    outbox.enqueue(connection, verdict.alerts, run_id, now, suppressed_ids=suppressed_ids)
-    memory.decide(verdict.stream_state, run_id)
+        raise StoreError(f"drop {drop_id} ({drop.url}): is {drop.state.value}; only a claimed drop can be committed")
+    _require_distinct(records)
+    run_id = transaction.run_id(result.run)
+    current = [_find_current(connection, one, drop_id) for one in records]
+    replaced = [one for one in current if one is not None and not one.is_later]
+    is_outdated = tuple(one is not None and one.is_later for one in current)
+    previous = candidate_queries.list_of_observations(connection, [one.id for one in replaced]) if replaced else []
+    notified = outbox.find_notified_sinks(connection, [one.id for one in previous])
+    if not isinstance(outcome, DropOutcome):
+        history = partial(query_position_history, connection)
+        outcome = outcome(PriorState(tuple(previous), notified, is_outdated, transaction.state, history))
+    if notified:
+        outbox.withdraw(connection, list(notified), now)
+    _supersede_observations(connection, replaced, now)
+    stored = _insert_observations(connection, drop_id, run_id, records, current, now)
+    suppressed_ids = _store_candidates(connection, outcome.candidates, stored, run_id, replaced, now)
+    outbox.enqueue(connection, outcome.alerts, run_id, now, suppressed_ids=suppressed_ids)
+    transaction.set_states(outcome.shared_states, run_id)
     superseded = _supersede_drops(connection, drop_id, replaced, now)
-    by = next((one.drop_id for one in earlier if one is not None), None) if all(outdated) else None
-    state = DropState.PROCESSED if by is None else DropState.SUPERSEDED
-    values = {"state": state, "superseded_by": by, "reason": None, "not_before": None, "changed": now, **UNCLAIMED}
-    connection.execute(update(drops).where(drops.c.id == bindparam("this")), {"this": drop_id, **values})
-    return Finished(True, replace(drop, **values), superseded, len(verdict.alerts))
+    later_drop = next((one.drop_id for one in current if one is not None), None) if all(is_outdated) else None
+    values = {
+        "state": DropState.PROCESSED if later_drop is None else DropState.SUPERSEDED,
+        "superseded_by": later_drop,
+        "reason": None,
+        "not_before": None,
+        "updated": now,
+        **UNCLAIMED,
+    }
+    statement = update(drops).where(drops.c.id == bindparam("drop_id"))
+    connection.execute(statement, {"drop_id": drop_id, **values})
+    return CommittedDrop(True, replace(drop, **values), superseded, len(outcome.alerts))
 
 
 def version_key(version: str) -> tuple[tuple[int, str], ...]:
-    """Sorting key of processing versions: runs of digits as numbers, above text."""
+    """Sort key of processing versions: digits compare as numbers and sort after text."""
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d+|\D+", version))
 
 
-def run_id_of(connection: Connection, run: Run, now: datetime) -> int:
-    """Number of a run's row, written if it is new."""
-    number = select(runs.c.id).where(runs.c.digest == run.digest)
-    if (found := connection.execute(number).scalar()) is None:
-        facts = {"code": run.code, "config": run.config, "calibration": run.calibration, "reference": run.reference}
-        connection.execute(outbox.insert_unless_there(connection, runs).values(digest=run.digest, created=now, **facts))
-        found = connection.execute(number).scalar_one()
+def find_run_id(connection: Connection, run: Run, now: datetime) -> int:
+    """Id of a run's row, which is inserted if it is new."""
+    query = select(runs.c.id).where(runs.c.digest == run.digest)
+    if (found := connection.execute(query).scalar()) is None:
+        values = {
+            "digest": run.digest,
+            "code_version": run.code_version,
+            "settings_hash": run.settings_hash,
+            "calibration": run.calibration,
+            "reference": run.reference,
+            "created": now,
+        }
+        connection.execute(outbox.insert_unless_exists(connection, runs).values(**values))
+        found = connection.execute(query).scalar_one()
     return int(found)
 
 
-def stream_state(connection: Connection, name: str, now: datetime, *, to_be_written: bool = False) -> Json | None:
-    """A state of the stream; None where it was never written."""
-    query = select(stream_states.c.value).where(stream_states.c.name == name)
-    if not to_be_written:
-        return _value(connection.execute(query).one_or_none())
-    row = connection.execute(query.with_for_update()).one_or_none()
-    if row is None:  # a row to lock, before there is any state in it
-        empty = outbox.insert_unless_there(connection, stream_states).values(name=name, value=None, updated=now)
-        connection.execute(empty)
-        row = connection.execute(query.with_for_update()).one_or_none()
-    return _value(row)
-
-
-def write_stream_state(connection: Connection, name: str, value: Json, run_id: int | None, now: datetime) -> None:
-    """Replace a state of the stream."""
-    facts = {"value": dict(value), "run_id": run_id, "updated": now}
-    row = outbox.dialect_insert(connection, stream_states).values(name=name, **facts)
-    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=facts))
-
-
-def _value(row: Row[Any] | None) -> Json | None:
-    value: Json | None = None if row is None else row[0]
-    return value
-
-
-def _require_told_apart(records: Sequence[ObservationRecord]) -> None:
+def _require_distinct(records: Sequence[ObservationRecord]) -> None:
     if not records:
-        raise StoreError("a drop has at least one observation; quarantine it if it has none")
+        raise StoreError("a drop needs at least one observation; quarantine a drop that has none")
     named = [tuple(getattr(one, name) for name in IDENTITY) for one in records if one.obs_id]
     if len(set(named)) < len(named):
-        raise StoreError(f"{named[0][0]} {named[0][2]}: occurs twice in one drop; tell the parts apart")
+        raise StoreError(f"{named[0][0]} {named[0][2]}: occurs twice in one drop; the parts must have different names")
 
 
-def _earlier(connection: Connection, record: ObservationRecord, drop_id: int) -> _Earlier | None:
-    """What stands of the same observation; of equal versions the drop that was seen last is the later one."""
+def _find_current(connection: Connection, record: ObservationRecord, drop_id: int) -> _CurrentProcessing | None:
+    """The current processing of the same observation; of equal versions the drop that was seen last is later."""
     if not record.obs_id:
         return None
     same = [observations.c[name] == getattr(record, name) for name in IDENTITY]
     query = select(observations.c.id, observations.c.drop_id, observations.c.processing_version)
-    row = connection.execute(query.where(*same, observations.c.current).with_for_update()).one_or_none()
+    row = connection.execute(query.where(*same, observations.c.is_current).with_for_update()).one_or_none()
     if row is None:
         return None
     theirs, ours = version_key(row.processing_version), version_key(record.processing_version)
     is_later = theirs > ours or (theirs == ours and row.drop_id > drop_id)
-    return _Earlier(row.id, row.drop_id, is_later)
+    return _CurrentProcessing(row.id, row.drop_id, is_later)
 
 
-def _step_aside(connection: Connection, replaced: Sequence[_Earlier], now: datetime) -> None:
-    """Observations and candidates that a later processing takes the place of."""
+def _supersede_observations(connection: Connection, replaced: Sequence[_CurrentProcessing], now: datetime) -> None:
+    """Mark replaced observations as not current and their candidates as superseded."""
     ids = [one.id for one in replaced]
     if ids:
-        connection.execute(update(observations).where(observations.c.id.in_(ids)).values(current=False))
-        suppressed_ids = update(candidates).where(
+        connection.execute(update(observations).where(observations.c.id.in_(ids)).values(is_current=False))
+        theirs = update(candidates).where(
             candidates.c.observation_id.in_(ids), candidates.c.state == CandidateState.STANDING
         )
-        connection.execute(suppressed_ids.values(state=CandidateState.SUPERSEDED, updated=now))
+        connection.execute(theirs.values(state=CandidateState.SUPERSEDED, updated=now))
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a detection is kept, and what of it candidates repeat."""
+class _StoredDetection:
+    """Key of a stored detection, and the columns that its candidate shares."""
 
     observation_id: int
-    place: int
+    number: int
     healpix: int | None
-    stands: bool
+    is_current: bool
 
 
-def _keep(
+def _insert_observations(
     connection: Connection,
     drop_id: int,
     run_id: int,
     records: Sequence[ObservationRecord],
-    earlier: Sequence[_Earlier | None],
+    current: Sequence[_CurrentProcessing | None],
     now: datetime,
-) -> list[_Place]:
-    """Write observations and detections; answers where each detection is, in their order."""
-    pixels = healpix_of([one.ra for one in records], [one.dec for one in records])
-    places: list[_Place] = []
-    for record, other, pixel in zip(records, earlier, pixels, strict=True):
+) -> list[_StoredDetection]:
+    """Insert observations and their detections; returns the detections in the order of the records."""
+    pixels = compute_healpix([one.ra_deg for one in records], [one.dec_deg for one in records])
+    stored: list[_StoredDetection] = []
+    for record, other, pixel in zip(records, current, pixels, strict=True):
         later = other if other is not None and other.is_later else None
         row = {
             **{name: getattr(record, name) for name in (*IDENTITY, "processing_version", "start", "stop")},
-            **{name: _number(getattr(record, name)) for name in ("exposure_s", "ra", "dec")},
-            "facts": dict(record.facts),
+            **{name: _as_float(getattr(record, name)) for name in ("exposure_s", "ra_deg", "dec_deg")},
+            "details": dict(record.details),
             "healpix": pixel,
             "drop_id": drop_id,
             "run_id": run_id,
-            "detections": len(record.detections),
-            "stored": now,
-            "current": later is None,
+            "detection_count": len(record.detections),
+            "created": now,
+            "is_current": later is None,
             "superseded_by": None if later is None else later.id,
         }
         [observation_id] = connection.execute(insert(observations).returning(observations.c.id), row).one()
@@ -256,7 +216,7 @@ def _keep(
             connection.execute(
                 update(observations).where(observations.c.id == other.id).values(superseded_by=observation_id)
             )
-        places += _keep_detections(connection, observation_id, run_id, record.detections, later is None)
+        stored += _insert_detections(connection, observation_id, run_id, record.detections, later is None)
         if record.tiles:
             tiles = [
                 {
@@ -265,75 +225,78 @@ def _keep(
                     "background_peak": float(one.background_peak),
                     "livetime_peak": float(one.livetime_peak),
                     "content": one.content,
-                    "spread": dict(one.spread),
+                    "point_spread": dict(one.point_spread),
                 }
                 for one in record.tiles
             ]
-            connection.execute(insert(fields), tiles)
-    return places
+            connection.execute(insert(map_tiles), tiles)
+    return stored
 
 
-def _keep_detections(
-    connection: Connection, observation_id: int, run_id: int, records: Sequence[DetectionRecord], stands: bool
-) -> list[_Place]:
-    pixels = healpix_of([one.ra for one in records], [one.dec for one in records])
+def _insert_detections(
+    connection: Connection, observation_id: int, run_id: int, records: Sequence[DetectionRecord], is_current: bool
+) -> list[_StoredDetection]:
+    pixels = compute_healpix([one.ra_deg for one in records], [one.dec_deg for one in records])
     if records:
         rows = [
             {
                 "observation_id": observation_id,
-                "place": place,
+                "number": number,
                 "run_id": run_id,
                 "detection_id": one.detection_id,
-                "ra": _number(one.ra),
-                "dec": _number(one.dec),
+                "ra_deg": _as_float(one.ra_deg),
+                "dec_deg": _as_float(one.dec_deg),
                 "healpix": pixel,
-                "pos_err_arcsec": _number(one.pos_err_arcsec),
+                "pos_err_arcsec": _as_float(one.pos_err_arcsec),
                 "counts": int(one.counts),
                 "background_counts": float(one.background_counts),
                 "livetime_s": float(one.livetime_s),
                 "kind": one.kind,
-                "score": _number(one.score),
-                "false_alarm_probability": _number(one.false_alarm_probability),
-                "far_hz": _number(one.far_hz),
-                "features": dict(one.features),
+                "score": _as_float(one.score),
+                "false_alarm_probability": _as_float(one.false_alarm_probability),
+                "extrapolated": None if one.extrapolated is None else bool(one.extrapolated),
+                "far_hz": _as_float(one.far_hz),
+                "details": dict(one.details),
             }
-            for place, (one, pixel) in enumerate(zip(records, pixels, strict=True))
+            for number, (one, pixel) in enumerate(zip(records, pixels, strict=True))
         ]
         connection.execute(insert(detections), rows)
-    return [_Place(observation_id, place, pixel, stands) for place, pixel in enumerate(pixels)]
+    return [_StoredDetection(observation_id, number, pixel, is_current) for number, pixel in enumerate(pixels)]
 
 
-def _keep_candidates(
+def _store_candidates(
     connection: Connection,
     records: Sequence[CandidateRecord],
-    places: Sequence[_Place],
+    stored: Sequence[_StoredDetection],
     run_id: int,
-    replaced: Sequence[_Earlier],
+    replaced: Sequence[_CurrentProcessing],
     now: datetime,
 ) -> set[str]:
-    """Write candidates, those borne on under their id in their old rows; answers which of them do not stand."""
+    """Insert candidates, or update the rows of those stored again; returns the ids of those that are not standing."""
     ids = [one.id for one in records]
     if not ids:
         return set()
     if len(set(ids)) < len(ids):
-        raise StoreError(f"candidate {next(one for one in ids if ids.count(one) > 1)}: is named twice in one drop")
-    known = _known(connection, ids)
-    old = {one.id for one in replaced}
+        raise StoreError(f"candidate {next(one for one in ids if ids.count(one) > 1)}: occurs twice in one drop")
+    existing = _lock_existing(connection, ids)
+    replaced_ids = {one.id for one in replaced}
     new: list[dict[str, Any]] = []
     suppressed_ids: set[str] = set()
     for one in records:
-        if not 0 <= one.place < len(places):
-            raise StoreError(f"candidate {one.id}: is of detection {one.place}, and the drop has {len(places)}")
-        where = places[one.place]
-        state = CandidateState.STANDING if where.stands else CandidateState.SUPERSEDED
-        row = _candidate_row(one, where, run_id, now)
-        if one.id not in known:
+        if not 0 <= one.detection_index < len(stored):
+            raise StoreError(
+                f"candidate {one.id}: refers to detection {one.detection_index}, but the drop has {len(stored)}"
+            )
+        detection = stored[one.detection_index]
+        state = CandidateState.STANDING if detection.is_current else CandidateState.SUPERSEDED
+        row = _candidate_row(one, detection, run_id, now)
+        if one.id not in existing:
             new.append({**row, "id": one.id, "state": state, "created": now})
         else:
-            observation_id, before = known[one.id]
-            if observation_id not in old and before is not CandidateState.SUPERSEDED:
-                raise StoreError(f"candidate {one.id}: the store has one of that id, of another observation")
-            if not where.stands:  # the later processing's word on it counts, and this one is not written over it
+            observation_id, before = existing[one.id]
+            if observation_id not in replaced_ids and before is not CandidateState.SUPERSEDED:
+                raise StoreError(f"candidate {one.id}: the id belongs to a candidate of another observation")
+            if not detection.is_current:  # the row holds the result of the later processing, which is valid
                 suppressed_ids.add(one.id)
                 continue
             state = CandidateState.RETRACTED if before is CandidateState.RETRACTED else state
@@ -345,41 +308,41 @@ def _keep_candidates(
     return suppressed_ids
 
 
-def _known(connection: Connection, ids: Sequence[str]) -> Mapping[str, tuple[int, CandidateState]]:
+def _lock_existing(connection: Connection, ids: Sequence[str]) -> Mapping[str, tuple[int, CandidateState]]:
     query = select(candidates.c.id, candidates.c.observation_id, candidates.c.state).where(candidates.c.id.in_(ids))
     return {row.id: (row.observation_id, row.state) for row in connection.execute(query.with_for_update())}
 
 
-def _candidate_row(one: CandidateRecord, where: _Place, run_id: int, now: datetime) -> dict[str, Any]:
+def _candidate_row(one: CandidateRecord, detection: _StoredDetection, run_id: int, now: datetime) -> dict[str, Any]:
     return {
-        "observation_id": where.observation_id,
-        "place": where.place,
+        "observation_id": detection.observation_id,
+        "detection_number": detection.number,
         "run_id": run_id,
         "kind": one.kind,
-        "source_class": one.source_class,
-        "score": _number(one.score),
-        "far_hz": _number(one.far_hz),
-        "healpix": where.healpix,
+        "likely_class": one.likely_class,
+        "score": _as_float(one.score),
+        "far_hz": _as_float(one.far_hz),
+        "healpix": detection.healpix,
         "evidence": dict(one.evidence),
         "updated": now,
     }
 
 
 def _supersede_drops(
-    connection: Connection, drop_id: int, replaced: Sequence[_Earlier], now: datetime
+    connection: Connection, drop_id: int, replaced: Sequence[_CurrentProcessing], now: datetime
 ) -> tuple[int, ...]:
-    """Drops none of whose observations stands any longer; answers which."""
+    """Mark drops without a current observation as superseded; returns their ids."""
     concerned = sorted({one.drop_id for one in replaced})
     if not concerned:
         return ()
-    stands = exists().where(observations.c.drop_id == drops.c.id, observations.c.current)
-    these = (drops.c.id.in_(concerned), drops.c.id != drop_id, ~stands)
-    done = connection.execute(select(drops.c.id).where(*these)).scalars().all()
-    values = {"state": DropState.SUPERSEDED, "superseded_by": drop_id, "changed": now}
+    has_current = exists().where(observations.c.drop_id == drops.c.id, observations.c.is_current)
+    condition = (drops.c.id.in_(concerned), drops.c.id != drop_id, ~has_current)
+    done = connection.execute(select(drops.c.id).where(*condition)).scalars().all()
+    values = {"state": DropState.SUPERSEDED, "superseded_by": drop_id, "updated": now}
     connection.execute(update(drops).where(drops.c.id.in_(done)).values(**values))
     return tuple(done)
 
 
-def _number(value: float | None) -> float | None:
-    # numpy's own numbers would be kept as their bytes.
+def _as_float(value: float | None) -> float | None:
+    # numpy scalars would be stored as their bytes.
     return None if value is None else float(value)

@@ -1,7 +1,8 @@
-"""Places on the sky as whole numbers: nested HEALPix indices of the finest order, so that a cone is a few ranges.
+"""Positions as nested HEALPix indices of the finest order, in which a cone is a few ranges.
 
-A pixel of a coarser order is a range of finer ones in the nested scheme (Górski et al. 2005, ApJ 622, 759, section 4):
-one indexed column answers cones of any radius. The ranges cover the cone and a little more, which is cut by separation.
+A pixel of a coarser order is a range of finer ones in the nested scheme (Górski et al. 2005, ApJ 622, 759, section 4),
+so that one indexed column serves cones of any radius. The ranges cover slightly more than the cone; the rest is removed
+by the exact separation.
 """
 
 from __future__ import annotations
@@ -13,56 +14,59 @@ import numpy as np
 
 from xherald.photons.errors import StoreError
 
-__all__ = ["ORDER", "cone_ranges", "healpix_of"]
+__all__ = ["ORDER", "compute_healpix", "cone_ranges"]
 
 ORDER: Final = 29
-"""The finest whose indices a signed 64-bit integer holds: pixels of 0.0004 arcsec."""
+"""The finest order whose indices fit a signed 64-bit integer; its pixels measure 0.0004 arcsec."""
 
 PIXELS: Final = 12 * 4**ORDER
 
-COARSEST_DEG: Final = 58.632
-"""Side of a pixel of order 0, the root of its area of 4π/12; each order halves it."""
+ORDER_0_SIDE_DEG: Final = 58.632
+"""Side of a pixel of order 0, the root of its area 4π/12; each order halves it."""
 
-WIDE_DEG: Final = 30.0
-"""Cones wider than this are most of what they would leave out: the whole sky is read."""
+MAX_CONE_DEG: Final = 30.0
+"""For wider cones the whole sky is read, of which they are a large part."""
 
 
-def healpix_of(ra: Sequence[float | None], dec: Sequence[float | None]) -> list[int | None]:
-    """Indices of places, deg; None where either is None."""
+def compute_healpix(ra_deg: Sequence[float | None], dec_deg: Sequence[float | None]) -> list[int | None]:
+    """Indices of positions; None where a coordinate is None."""
     from astropy import units
     from astropy_healpix import lonlat_to_healpix
 
-    place = np.array([ra, dec], dtype=np.float64)  # None becomes NaN
-    known = np.isfinite(place).all(axis=0)
-    found: list[int | None] = [None] * place.shape[1]
+    position = np.array([ra_deg, dec_deg], dtype=np.float64)  # None becomes NaN
+    known = np.isfinite(position).all(axis=0)
+    found: list[int | None] = [None] * position.shape[1]
     if known.any():
-        lon, lat = place[:, known] * units.deg
+        lon, lat = position[:, known] * units.deg
         indices = lonlat_to_healpix(lon, lat, nside=2**ORDER, order="nested")
         for where, index in zip(np.flatnonzero(known).tolist(), indices.tolist(), strict=True):
             found[where] = index
     return found
 
 
-def cone_ranges(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:
-    """Ranges of indices, first and last, that every place within `radius` of (`ra`, `dec`), deg, falls in.
+def cone_ranges(ra_deg: float, dec_deg: float, radius_deg: float) -> list[tuple[int, int]]:
+    """Ranges of indices, first and last, that contain every position in a cone.
 
     Raises
     ------
     StoreError
-        It is no cone.
+        A coordinate or the radius is out of range.
     """
     from astropy import units
     from astropy_healpix.core import healpix_cone_search
 
-    if not (0 <= ra <= 360 and -90 <= dec <= 90 and 0 < radius <= 180):
+    if not (0 <= ra_deg <= 360 and -90 <= dec_deg <= 90 and 0 < radius_deg <= 180):
         raise StoreError(
-            f"no cone: ra {ra}, dec {dec}, radius {radius} deg; ra 0 to 360, dec -90 to 90, radius above 0"
+            f"cone with ra {ra_deg}, dec {dec_deg}, radius {radius_deg} deg: not on the sky; ra must be 0 to 360, "
+            "dec -90 to 90, radius above 0 and at most 180"
         )
-    if radius > WIDE_DEG:
+    if radius_deg > MAX_CONE_DEG:
         return [(0, PIXELS - 1)]
-    # Pixels of half the radius: some twenty of them cover the cone, with a third more than its area.
-    order = int(np.clip(np.ceil(np.log2(COARSEST_DEG / (radius / 2))), 0, ORDER))
-    found = healpix_cone_search(ra * units.deg, dec * units.deg, radius * units.deg, nside=2**order, order="nested")
+    # Pixels of half the radius: about twenty of them cover the cone, with a third more than its area.
+    order = int(np.clip(np.ceil(np.log2(ORDER_0_SIDE_DEG / (radius_deg / 2))), 0, ORDER))
+    found = healpix_cone_search(
+        ra_deg * units.deg, dec_deg * units.deg, radius_deg * units.deg, nside=2**order, order="nested"
+    )
     pixels = np.unique(found)
     starts = np.flatnonzero(np.diff(pixels, prepend=pixels[0] - 2) != 1)
     stops = np.append(starts[1:], len(pixels)) - 1

@@ -1,7 +1,7 @@
-"""The alert outbox: what is to be sent, handed to one dispatcher at a time, until it is sent, digested or given up.
+"""The outbox of alerts: each alert goes to one dispatcher at a time until it is sent, digested or given up.
 
-An alert is handed out at least once and bears one id for all its tries, by which sinks know it again. One that follows
-another of the same candidate to the same sink waits for it: a retraction never overtakes what it retracts.
+An alert is delivered at least once and keeps its id in all attempts, so that sinks recognize repetitions. An alert
+waits for the earlier ones of the same candidate and sink, so that a retraction never arrives before what it retracts.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from xherald.photons.errors import StoreError
 
-from .records import AlertRecord, AlertState, AlertType, DropState, Json, StoredAlert
+from .records import AlertRecord, Json, StoredAlert
+from .states import AlertState, AlertType, DropState
 from .tables import alerts, candidates, drops, observations
 
 __all__ = [
-    "abandon",
-    "announced",
-    "counts",
+    "close",
+    "count_by_state",
+    "count_sent",
     "dialect_insert",
-    "due",
     "enqueue",
-    "insert_unless_there",
-    "listed",
-    "next_due",
+    "find_next_due",
+    "find_notified_sinks",
+    "insert_unless_exists",
+    "list_alerts",
+    "record_failure",
+    "release_dispatcher",
     "requeue",
-    "settle",
-    "settled_since",
-    "try_again",
+    "take_due",
     "withdraw",
 ]
 
@@ -39,13 +40,13 @@ UNLEASED: dict[str, Any] = {"leased_by": None, "leased_until": None}
 
 
 def dialect_insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what is to be done where the row is there already."""
+    """An INSERT of the connection's dialect, which supports ON CONFLICT."""
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return make(table)
 
 
-def insert_unless_there(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that leaves what is there as it is."""
+def insert_unless_exists(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that leaves existing rows unchanged."""
     return dialect_insert(connection, table).on_conflict_do_nothing()
 
 
@@ -56,32 +57,35 @@ def enqueue(
     now: datetime,
     suppressed_ids: Collection[str] = (),
 ) -> None:
-    """Put alerts into the outbox; one that is there already stays as it is.
+    """Add alerts to the outbox; existing ones are left unchanged.
 
     Parameters
     ----------
-    stillborn : collection of str
-        Candidates that do not stand: what there is to say of them is kept as withdrawn. So is a retraction to a sink
-        that never heard of the candidate.
+    suppressed_ids : collection of str
+        Candidates that are not standing: their alerts are stored as withdrawn, and so are retractions to sinks that
+        were never notified of the candidate.
 
     Raises
     ------
     StoreError
-        Of a candidate that is not there.
+        An alert refers to a candidate that is not in the store.
     """
     if not records:
         return
     wanted = {one.candidate_id for one in records}
-    there = set(connection.execute(select(candidates.c.id).where(candidates.c.id.in_(wanted))).scalars())
-    if missing := sorted(wanted - there):
-        raise StoreError(f"candidate {missing[0]}: has an alert, but the store holds no such candidate")
-    told = announced(connection, [one.candidate_id for one in records if one.alert_type is AlertType.RETRACTION])
+    existing = set(connection.execute(select(candidates.c.id).where(candidates.c.id.in_(wanted))).scalars())
+    if missing := sorted(wanted - existing):
+        raise StoreError(f"candidate {missing[0]}: has an alert but is not in the store")
+    notified = find_notified_sinks(
+        connection, [one.candidate_id for one in records if one.alert_type is AlertType.RETRACTION]
+    )
     latest: dict[str, AlertType] = {}
     rows: list[dict[str, Any]] = []
     for one in records:
-        unheard = one.alert_type is AlertType.RETRACTION and one.sink not in told[one.candidate_id]
-        dead = unheard or one.candidate_id in suppressed_ids
-        if not dead:
+        is_retraction = one.alert_type is AlertType.RETRACTION
+        is_needless = is_retraction and one.sink not in notified[one.candidate_id]
+        is_withdrawn = is_needless or one.candidate_id in suppressed_ids
+        if not is_withdrawn:
             latest[one.candidate_id] = one.alert_type
         rows.append(
             {
@@ -91,25 +95,25 @@ def enqueue(
                 "run_id": run_id,
                 "alert_type": one.alert_type,
                 "payload": dict(one.payload),
-                "state": AlertState.WITHDRAWN if dead else AlertState.PENDING,
+                "state": AlertState.WITHDRAWN if is_withdrawn else AlertState.PENDING,
                 "attempts": 0,
                 "next_attempt": now,
                 "created": now,
-                "settled": now if dead else None,
+                "closed": now if is_withdrawn else None,
             }
         )
-    connection.execute(insert_unless_there(connection, alerts), rows)
+    connection.execute(insert_unless_exists(connection, alerts), rows)
     for alert_type in set(latest.values()):
-        these = [candidate for candidate, its in latest.items() if its is alert_type]
-        connection.execute(update(candidates).where(candidates.c.id.in_(these)).values(alert_type=alert_type))
+        ids = [candidate_id for candidate_id, its_type in latest.items() if its_type is alert_type]
+        connection.execute(update(candidates).where(candidates.c.id.in_(ids)).values(alert_type=alert_type))
 
 
-def due(
+def take_due(
     connection: Connection, dispatcher: str, limit: int, now: datetime, lease: timedelta, sinks: Collection[str] | None
 ) -> list[StoredAlert]:
-    """Hand out alerts to be sent now, oldest first; no other dispatcher gets them while the lease lasts."""
+    """Lease alerts that are due to a dispatcher, oldest first; no other dispatcher gets them until the lease ends."""
     earlier = alerts.alias("earlier")
-    blocked = exists().where(
+    is_blocked = exists().where(
         earlier.c.candidate_id == alerts.c.candidate_id,
         earlier.c.sink == alerts.c.sink,
         earlier.c.seq < alerts.c.seq,
@@ -119,127 +123,128 @@ def due(
         alerts.c.state == AlertState.PENDING,
         alerts.c.next_attempt <= now,
         or_(alerts.c.leased_until.is_(None), alerts.c.leased_until <= now),
-        ~blocked,
+        ~is_blocked,
     )
     if sinks is not None:
         query = query.where(alerts.c.sink.in_(sinks))
     query = query.order_by(alerts.c.next_attempt, alerts.c.seq).limit(limit)
     taken = connection.execute(query.with_for_update(skip_locked=True, of=alerts)).scalars().all()
-    mine = alerts.c.seq.in_(taken)
-    hold = {"leased_by": dispatcher, "leased_until": now + lease, "attempts": alerts.c.attempts + 1}
-    connection.execute(update(alerts).where(mine).values(**hold))
-    return _stored(connection.execute(select(alerts).where(mine).order_by(alerts.c.next_attempt, alerts.c.seq)))
+    is_taken = alerts.c.seq.in_(taken)
+    values = {"leased_by": dispatcher, "leased_until": now + lease, "attempts": alerts.c.attempts + 1}
+    connection.execute(update(alerts).where(is_taken).values(**values))
+    rows = connection.execute(select(alerts).where(is_taken).order_by(alerts.c.next_attempt, alerts.c.seq))
+    return _make_alerts(rows)
 
 
-def settle(
+def close(
     connection: Connection, keys: Iterable[tuple[str, str]], state: AlertState, receipt: Json | None, now: datetime
 ) -> None:
-    """Have done with alerts, by id and sink; the drop whose last one it was is alerted."""
+    """Close alerts, given by id and sink; a drop whose last open alert this was becomes ``alerted``."""
     for alert_id, sink in keys:
-        row = _locked(connection, alert_id, sink)
+        row = _lock(connection, alert_id, sink)
         if row.state == AlertState.SENT:
             continue
-        values: dict[str, Any] = {"state": state, "settled": now, **UNLEASED}
+        values: dict[str, Any] = {"state": state, "closed": now, **UNLEASED}
         if receipt is not None:
             values["receipt"] = dict(receipt)
         connection.execute(update(alerts).where(alerts.c.seq == row.seq).values(**values))
-        _end_drop(connection, row.candidate_id, now)
+        _mark_drop_alerted(connection, row.candidate_id, now)
 
 
-def try_again(
+def record_failure(
     connection: Connection, alert_id: str, sink: str, error: str, next_attempt: datetime | None, now: datetime
 ) -> None:
-    """Write down that a try failed: again at a later time, or given up where none is named."""
-    row = _locked(connection, alert_id, sink)
+    """Record a failed attempt: retry at a later time, or give up if that is None."""
+    row = _lock(connection, alert_id, sink)
     if row.state != AlertState.PENDING:
         return
     values: dict[str, Any] = {"error": error, **UNLEASED}
-    values |= {"state": AlertState.FAILED, "settled": now} if next_attempt is None else {"next_attempt": next_attempt}
+    values |= {"state": AlertState.FAILED, "closed": now} if next_attempt is None else {"next_attempt": next_attempt}
     connection.execute(update(alerts).where(alerts.c.seq == row.seq).values(**values))
 
 
 def requeue(connection: Connection, alert_id: str, sink: str | None, now: datetime) -> int:
-    """Send an alert again, to one sink or to all that it is for; answers how many."""
-    these = [alerts.c.id == alert_id]
+    """Send an alert again, to one sink or to all of its sinks; returns their number."""
+    conditions = [alerts.c.id == alert_id]
     if sink is not None:
-        these.append(alerts.c.sink == sink)
-    done = connection.execute(
+        conditions.append(alerts.c.sink == sink)
+    count = connection.execute(
         update(alerts)
-        .where(*these)
-        .values(state=AlertState.PENDING, next_attempt=now, settled=None, error=None, **UNLEASED)
+        .where(*conditions)
+        .values(state=AlertState.PENDING, next_attempt=now, closed=None, error=None, **UNLEASED)
     ).rowcount
-    if not done:
-        raise _unknown(alert_id, sink)
-    return done
+    if not count:
+        raise _make_missing_error(alert_id, sink)
+    return count
 
 
 def withdraw(connection: Connection, candidate_ids: Collection[str], now: datetime) -> None:
-    """Take back what no dispatcher ever had, but for retractions: what was announced stays to be retracted."""
-    never = (
+    """Withdraw alerts that no dispatcher has taken, except for retractions."""
+    is_untried = (
         alerts.c.candidate_id.in_(candidate_ids),
         alerts.c.state == AlertState.PENDING,
         alerts.c.attempts == 0,
         alerts.c.alert_type != AlertType.RETRACTION,
     )
-    connection.execute(update(alerts).where(*never).values(state=AlertState.WITHDRAWN, settled=now))
+    connection.execute(update(alerts).where(*is_untried).values(state=AlertState.WITHDRAWN, closed=now))
 
 
-def announced(connection: Connection, candidate_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Sinks that may have heard of these candidates; their alerts stay as they are while the transaction lasts."""
-    told: dict[str, list[str]] = {one: [] for one in candidate_ids}
-    if not told:
+def find_notified_sinks(connection: Connection, candidate_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Sinks that may have received an alert of each candidate; locks the alerts until the end of the transaction."""
+    notified: dict[str, list[str]] = {one: [] for one in candidate_ids}
+    if not notified:
         return {}
     query = select(alerts).where(alerts.c.candidate_id.in_(candidate_ids)).order_by(alerts.c.seq).with_for_update()
     for row in connection.execute(query):
-        if (row.attempts or row.state == AlertState.DIGESTED) and row.sink not in told[row.candidate_id]:
-            told[row.candidate_id].append(row.sink)
-    return {one: tuple(sinks) for one, sinks in told.items()}
+        if (row.attempts or row.state == AlertState.DIGESTED) and row.sink not in notified[row.candidate_id]:
+            notified[row.candidate_id].append(row.sink)
+    return {candidate_id: tuple(sinks) for candidate_id, sinks in notified.items()}
 
 
-def abandon(connection: Connection, dispatcher: str) -> int:
-    """Give back what a dispatcher that is known to be dead had in hand."""
-    mine = (alerts.c.state == AlertState.PENDING, alerts.c.leased_by == dispatcher)
-    return connection.execute(update(alerts).where(*mine).values(**UNLEASED)).rowcount
+def release_dispatcher(connection: Connection, dispatcher: str) -> int:
+    """Release the alerts leased to a dead dispatcher; returns their number."""
+    is_leased = (alerts.c.state == AlertState.PENDING, alerts.c.leased_by == dispatcher)
+    return connection.execute(update(alerts).where(*is_leased).values(**UNLEASED)).rowcount
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """When the next alert is to be sent, leases reckoned with."""
-    later_of = func.greatest if connection.dialect.name == "postgresql" else func.max
-    when = later_of(alerts.c.next_attempt, func.coalesce(alerts.c.leased_until, alerts.c.next_attempt))
+def find_next_due(connection: Connection) -> datetime | None:
+    """When the next alert can be taken, leases considered; None if the outbox is empty."""
+    greatest = func.greatest if connection.dialect.name == "postgresql" else func.max
+    when = greatest(alerts.c.next_attempt, func.coalesce(alerts.c.leased_until, alerts.c.next_attempt))
     first = select(func.min(when, type_=alerts.c.next_attempt.type)).where(alerts.c.state == AlertState.PENDING)
     return connection.execute(first).scalar()
 
 
-def listed(
+def list_alerts(
     connection: Connection,
     *,
-    candidate_id: str | None,
-    state: AlertState | None,
-    limit: int | None,
+    candidate_id: str | None = None,
+    state: AlertState | None = None,
+    limit: int | None = None,
     alert_id: str | None = None,
 ) -> list[StoredAlert]:
-    """Alerts, in the order in which they came; of a limited number the latest."""
-    chosen: list[ColumnElement[bool]] = []
+    """The latest alerts that match, in the order of their creation."""
+    conditions: list[ColumnElement[bool]] = []
     if candidate_id is not None:
-        chosen.append(alerts.c.candidate_id == candidate_id)
+        conditions.append(alerts.c.candidate_id == candidate_id)
     if alert_id is not None:
-        chosen.append(alerts.c.id == alert_id)
+        conditions.append(alerts.c.id == alert_id)
     if state is not None:
-        chosen.append(alerts.c.state == state)
-    query = select(alerts).where(*chosen).order_by(alerts.c.seq.desc()).limit(limit)
-    return _stored(connection.execute(query))[::-1]
+        conditions.append(alerts.c.state == state)
+    query = select(alerts).where(*conditions).order_by(alerts.c.seq.desc()).limit(limit)
+    return _make_alerts(connection.execute(query))[::-1]
 
 
-def counts(connection: Connection) -> dict[AlertState, int]:
-    """How many alerts there are of each state."""
+def count_by_state(connection: Connection) -> dict[AlertState, int]:
+    """Number of alerts in each state."""
     query = select(alerts.c.state, func.count()).group_by(alerts.c.state)
     found = {row[0]: row[1] for row in connection.execute(query)}
     return {state: found.get(state, 0) for state in AlertState}
 
 
-def settled_since(connection: Connection, since: datetime, sink: str | None, alert_type: AlertType | None) -> int:
-    """How many alerts were sent since then, for budgets."""
-    query = select(func.count()).where(alerts.c.state == AlertState.SENT, alerts.c.settled >= since)
+def count_sent(connection: Connection, since: datetime, sink: str | None, alert_type: AlertType | None) -> int:
+    """Number of alerts sent since a time."""
+    query = select(func.count()).where(alerts.c.state == AlertState.SENT, alerts.c.closed >= since)
     if sink is not None:
         query = query.where(alerts.c.sink == sink)
     if alert_type is not None:
@@ -247,16 +252,16 @@ def settled_since(connection: Connection, since: datetime, sink: str | None, ale
     return int(connection.execute(query).scalar_one())
 
 
-def _end_drop(connection: Connection, candidate_id: str, now: datetime) -> None:
-    """A processed drop none of whose alerts is left to be sent is alerted."""
+def _mark_drop_alerted(connection: Connection, candidate_id: str, now: datetime) -> None:
+    """Mark a processed drop as ``alerted`` if none of its alerts is open."""
     drop_id = connection.execute(
         select(observations.c.drop_id)
         .select_from(candidates.join(observations, observations.c.id == candidates.c.observation_id))
         .where(candidates.c.id == candidate_id)
     ).scalar_one()
-    # Locked first: of two dispatchers that send a drop's last two alerts, the second must see what the first did.
+    # Lock first: of two dispatchers that send the last two alerts of a drop, the second must see the first one's row.
     connection.execute(select(drops.c.id).where(drops.c.id == drop_id).with_for_update())
-    left = exists().where(
+    has_open = exists().where(
         observations.c.drop_id == drop_id,
         candidates.c.observation_id == observations.c.id,
         alerts.c.candidate_id == candidates.c.id,
@@ -264,20 +269,20 @@ def _end_drop(connection: Connection, candidate_id: str, now: datetime) -> None:
     )
     connection.execute(
         update(drops)
-        .where(drops.c.id == drop_id, drops.c.state == DropState.PROCESSED, ~left)
-        .values(state=DropState.ALERTED, changed=now)
+        .where(drops.c.id == drop_id, drops.c.state == DropState.PROCESSED, ~has_open)
+        .values(state=DropState.ALERTED, updated=now)
     )
 
 
-def _locked(connection: Connection, alert_id: str, sink: str) -> Row[Any]:
-    one = select(alerts).where(alerts.c.id == alert_id, alerts.c.sink == sink).with_for_update()
-    row = connection.execute(one).one_or_none()
+def _lock(connection: Connection, alert_id: str, sink: str) -> Row[Any]:
+    query = select(alerts).where(alerts.c.id == alert_id, alerts.c.sink == sink).with_for_update()
+    row = connection.execute(query).one_or_none()
     if row is None:
-        raise _unknown(alert_id, sink)
+        raise _make_missing_error(alert_id, sink)
     return row
 
 
-def _stored(rows: Iterable[Row[Any]]) -> list[StoredAlert]:
+def _make_alerts(rows: Iterable[Row[Any]]) -> list[StoredAlert]:
     return [
         StoredAlert(
             row.id,
@@ -291,11 +296,11 @@ def _stored(rows: Iterable[Row[Any]]) -> list[StoredAlert]:
             row.receipt,
             row.error,
             row.created,
-            row.settled,
+            row.closed,
         )
         for row in rows
     ]
 
 
-def _unknown(alert_id: str, sink: str | None) -> StoreError:
-    return StoreError(f"alert {alert_id}{f' to {sink}' if sink else ''}: the outbox holds no such alert")
+def _make_missing_error(alert_id: str, sink: str | None) -> StoreError:
+    return StoreError(f"alert {alert_id}{f' to {sink}' if sink else ''}: not in the outbox")

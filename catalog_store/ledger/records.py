@@ -1,7 +1,7 @@
-"""What the store is given and gives back: frozen facts of drops, observations, detections, candidates and alerts.
+"""Rows of the store as frozen dataclasses: drops, observations, detections, candidates and alerts.
 
-Instants are aware datetimes (UTC inside), angles degrees, ICRS. A number that is not known is None, never NaN: whatever
-is not finite is refused here, at the door.
+Times are aware datetimes, stored in UTC. Angles are in degrees, ICRS. An unknown number is None, never NaN: values that
+are not finite are rejected.
 """
 
 from __future__ import annotations
@@ -9,161 +9,103 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from enum import StrEnum
 from numbers import Real
 from typing import Any, TypeAlias
 
 from xherald.photons.errors import StoreError
 
-from .history_records import AskHistory, FieldTile, PlaceHistory
+from .states import AlertState, AlertType, CandidateState, DropState, VettingDecision
 
 __all__ = [
     "AlertRecord",
-    "AlertState",
-    "AlertType",
-    "CandidateFile",
+    "CandidateDetails",
     "CandidateRecord",
-    "CandidateState",
     "DetectionRecord",
     "Drop",
-    "DropOutcome",
-    "DropState",
-    "Finished",
-    "HistoryEntry",
     "Json",
+    "MapTile",
+    "NearbyDetection",
     "ObservationRecord",
-    "PriorState",
     "Run",
     "Sighting",
     "StoredAlert",
     "StoredCandidate",
     "Vetting",
-    "VettingDecision",
 ]
 
 Json: TypeAlias = Mapping[str, Any]
-"""An object in JSON's own types."""
-
-
-class DropState(StrEnum):
-    """Where a drop stands on its road from seen to alerted.
-
-    ``seen``: named by a source, not yet known to be whole. ``stable``: whole, its content hashed, to be taken.
-    ``claimed``: a worker has it, until its claim expires. ``processed``: its results are kept. ``alerted``: and all its
-    alerts are out. ``quarantined``: it cannot be used, for a stated reason. ``superseded``: a better processing of the
-    same observation took its place. ``duplicate``: the content of another drop, at another place.
-    """
-
-    SEEN = "seen"
-    STABLE = "stable"
-    CLAIMED = "claimed"
-    PROCESSED = "processed"
-    ALERTED = "alerted"
-    QUARANTINED = "quarantined"
-    SUPERSEDED = "superseded"
-    DUPLICATE = "duplicate"
-
-
-class CandidateState(StrEnum):
-    """``standing``; ``superseded`` by a better processing; ``retracted`` by a person."""
-
-    STANDING = "standing"
-    SUPERSEDED = "superseded"
-    RETRACTED = "retracted"
-
-
-class AlertType(StrEnum):
-    """What an alert says of its candidate, in GCN's words."""
-
-    INITIAL = "initial"
-    UPDATE = "update"
-    RETRACTION = "retraction"
-
-
-class AlertState(StrEnum):
-    """``pending``: to be sent, also again. ``failed``: given up. ``withdrawn``: superseded before it was ever tried."""
-
-    PENDING = "pending"
-    SENT = "sent"
-    FAILED = "failed"
-    DIGESTED = "digested"
-    WITHDRAWN = "withdrawn"
-
-
-class VettingDecision(StrEnum):
-    """What a person says of a candidate; ``rejected`` retracts it."""
-
-    CONFIRMED = "confirmed"
-    REJECTED = "rejected"
-    UNSURE = "unsure"
+"""A JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What produced a row.
+    """Software and data that produced a row.
 
     Parameters
     ----------
-    code : str — version of xherald
-    config : str — hash of the settings
-    calibration, reference : str — ``name@version``; empty where there was none
+    code_version : str — version of xherald
+    settings_hash : str — hash of the settings that results depend on
+    calibration, reference : str — ``name@version``; empty if none was used
     """
 
-    code: str
-    config: str
+    code_version: str
+    settings_hash: str
     calibration: str = ""
     reference: str = ""
 
     @property
     def digest(self) -> str:
-        """Identity: SHA-256 of the four, hexadecimal."""
-        parts = [self.code, self.config, self.calibration, self.reference]
+        """SHA-256 of the four fields, hexadecimal."""
+        parts = [self.code_version, self.settings_hash, self.calibration, self.reference]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A file as a drop source names it.
+    """A file as a drop source lists it.
 
     Parameters
     ----------
-    source : str — the drop source's name
+    source : str — name of the drop source
     url : str — path or URL
-    size : int — bytes; 0 where the archive tells none
-    mtime : float — s since 1970, UTC; 0 where the archive tells none
-    mark : str — what else tells one content from another there, such as an ETag
+    size : int — bytes; 0 if unknown
+    mtime : float — s since 1970, UTC; 0 if unknown
+    etag : str — anything else by which the archive tells versions of the file apart, such as an ETag
     """
 
     source: str
     url: str
     size: int = 0
     mtime: float = 0.0
-    mark: str = ""
+    etag: str = ""
 
     def __post_init__(self) -> None:
-        _finite(self)
+        _require_finite(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A drop's row.
+    """A drop: one file, identified by its content.
 
     Parameters
     ----------
     id : int
-    source, url, size, mtime, mark
+    source, url, size, mtime, etag
         See `Sighting`.
     state : DropState
-    sha256 : str or None — of its content; None while it is only seen
-    reason : str or None — why it is quarantined, or what went wrong last
-    attempts : int — claims so far
-    claimed_by : str or None
-    claim_expires, not_before : datetime or None — until when the claim holds; before when it is not to be taken again
-    seen, steady_since, changed : datetime — first sighting; since when size and mtime stand; last change of state
-    superseded_by : int or None — the drop that took its place, or whose content it has
+    sha256 : str or None — of its content; None in state ``seen``
+    reason : str or None — why it is quarantined, or the last error
+    attempts : int — number of claims so far
+    claimed_by : str or None — worker
+    claim_expires : datetime or None
+    not_before : datetime or None — earliest time of the next claim
+    first_seen : datetime
+    unchanged_since : datetime — when its size, mtime or etag last changed
+    updated : datetime — last change of state
+    superseded_by : int or None — the drop that replaced it, or that has the same content
     """
 
     id: int
@@ -171,7 +113,7 @@ class Drop:
     url: str
     size: int
     mtime: float
-    mark: str
+    etag: str
     state: DropState
     sha256: str | None
     reason: str | None
@@ -179,9 +121,9 @@ class Drop:
     claimed_by: str | None
     claim_expires: datetime | None
     not_before: datetime | None
-    seen: datetime
-    steady_since: datetime
-    changed: datetime
+    first_seen: datetime
+    unchanged_since: datetime
+    updated: datetime
     superseded_by: int | None
 
 
@@ -192,19 +134,20 @@ class DetectionRecord:
     Parameters
     ----------
     detection_id : str — within the observation
-    ra, dec : float or None — deg, ICRS; None where the photons came without a position
-    pos_err_arcsec : float or None — 68 % radius
+    ra_deg, dec_deg : float or None — None if the photons came without a position
     counts : int — photons in the aperture
-    background_counts : float — expected among them
     livetime_s : float
     kind : str — flare, dip or steady
+    background_counts : float — expected among the counts
+    pos_err_arcsec : float or None — 68 % radius
     score, false_alarm_probability, far_hz : float or None
-    features : mapping — in JSON's types
+    extrapolated : bool or None — whether the probability is below the smallest one that the calibration measured
+    details : mapping — further quantities, as JSON
     """
 
     detection_id: str
-    ra: float | None
-    dec: float | None
+    ra_deg: float | None
+    dec_deg: float | None
     counts: int
     livetime_s: float
     kind: str = "steady"
@@ -213,33 +156,53 @@ class DetectionRecord:
     score: float | None = None
     false_alarm_probability: float | None = None
     far_hz: float | None = None
-    features: Json = field(default_factory=dict)
+    extrapolated: bool | None = None
+    details: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _finite(self)
-        _placed(self, self.ra, self.dec)
+        _require_finite(self)
+        _require_position(self, self.ra_deg, self.dec_deg)
+
+
+@dataclass(frozen=True, slots=True)
+class MapTile:
+    """A patch of an observation's coarse sky map; see `map_tiles`.
+
+    Parameters
+    ----------
+    uniq : int — number of the patch in the UNIQ scheme of HEALPix
+    background_peak : float — largest expected background counts of a pixel
+    livetime_peak : float — longest live time of a pixel, s
+    content : bytes — counts, background and live time of the 4096 pixels, compressed
+    point_spread : mapping — radii of the point spread by off-axis angle, and the pointing, as JSON
+    """
+
+    uniq: int
+    background_peak: float
+    livetime_peak: float
+    content: bytes
+    point_spread: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationRecord:
-    """One exposure and what was detected in it.
+    """An exposure in one processing, with its detections.
 
-    A later processing of the same mission, instrument, obs_id and part takes its place; one without an obs_id is never
-    superseded.
+    A later processing of the same mission, instrument, obs_id and part supersedes it, unless the obs_id is empty.
 
     Parameters
     ----------
     mission, instrument, obs_id : str
     part : str
-        What of the exposure the file holds, where that is not all of it: a source's region, a chip, a mode.
+        The part of the exposure that the file holds, if not all of it: the region of a source, a chip, a mode.
     processing_version : str
-        Compared number by number: 10.2 comes after 9.8.
+        Compared number by number: 10.2 is later than 9.8.
     start, stop : datetime or None
     exposure_s : float or None
-    ra, dec : float or None — pointing, deg, ICRS
-    facts : mapping — what else is to be remembered, in JSON's types
+    ra_deg, dec_deg : float or None — pointing
+    details : mapping — further properties, as JSON
     detections : tuple of DetectionRecord
-    tiles : tuple of FieldTile — its coarse map; empty where it has no image
+    tiles : tuple of MapTile — coarse sky map; empty without an image
     """
 
     mission: str
@@ -250,56 +213,56 @@ class ObservationRecord:
     start: datetime | None = None
     stop: datetime | None = None
     exposure_s: float | None = None
-    ra: float | None = None
-    dec: float | None = None
-    facts: Json = field(default_factory=dict)
+    ra_deg: float | None = None
+    dec_deg: float | None = None
+    details: Json = field(default_factory=dict)
     detections: tuple[DetectionRecord, ...] = ()
-    tiles: tuple[FieldTile, ...] = ()
+    tiles: tuple[MapTile, ...] = ()
 
     def __post_init__(self) -> None:
-        _finite(self)
-        _placed(self, self.ra, self.dec)
+        _require_finite(self)
+        _require_position(self, self.ra_deg, self.dec_deg)
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateRecord:
-    """A detection that is to be announced.
+    """A candidate to be stored.
 
     Parameters
     ----------
     id : str
-        One for good. A better processing of the same observation may bear a candidate on under its id.
-    place : int
-        Of its detection among those of the drop, observation by observation, from 0.
+        Permanent: a later processing of the same observation may store the candidate again under this id.
+    detection_index : int
+        Index of its detection among all detections of the drop, observation by observation, from 0.
     kind : str — flare or dip
-    source_class : str — the most probable one; empty where none is known
+    likely_class : str or None — most probable class
     score, far_hz : float or None
-    evidence : mapping — in JSON's types
+    evidence : mapping — as JSON
     """
 
     id: str
-    place: int
+    detection_index: int
     kind: str
-    source_class: str = ""
+    likely_class: str | None = None
     score: float | None = None
     far_hz: float | None = None
     evidence: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _finite(self)
+        _require_finite(self)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRecord:
-    """What is to be sent to one sink.
+    """An alert to be sent to one sink.
 
     Parameters
     ----------
-    id : str — the same for every sink, and for every try
+    id : str — the same for all sinks and all attempts
     candidate_id : str
     sink : str
     alert_type : AlertType
-    payload : mapping — in JSON's types
+    payload : mapping — as JSON
     """
 
     id: str
@@ -310,33 +273,17 @@ class AlertRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class DropOutcome:
-    """What was decided on a drop.
-
-    Parameters
-    ----------
-    candidates : sequence of CandidateRecord
-    alerts : sequence of AlertRecord — of these candidates, or of those that they replace
-    stream_state : mapping of str to mapping — what the deciding leaves to the next drop, by name
-    """
-
-    candidates: Sequence[CandidateRecord] = ()
-    alerts: Sequence[AlertRecord] = ()
-    stream_state: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class StoredCandidate:
-    """A candidate with what its detection and observation say.
+    """A stored candidate with columns of its detection and observation.
 
     Parameters
     ----------
-    id, kind, source_class, score, far_hz, evidence
+    id, kind, likely_class, score, far_hz, evidence
         See `CandidateRecord`.
     state : CandidateState
     alert_type : AlertType or None — of its latest alert
     created, updated : datetime
-    ra, dec, pos_err_arcsec, detection_id, counts, livetime_s, false_alarm_probability
+    ra_deg, dec_deg, pos_err_arcsec, detection_id, counts, livetime_s, false_alarm_probability, extrapolated
         See `DetectionRecord`.
     mission, instrument, obs_id, start
         See `ObservationRecord`.
@@ -346,7 +293,7 @@ class StoredCandidate:
 
     id: str
     kind: str
-    source_class: str
+    likely_class: str | None
     score: float | None
     far_hz: float | None
     evidence: Json
@@ -354,13 +301,14 @@ class StoredCandidate:
     alert_type: AlertType | None
     created: datetime
     updated: datetime
-    ra: float | None
-    dec: float | None
+    ra_deg: float | None
+    dec_deg: float | None
     pos_err_arcsec: float | None
     detection_id: str
     counts: int
     livetime_s: float
     false_alarm_probability: float | None
+    extrapolated: bool | None
     mission: str
     instrument: str
     obs_id: str
@@ -372,19 +320,19 @@ class StoredCandidate:
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """An alert of the outbox.
+    """An alert in the outbox.
 
     Parameters
     ----------
     id, candidate_id, sink, alert_type, payload
         See `AlertRecord`.
     state : AlertState
-    attempts : int — times it was handed to a dispatcher
+    attempts : int — number of times a dispatcher took it
     next_attempt : datetime
-    receipt : mapping or None — the sink's
-    error : str or None — what went wrong last
+    receipt : mapping or None — of the sink
+    error : str or None — the last error
     created : datetime
-    settled : datetime or None — when it was sent, digested, withdrawn or given up
+    closed : datetime or None — when it was sent, digested, withdrawn or given up
     """
 
     id: str
@@ -398,34 +346,34 @@ class StoredAlert:
     receipt: Json | None
     error: str | None
     created: datetime
-    settled: datetime | None
+    closed: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Vetting:
-    """What a person said of a candidate, and when."""
+    """A verdict of a person on a candidate."""
 
     candidate_id: str
-    who: str
-    when: datetime
+    author: str
+    created: datetime
     verdict: VettingDecision
     comment: str
 
 
 @dataclass(frozen=True, slots=True)
-class CandidateFile:
-    """All that is known of one candidate."""
+class CandidateDetails:
+    """A candidate with the details of its detection, the run that produced it, its verdicts and its alerts."""
 
     candidate: StoredCandidate
-    features: Json
+    detection_details: Json
     run: Run
     vettings: tuple[Vetting, ...]
     alerts: tuple[StoredAlert, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """A detection near a place, of an observation that stands.
+class NearbyDetection:
+    """A detection near a position, in a current observation.
 
     Parameters
     ----------
@@ -448,63 +396,15 @@ class HistoryEntry:
     candidate_id: str | None
 
 
-def _never_seen(_ra: float, _dec: float, _radius: float, _asking: ObservationRecord) -> PlaceHistory:
-    return PlaceHistory()
-
-
-@dataclass(frozen=True, slots=True)
-class PriorState:
-    """What a verdict must reckon with, read in the transaction that it will be part of.
-
-    Parameters
-    ----------
-    replaced : tuple of StoredCandidate
-        Candidates of the processings that this one supersedes; none of them will stand unless borne on under its id.
-    announced : mapping of str to tuple of str
-        Sinks that were sent, or are being sent, an alert of each of these, by candidate; what none has heard of is
-        withdrawn.
-    outdated : tuple of bool
-        For each observation, whether a later processing stands already: its candidates will not.
-    state : callable
-        The stream's state of a name, None at first; held for this transaction, so that no other decides meanwhile.
-    history : callable
-        What other observations of a place saw there: see `place_history.history_at_position`.
-    """
-
-    replaced: tuple[StoredCandidate, ...]
-    announced: Mapping[str, tuple[str, ...]]
-    outdated: tuple[bool, ...]
-    state: Callable[[str], Json | None]
-    history: AskHistory = _never_seen
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What finishing a drop did.
-
-    Parameters
-    ----------
-    applied : bool — False if it was finished before, and nothing changed
-    drop : Drop
-    superseded : tuple of int — drops whose place it took
-    alerts : int — alerts that it put into the outbox
-    """
-
-    applied: bool
-    drop: Drop
-    superseded: tuple[int, ...] = ()
-    alerts: int = 0
-
-
-def _finite(record: Any) -> None:
+def _require_finite(record: Any) -> None:
     for one in fields(record):
         value = getattr(record, one.name)
         if isinstance(value, Real) and not math.isfinite(value):
-            raise StoreError(f"{type(record).__name__}: {one.name} is {value}; say None for what is not known")
+            raise StoreError(f"{type(record).__name__}: {one.name} is {value}; use None for an unknown value")
 
 
-def _placed(record: Any, ra: float | None, dec: float | None) -> None:
-    if ra is None and dec is None:
+def _require_position(record: Any, ra_deg: float | None, dec_deg: float | None) -> None:
+    if ra_deg is None and dec_deg is None:
         return
-    if ra is None or dec is None or not (0 <= ra <= 360 and -90 <= dec <= 90):
-        raise StoreError(f"{type(record).__name__}: ra {ra}, dec {dec} is no place on the sky")
+    if ra_deg is None or dec_deg is None or not (0 <= ra_deg <= 360 and -90 <= dec_deg <= 90):
+        raise StoreError(f"{type(record).__name__}: ra_deg {ra_deg}, dec_deg {dec_deg} is not a position on the sky")

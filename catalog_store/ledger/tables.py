@@ -1,7 +1,7 @@
-"""Tables of the store; `migrations` makes them, `records` says what their columns mean.
+"""Tables of the store, the same for SQLite and PostgreSQL; `records` documents their columns.
 
-One list of tables for SQLite and PostgreSQL. What must never be, the database itself refuses: two drops of one content,
-two current processings of one observation, an alert without its candidate.
+Constraints reject what must never happen: two drops with the same content, two current processings of one observation,
+an alert without its candidate.
 """
 
 from __future__ import annotations
@@ -34,58 +34,58 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-from .records import AlertState, AlertType, CandidateState, DropState, VettingDecision
+from .states import AlertState, AlertType, CandidateState, DropState, VettingDecision
 
 __all__ = [
     "HEAD",
     "VERSION_TABLE",
-    "Instant",
+    "UtcMicroseconds",
     "alerts",
     "candidates",
     "detections",
     "drops",
-    "fields",
+    "map_tiles",
     "metadata",
     "observations",
     "runs",
-    "stream_states",
+    "shared_states",
     "vettings",
 ]
 
-HEAD: Final = "0002"
-"""Revision of the tables below: the last in `migrations`. Revisions sort as text."""
+HEAD: Final = "0001"
+"""Latest revision in `migrations`, which creates the tables below. Revisions sort as text."""
 
 VERSION_TABLE: Final = "xherald_version"
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept as microseconds since 1970: exact, and sorted alike, in both databases."""
+class UtcMicroseconds(TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970: exact and sortable in both databases."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Microseconds of an instant."""
+        """Convert a datetime to microseconds."""
         return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Instant of microseconds."""
+        """Convert microseconds to a datetime."""
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
-def _names(members: type[StrEnum]) -> Sequence[str]:
+def _values(members: type[StrEnum]) -> Sequence[str]:
     return [member.value for member in members]
 
 
 def _enum(members: type[StrEnum], name: str) -> Enum:
-    return Enum(members, native_enum=False, create_constraint=True, length=16, values_callable=_names, name=name)
+    return Enum(members, native_enum=False, create_constraint=True, length=16, values_callable=_values, name=name)
 
 
-# SQLite numbers rows by itself only in a column that is INTEGER to the letter.
+# SQLite generates ids only in a column declared INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
-Object = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+JsonObject = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -102,11 +102,11 @@ runs = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),
-    Column("code", Text, nullable=False),
-    Column("config", Text, nullable=False),
+    Column("code_version", Text, nullable=False),
+    Column("settings_hash", Text, nullable=False),
     Column("calibration", Text, nullable=False),
     Column("reference", Text, nullable=False),
-    Column("created", Instant, nullable=False),
+    Column("created", UtcMicroseconds, nullable=False),
 )
 
 drops = Table(
@@ -117,19 +117,19 @@ drops = Table(
     Column("url", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("mtime", Double, nullable=False),
-    Column("mark", Text, nullable=False),
+    Column("etag", Text, nullable=False),
     Column("state", _enum(DropState, "state"), nullable=False),
     Column("sha256", String(64)),
     Column("reason", Text),
     Column("attempts", Integer, nullable=False),
     Column("claimed_by", Text),
-    Column("claim_expires", Instant),
-    Column("not_before", Instant),
-    Column("seen", Instant, nullable=False),
-    Column("steady_since", Instant, nullable=False),
-    Column("changed", Instant, nullable=False),
+    Column("claim_expires", UtcMicroseconds),
+    Column("not_before", UtcMicroseconds),
+    Column("first_seen", UtcMicroseconds, nullable=False),
+    Column("unchanged_since", UtcMicroseconds, nullable=False),
+    Column("updated", UtcMicroseconds, nullable=False),
     Column("superseded_by", Id, ForeignKey("drops.id")),
-    UniqueConstraint("url", "source", "size", "mtime", "mark"),
+    UniqueConstraint("url", "source", "size", "mtime", "etag"),
     sqlite_autoincrement=True,
 )
 Index(
@@ -153,21 +153,21 @@ observations = Table(
     Column("obs_id", Text, nullable=False),
     Column("part", Text, nullable=False),
     Column("processing_version", Text, nullable=False),
-    Column("start", Instant),
-    Column("stop", Instant),
+    Column("start", UtcMicroseconds),
+    Column("stop", UtcMicroseconds),
     Column("exposure_s", Double),
-    Column("ra", Double),
-    Column("dec", Double),
+    Column("ra_deg", Double),
+    Column("dec_deg", Double),
     Column("healpix", BigInteger, index=True),
-    Column("facts", Object, nullable=False),
-    Column("detections", Integer, nullable=False),
-    Column("stored", Instant, nullable=False, index=True),
-    Column("pruned", Instant),
-    Column("current", Boolean(create_constraint=False), nullable=False),
+    Column("details", JsonObject, nullable=False),
+    Column("detection_count", Integer, nullable=False),
+    Column("created", UtcMicroseconds, nullable=False, index=True),
+    Column("pruned", UtcMicroseconds),
+    Column("is_current", Boolean(create_constraint=False), nullable=False),
     Column("superseded_by", Id, ForeignKey("observations.id")),
     sqlite_autoincrement=True,
 )
-IS_ONE_OF_ITS_KIND = text("current AND obs_id <> ''")
+IS_CURRENT_AND_NAMED = text("is_current AND obs_id <> ''")
 Index(
     "uq_observations_current",
     observations.c.obs_id,
@@ -175,19 +175,19 @@ Index(
     observations.c.instrument,
     observations.c.part,
     unique=True,
-    sqlite_where=IS_ONE_OF_ITS_KIND,
-    postgresql_where=IS_ONE_OF_ITS_KIND,
+    sqlite_where=IS_CURRENT_AND_NAMED,
+    postgresql_where=IS_CURRENT_AND_NAMED,
 )
 
 detections = Table(
     "detections",
     metadata,
     Column("observation_id", Id, ForeignKey("observations.id"), primary_key=True),
-    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
     Column("detection_id", Text, nullable=False),
-    Column("ra", Double),
-    Column("dec", Double),
+    Column("ra_deg", Double),
+    Column("dec_deg", Double),
     Column("healpix", BigInteger, index=True),
     Column("pos_err_arcsec", Double),
     Column("counts", BigInteger, nullable=False),
@@ -196,20 +196,21 @@ detections = Table(
     Column("kind", String(16), nullable=False),
     Column("score", Double),
     Column("false_alarm_probability", Double),
+    Column("extrapolated", Boolean(create_constraint=False)),
     Column("far_hz", Double),
-    Column("features", Object, nullable=False),
+    Column("details", JsonObject, nullable=False),
 )
 
-fields = Table(
-    "fields",
+map_tiles = Table(
+    "map_tiles",
     metadata,
     Column("observation_id", Id, ForeignKey("observations.id"), primary_key=True),
     Column("uniq", BigInteger, primary_key=True, autoincrement=False),
     Column("background_peak", Double, nullable=False),
     Column("livetime_peak", Double, nullable=False),
     Column("content", LargeBinary, nullable=False),
-    Column("spread", Object, nullable=False),
-    Index("ix_fields_uniq", "uniq", "observation_id"),
+    Column("point_spread", JsonObject, nullable=False),
+    Index("ix_map_tiles_uniq", "uniq", "observation_id"),
 )
 
 candidates = Table(
@@ -217,20 +218,20 @@ candidates = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("observation_id", Id, nullable=False),
-    Column("place", Integer, nullable=False),
+    Column("detection_number", Integer, nullable=False),
     Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
     Column("state", _enum(CandidateState, "state"), nullable=False),
     Column("alert_type", _enum(AlertType, "alert_type")),
     Column("kind", String(16), nullable=False),
-    Column("source_class", Text, nullable=False),
+    Column("likely_class", Text),
     Column("score", Double),
     Column("far_hz", Double),
     Column("healpix", BigInteger, index=True),
-    Column("evidence", Object, nullable=False),
-    Column("created", Instant, nullable=False, index=True),
-    Column("updated", Instant, nullable=False),
-    ForeignKeyConstraint(["observation_id", "place"], ["detections.observation_id", "detections.place"]),
-    Index("ix_candidates_observation_id_place", "observation_id", "place"),
+    Column("evidence", JsonObject, nullable=False),
+    Column("created", UtcMicroseconds, nullable=False, index=True),
+    Column("updated", UtcMicroseconds, nullable=False),
+    ForeignKeyConstraint(["observation_id", "detection_number"], ["detections.observation_id", "detections.number"]),
+    Index("ix_candidates_observation_id_detection_number", "observation_id", "detection_number"),
 )
 
 alerts = Table(
@@ -242,38 +243,38 @@ alerts = Table(
     Column("candidate_id", Text, ForeignKey("candidates.id"), nullable=False, index=True),
     Column("run_id", Id, ForeignKey("runs.id")),
     Column("alert_type", _enum(AlertType, "alert_type"), nullable=False),
-    Column("payload", Object, nullable=False),
+    Column("payload", JsonObject, nullable=False),
     Column("state", _enum(AlertState, "state"), nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("next_attempt", Instant, nullable=False),
+    Column("next_attempt", UtcMicroseconds, nullable=False),
     Column("leased_by", Text),
-    Column("leased_until", Instant),
-    Column("receipt", Object),
+    Column("leased_until", UtcMicroseconds),
+    Column("receipt", JsonObject),
     Column("error", Text),
-    Column("created", Instant, nullable=False),
-    Column("settled", Instant),
+    Column("created", UtcMicroseconds, nullable=False),
+    Column("closed", UtcMicroseconds),
     UniqueConstraint("id", "sink"),
     sqlite_autoincrement=True,
 )
 Index("ix_alerts_state_next_attempt", alerts.c.state, alerts.c.next_attempt)
-Index("ix_alerts_state_settled", alerts.c.state, alerts.c.settled)
+Index("ix_alerts_state_closed", alerts.c.state, alerts.c.closed)
 
 vettings = Table(
     "vettings",
     metadata,
     Column("id", Id, primary_key=True),
     Column("candidate_id", Text, ForeignKey("candidates.id"), nullable=False, index=True),
-    Column("who", Text, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created", UtcMicroseconds, nullable=False),
     Column("verdict", _enum(VettingDecision, "verdict"), nullable=False),
     Column("comment", Text, nullable=False),
 )
 
-stream_states = Table(
-    "stream_states",
+shared_states = Table(
+    "shared_states",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("value", Object),
+    Column("value", JsonObject),
     Column("run_id", Id, ForeignKey("runs.id")),
-    Column("updated", Instant, nullable=False),
+    Column("updated", UtcMicroseconds, nullable=False),
 )

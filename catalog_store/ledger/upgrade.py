@@ -1,4 +1,4 @@
-"""Which form a store has, and how it comes to the newest one: Alembic's steps, on a connection that is open already."""
+"""Opening of a store's database: check its schema version, create or upgrade its tables with Alembic."""
 
 from __future__ import annotations
 
@@ -8,49 +8,68 @@ from sqlalchemy import Connection, inspect, text
 
 from xherald.photons.errors import StoreError
 
+from .database import Database
 from .tables import HEAD, VERSION_TABLE, metadata
 
-__all__ = ["revision_of", "to_newest"]
+__all__ = ["open_database", "read_schema_version", "upgrade_tables"]
 
-LOCK = 0x786865726C64
-"""Advisory lock of PostgreSQL under which one process at a time changes the form: the letters "xherld"."""
+UPGRADE_LOCK = 0x786865726C64
+"""Key of PostgreSQL's advisory lock under which one process at a time upgrades a store."""
 
 
-def revision_of(connection: Connection, name: str) -> str | None:
-    """The form that a store has; None if it is empty.
+def open_database(url: str, *, create: bool = True, upgrade: bool = False, wait_s: float = 30.0) -> Database:
+    """Open the database of a store; an empty one gets its tables. For parameters and errors see `store.open_store`."""
+    database = Database(url, create=create, wait_s=wait_s)
+    try:
+        with database.read() as connection:
+            found = read_schema_version(connection, database.name)
+        if found is None or (upgrade and found != HEAD):
+            database.write(lambda connection: upgrade_tables(connection, database.name))
+        elif found != HEAD:
+            raise StoreError(
+                f"{database.name}: has schema version {found}, older than {HEAD}; run `xherald store upgrade`"
+            )
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def read_schema_version(connection: Connection, name: str) -> str | None:
+    """Schema version of a store; None if the database is empty.
 
     Raises
     ------
     StoreError
-        It holds something else, or is of a later xherald.
+        The database is not a store, or was written by a later version of xherald.
     """
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE not in tables:
-        strange = tables if connection.dialect.name == "sqlite" else tables & set(metadata.tables)
-        if strange:
-            raise StoreError(f"{name}: holds tables that are not xherald's ({sorted(strange)[0]}); name another store")
+        foreign = tables if connection.dialect.name == "sqlite" else tables & set(metadata.tables)
+        if foreign:
+            raise StoreError(f"{name}: not a store, it contains table {sorted(foreign)[0]}; use another database")
         return None
     revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
     if revision is None:
-        raise StoreError(f"{name}: does not say of which form it is; restore it from a backup")
+        raise StoreError(f"{name}: the schema version is missing; restore the store from a backup")
     if str(revision) > HEAD:
         raise StoreError(
-            f"{name}: was written by a later xherald (form {revision}, this one knows {HEAD}); upgrade xherald"
+            f"{name}: has schema version {revision}, later than {HEAD} of this version of xherald; upgrade xherald"
         )
     return str(revision)
 
 
-def to_newest(connection: Connection, name: str) -> tuple[str | None, str]:
-    """Bring a store to the newest form, inside the connection's transaction: it is done wholly or not at all.
+def upgrade_tables(connection: Connection, name: str) -> tuple[str | None, str]:
+    """Bring the tables of a store up to date within the connection's transaction.
 
     Returns
     -------
     (str or None, str)
-        The form before, and after.
+        Schema version before and after.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-    before = revision_of(connection, name)  # under the lock: another process may have come first
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+    before = read_schema_version(connection, name)  # under the lock: another process may have upgraded it
     if before != HEAD:
         from alembic import command
         from alembic.config import Config

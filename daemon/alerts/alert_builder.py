@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from xherald.catalog_store.ledger.records import AlertRecord, AlertType
+from xherald.catalog_store.ledger.records import AlertRecord
+from xherald.catalog_store.ledger.states import AlertType
 from xherald.daemon.jobs.decisions import Announce, CandidateChange
 
 from .payload import announcements, retractions, tense_of

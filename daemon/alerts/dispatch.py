@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from xherald.catalog_store.ledger.records import AlertState, AlertType, StoredAlert
+from xherald.catalog_store.ledger.records import StoredAlert
+from xherald.catalog_store.ledger.states import AlertState, AlertType
 from xherald.photons.errors import AlertRefusedError, ConfigError, SinkUnavailableError
 from xherald.plugins.alerts import Alert
 
@@ -150,7 +151,7 @@ class Dispatcher:
 
     def next_pass(self) -> datetime | None:
         """When there will be something to send, at the latest; None if the outbox is empty."""
-        return self.store.next_due()
+        return self.store.next_alert_due()
 
     def unserved(self) -> dict[str, int]:
         """How many alerts wait for sinks that the settings do not name, by sink."""
@@ -172,11 +173,11 @@ class Dispatcher:
 
     def _take(self, sink: Sink, limit: int, now: datetime) -> list[StoredAlert]:
         lease = LEASE if limit <= BATCH else POOL_LEASE
-        return self.store.due(self.name, limit, sinks=[sink.name], lease=lease, now=now)
+        return self.store.take_due_alerts(self.name, limit, sinks=[sink.name], lease=lease, now=now)
 
     def _allowed_now(self, sink: Sink, now: datetime) -> int:
         limit = sink.settings.rate_per_minute
-        return POOL if limit is None else max(limit - self.store.sent_since(now - MINUTE, sink.name), 0)
+        return POOL if limit is None else max(limit - self.store.count_sent(now - MINUTE, sink.name), 0)
 
     def _drawn(
         self, sink: Sink, stored: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]
@@ -315,7 +316,7 @@ class Dispatcher:
             outcomes += [_outcome(one, "withheld", WITHHELD["withheld"]) for one in stored]
 
     def _announced_since(self, sink: Sink, since: datetime) -> int:
-        return sum(self.store.sent_since(since, sink.name, kind) for kind in (AlertType.INITIAL, AlertType.UPDATE))
+        return sum(self.store.count_sent(since, sink.name, kind) for kind in (AlertType.INITIAL, AlertType.UPDATE))
 
     def _digest(
         self, sink: Sink, late: Sequence[StoredAlert], end: datetime, now: datetime, outcomes: list[Outcome]

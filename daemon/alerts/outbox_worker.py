@@ -70,7 +70,7 @@ class OutboxWorker:
         """Send, and answer how long there will be nothing to send."""
         try:
             send_pass(self._dispatcher, self._metrics, self._log)
-            due = self._store.next_due()
+            due = self._store.next_alert_due()
         except StoreUnavailableError as fault:
             self._metrics.error("store")
             self._log.warning("store unavailable", reason=str(fault))

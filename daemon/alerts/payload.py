@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from xherald.catalog_store.ledger.records import AlertRecord, AlertType
+from xherald.catalog_store.ledger.records import AlertRecord
+from xherald.catalog_store.ledger.states import AlertType
 from xherald.detector.candidates.history_rendering import format_history
 from xherald.detector.configuration.alert_settings import AlertSettings, SinkSettings
 from xherald.photons.probabilities import format_false_alarm_probability

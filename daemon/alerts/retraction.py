@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from xherald.catalog_store.ledger.records import AlertState, AlertType, VettingDecision
+from xherald.catalog_store.ledger.states import AlertState, AlertType, VettingDecision
 from xherald.catalog_store.ledger.store import Store
 from xherald.plugins.alerts import AlertTense
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from xherald.adapters.reading.fits_files import read_header
-from xherald.catalog_store.ledger.records import Drop, DropState, Sighting
+from xherald.catalog_store.ledger.records import Drop, Sighting
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
 from xherald.detector.configuration.configuration import Configuration
 from xherald.detector.configuration.stream_settings import StreamSettings
 from xherald.detector.plugin_support.plugin_guard import guarded
-from xherald.photons.artefact_folders import sha256_of
+from xherald.photons.artefact_folders import compute_sha256
 from xherald.photons.errors import DropError, UnclaimedFileError, UnreadableFileError, XheraldError
 from xherald.plugins import DropSource, Listing, Options
 
@@ -131,7 +132,7 @@ class Intake:
             part = fresh[first : first + SEEN_AT_ONCE]
             # While it was copied, nobody could tell that it belongs to another, so it may have been seen as a drop.
             if theirs := [one for one in part if _place(one) in mine]:
-                self.store.withdraw(self.name, {one.url for one in theirs})
+                self.store.forget_sightings(self.name, {one.url for one in theirs})
             for one in theirs:
                 self._forget(one)
             some: list[Listing] = []
@@ -143,7 +144,7 @@ class Intake:
                 else:
                     some.append(one)
             sightings = [self._sighting(one, owners.get(_place(one), ())) for one in some]
-            for one, drop in zip(some, self.store.see(sightings) if sightings else (), strict=True):
+            for one, drop in zip(some, self.store.record_sightings(sightings) if sightings else (), strict=True):
                 if self.stopped():
                     break
                 self._decide(one, drop, owners.get(_place(one), ()), beside, told)
@@ -175,7 +176,7 @@ class Intake:
                 path = self.files.fetched(self.source, self.options, one, drop.id, with_them)
             found = self._examined(one, path)
         except DropError as fault:
-            if fault.passing:
+            if fault.is_transient:
                 raise
             self._quarantine(one, drop, str(fault), told)
             return
@@ -198,7 +199,7 @@ class Intake:
         if not some:
             return
         for (one, drop, _), now in zip(
-            some, self.store.settle_all({drop.id: sha256 for _, drop, sha256 in some}), strict=True
+            some, self.store.mark_many_stable({drop.id: sha256 for _, drop, sha256 in some}), strict=True
         ):
             told.stable += now.state is DropState.STABLE
             if now.state is DropState.DUPLICATE:
@@ -274,14 +275,14 @@ class Intake:
 
     def _content(self, one: Listing, path: Path, companions: Collection[tuple[str, str]]) -> str:
         """SHA-256 of a file; of what belongs to it, too, where this very file was taken without that before."""
-        own = sha256_of(path)
+        own = compute_sha256(path)
         beside = [path.with_name(name) for name in sorted(name for _, name in companions)]
-        first = self.store.first_of(own) if beside else None
+        first = self.store.find_by_content(own) if beside else None
         if first is None or (first.source, first.url) != (self.name, one.url):
             return own
-        if first.mark.endswith(_company(companions)):
+        if first.etag.endswith(_company(companions)):
             return own  # it was touched, no more
-        return hashlib.sha256(" ".join([own, *map(sha256_of, beside)]).encode()).hexdigest()
+        return hashlib.sha256(" ".join([own, *map(compute_sha256, beside)]).encode()).hexdigest()
 
     def _owners(
         self, some: Iterable[Listing], listed: Iterable[Listing]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from xherald.catalog_store.ledger.records import Drop, DropState
+from xherald.catalog_store.ledger.records import Drop
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
 from xherald.photons.errors import DropError, StoreError
 from xherald.plugins import DropSource, Listing, Options
@@ -78,7 +79,7 @@ class Files:
             )
         source, options = self.sources[drop.source]
         return source.fetch(
-            Listing(drop.url, name, drop.size, drop.mtime, drop.mark), self.spool / str(drop.id), options
+            Listing(drop.url, name, drop.size, drop.mtime, drop.etag), self.spool / str(drop.id), options
         )
 
     def discard(self, drop: Drop) -> None:

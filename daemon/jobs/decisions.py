@@ -12,16 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from xherald.catalog_store.ledger.records import (
-    AlertRecord,
-    AlertType,
-    CandidateRecord,
-    DetectionRecord,
-    DropOutcome,
-    Json,
-    PriorState,
-    StoredCandidate,
-)
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
+from xherald.catalog_store.ledger.records import AlertRecord, CandidateRecord, DetectionRecord, Json, StoredCandidate
+from xherald.catalog_store.ledger.states import AlertType
 from xherald.detector.scoring.false_discovery import CANDIDATE, Control, run, start
 from xherald.photons.projection import separation_deg
 
@@ -81,24 +74,24 @@ def decide(
     announce : callable
     """
 
-    def decided(standing: PriorState) -> DropOutcome:
+    def decided(prior: PriorState) -> DropOutcome:
         announced: frozenset[int] = frozenset()
         states: dict[str, Json] = {}
         if method is not None:
-            announced, states[CONTROL] = _controlled(result, standing.state(CONTROL), method, level, threshold)
-        candidates, borne = _match_previous_candidates(result, standing)
-        candidates = [_with_history(one, result, standing) for one in candidates]
+            announced, states[CONTROL] = _controlled(result, prior.shared_state(CONTROL), method, level, threshold)
+        candidates, borne = _match_previous_candidates(result, prior)
+        candidates = [_with_history(one, result, prior) for one in candidates]
         news: list[CandidateChange] = []
         for own, one in zip(result.candidates, candidates, strict=True):
-            heard = standing.announced.get(one.id, ())
+            heard = prior.notified_sinks.get(one.id, ())
             if heard:
                 news.append(CandidateChange(one.id, AlertType.UPDATE, one.evidence, heard, own.id))
-            elif one.place in announced:
+            elif one.detection_index in announced:
                 news.append(CandidateChange(one.id, AlertType.INITIAL, one.evidence, (), own.id))
         news += [
             CandidateChange(old.id, AlertType.RETRACTION, old.evidence, heard)
-            for old in standing.replaced
-            if old.id not in borne and (heard := standing.announced.get(old.id, ()))
+            for old in prior.replaced_candidates
+            if old.id not in borne and (heard := prior.notified_sinks.get(old.id, ()))
         ]
         return DropOutcome(candidates, announce(news), states)
 
@@ -123,14 +116,14 @@ def _controlled(
     return frozenset(places[found].tolist()), after.as_dict()
 
 
-def _match_previous_candidates(result: Result, standing: PriorState) -> tuple[list[CandidateRecord], set[str]]:
+def _match_previous_candidates(result: Result, prior: PriorState) -> tuple[list[CandidateRecord], set[str]]:
     """Candidates under the ids of those that they replace, where they are the same source's, and these ids."""
     detections = [one for record in result.observations for one in record.detections]
-    free: dict[str, StoredCandidate] = {one.id: one for one in standing.replaced}
+    free: dict[str, StoredCandidate] = {one.id: one for one in prior.replaced_candidates}
     borne: set[str] = set()
     out: list[CandidateRecord] = []
     for one in result.candidates:
-        found = one.id if one.id in free else _same(one, detections[one.place], free)
+        found = one.id if one.id in free else _same(one, detections[one.detection_index], free)
         if found is None:
             out.append(one)
             continue
@@ -140,15 +133,17 @@ def _match_previous_candidates(result: Result, standing: PriorState) -> tuple[li
     return out, borne
 
 
-def _with_history(one: CandidateRecord, result: Result, standing: PriorState) -> CandidateRecord:
+def _with_history(one: CandidateRecord, result: Result, prior: PriorState) -> CandidateRecord:
     """The candidate with what other observations saw at its place; without a position it has no history."""
     from xherald.detector.candidates.position_history import compare_with_history
 
-    record, detection = [(record, found) for record in result.observations for found in record.detections][one.place]
-    if detection.ra is None or detection.dec is None:
+    record, detection = [(record, found) for record in result.observations for found in record.detections][
+        one.detection_index
+    ]
+    if detection.ra_deg is None or detection.dec_deg is None:
         return replace(one, evidence={**one.evidence, "history": None})
     radius = max(SAME_ARCSEC, ERRORS * (detection.pos_err_arcsec or 0.0))
-    place = standing.history(detection.ra, detection.dec, radius, record)
+    place = prior.position_history(detection.ra_deg, detection.dec_deg, radius, record)
     return replace(one, evidence={**one.evidence, "history": compare_with_history(detection, record, place)})
 
 
@@ -158,11 +153,11 @@ def _same(one: CandidateRecord, detection: DetectionRecord, old: Mapping[str, St
     for other in old.values():
         if other.kind != one.kind:
             continue
-        if detection.ra is None or detection.dec is None or other.ra is None or other.dec is None:
+        if detection.ra_deg is None or detection.dec_deg is None or other.ra_deg is None or other.dec_deg is None:
             if other.detection_id == detection.detection_id:
                 return other.id
             continue
-        away = float(separation_deg(detection.ra, detection.dec, other.ra, other.dec)) * 3600.0
+        away = float(separation_deg(detection.ra_deg, detection.dec_deg, other.ra_deg, other.dec_deg)) * 3600.0
         error = np.hypot(detection.pos_err_arcsec or 0.0, other.pos_err_arcsec or 0.0)
         if away <= max(SAME_ARCSEC, ERRORS * float(error)) and (best is None or away < best[0]):
             best = away, other.id

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import TypeAdapter
 
-from xherald.catalog_store.ledger.history_records import FieldTile
-from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, Run
+from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, MapTile, ObservationRecord, Run
 from xherald.detector.results.version import code_version
 from xherald.photons.errors import PhotonError
 
@@ -118,9 +117,9 @@ def _observations(
         start=first,
         stop=last,
         exposure_s=_known(observation.exposure),
-        ra=None if ra is None else ra % 360.0,
-        dec=dec,
-        facts={"mode": observation.mode, "object": observation.object_name, "notes": list(scan.photons.notes)},
+        ra_deg=None if ra is None else ra % 360.0,
+        dec_deg=dec,
+        details={"mode": observation.mode, "object": observation.object_name, "notes": list(scan.photons.notes)},
         detections=_detections(scan, rows, configuration),
         tiles=_tiles(scan, configuration),
     )
@@ -138,16 +137,16 @@ def _detections(scan: Scan, rows: Sequence[DetectionRow], configuration: Configu
     return tuple(_detection(row, part) for row, part in zip(rows, parts, strict=True))
 
 
-def _tiles(scan: Scan, configuration: Configuration) -> tuple[FieldTile, ...]:
+def _tiles(scan: Scan, configuration: Configuration) -> tuple[MapTile, ...]:
     """The coarse map of an exposure; none of one without an image."""
-    from xherald.catalog_store.ledger.field_tiles import tiles_of
+    from xherald.catalog_store.ledger.map_tiles import make_tiles
     from xherald.photons.source_detection.map_field import map_field
 
     observation, batch = scan.photons.observation, scan.photons.batch
     assert observation is not None
     energy = configuration.settings.apertures.energy_kev
     sky = map_field(observation, scan.photons.apertures, batch.counts, batch.background_counts, energy)
-    return () if sky is None else tiles_of(sky, energy)
+    return () if sky is None else make_tiles(sky, energy)
 
 
 def _part(scan: Scan, header: Mapping[str, str]) -> str:
@@ -172,8 +171,8 @@ def _detection(row: DetectionRow, psf_fraction: float | None = None) -> Detectio
     placed = row["ra_deg"] is not None and row["dec_deg"] is not None
     return DetectionRecord(
         detection_id=row["detection_id"],
-        ra=row["ra_deg"] % 360.0 if placed and row["ra_deg"] is not None else None,
-        dec=row["dec_deg"] if placed else None,
+        ra_deg=row["ra_deg"] % 360.0 if placed and row["ra_deg"] is not None else None,
+        dec_deg=row["dec_deg"] if placed else None,
         counts=row["counts"],
         livetime_s=row["livetime_s"],
         kind=row["kind"],
@@ -181,8 +180,9 @@ def _detection(row: DetectionRow, psf_fraction: float | None = None) -> Detectio
         pos_err_arcsec=row["pos_err_arcsec"],
         score=row["score"],
         false_alarm_probability=row["false_alarm_probability"],
+        extrapolated=row["extrapolated"],
         far_hz=row["far_hz"],
-        features={
+        details={
             **{name: value for name, value in row.items() if name.startswith("p_") and name != "p_astro"},
             "variability_index": row["variability_index"],
             "p_astro": row["p_astro"],
@@ -199,9 +199,9 @@ def _candidate(row: DetectionRow, place: int) -> CandidateRecord:
         raise PhotonError(f"{row['file']}: source {row['detection_id']} is a candidate without evidence")
     return CandidateRecord(
         id=evidence["candidate_id"],
-        place=place,
+        detection_index=place,
         kind=row["kind"],
-        source_class=row["likely_class"] or "",
+        likely_class=row["likely_class"],
         score=row["score"],
         far_hz=row["far_hz"],
         evidence=evidence,
@@ -211,8 +211,8 @@ def _candidate(row: DetectionRow, place: int) -> CandidateRecord:
 def _run(scan: Scan, configuration: Configuration) -> Run:
     reference = scan.detections.detection_batch.reference
     return Run(
-        code=code_version(),
-        config=settings_hash(configuration),
+        code_version=code_version(),
+        settings_hash=settings_hash(configuration),
         calibration=scan.detections.calibration,
         reference="" if reference is None else f"{reference.name}@{reference.version}",
     )

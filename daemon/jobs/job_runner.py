@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from xherald.catalog_store.ledger.commit_results import DropResult
-from xherald.catalog_store.ledger.records import Drop, DropState, Finished
+from xherald.catalog_store.ledger.drop_outcome import CommittedDrop, DropResult
+from xherald.catalog_store.ledger.records import Drop
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
 from xherald.daemon.alerts.alert_builder import announcer
 from xherald.daemon.intake.spool import Files
@@ -89,7 +90,7 @@ class JobRunner:
     log: Log
     announcing: bool = True
     sheets: Sheets | None = None
-    finished: Callable[[Finished], None] = lambda _: None
+    finished: Callable[[CommittedDrop], None] = lambda _: None
     _hand: dict[int, _InHand] = field(default_factory=dict, init=False)
     _given: set[int] = field(default_factory=set, init=False)
     _answers: list[JobResult] = field(default_factory=list, init=False)
@@ -148,7 +149,7 @@ class JobRunner:
         # The next file is at hand when one is done.
         wanted = self.pool.idle + self._ahead * self.pool.size
         attempts = self.configuration.settings.stream.attempts
-        drops = self.store.claim(self.worker, wanted, lease=LEASE, most_attempts=attempts)
+        drops = self.store.claim(self.worker, wanted, lease=LEASE, max_attempts=attempts)
         if len(drops) < wanted:
             self._asked = moment
         for drop in drops:
@@ -176,7 +177,7 @@ class JobRunner:
             try:
                 tasks.append(Task(drop.id, self.files.of(drop), drop.source))
             except DropError as fault:
-                kind = Fault.TRANSIENT if fault.passing else Fault.FILE
+                kind = Fault.TRANSIENT if fault.is_transient else Fault.FILE
                 self._answers.append(JobResult(drop.id, None, kind, str(fault)))
                 continue
             size += drop.size
@@ -187,7 +188,7 @@ class JobRunner:
     def _renew(self, moment: float) -> None:
         if self._hand and moment - self._renewed > LEASE.total_seconds() / 3:
             self._renewed = moment
-            self.store.renew(self.worker, list(self._hand), lease=LEASE)
+            self.store.renew_claims(self.worker, list(self._hand), lease=LEASE)
 
     # Keeping
 
@@ -262,8 +263,8 @@ class JobRunner:
             result = answer.result
             assert result is not None
             sources = sum(len(observation.detections) for observation in result.observations)
-            waited = max((datetime.now(UTC) - drop.seen).total_seconds(), 0.0)
-            if one.applied:
+            waited = max((datetime.now(UTC) - drop.first_seen).total_seconds(), 0.0)
+            if one.is_new:
                 self.metrics.processed(sources, len(result.candidates), waited)
                 self.log.info(
                     "processed",
@@ -299,7 +300,7 @@ class JobRunner:
         self.metrics.quarantined(kind)
         self.log.warning("quarantined", drop=drop.id, url=drop.url, reason=reason)
         self.files.discard(drop)
-        self.finished(Finished(True, done))
+        self.finished(CommittedDrop(True, done))
 
     def _try_again(self, drop: Drop, answer: JobResult) -> None:
         """Another attempt later, after a time that doubles; the store counts them."""

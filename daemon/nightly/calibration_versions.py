@@ -50,12 +50,12 @@ REFUSED_KEPT: Final = 3
 
 def calibrations_to_json(store: Store) -> list[dict[str, Any]]:
     """All versions, the earliest first, as they were `noted`."""
-    return list((store.stream_state(CALIBRATIONS) or {"versions": []})["versions"])
+    return list((store.shared_state(CALIBRATIONS) or {"versions": []})["versions"])
 
 
 def name_in_use(store: Store) -> str | None:
     """The rebuilt calibration in use; None for the configured one."""
-    state = store.stream_state(IN_USE)
+    state = store.shared_state(IN_USE)
     return None if state is None else state["name"]
 
 
@@ -67,7 +67,7 @@ def in_use(configuration: Configuration, store: Store) -> Configuration:
     ArtefactError
         It is not where it should be.
     """
-    state = store.stream_state(IN_USE)
+    state = store.shared_state(IN_USE)
     if state is None or state["name"] is None or state["configured"] != configured(configuration):
         return configuration
     if not Path(state["folder"]).is_dir():
@@ -123,7 +123,7 @@ def noted(store: Store, entry: Mapping[str, Any]) -> None:
     def change(state: Json | None) -> Json:
         return {"versions": [*(state or {"versions": []})["versions"], dict(entry)]}
 
-    store.change_stream_state(CALIBRATIONS, change)
+    store.update_shared_state(CALIBRATIONS, change)
     if entry["activated"]:
         _serve(store, entry)
     refused = [one for one in calibrations_to_json(store) if not one["activated"] and one["name"] != name_in_use(store)]
@@ -152,4 +152,4 @@ def activate(store: Store, name: str) -> None:
 def _serve(store: Store, entry: Mapping[str, Any] | None) -> None:
     """Write down which version is in use; None for the configured calibration."""
     facts = {name: None if entry is None else entry[name] for name in ("name", "folder", "configured")}
-    store.set_stream_state({IN_USE: facts})
+    store.set_shared_states({IN_USE: facts})

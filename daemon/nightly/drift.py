@@ -19,7 +19,7 @@ from xherald.catalog_store.references.reference_store import instrument_key
 from xherald.photons.arrays import F64
 
 if TYPE_CHECKING:
-    from xherald.catalog_store.ledger.queries import JudgedBy
+    from xherald.catalog_store.ledger.nightly_queries import CalibrationKey
     from xherald.catalog_store.ledger.store import Store
     from xherald.detector.calibration.calibration import Calibration
     from xherald.detector.configuration.configuration import Configuration
@@ -167,19 +167,21 @@ def check_drift(store: Store, configuration: Configuration, now: datetime | None
     until = now or datetime.now(UTC)
     stream = configuration.settings.stream
     since = until - timedelta(days=stream.drift_days)
-    drift = drift_of(store.chances(since, until), calibration_of(configuration), stream.drift_level, since, until)
-    store.set_stream_state({DRIFT: drift.as_dict()})
+    drift = drift_of(
+        store.false_alarm_probabilities(since, until), calibration_of(configuration), stream.drift_level, since, until
+    )
+    store.set_shared_states({DRIFT: drift.as_dict()})
     return drift
 
 
 def drift_of(
-    chances: Mapping[JudgedBy, F64], calibration: Calibration, level: float, since: datetime, until: datetime
+    chances: Mapping[CalibrationKey, F64], calibration: Calibration, level: float, since: datetime, until: datetime
 ) -> Drift:
     """Judge false-alarm probabilities of a window.
 
     Parameters
     ----------
-    chances : mapping of JudgedBy to ndarray
+    chances : mapping of CalibrationKey to ndarray
     calibration : Calibration — that in use; what another one judged is left out
     level : float — chance of an alarm for nothing, over all groups
     since, until : datetime

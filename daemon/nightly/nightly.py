@@ -257,7 +257,7 @@ class Nights:
         """Log that the process did not end by itself, and give its turn back, if it had taken one."""
 
         def note() -> None:
-            last = self.store.stream_state(NIGHTLY) or {}
+            last = self.store.shared_state(NIGHTLY) or {}
             if last and not last.get("ended") and _is_over(last, datetime.now(UTC)):
                 _end_turn(self.store, why)
 
@@ -274,7 +274,7 @@ class Nights:
 
     def _tell(self) -> None:
         """Log what the job came to."""
-        last = self.store.stream_state(NIGHTLY) or {}
+        last = self.store.shared_state(NIGHTLY) or {}
         if last.get("fault"):
             self.metrics.error("nightly")
             self.log.error("nightly job failed", reason=last["fault"])
@@ -298,7 +298,7 @@ class Nights:
 
     def _tell_metrics(self) -> Drift | None:
         """The last verdict, to the metrics too; None where there is none."""
-        told = self.store.stream_state(DRIFT)
+        told = self.store.shared_state(DRIFT)
         if told is None:
             return None
         drift = Drift.from_dict(told)
@@ -329,7 +329,7 @@ def _take_turn(store: Store, due: datetime | None, now: datetime, longest_s: flo
             "rebuilt": None,
         }
 
-    return store.change_stream_state(NIGHTLY, change) is not None
+    return store.update_shared_state(NIGHTLY, change) is not None
 
 
 def _is_over(last: Json, now: datetime) -> bool:
@@ -353,7 +353,7 @@ def _end_turn(store: Store, fault: str, rebuilt: Json | None = None) -> None:
     def change(state: Json | None) -> Json | None:
         return None if state is None else {**state, "ended": ended, "fault": fault or None, "rebuilt": rebuilt}
 
-    store.change_stream_state(NIGHTLY, change)
+    store.update_shared_state(NIGHTLY, change)
 
 
 def _night(settings: Settings, url: str, due: datetime) -> None:

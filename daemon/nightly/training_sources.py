@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.catalog_store.ledger.records import VettingDecision
+from xherald.catalog_store.ledger.states import VettingDecision
 from xherald.catalog_store.references.reference_store import instrument_key
 from xherald.daemon.jobs.processing import configured_for
 from xherald.detector.calibration.simulated_samples import RealSources
@@ -26,7 +26,7 @@ from xherald.photons.errors import XheraldError
 from .drift import TAIL
 
 if TYPE_CHECKING:
-    from xherald.catalog_store.ledger.queries import ProcessedFile, VettedCandidate
+    from xherald.catalog_store.ledger.nightly_queries import ProcessedFile, VettedCandidate
     from xherald.catalog_store.ledger.store import Store
     from xherald.detector.calibration.calibration import Calibration
     from xherald.detector.configuration.configuration import Configuration
@@ -86,7 +86,7 @@ def gather(
     stream = configuration.settings.stream
     vetted = {
         (one.obs_id, one.detection_id, instrument_key(one.mission, one.instrument)): one
-        for one in store.vetted(stream.rebuild_sources)
+        for one in store.vetted_candidates(stream.rebuild_sources)
     }
     groups = _groups(calibration, configuration)
     own = configured_for(configuration, {name: one.adapters for name, one in stream.sources.items()})

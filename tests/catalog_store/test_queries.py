@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from store_rows import DATABASES, NOW, RUN, candidate, claimed, detection, fresh_url, observation
 
-from xherald.catalog_store.ledger.queries import JudgedBy
-from xherald.catalog_store.ledger.records import DropOutcome, VettingDecision
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome
+from xherald.catalog_store.ledger.nightly_queries import CalibrationKey
+from xherald.catalog_store.ledger.states import VettingDecision
 from xherald.catalog_store.ledger.store import Store, open_store
 
 HOUR = timedelta(hours=1)
-BY = JudgedBy("CHANDRA", "ACIS-I", RUN.calibration)
+BY = CalibrationKey("CHANDRA", "ACIS-I", RUN.calibration)
 
 
 @pytest.fixture(params=DATABASES)
@@ -28,31 +29,31 @@ def kept(store: Store, name: str, version: str = "1", hours: float = 0.0, verdic
     now = NOW + hours * HOUR
     (drop,) = claimed(store, f"{name}-{version}", now=now)
     rows = [detection("s1", false_alarm_probability=0.25), detection("s2", false_alarm_probability=None)]
-    store.finish(drop.id, RUN, [observation(name, version, rows)], verdict, now=now)
+    store.commit_result(drop.id, RUN, [observation(name, version, rows)], verdict, now=now)
     return drop.id
 
 
-def test_chances_are_those_of_the_window_and_of_what_stands(store: Store) -> None:
+def test_false_alarm_probabilities_of_a_window_and_current_observations(store: Store) -> None:
     for number in range(3):
         kept(store, f"obs{number}", hours=number)
-    found = store.chances(NOW, NOW + 3 * HOUR)
+    found = store.false_alarm_probabilities(NOW, NOW + 3 * HOUR)
     assert {by: p.tolist() for by, p in found.items()} == {BY: [0.25] * 3}
-    assert len(store.chances(NOW + HOUR, NOW + 2 * HOUR)[BY]) == 1
-    assert store.chances(NOW + 9 * HOUR, NOW + 10 * HOUR) == {}
+    assert len(store.false_alarm_probabilities(NOW + HOUR, NOW + 2 * HOUR)[BY]) == 1
+    assert store.false_alarm_probabilities(NOW + 9 * HOUR, NOW + 10 * HOUR) == {}
     # A later processing takes the earlier one's place, in the window of its own time.
     kept(store, "obs0", "2", hours=9)
-    assert len(store.chances(NOW, NOW + 3 * HOUR)[BY]) == 2
-    assert len(store.chances(NOW + 9 * HOUR, NOW + 10 * HOUR)[BY]) == 1
+    assert len(store.false_alarm_probabilities(NOW, NOW + 3 * HOUR)[BY]) == 2
+    assert len(store.false_alarm_probabilities(NOW + 9 * HOUR, NOW + 10 * HOUR)[BY]) == 1
 
 
-def test_files_whose_results_stand_come_latest_first(store: Store) -> None:
+def test_processed_files_are_current_latest_first(store: Store) -> None:
     first, second = kept(store, "obs1"), kept(store, "obs2")
     files = store.processed_files(5)
     assert [(one.drop_id, one.url, one.size, one.mtime) for one in files] == [
         (second, "/drop/obs2-1", 100, 1.5),
         (first, "/drop/obs1-1", 100, 1.5),
     ]
-    assert {(one.source, one.mission, one.instrument, one.detections) for one in files} == {
+    assert {(one.source, one.mission, one.instrument, one.detection_count) for one in files} == {
         ("local", "CHANDRA", "ACIS-I", 2)
     }
     assert len(store.processed_files(1)) == 1
@@ -60,7 +61,7 @@ def test_files_whose_results_stand_come_latest_first(store: Store) -> None:
     assert [one.drop_id for one in store.processed_files(5)] == [replaced, second]
 
 
-def test_the_last_word_on_a_candidate_counts(store: Store) -> None:
+def test_last_verdict_on_a_candidate_counts(store: Store) -> None:
     for name in ("A", "B", "C", "D"):
         kept(store, f"obs{name}", verdict=DropOutcome([candidate(name)]))
     store.record_vetting("A", "x", VettingDecision.CONFIRMED)
@@ -68,22 +69,22 @@ def test_the_last_word_on_a_candidate_counts(store: Store) -> None:
     store.record_vetting("B", "y", VettingDecision.REJECTED)
     store.record_vetting("C", "x", VettingDecision.CONFIRMED)
     store.record_vetting("C", "y", VettingDecision.UNSURE)
-    found = {one.candidate_id: one for one in store.vetted(9)}
+    found = {one.candidate_id: one for one in store.vetted_candidates(9)}
     assert {name: one.verdict for name, one in found.items()} == {
         "A": VettingDecision.CONFIRMED,
         "B": VettingDecision.REJECTED,
     }
     one = found["A"]
     assert (one.kind, one.obs_id, one.detection_id, one.file.url) == ("flare", "obsA", "s1", "/drop/obsA-1")
-    assert [one.candidate_id for one in store.vetted(1)] == ["B"]
+    assert [one.candidate_id for one in store.vetted_candidates(1)] == ["B"]
 
 
-def test_a_state_is_read_and_replaced_in_one_step(store: Store) -> None:
+def test_shared_state_is_updated_in_one_transaction(store: Store) -> None:
     def count(state: object) -> dict[str, int]:
         before = state if isinstance(state, dict) else {"n": 0}
         return {"n": before["n"] + 1}
 
-    assert store.change_stream_state("x", count) == {"n": 1}
-    assert store.change_stream_state("x", count) == {"n": 2}
-    assert store.change_stream_state("x", lambda _: None) is None
-    assert store.stream_state("x") == {"n": 2}
+    assert store.update_shared_state("x", count) == {"n": 1}
+    assert store.update_shared_state("x", count) == {"n": 2}
+    assert store.update_shared_state("x", lambda _: None) is None
+    assert store.shared_state("x") == {"n": 2}

@@ -18,8 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from store_rows import NOW, RUN, alert, candidate, detection, observation
 
 from xherald.catalog_store.ledger.commit_results import version_key
-from xherald.catalog_store.ledger.healpix_cones import ORDER, cone_ranges, healpix_of
-from xherald.catalog_store.ledger.records import AlertType, DropOutcome, DropState, PriorState, Sighting
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
+from xherald.catalog_store.ledger.healpix_cones import ORDER, compute_healpix, cone_ranges
+from xherald.catalog_store.ledger.records import Sighting
+from xherald.catalog_store.ledger.states import AlertType, DropState
 from xherald.catalog_store.ledger.store import open_store
 from xherald.photons.errors import StoreError
 from xherald.photons.projection import separation_deg
@@ -71,7 +73,7 @@ class LifeOfDrops(RuleBasedStateMachine):
 
     @rule(name=names, size=st.integers(1, 2))
     def see(self, name: str, size: int) -> None:
-        (drop,) = self.store.see([Sighting("s", name, size)], self.now)
+        (drop,) = self.store.record_sightings([Sighting("s", name, size)], self.now)
         if drop.id not in self.state:
             self.state[drop.id], self.attempts[drop.id] = DropState.SEEN, 0
         assert (drop.url, drop.size) == (name, size)
@@ -86,20 +88,20 @@ class LifeOfDrops(RuleBasedStateMachine):
     def arrive(self, content: str, size: int) -> None:
         """A whole file at once, of which there are more than of those that dawdle."""
         self.see(content, size)
-        (drop,) = self.store.see([Sighting("s", content, size)], self.now)
+        (drop,) = self.store.record_sightings([Sighting("s", content, size)], self.now)
         if drop.state is DropState.SEEN:
             self.take_as(drop.id, content)
 
     def take_as(self, drop: int, content: str) -> None:
         known = content in self.content.values()
-        self.store.settle(drop, hashlib.sha256(content.encode()).hexdigest(), self.now)
+        self.store.mark_stable(drop, hashlib.sha256(content.encode()).hexdigest(), self.now)
         self.state[drop] = DropState.DUPLICATE if known else DropState.STABLE
         if not known:
             self.content[drop] = content
 
     @rule(worker=workers, limit=st.integers(1, 3))
     def claim(self, worker: str, limit: int) -> None:
-        taken = self.store.claim(worker, limit, lease=LEASE, most_attempts=MOST_ATTEMPTS, now=self.now)
+        taken = self.store.claim(worker, limit, lease=LEASE, max_attempts=MOST_ATTEMPTS, now=self.now)
         free = [
             drop
             for drop in sorted(self.state)
@@ -166,20 +168,20 @@ class LifeOfDrops(RuleBasedStateMachine):
         before = self.state[drop]
         obs_id, version = OBSERVATIONS.get(self.content.get(drop, ""), ("", ""))
 
-        def decide(standing: PriorState) -> DropOutcome:
+        def decide(prior: PriorState) -> DropOutcome:
             name = f"c{drop}"
             told = [candidate(name)] if found else []
-            new = [alert(f"{name}-1", name, sink) for sink in SINKS] if found and not standing.outdated[0] else []
+            new = [alert(f"{name}-1", name, sink) for sink in SINKS] if found and not prior.is_outdated[0] else []
             taken_back = [
                 alert(f"{one.id}-2", one.id, sink, AlertType.RETRACTION)
-                for one in standing.replaced
-                for sink in standing.announced[one.id]
+                for one in prior.replaced_candidates
+                for sink in prior.notified_sinks[one.id]
             ]
-            number = (standing.state("count") or {"n": 0})["n"]
+            number = (prior.shared_state("count") or {"n": 0})["n"]
             return DropOutcome(told, [*new, *taken_back], {"count": {"n": number + 1}})
 
         def work() -> bool:
-            return self.store.finish(drop, RUN, [observation(obs_id, version)], decide, self.now).applied
+            return self.store.commit_result(drop, RUN, [observation(obs_id, version)], decide, self.now).is_new
 
         if before in (DropState.PROCESSED, DropState.ALERTED, DropState.SUPERSEDED):
             assert not work()
@@ -200,7 +202,7 @@ class LifeOfDrops(RuleBasedStateMachine):
 
     @rule(data=st.data(), worker=workers, limit=st.integers(1, 4))
     def send(self, data: st.DataObject, worker: str, limit: int) -> None:
-        for out in self.store.due(worker, limit, lease=LEASE, now=self.now):
+        for out in self.store.take_due_alerts(worker, limit, lease=LEASE, now=self.now):
             what = data.draw(st.sampled_from(["sent", "failed", "nothing"]))
             if what == "sent":
                 self.sent[out.sink].append((out.candidate_id, out.alert_type))
@@ -219,10 +221,10 @@ class LifeOfDrops(RuleBasedStateMachine):
 
     @rule()
     def nothing_is_wrong(self) -> None:
-        assert [one for one in self.store.check(self.now) if not one.passing] == []
+        assert [one for one in self.store.check(self.now) if one.is_error] == []
         if self.finished:
-            assert self.store.stream_state("count") == {"n": self.finished}
-        entries = self.store.history(83.8, -5.4, 0.1)
+            assert self.store.shared_state("count") == {"n": self.finished}
+        entries = self.store.detections_near(83.8, -5.4, 0.1)
         assert sorted(entry.obs_id for entry in entries) == sorted(self.standing)
 
     @invariant()
@@ -245,7 +247,7 @@ test_the_life_of_drops = LifeOfDrops.TestCase
     ("earlier", "later"),
     [("9.8", "10.2"), ("N001", "N002"), ("", "1"), ("1", "1.1"), ("20230101", "20230102"), ("r9", "r10"), ("a", "b")],
 )
-def test_processing_versions_are_compared_number_by_number(earlier: str, later: str) -> None:
+def test_processing_versions_compare_as_numbers(earlier: str, later: str) -> None:
     assert version_key(earlier) < version_key(later)
     assert not version_key(later) < version_key(later)
 
@@ -256,7 +258,7 @@ radii = st.floats(-4, np.log10(180)).map(lambda power: float(10**power))
 
 @given(places, radii, st.integers(0, 2**32 - 1))
 @settings(max_examples=60)
-def test_all_that_lies_in_a_cone_falls_into_its_ranges(centre: tuple[float, float], radius: float, seed: int) -> None:
+def test_cone_ranges_contain_the_cone(centre: tuple[float, float], radius: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     at = SkyCoord(*centre, unit="deg")
     apart = radius * np.sqrt(random.random(200))
@@ -266,13 +268,13 @@ def test_all_that_lies_in_a_cone_falls_into_its_ranges(centre: tuple[float, floa
     ranges = cone_ranges(*centre, radius)
     assert all(first <= last for first, last in ranges)
     assert all(before[1] < after[0] for before, after in pairwise(ranges))
-    for index, is_inside in zip(healpix_of(ra.tolist(), dec.tolist()), inside, strict=True):
+    for index, is_inside in zip(compute_healpix(ra.tolist(), dec.tolist()), inside, strict=True):
         if is_inside:
             assert any(first <= index <= last for first, last in ranges)
 
 
 @given(places, st.floats(-3, 1).map(lambda power: float(10**power)))
-def test_a_cone_reads_little_more_than_itself(centre: tuple[float, float], radius: float) -> None:
+def test_cone_ranges_cover_little_more_than_the_cone(centre: tuple[float, float], radius: float) -> None:
     ranges = cone_ranges(*centre, radius)
     assert len(ranges) <= 40
     share = sum(last - first + 1 for first, last in ranges) / (12 * 4**ORDER)
@@ -280,7 +282,7 @@ def test_a_cone_reads_little_more_than_itself(centre: tuple[float, float], radiu
     assert share < 6 * cap
 
 
-def test_the_index_is_the_published_one() -> None:
+def test_healpix_index_matches_the_publication() -> None:
     # Centres of the twelve base pixels, nested order (Górski et al. 2005, figure 3), then halfway inside pixel 0.
     lat = np.degrees(np.arcsin(2 / 3))
     base = (
@@ -288,19 +290,19 @@ def test_the_index_is_the_published_one() -> None:
         + [(90.0 * i, 0.0) for i in range(4)]
         + [(45 + 90 * i, -lat) for i in range(4)]
     )
-    found = healpix_of([place[0] for place in base], [place[1] for place in base])
+    found = compute_healpix([place[0] for place in base], [place[1] for place in base])
     assert [index >> (2 * ORDER) for index in found if index is not None] == list(range(12))
-    assert healpix_of([None, 1.0], [2.0, None]) == [None, None]
+    assert compute_healpix([None, 1.0], [2.0, None]) == [None, None]
 
 
-def test_detections_of_all_the_sky_are_found_where_they_are(tmp_path: Path) -> None:
+def test_detections_are_found_anywhere_on_the_sky(tmp_path: Path) -> None:
     """A thousand sources over the sky, each found alone at its own place."""
     random = np.random.default_rng(3)
     ra, dec = random.uniform(0, 360, 1000), np.degrees(np.arcsin(random.uniform(-1, 1, 1000)))
-    found = [detection(f"{i}", ra=float(a), dec=float(d)) for i, (a, d) in enumerate(zip(ra, dec, strict=True))]
+    found = [detection(f"{i}", ra_deg=float(a), dec_deg=float(d)) for i, (a, d) in enumerate(zip(ra, dec, strict=True))]
     with open_store(f"sqlite:///{tmp_path / 'store.sqlite'}") as store:
-        store.settle(store.see([Sighting("s", "a")], NOW)[0].id, "0" * 64, NOW)
+        store.mark_stable(store.record_sightings([Sighting("s", "a")], NOW)[0].id, "0" * 64, NOW)
         (drop,) = store.claim("w", now=NOW)
-        store.finish(drop.id, RUN, [observation("1", detections=found)], now=NOW)
+        store.commit_result(drop.id, RUN, [observation("1", detections=found)], now=NOW)
         for i in range(0, 1000, 25):
-            assert [one.detection.detection_id for one in store.history(ra[i], dec[i], 1e-4)] == [f"{i}"]
+            assert [one.detection.detection_id for one in store.detections_near(ra[i], dec[i], 1e-4)] == [f"{i}"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from store_rows import DATABASES, fresh_url, settled
 
-from xherald.catalog_store.ledger.records import DropState
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store, open_store
 
 WORKER = Path(__file__).parent.parent / "helpers" / "store_worker.py"
@@ -40,14 +40,14 @@ def assert_all_is_done(store: Store, count: int, sink: Path) -> None:
     expected = dict.fromkeys(DropState, 0)
     expected |= {DropState.PROCESSED: count // 2, DropState.ALERTED: count - count // 2}
     assert store.drop_counts() == expected
-    assert store.stream_state("count") == {"n": count}
+    assert store.shared_state("count") == {"n": count}
     assert sorted(sink.read_text().split()) == sorted(f"{i}-1" for i in range(0, count, 2))
     rows = store.row_counts()
     assert (rows["observations"], rows["candidates"], rows["alerts"]) == (count, count - count // 2, count - count // 2)
     assert store.check() == []
 
 
-def test_several_workers_share_the_drops_and_the_streams_state(url: str, tmp_path: Path) -> None:
+def test_workers_share_drops_and_state(url: str, tmp_path: Path) -> None:
     count = 48
     with open_store(url) as store:
         settled(store, *map(str, range(count)))
@@ -62,7 +62,7 @@ def test_several_workers_share_the_drops_and_the_streams_state(url: str, tmp_pat
         assert_all_is_done(store, count, everything)
 
 
-def test_a_worker_killed_while_it_finishes_has_done_nothing(url: str, tmp_path: Path) -> None:
+def test_worker_killed_during_commit_changes_nothing(url: str, tmp_path: Path) -> None:
     sink, hang = tmp_path / "sink", tmp_path / "hang"
     with open_store(url) as store:
         settled(store, "0", "1")
@@ -76,13 +76,13 @@ def test_a_worker_killed_while_it_finishes_has_done_nothing(url: str, tmp_path: 
         worker.communicate()
         assert store.drop_counts()[DropState.CLAIMED] == 2
         rows = store.row_counts()
-        assert rows["observations"] == rows["candidates"] == rows["alerts"] == rows["stream_states"] == 0
-        assert [one.what for one in store.check() if not one.passing] == []
+        assert rows["observations"] == rows["candidates"] == rows["alerts"] == rows["shared_states"] == 0
+        assert [one.name for one in store.check() if one.is_error] == []
         end(start(url, "w", sink))
         assert_all_is_done(store, 2, sink)
 
 
-def test_a_worker_killed_at_any_instant_loses_and_doubles_nothing(url: str, tmp_path: Path) -> None:
+def test_killed_worker_loses_and_duplicates_nothing(url: str, tmp_path: Path) -> None:
     count, kills = 60, 6
     sink = tmp_path / "sink"
     random = np.random.default_rng(12)
@@ -98,7 +98,7 @@ def test_a_worker_killed_at_any_instant_loses_and_doubles_nothing(url: str, tmp_
             time.sleep(random.uniform(0, 0.06))
             worker.send_signal(signal.SIGKILL)
             worker.communicate()
-            assert [one.what for one in store.check() if not one.passing] == []
+            assert [one.name for one in store.check() if one.is_error] == []
         end(start(url, "w", sink))
         assert_all_is_done(store, count, sink)
         assert all(drop.attempts <= 5 for drop in store.drops())

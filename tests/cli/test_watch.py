@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from xherald.catalog_store.ledger.records import DropState
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import open_store
 from xherald.daemon.jobs.decisions import CONTROL
 
@@ -61,7 +61,7 @@ def test_one_pass_announces_once_and_sets_aside_what_is_broken(tmp_path: Path, d
     assert (again.returncode, again.stderr) == (0, "")
     assert len(alerts.read_text().splitlines()) == len(lines)
     with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
-        assert [one.what for one in store.check() if not one.passing] == []
+        assert [one.what for one in store.check() if one.is_error] == []
 
 
 def test_a_back_fill_keeps_candidates_and_announces_nothing(tmp_path: Path, drop: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_back_fill_keeps_candidates_and_announces_nothing(tmp_path: Path, drop
     with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         assert store.drop_counts()[DropState.PROCESSED] == 1
         assert store.alerts() == []
-        assert store.stream_state(CONTROL) is None
+        assert store.shared_state(CONTROL) is None
         assert store.candidates()
 
 

@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from store_rows import MINUTE, NOW, RUN, candidate, claimed, detection, observation
 from variable_sources import simulated_source
 
-from xherald.catalog_store.ledger.records import AlertRecord, AlertState, AlertType, DropOutcome, VettingDecision
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome
+from xherald.catalog_store.ledger.records import AlertRecord
+from xherald.catalog_store.ledger.states import AlertState, AlertType, VettingDecision
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.alerts.budget import DAY, day_start, next_opening, open_budget
 from xherald.daemon.alerts.dispatch import Dispatcher, Outcome
@@ -63,7 +65,7 @@ def announce(
         records += announcements(evidence, chosen, f"drop {name}", now, **about)
     found = [candidate(name, place) for place, name in enumerate(names)]
     seen = [observation("-".join(names), detections=[detection(name) for name in names])]
-    store.finish(drop.id, RUN, seen, DropOutcome(found, records), now)
+    store.commit_result(drop.id, RUN, seen, DropOutcome(found, records), now)
     return records
 
 
@@ -224,7 +226,7 @@ def test_a_crash_between_sending_and_writing_that_down_sends_nothing_twice(
     assert [one.state for one in store.alerts()] == [AlertState.PENDING] * 2
     # Another waits for the lease; one that knows the first is dead need not.
     assert Dispatcher(store, chosen, HOST, "other").send_due(now=NOW + MINUTE) == []
-    store.abandon("dead")
+    store.release_worker("dead")
     assert told(Dispatcher(store, chosen, HOST, "other").send_due(now=NOW + MINUTE)) == [("sent", "a"), ("sent", "b")]
     assert [one.candidate_id for one in lines(tmp_path / "a.jsonl")] == ["a", "b"]
     assert [dict(one.receipt or {})["repeated"] for one in store.alerts()] == [True, False]
@@ -245,7 +247,7 @@ def test_whenever_a_dispatcher_is_killed_nothing_is_lost_and_nothing_is_twice(st
     killed = 0
     store.close()  # no connection may be carried across a fork
     while store.alerts(state=AlertState.PENDING):
-        store.abandon("d")  # it is known to be dead
+        store.release_worker("d")  # it is known to be dead
         store.close()
         worker = fork.Process(target=_dispatch, args=(url, chosen))
         worker.start()
@@ -259,7 +261,7 @@ def test_whenever_a_dispatcher_is_killed_nothing_is_lost_and_nothing_is_twice(st
     assert killed >= 3
     assert ids_in(tmp_path / "a.jsonl") == [one.id for one in records]
     assert store.alert_counts()[AlertState.SENT] == len(names)
-    assert [one for one in store.check() if not one.passing] == []
+    assert [one for one in store.check() if one.is_error] == []
 
 
 def test_a_sink_that_is_down_is_left_alone_and_the_others_are_served(store: Store, tmp_path: Path) -> None:

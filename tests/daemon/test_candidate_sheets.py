@@ -15,7 +15,8 @@ import pytest
 from alert_servers import Mailbox, evidence_of_a_flare, mail_server
 from store_rows import NOW, RUN, candidate, claimed, detection, observation
 
-from xherald.catalog_store.ledger.records import AlertState, DropOutcome
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome
+from xherald.catalog_store.ledger.states import AlertState
 from xherald.catalog_store.ledger.store import open_store
 from xherald.daemon.alerts.dispatch import SHEET_WAIT, Dispatcher
 from xherald.daemon.alerts.payload import announcements
@@ -139,7 +140,7 @@ def test_an_alert_waits_for_its_sheet_and_holds_up_no_other_sink(tmp_path: Path)
                 evidence_of_a_flare(name), chosen, name, NOW, sheets={"duty": str(tmp_path / f"{name}.png")}
             )
             seen = [observation(name, detections=[detection(name)])]
-            store.finish(drop.id, RUN, seen, DropOutcome([candidate(name, 0)], records), NOW)
+            store.commit_result(drop.id, RUN, seen, DropOutcome([candidate(name, 0)], records), NOW)
         dispatcher = Dispatcher(store, chosen, PluginHost(), "d")
 
         def passed(seconds: float) -> list[tuple[str, str, str]]:

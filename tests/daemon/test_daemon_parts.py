@@ -24,16 +24,9 @@ from fast_pipeline import RUN, configured, drop_file, light
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xherald.catalog_store.ledger.records import (
-    AlertType,
-    CandidateRecord,
-    CandidateState,
-    DetectionRecord,
-    DropState,
-    ObservationRecord,
-    PriorState,
-    StoredCandidate,
-)
+from xherald.catalog_store.ledger.drop_outcome import PriorState
+from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, StoredCandidate
+from xherald.catalog_store.ledger.states import AlertType, CandidateState, DropState
 from xherald.catalog_store.ledger.store import open_store
 from xherald.daemon.daemon import Daemon, opened_sources
 from xherald.daemon.intake import completeness
@@ -177,7 +170,7 @@ class Given:
         self.folder = tmp_path / "drop"
         self.folder.mkdir()
         self.configuration = configured(self.folder, tmp_path / "alerts.jsonl", **stream)
-        self.store = open_store(f"sqlite:///{tmp_path}/store.sqlite", wait=0.3)
+        self.store = open_store(f"sqlite:///{tmp_path}/store.sqlite", wait_s=0.3)
         self.intake = self.new_intake()
 
     def new_intake(self, *, once: bool = False) -> Intake:
@@ -217,7 +210,7 @@ def test_a_file_is_taken_when_it_stands_and_is_whole(
     here = given_folder(incomplete_wait_s=3600)
     data, path = demo_files[1].read_bytes(), here.folder / demo_files[1].name
     path.write_bytes(data[: len(data) // 2])
-    for _ in range(3):  # half copied, and standing for long enough
+    for _ in range(3):  # half copied, and prior for long enough
         assert here.intake.look().stable == 0
         time.sleep(0.06)
     assert here.states() == {path.name: DropState.SEEN}
@@ -343,54 +336,54 @@ def result(*chances: float, threshold: float = 1e-3, ra: float = 10.0) -> Result
     return Result((ObservationRecord("M", "I", "1", detections=found),), candidates, tuple(enumerate(chances)), RUN)
 
 
-def standing(state: Any = None, replaced: tuple[StoredCandidate, ...] = (), **announced: tuple[str, ...]) -> PriorState:
+def prior(state: Any = None, replaced: tuple[StoredCandidate, ...] = (), **announced: tuple[str, ...]) -> PriorState:
     return PriorState(replaced, announced, (False,), lambda _: state)
 
 
 def stored(name: str, ra: float, dec: float, kind: str = "flare") -> StoredCandidate:
     now = datetime.now(UTC)
     return StoredCandidate(
-        id=name, kind=kind, source_class="", score=None, far_hz=None, evidence={"candidate_id": name},
-        state=CandidateState.STANDING, alert_type=None, created=now, updated=now, ra=ra, dec=dec, pos_err_arcsec=1.0,
-        detection_id="s0", counts=30, livetime_s=1e3, false_alarm_probability=None, mission="M", instrument="I",
-        obs_id="1", start=None, observation_id=1, drop_id=1, url="",
+        id=name, kind=kind, likely_class=None, score=None, far_hz=None, evidence={"candidate_id": name},
+        state=CandidateState.STANDING, alert_type=None, created=now, updated=now, ra_deg=ra, dec_deg=dec,
+        pos_err_arcsec=1.0, detection_id="s0", counts=30, livetime_s=1e3, false_alarm_probability=None,
+        extrapolated=None, mission="M", instrument="I", obs_id="1", start=None, observation_id=1, drop_id=1, url="",
     )  # fmt: skip
 
 
-def heard_of(result: Result, standing: PriorState) -> tuple[list[CandidateChange], Any]:
+def heard_of(result: Result, prior: PriorState) -> tuple[list[CandidateChange], Any]:
     told: list[CandidateChange] = []
 
     def announce(news: Any) -> tuple[()]:
         told.extend(news)
         return ()
 
-    verdict = decide(result, "saffron", 0.1, 1e-3, announce)(standing)
+    verdict = decide(result, "saffron", 0.1, 1e-3, announce)(prior)
     return told, verdict
 
 
 def test_control_of_false_discoveries_goes_along_the_stream() -> None:
     chances = (0.4, 1e-9, 0.8, 5e-4, 0.02)
-    told, verdict = heard_of(result(*chances), standing())
+    told, verdict = heard_of(result(*chances), prior())
     assert [one.id for one in verdict.candidates] == ["c1", "c3"]
     plain, _, _ = false_discovery.run(np.array(chances), false_discovery.start("saffron", 0.1))
     assert [one.candidate_id for one in told] == [f"c{i}" for i in np.flatnonzero(plain) if chances[i] <= 1e-3]
-    state = verdict.stream_state[CONTROL]
+    state = verdict.shared_states[CONTROL]
     assert state["tested"] == len(chances)
     # The next file goes on from there.
-    _, after = heard_of(result(0.3, 0.9), standing(state))
-    assert after.stream_state[CONTROL]["tested"] == len(chances) + 2
+    _, after = heard_of(result(0.3, 0.9), prior(state))
+    assert after.shared_states[CONTROL]["tested"] == len(chances) + 2
 
 
 def test_what_is_no_candidate_is_no_discovery_however_much_may_be_spent() -> None:
     rich = false_discovery.Control("saffron", 0.1, tested=9, spent=0, discoveries=(0,) * 9)
-    _, verdict = heard_of(result(2e-3), standing(rich.as_dict()))
+    _, verdict = heard_of(result(2e-3), prior(rich.as_dict()))
     assert false_discovery.next_level(rich) > 2e-3
-    assert verdict.stream_state[CONTROL]["discoveries"] == [0] * 9
+    assert verdict.shared_states[CONTROL]["discoveries"] == [0] * 9
 
 
 def test_a_later_processing_bears_on_updates_and_retracts() -> None:
     replaced = (stored("old", 10.0, 5.0 + 0.5 / 3600), stored("gone", 10.0, 80.0), stored("dip", 10.0, 6.0, "dip"))
-    told, verdict = heard_of(result(1e-9, 1e-9), standing(None, replaced, old=("mail",), gone=("mail", "file"), dip=()))
+    told, verdict = heard_of(result(1e-9, 1e-9), prior(None, replaced, old=("mail",), gone=("mail", "file"), dip=()))
     assert [one.id for one in verdict.candidates] == ["old", "c1"]
     assert verdict.candidates[0].evidence["candidate_id"] == "old"
     assert [(one.candidate_id, one.alert_type, one.heard) for one in told] == [
@@ -403,8 +396,8 @@ def test_a_later_processing_bears_on_updates_and_retracts() -> None:
 
 
 def test_a_back_fill_leaves_the_stream_s_state_alone() -> None:
-    told, verdict = [], decide(result(1e-9), None, 0.1, 1e-3, lambda _: ())(standing({"x": 1}))
-    assert (told, dict(verdict.stream_state), len(verdict.candidates)) == ([], {}, 1)
+    told, verdict = [], decide(result(1e-9), None, 0.1, 1e-3, lambda _: ())(prior({"x": 1}))
+    assert (told, dict(verdict.shared_states), len(verdict.candidates)) == ([], {}, 1)
 
 
 # --- workers --------------------------------------------------------------------------------------------------------
@@ -490,7 +483,7 @@ def test_good_files_are_done_whatever_the_others_hold(given_folder: Callable[...
     assert "2 attempts" in here.reason("killer.csv")
     lines = (here.folder.parent / "alerts.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["candidate_id"] for line in lines) == ["XH-0", "XH-3", "XH-6"]
-    assert [one.what for one in here.store.check() if not one.passing] == []
+    assert [one.what for one in here.store.check() if one.is_error] == []
     # A second pass finds nothing to do.
     assert here.daemon().once().processed == 0
 
@@ -528,7 +521,7 @@ def test_a_file_is_judged_again_with_what_came_late(
     assert sorted(told()) == [("XH-7", "initial"), ("XH-7", "update"), ("XH-8", "initial")]
     assert told()[-1] == ("XH-7", "update")
     assert [one.state for one in here.store.drops() if one.url.endswith("7_gti.csv")] == []
-    assert [one.what for one in here.store.check() if not one.passing] == []
+    assert [one.what for one in here.store.check() if one.is_error] == []
 
 
 def test_what_was_seen_half_copied_and_belongs_to_another_is_no_drop(
@@ -622,7 +615,7 @@ def test_a_store_that_is_locked_for_a_while_and_a_disk_that_is_full_hold_nothing
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     until(lambda: done(here, "a", "b", "c"))
-    assert [one.what for one in here.store.check() if not one.passing] == []
+    assert [one.what for one in here.store.check() if one.is_error] == []
 
 
 def _errors(daemon: Daemon, kind: str) -> float:

@@ -16,7 +16,7 @@ import pytest
 from fast_pipeline import drop_file
 from store_rows import fresh_url
 
-from xherald.catalog_store.ledger.records import AlertState, DropState
+from xherald.catalog_store.ledger.states import AlertState, DropState
 from xherald.catalog_store.ledger.store import Store, open_store
 
 DAEMON = Path(__file__).parent.parent / "helpers" / "daemon_process.py"
@@ -100,7 +100,7 @@ def killed_at_random(daemons: Daemons, files: int, kills: int, seed: int) -> dic
     with open_store(daemons.url) as store:
         until(lambda: settled(store, files))
         ended(last)
-        control = store.stream_state("false_discovery_control")
+        control = store.shared_state("false_discovery_control")
         return {
             "faults": [fault.what for fault in store.check() if not fault.passing],
             "quarantined": store.drop_counts()[DropState.QUARANTINED],
@@ -167,7 +167,7 @@ def test_two_daemons_share_a_store_on_postgresql(tmp_path: Path) -> None:
         for one in both:
             ended(one)
         assert [fault.what for fault in store.check() if not fault.passing] == []
-        control = store.stream_state("false_discovery_control")
+        control = store.shared_state("false_discovery_control")
         assert control is not None
         assert control["tested"] == 20
     assert sorted(daemons.sent()) == [f"XH-{number:04d}" for number in range(0, 20, 2)]

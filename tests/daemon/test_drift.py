@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_rows import NOW, claimed, detection, observation
 
-from xherald.catalog_store.ledger.queries import JudgedBy
+from xherald.catalog_store.ledger.nightly_queries import CalibrationKey
 from xherald.catalog_store.ledger.records import Run
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.daemon import Daemon
@@ -49,7 +49,7 @@ def name_of(calibration: Calibration, group: str) -> str:
 def watched(calibration: Calibration, **samples: np.ndarray) -> Drift:
     """DropOutcome on chances by group of the calibration."""
     groups = {group.replace("_", "-"): p for group, p in samples.items()}
-    chances = {JudgedBy("M", group, name_of(calibration, group)): p for group, p in groups.items()}
+    chances = {CalibrationKey("M", group, name_of(calibration, group)): p for group, p in groups.items()}
     return drift_of(chances, calibration, LEVEL, NOW - DAY, NOW)
 
 
@@ -130,9 +130,9 @@ def test_too_few_are_told_as_too_few(shipped: Calibration) -> None:
 def test_what_another_calibration_judged_is_left_out(shipped: Calibration) -> None:
     p = np.random.default_rng(15).uniform(0, 1, 1000)
     chances = {
-        JudgedBy("A", "X", name_of(shipped, "ep-wxt")): p,
-        JudgedBy("A", "X", "older@2020 ep-wxt"): p**2,
-        JudgedBy("B", "Y", name_of(shipped, "swift-xrt")): p,
+        CalibrationKey("A", "X", name_of(shipped, "ep-wxt")): p,
+        CalibrationKey("A", "X", "older@2020 ep-wxt"): p**2,
+        CalibrationKey("B", "Y", name_of(shipped, "swift-xrt")): p,
     }
     told = drift_of(chances, shipped, LEVEL, NOW - DAY, NOW)
     assert told.left_out == 1000
@@ -156,7 +156,7 @@ def filled(store: Store, p: np.ndarray, calibration: str, now: datetime) -> None
     """A store with detections of these chances in one observation."""
     (drop,) = claimed(store, "one", now=now)
     rows = [detection(f"s{i}", false_alarm_probability=float(one)) for i, one in enumerate(p)]
-    store.finish(drop.id, Run("x", "y", calibration), [observation("1", detections=rows)], now=now)
+    store.commit_result(drop.id, Run("x", "y", calibration), [observation("1", detections=rows)], now=now)
 
 
 @pytest.fixture
@@ -202,13 +202,13 @@ def test_one_at_a_time_and_one_a_night(tmp_path: Path, xherald: Callable[..., Cl
         # One is at work on another host.
         until = (datetime.now(UTC) + DAY).isoformat()
         at_work = {"by": {"host": "elsewhere", "process": 1}, "until": until, "due": None, "ended": None, "fault": None}
-        store.set_stream_state({NIGHTLY: at_work})
+        store.set_shared_states({NIGHTLY: at_work})
         assert run_night(store, configuration) is None
         answer = xherald("nightly", environment={"XHERALD_STORE__URL": url})
         assert answer.exit_code == 1
         assert "being done already" in answer.stderr
         # It never said that it ended, and its time is over.
-        store.set_stream_state({NIGHTLY: at_work | {"until": datetime.now(UTC).isoformat()}})
+        store.set_shared_states({NIGHTLY: at_work | {"until": datetime.now(UTC).isoformat()}})
         assert run_night(store, configuration) is not None
 
 
@@ -269,7 +269,7 @@ def test_the_daemon_does_it_in_the_night_and_tells_of_drift(tmp_path: Path, drif
         registry = daemon.metrics.registry
         assert registry.get_sample_value("xherald_drift_alarm") == 1
         assert (registry.get_sample_value("xherald_drift_p_value", {"group": "CHANDRA/ACIS-I"}) or 1.0) < LEVEL
-        state = store.stream_state(NIGHTLY)
+        state = store.shared_state(NIGHTLY)
         assert state is not None
         assert state["due"].endswith(":00+00:00")
 
@@ -303,7 +303,7 @@ def test_a_night_that_goes_wrong_is_survived_and_told(tmp_path: Path, changes: d
             wait_for(over)
         nights.end()
         assert not nights.at_work
-        assert expected in f"{log.said} {store.stream_state(NIGHTLY)}"
+        assert expected in f"{log.said} {store.shared_state(NIGHTLY)}"
         assert (metrics.registry.get_sample_value("xherald_errors_total", {"kind": "nightly"}) or 0) == 1
         assert metrics.health()[0]
 

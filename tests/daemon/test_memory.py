@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xherald.catalog_store.ledger.records import DropState
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import open_store
 from xherald.daemon.daemon import Daemon, with_stream
 from xherald.daemon.jobs.worker_pool import resident_gib

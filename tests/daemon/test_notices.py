@@ -17,7 +17,7 @@ from fast_pipeline import drop_file, light
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xherald.catalog_store.ledger.records import DropState
+from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.daemon import Daemon
 from xherald.daemon.intake.notices import Notice, listeners_of, require_notices

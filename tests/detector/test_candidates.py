@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from store_rows import NOW, RUN, claimed, observation
 from variable_sources import simulated_source
 
-from xherald.catalog_store.ledger.records import CandidateRecord, DropOutcome
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome
+from xherald.catalog_store.ledger.records import CandidateRecord
 from xherald.catalog_store.ledger.store import open_store
 from xherald.detector.candidates.candidate_id import candidate_id
 from xherald.detector.candidates.durations import event_windows, middle_90
@@ -524,7 +525,7 @@ def test_show_looks_into_the_store(xherald: Run, written: tuple[Path, list[Evide
         for place, evidence in enumerate((candidates[0], {"of": "another version"})):
             (drop,) = claimed(store, f"file{place}")
             record = CandidateRecord(name if place == 0 else "XH-old", 0, "flare", evidence=evidence)
-            store.finish(drop.id, RUN, [observation(f"obs{place}")], DropOutcome([record], []), NOW)
+            store.commit_result(drop.id, RUN, [observation(f"obs{place}")], DropOutcome([record], []), NOW)
     answer = xherald("candidate", "show", name, "--store", url, "--json")
     assert answer.exit_code == 0
     assert {key: answer.rows[0][key] for key in candidates[0]} == candidates[0]

@@ -16,15 +16,10 @@ from demo_files import SPECTRUM, box
 from fast_pipeline import configured
 from store_rows import DATABASES, NOW, RUN, candidate, claimed, detection, fresh_url
 
-from xherald.catalog_store.ledger.field_tiles import tiles_of
-from xherald.catalog_store.ledger.history_records import Elsewhere, FieldTile, PlaceHistory, Visit
-from xherald.catalog_store.ledger.records import (
-    CandidateRecord,
-    DetectionRecord,
-    DropOutcome,
-    ObservationRecord,
-    PriorState,
-)
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
+from xherald.catalog_store.ledger.history_records import DetectionElsewhere, PositionHistory, Visit
+from xherald.catalog_store.ledger.map_tiles import make_tiles
+from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, MapTile, ObservationRecord
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.alerts.payload import facts_of
 from xherald.daemon.daemon import Daemon
@@ -51,7 +46,7 @@ SPREAD = PointSpread("made up", (0.0,), (1.5,), ((7.5,),), ((25.0,),), 1.0)
 LIVE = 12_000.0
 
 
-def tiles(ra: float = RA, dec: float = DEC, counts: int = 0, background: float = 0.02) -> tuple[FieldTile, ...]:
+def tiles(ra: float = RA, dec: float = DEC, counts: int = 0, background: float = 0.02) -> tuple[MapTile, ...]:
     """Map of a field of five arcmin about a place, with so many photons at the place itself."""
     grid = np.linspace(-0.08, 0.08, 161)
     lon, lat = np.meshgrid(ra + grid / np.cos(np.radians(dec)), dec + grid)
@@ -59,7 +54,7 @@ def tiles(ra: float = RA, dec: float = DEC, counts: int = 0, background: float =
     photons = np.zeros(len(pixels), dtype=np.int32)
     photons[np.searchsorted(pixels, healpix_index(ra, dec, 13))] = counts
     each = np.ones(len(pixels))
-    return tiles_of(SkyMap(13, pixels, photons, background * each, LIVE * each, SPREAD, (ra, dec)), 1.5)
+    return make_tiles(SkyMap(13, pixels, photons, background * each, LIVE * each, SPREAD, (ra, dec)), 1.5)
 
 
 def looked(
@@ -67,15 +62,15 @@ def looked(
 ) -> ObservationRecord:
     """An observation of the field, so many days before (below 0) or after the one that asks."""
     start = NOW + days * DAY
-    plain: dict[str, Any] = {"ra": RA, "dec": DEC, "tiles": tiles() if mapped else ()}
+    plain: dict[str, Any] = {"ra_deg": RA, "dec_deg": DEC, "tiles": tiles() if mapped else ()}
     return ObservationRecord(
         mission, "EPN", obs_id, start=start, stop=start + timedelta(hours=4), detections=found, **{**plain, **facts}
     )
 
 
-def source(counts: int = 40, ra: float = RA, dec: float = DEC, **facts: Any) -> DetectionRecord:
-    plain = {"livetime_s": LIVE, "background_counts": 2.0, "pos_err_arcsec": 1.0, "features": {"psf_fraction": 0.9}}
-    return detection("s1", ra, dec, counts=counts, **{**plain, **facts})
+def source(counts: int = 40, ra_deg: float = RA, dec_deg: float = DEC, **facts: Any) -> DetectionRecord:
+    plain = {"livetime_s": LIVE, "background_counts": 2.0, "pos_err_arcsec": 1.0, "details": {"psf_fraction": 0.9}}
+    return detection("s1", ra_deg, dec_deg, counts=counts, **{**plain, **facts})
 
 
 ASKING = looked("new", 0.0, source(200))
@@ -90,15 +85,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def keep(store: Store, *observations: ObservationRecord, verdict: Any = DropOutcome()) -> None:  # noqa: B008 - frozen
     for one in observations:
         (drop,) = claimed(store, f"{one.mission} {one.obs_id} {one.processing_version} {one.part} {one.start}")
-        store.finish(drop.id, RUN, [one], verdict, NOW)
+        store.commit_result(drop.id, RUN, [one], verdict, NOW)
 
 
-def described_by(store: Store, radius: float = 3.0, asking: ObservationRecord = ASKING) -> PlaceHistory:
+def described_by(store: Store, radius: float = 3.0, asking: ObservationRecord = ASKING) -> PositionHistory:
     """What the store tells of the place while the asking observation is finished."""
-    told: list[PlaceHistory] = []
+    told: list[PositionHistory] = []
 
-    def ask(standing: PriorState) -> DropOutcome:
-        told.append(standing.history(RA, DEC, radius, asking))
+    def ask(prior: PriorState) -> DropOutcome:
+        told.append(prior.position_history(RA, DEC, radius, asking))
         return DropOutcome()
 
     keep(store, asking, verdict=ask)
@@ -109,24 +104,24 @@ def described_by(store: Store, radius: float = 3.0, asking: ObservationRecord = 
 
 
 def test_observations_of_a_place_are_told_with_and_without_a_source(store: Store) -> None:
-    keep(store, looked("1", -900, source(40, ra=RA + 2 / 3600)), looked("2", -500), looked("3", 30, mapped=False))
+    keep(store, looked("1", -900, source(40, ra_deg=RA + 2 / 3600)), looked("2", -500), looked("3", 30, mapped=False))
     keep(store, looked("4", -40, source(25), mapped=False), verdict=DropOutcome([candidate("XH-4")]))
     found = described_by(store)
     assert found.total == 3
     four, two, one = found.visits
     assert (four.obs_id, four.detection_id, four.candidate_id, four.start) == ("4", "s1", "XH-4", NOW - 40 * DAY)
-    assert (four.counts, four.background, four.exposure_s) == (25, 2.0, pytest.approx(0.9 * LIVE))
+    assert (four.counts, four.background_counts, four.exposure_s) == (25, 2.0, pytest.approx(0.9 * LIVE))
     assert (one.obs_id, one.counts, one.detection_id, one.candidate_id) == ("1", 40, "s1", None)
     assert (two.obs_id, two.counts, two.detection_id, two.crowded) == ("2", 0, None, False)
     assert 0.9 * LIVE < two.exposure_s <= LIVE
-    assert 0 < two.background < 1
+    assert 0 < two.background_counts < 1
 
 
 def test_of_itself_a_source_has_no_history(store: Store) -> None:
     keep(store, looked("new", -0.001, source(190), processing_version="1"))  # an earlier processing
     keep(store, looked("new", -300.0, source(190), part="S003"))  # a part of it
     keep(store, looked("renamed", 0.1, source(190)))  # the same time under another name
-    assert described_by(store, asking=replace(ASKING, processing_version="2")) == PlaceHistory()
+    assert described_by(store, asking=replace(ASKING, processing_version="2")) == PositionHistory()
 
 
 def test_a_superseded_processing_is_no_history(store: Store) -> None:
@@ -143,11 +138,15 @@ def test_of_parts_of_one_exposure_one_is_told(store: Store) -> None:
 
 
 def test_other_instruments_are_named_but_not_compared(store: Store) -> None:
-    chandra = looked("7", -50, source(900, dec=DEC + 1 / 3600), mission="CHANDRA")
+    chandra = looked("7", -50, source(900, dec_deg=DEC + 1 / 3600), mission="CHANDRA")
     # Far off, but for its own error.
-    wide = looked("8", -20, source(30, dec=DEC + 100 / 3600, pos_err_arcsec=40.0), mission="EP")
+    wide = looked("8", -20, source(30, dec_deg=DEC + 100 / 3600, pos_err_arcsec=40.0), mission="EP")
     keep(
-        store, chandra, wide, looked("9", -10, mission="SWIFT"), looked("6", -5, source(5, dec=DEC + 0.01), mission="A")
+        store,
+        chandra,
+        wide,
+        looked("9", -10, mission="SWIFT"),
+        looked("6", -5, source(5, dec_deg=DEC + 0.01), mission="A"),
     )
     found = described_by(store)
     assert found.visits == ()
@@ -156,7 +155,7 @@ def test_other_instruments_are_named_but_not_compared(store: Store) -> None:
 
 
 def test_the_nearest_detection_within_the_errors_is_the_source(store: Store) -> None:
-    near, far = source(30, dec=DEC + 2 / 3600), source(60, dec=DEC + 12 / 3600)
+    near, far = source(30, dec_deg=DEC + 2 / 3600), source(60, dec_deg=DEC + 12 / 3600)
     keep(store, looked("1", -9, far, near), looked("2", -8, far), looked("3", -7, replace(far, pos_err_arcsec=5.0)))
     three, two, one = described_by(store).visits
     assert (one.counts, one.detection_id) == (30, "s1")
@@ -167,7 +166,7 @@ def test_the_nearest_detection_within_the_errors_is_the_source(store: Store) -> 
 
 def test_a_field_that_does_not_hold_the_place_says_nothing(store: Store) -> None:
     keep(store, looked("1", -9, tiles=tiles(RA + 0.5)), looked("2", -8, tiles=tiles(RA + 0.12)))
-    assert described_by(store) == PlaceHistory()
+    assert described_by(store) == PositionHistory()
 
 
 def test_only_the_latest_are_read_and_all_are_counted(store: Store) -> None:
@@ -181,16 +180,16 @@ def test_only_the_latest_are_read_and_all_are_counted(store: Store) -> None:
 def test_pruning_forgets_maps_and_a_backup_keeps_them(store: Store, tmp_path: Path) -> None:
     keep(store, looked("1", -9), looked("2", -8, source(30)), verdict=DropOutcome())
     before = described_by(store)
-    rows = store.row_counts()["fields"]
+    rows = store.row_counts()["map_tiles"]
     assert rows >= 3
     store.backup(tmp_path / "copy.sqlite")
     with open_store(f"sqlite:///{tmp_path / 'copy.sqlite'}") as copy:
-        assert copy.row_counts()["fields"] == rows
+        assert copy.row_counts()["map_tiles"] == rows
         assert described_by(copy, asking=looked("newer", 1, source(3))).visits[-2:] == before.visits
     assert store.check(NOW) == []
     gone = store.prune(NOW + DAY)
-    assert (gone.tiles, store.row_counts()["fields"]) == (rows, 0)
-    assert described_by(store, asking=looked("newest", 2, mapped=False)) == PlaceHistory()
+    assert (gone.tiles, store.row_counts()["map_tiles"]) == (rows, 0)
+    assert described_by(store, asking=looked("newest", 2, mapped=False)) == PositionHistory()
     assert store.check(NOW) == []
 
 
@@ -198,7 +197,7 @@ def test_a_damaged_map_is_found_by_the_check(store: Store) -> None:
     broken = tuple(replace(one, content=one.content[:-9]) for one in tiles())
     keep(store, looked("1", -9, tiles=broken))
     (one,) = store.check(NOW)
-    assert (one.what, one.rows) == ("field-damaged", len(broken))
+    assert (one.name, one.rows) == ("map-damaged", len(broken))
     assert "restore" in one.meaning
 
 
@@ -209,8 +208,10 @@ def visit(counts: int, days: float, found: bool = True, obs_id: str = "1", **fac
     return Visit(obs_id, NOW + days * DAY, counts, 0.6, LIVE, "s1" if found else None, **facts)
 
 
-def of(counts: int, *visits: Visit, total: int | None = None, elsewhere: tuple[Elsewhere, ...] = ()) -> History:
-    place = PlaceHistory(visits, len(visits) if total is None else total, elsewhere)
+def of(
+    counts: int, *visits: Visit, total: int | None = None, elsewhere: tuple[DetectionElsewhere, ...] = ()
+) -> History:
+    place = PositionHistory(visits, len(visits) if total is None else total, elsewhere)
     made = compare_with_history(source(counts, background_counts=1.0, livetime_s=LIVE / 0.9), ASKING, place)
     assert made is not None
     json.dumps(made, allow_nan=False)
@@ -271,7 +272,7 @@ def test_what_a_neighbour_spoils_is_listed_but_not_compared() -> None:
 
 
 def test_where_only_others_looked_they_are_named() -> None:
-    other = Elsewhere("CHANDRA", "ACIS", "7", NOW - DAY, 0.5)
+    other = DetectionElsewhere("CHANDRA", "ACIS", "7", NOW - DAY, 0.5)
     assert format_history(of(40, elsewhere=(other,))) == (
         "not observed before by this instrument; detected by CHANDRA ACIS 7 on 2026-02-28"
     )
@@ -299,11 +300,11 @@ def test_a_constant_rate_is_seldom_called_another() -> None:
 def test_a_candidate_gets_its_history_from_what_stands() -> None:
     asked: list[tuple[float, float, float, str]] = []
 
-    def history(ra: float, dec: float, radius: float, asking: ObservationRecord) -> PlaceHistory:
+    def history(ra: float, dec: float, radius: float, asking: ObservationRecord) -> PositionHistory:
         asked.append((ra, dec, radius, asking.obs_id))
-        return PlaceHistory((visit(3, -9),), 1)
+        return PositionHistory((visit(3, -9),), 1)
 
-    nowhere = source(50, ra=None, dec=None)  # type: ignore[arg-type]
+    nowhere = source(50, ra_deg=None, dec_deg=None)  # type: ignore[arg-type]
     records = (looked("a", 0, source(9)), looked("b", 0, source(80, pos_err_arcsec=4.0), nowhere))
     made = tuple(CandidateRecord(f"c{place}", place, "flare", evidence={"kind": "flare"}) for place in (1, 2))
     verdict = decide(Result(records, made, (), RUN), None, 0.1, 1e-3, announce_nothing)(
@@ -365,7 +366,7 @@ def test_a_flare_where_nothing_was_before(tmp_path: Path, xherald: Callable[...,
     with open_store(url) as store:
         first = Daemon(configuration, store).once()
         assert (first.processed, first.quarantined) == (1, 0)
-        assert store.row_counts()["fields"] > 0
+        assert store.row_counts()["map_tiles"] > 0
         assert store.candidates() == []
         snapshots(folder, "00099001002", 7.0e8, FLARING)
         assert Daemon(configuration, store).once().processed == 1
@@ -380,7 +381,7 @@ def test_a_flare_where_nothing_was_before(tmp_path: Path, xherald: Callable[...,
         assert history["rate_ct_s"]["low"] > before["upper_limit_ct_s"]
         assert history["extreme"] == "brightest"
         assert history["p_after_trials"] < 1e-6
-        assert [one.what for one in store.check() if not one.passing] == []
+        assert [one.name for one in store.check() if one.is_error] == []
     (line,) = [json.loads(one) for one in sink.read_text().splitlines()]
     assert line["facts"]["history_summary"].startswith("not detected before: < ")
     shown = xherald("candidate", "show", flare.id, "--store", url)

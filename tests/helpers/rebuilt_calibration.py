@@ -12,15 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from xherald.catalog_store.ledger.records import (
-    CandidateRecord,
-    DetectionRecord,
-    DropOutcome,
-    ObservationRecord,
-    Run,
-    Sighting,
-    VettingDecision,
-)
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome
+from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, Run, Sighting
+from xherald.catalog_store.ledger.states import VettingDecision
 from xherald.catalog_store.ledger.store import Store
 from xherald.daemon.jobs.drop_results import Result
 from xherald.daemon.jobs.processing import JobResult, Task
@@ -91,10 +85,10 @@ def looked_at(store: Store, path: Path, sources: int, pick: Callable[[Population
     flat = [kind for one in kinds.values() for kind in one]
     candidates = [CandidateRecord(f"X{place}", place, kind) for place, kind in enumerate(flat) if kind]
     facts = path.stat()
-    (drop,) = store.see([Sighting("here", str(path), facts.st_size, facts.st_mtime)])
-    store.settle(drop.id, "0" * 64)
+    (drop,) = store.record_sightings([Sighting("here", str(path), facts.st_size, facts.st_mtime)])
+    store.mark_stable(drop.id, "0" * 64)
     store.claim("w")
-    store.finish(drop.id, RUN, records, DropOutcome(candidates))
+    store.commit_result(drop.id, RUN, records, DropOutcome(candidates))
     for one in candidates:
         store.record_vetting(one.id, "duty", VettingDecision.CONFIRMED)
     return len(candidates)

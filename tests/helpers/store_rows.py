@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome
 from xherald.catalog_store.ledger.records import (
     AlertRecord,
-    AlertType,
     CandidateRecord,
     DetectionRecord,
     Drop,
-    DropOutcome,
     ObservationRecord,
     Run,
     Sighting,
 )
+from xherald.catalog_store.ledger.states import AlertType
 from xherald.catalog_store.ledger.store import Store
 
 DATABASES = ("sqlite", "postgresql")
@@ -92,8 +92,8 @@ def content(name: str) -> str:
 
 def settled(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
     """Drops that are stable, one a name."""
-    seen = store.see([sighting(name) for name in names], now)
-    return [store.settle(drop.id, content(name), now) for drop, name in zip(seen, names, strict=True)]
+    seen = store.record_sightings([sighting(name) for name in names], now)
+    return [store.mark_stable(drop.id, content(name), now) for drop, name in zip(seen, names, strict=True)]
 
 
 def claimed(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
@@ -102,10 +102,12 @@ def claimed(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
     return store.claim("w", len(names), now=now)
 
 
-def detection(name: str = "s1", ra: float | None = 83.8, dec: float | None = -5.4, **facts: object) -> DetectionRecord:
+def detection(
+    name: str = "s1", ra_deg: float | None = 83.8, dec_deg: float | None = -5.4, **facts: object
+) -> DetectionRecord:
     """A detection, a flare unless said otherwise."""
-    plain = {"counts": 30, "livetime_s": 2e4, "kind": "flare", "far_hz": 1e-7, "features": {"hardness": 0.25}}
-    return DetectionRecord(name, ra, dec, **{**plain, **facts})  # type: ignore[arg-type]
+    plain = {"counts": 30, "livetime_s": 2e4, "kind": "flare", "far_hz": 1e-7, "details": {"hardness": 0.25}}
+    return DetectionRecord(name, ra_deg, dec_deg, **{**plain, **facts})  # type: ignore[arg-type]
 
 
 def observation(
@@ -130,10 +132,10 @@ def observation(
     )
 
 
-def candidate(name: str, place: int = 0, **facts: object) -> CandidateRecord:
+def candidate(name: str, detection_index: int = 0, **facts: object) -> CandidateRecord:
     """A candidate, a flare."""
-    plain = {"source_class": "stellar flare", "score": 4.5, "far_hz": 1e-7, "evidence": {"neighbours": ["XRT 000519"]}}
-    return CandidateRecord(name, place, "flare", **{**plain, **facts})  # type: ignore[arg-type]
+    plain = {"likely_class": "stellar flare", "score": 4.5, "far_hz": 1e-7, "evidence": {"neighbours": ["XRT 000519"]}}
+    return CandidateRecord(name, detection_index, "flare", **{**plain, **facts})  # type: ignore[arg-type]
 
 
 def alert(name: str, of: str, sink: str = "file", kind: AlertType = AlertType.INITIAL) -> AlertRecord:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from store_rows import RUN, alert, candidate, observation
 
-from xherald.catalog_store.ledger.records import Drop, DropOutcome, PriorState
+from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
+from xherald.catalog_store.ledger.records import Drop
 from xherald.catalog_store.ledger.store import Store, open_store
 
 
@@ -21,22 +22,22 @@ def finish(store: Store, drop: Drop, hang: Path | None) -> None:
     """Finish a drop, every second of which has a candidate."""
     name = Path(drop.url).name
 
-    def decide(standing: PriorState) -> DropOutcome:
-        number = (standing.state("count") or {"n": 0})["n"]
+    def decide(prior: PriorState) -> DropOutcome:
+        number = (prior.shared_state("count") or {"n": 0})["n"]
         if hang is not None:
             hang.touch()
             time.sleep(600)
         state = {"count": {"n": number + 1}}
         if int(name) % 2:
-            return DropOutcome(stream_state=state)
+            return DropOutcome(shared_states=state)
         return DropOutcome([candidate(name)], [alert(f"{name}-1", name)], state)
 
-    store.finish(drop.id, RUN, [observation(name)], decide)
+    store.commit_result(drop.id, RUN, [observation(name)], decide)
 
 
 def send(store: Store, worker: str, sink: Path) -> None:
     """Send what is due; the sink refuses what it has."""
-    for out in store.due(worker, 5):
+    for out in store.take_due_alerts(worker, 5):
         have = set(sink.read_text().split()) if sink.exists() else set()
         if out.id not in have:
             with sink.open("a") as file:
@@ -49,7 +50,7 @@ def send(store: Store, worker: str, sink: Path) -> None:
 def main(url: str, worker: str, sink: Path, hang: Path | None) -> None:
     """Work until nothing waits."""
     with open_store(url) as store:
-        store.abandon(worker)  # what an earlier process of this name had
+        store.release_worker(worker)  # what an earlier process of this name had
         while True:
             drops = store.claim(worker, 3)
             for drop in drops:
@@ -57,7 +58,7 @@ def main(url: str, worker: str, sink: Path, hang: Path | None) -> None:
                 sys.stdout.write(f"{drop.id}\n")
                 sys.stdout.flush()
             send(store, worker, sink)
-            if not drops and store.next_due() is None:
+            if not drops and store.next_alert_due() is None:
                 return
 
 

@@ -1,5 +1,5 @@
-"""How the store's tables came to be, one file a step; Alembic carries a store of any age to the newest.
+"""Migrations of the store's tables, one file a revision, applied by Alembic.
 
-A step is written once and never changed: it spells its tables out rather than import them from `schema`, which only
-says what the last step ends at. After adding one, set `schema.HEAD`.
+A revision is never changed after its release: it spells its tables out instead of importing them from `tables`, which
+describes the result of the last revision. After adding a revision, set `tables.HEAD`.
 """

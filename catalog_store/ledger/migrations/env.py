@@ -1,4 +1,4 @@
-"""Run by Alembic, for each upgrade, with the connection that it is to happen on; see `catalog_store.upgrading`."""
+"""Run by Alembic for each upgrade, on the connection passed by `upgrade.upgrade_tables`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Steps of the store's schema, in the order of their numbers."""
+"""Revisions of the tables, in the order of their numbers."""

@@ -1,6 +1,6 @@
-"""What the nightly job asks of the store: what was judged in a window, which files were processed last, who was vetted.
+"""Queries of the nightly job: false-alarm probabilities of a time window, processed files, vetted candidates.
 
-Each answer is bounded: chances come as arrays, files and vettings as so many rows as are asked for.
+Every answer is bounded: probabilities are arrays, files and candidates are limited in number.
 """
 
 from __future__ import annotations
@@ -12,28 +12,36 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, func, select
 
-from .records import CandidateState, DropState, VettingDecision
+from xherald.photons.arrays import F64
+
+from .candidate_queries import IS_ITS_DETECTION
+from .states import CandidateState, DropState, VettingDecision
 from .tables import candidates, detections, drops, observations, runs, vettings
 
-__all__ = ["JudgedBy", "ProcessedFile", "VettedCandidate", "chances", "processed_files", "vetted"]
+__all__ = [
+    "CalibrationKey",
+    "ProcessedFile",
+    "VettedCandidate",
+    "load_false_alarm_probabilities",
+    "load_processed_files",
+    "load_vetted_candidates",
+]
 
-AT_ONCE: Final = 50_000
-"""Rows that are held as Python objects at once."""
+ROWS_PER_FETCH: Final = 50_000
 
 DONE: Final = (DropState.PROCESSED, DropState.ALERTED)
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedBy:
-    """Whose detections they are, and what judged them.
+class CalibrationKey:
+    """Instrument and calibration of a set of detections.
 
     Parameters
     ----------
     mission, instrument : str
-    calibration : str — as in `records.Run`
+    calibration : str — see `records.Run`
     """
 
     mission: str
@@ -43,16 +51,16 @@ class JudgedBy:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedFile:
-    """A file whose results stand.
+    """A file whose results are current.
 
     Parameters
     ----------
     drop_id : int
-    source : str — the drop source's name
+    source : str — name of the drop source
     url : str
-    size, mtime — as they were when it was taken, see `records.Sighting`
+    size, mtime — when it was processed, see `records.Sighting`
     mission, instrument : str — of its first observation
-    detections : int — in all of them
+    detection_count : int — in all observations
     """
 
     drop_id: int
@@ -62,12 +70,12 @@ class ProcessedFile:
     mtime: float
     mission: str
     instrument: str
-    detections: int
+    detection_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class VettedCandidate:
-    """A candidate and the last word on it that any person said.
+    """A candidate with the last verdict on it.
 
     Parameters
     ----------
@@ -88,29 +96,31 @@ class VettedCandidate:
     file: ProcessedFile
 
 
-def chances(connection: Connection, since: datetime, until: datetime) -> Mapping[JudgedBy, NDArray[np.float64]]:
-    """False-alarm probabilities of detections stored from `since` to before `until`, of observations that stand."""
-    chance = detections.c.false_alarm_probability
+def load_false_alarm_probabilities(
+    connection: Connection, since: datetime, until: datetime
+) -> Mapping[CalibrationKey, F64]:
+    """False-alarm probabilities of detections stored from `since` to before `until`, in current observations."""
+    probability = detections.c.false_alarm_probability
     query = (
-        select(observations.c.mission, observations.c.instrument, runs.c.calibration, chance)
+        select(observations.c.mission, observations.c.instrument, runs.c.calibration, probability)
         .select_from(
             observations.join(detections, detections.c.observation_id == observations.c.id).join(
                 runs, runs.c.id == detections.c.run_id
             )
         )
-        .where(observations.c.stored >= since, observations.c.stored < until, observations.c.current)
-        .where(chance.is_not(None))
-        .order_by(observations.c.id, detections.c.place)
+        .where(observations.c.created >= since, observations.c.created < until, observations.c.is_current)
+        .where(probability.is_not(None))
+        .order_by(observations.c.id, detections.c.number)
     )
-    found: dict[JudgedBy, array[float]] = {}
-    result = connection.execution_options(yield_per=AT_ONCE).execute(query)
+    found: dict[CalibrationKey, array[float]] = {}
+    result = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(query)
     for mission, instrument, calibration, value in result:
-        found.setdefault(JudgedBy(mission, instrument, calibration), array("d")).append(value)
-    return {by: np.frombuffer(values, dtype=np.float64) for by, values in found.items()}
+        found.setdefault(CalibrationKey(mission, instrument, calibration), array("d")).append(value)
+    return {key: np.frombuffer(values, dtype=np.float64) for key, values in found.items()}
 
 
-def processed_files(connection: Connection, limit: int) -> list[ProcessedFile]:
-    """Files whose results stand, the latest first."""
+def load_processed_files(connection: Connection, limit: int) -> list[ProcessedFile]:
+    """Files whose results are current, the latest first."""
     query = (
         select(
             drops.c.id,
@@ -120,10 +130,10 @@ def processed_files(connection: Connection, limit: int) -> list[ProcessedFile]:
             drops.c.mtime,
             func.min(observations.c.mission),
             func.min(observations.c.instrument),
-            func.sum(observations.c.detections),
+            func.sum(observations.c.detection_count),
         )
         .select_from(drops.join(observations, observations.c.drop_id == drops.c.id))
-        .where(drops.c.state.in_(DONE), observations.c.current)
+        .where(drops.c.state.in_(DONE), observations.c.is_current)
         .group_by(drops.c.id)
         .order_by(drops.c.id.desc())
         .limit(limit)
@@ -131,8 +141,8 @@ def processed_files(connection: Connection, limit: int) -> list[ProcessedFile]:
     return [ProcessedFile(*row[:7], int(row[7])) for row in connection.execute(query)]
 
 
-def vetted(connection: Connection, limit: int) -> list[VettedCandidate]:
-    """Candidates that a person confirmed or rejected, and nobody said otherwise since, the latest first."""
+def load_vetted_candidates(connection: Connection, limit: int) -> list[VettedCandidate]:
+    """Candidates whose last verdict is ``confirmed`` or ``rejected``, the latest verdict first."""
     last = select(func.max(vettings.c.id).label("id")).group_by(vettings.c.candidate_id).subquery()
     query = (
         select(
@@ -148,17 +158,12 @@ def vetted(connection: Connection, limit: int) -> list[VettedCandidate]:
             drops.c.url,
             drops.c.size,
             drops.c.mtime,
-            observations.c.detections,
+            observations.c.detection_count,
         )
         .select_from(
             vettings.join(last, last.c.id == vettings.c.id)
             .join(candidates, candidates.c.id == vettings.c.candidate_id)
-            .join(
-                detections,
-                and_(
-                    detections.c.observation_id == candidates.c.observation_id, detections.c.place == candidates.c.place
-                ),
-            )
+            .join(detections, IS_ITS_DETECTION)
             .join(observations, observations.c.id == candidates.c.observation_id)
             .join(drops, drops.c.id == observations.c.drop_id)
         )
@@ -183,7 +188,7 @@ def vetted(connection: Connection, limit: int) -> list[VettedCandidate]:
                 row.mtime,
                 row.mission,
                 row.instrument,
-                row.detections,
+                row.detection_count,
             ),
         )
         for row in connection.execute(query)

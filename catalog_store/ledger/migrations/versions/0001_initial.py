@@ -1,4 +1,4 @@
-"""The first form: drops, observations, detections, candidates, alerts, vettings, the stream's state, runs."""
+"""Create all tables."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ branch_labels = None
 depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-OBJECT = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+JSON_OBJECT = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 
-def _one_of(name: str, *words: str) -> sa.Enum:
-    return sa.Enum(*words, name=name, native_enum=False, create_constraint=True, length=16)
+def _enum(name: str, *values: str) -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=16)
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "drops",
         sa.Column("id", ID, nullable=False),
@@ -28,10 +28,10 @@ def upgrade() -> None:
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("mtime", sa.Double(), nullable=False),
-        sa.Column("mark", sa.Text(), nullable=False),
+        sa.Column("etag", sa.Text(), nullable=False),
         sa.Column(
             "state",
-            _one_of(
+            _enum(
                 "state", "seen", "stable", "claimed", "processed", "alerted", "quarantined", "superseded", "duplicate"
             ),
             nullable=False,
@@ -42,13 +42,13 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.Text(), nullable=True),
         sa.Column("claim_expires", sa.BigInteger(), nullable=True),
         sa.Column("not_before", sa.BigInteger(), nullable=True),
-        sa.Column("seen", sa.BigInteger(), nullable=False),
-        sa.Column("steady_since", sa.BigInteger(), nullable=False),
-        sa.Column("changed", sa.BigInteger(), nullable=False),
+        sa.Column("first_seen", sa.BigInteger(), nullable=False),
+        sa.Column("unchanged_since", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.Column("superseded_by", ID, nullable=True),
         sa.ForeignKeyConstraint(["superseded_by"], ["drops.id"], name="fk_drops_superseded_by"),
         sa.PrimaryKeyConstraint("id", name="pk_drops"),
-        sa.UniqueConstraint("url", "source", "size", "mtime", "mark", name="uq_drops_url_source_size_mtime_mark"),
+        sa.UniqueConstraint("url", "source", "size", "mtime", "etag", name="uq_drops_url_source_size_mtime_etag"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_drops_state", "drops", ["state", "id"], unique=False)
@@ -65,8 +65,8 @@ def upgrade() -> None:
         "runs",
         sa.Column("id", ID, nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("config", sa.Text(), nullable=False),
+        sa.Column("code_version", sa.Text(), nullable=False),
+        sa.Column("settings_hash", sa.Text(), nullable=False),
         sa.Column("calibration", sa.Text(), nullable=False),
         sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
@@ -86,14 +86,14 @@ def upgrade() -> None:
         sa.Column("start", sa.BigInteger(), nullable=True),
         sa.Column("stop", sa.BigInteger(), nullable=True),
         sa.Column("exposure_s", sa.Double(), nullable=True),
-        sa.Column("ra", sa.Double(), nullable=True),
-        sa.Column("dec", sa.Double(), nullable=True),
+        sa.Column("ra_deg", sa.Double(), nullable=True),
+        sa.Column("dec_deg", sa.Double(), nullable=True),
         sa.Column("healpix", sa.BigInteger(), nullable=True),
-        sa.Column("facts", OBJECT, nullable=False),
-        sa.Column("detections", sa.Integer(), nullable=False),
-        sa.Column("stored", sa.BigInteger(), nullable=False),
+        sa.Column("details", JSON_OBJECT, nullable=False),
+        sa.Column("detection_count", sa.Integer(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("pruned", sa.BigInteger(), nullable=True),
-        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("is_current", sa.Boolean(), nullable=False),
         sa.Column("superseded_by", ID, nullable=True),
         sa.ForeignKeyConstraint(["drop_id"], ["drops.id"], name="fk_observations_drop_id"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_observations_run_id"),
@@ -103,32 +103,32 @@ def upgrade() -> None:
     )
     op.create_index("ix_observations_drop_id", "observations", ["drop_id"], unique=False)
     op.create_index("ix_observations_healpix", "observations", ["healpix"], unique=False)
-    op.create_index("ix_observations_stored", "observations", ["stored"], unique=False)
+    op.create_index("ix_observations_created", "observations", ["created"], unique=False)
     op.create_index(
         "uq_observations_current",
         "observations",
         ["obs_id", "mission", "instrument", "part"],
         unique=True,
-        sqlite_where=sa.text("current AND obs_id <> ''"),
-        postgresql_where=sa.text("current AND obs_id <> ''"),
+        sqlite_where=sa.text("is_current AND obs_id <> ''"),
+        postgresql_where=sa.text("is_current AND obs_id <> ''"),
     )
     op.create_table(
-        "stream_states",
+        "shared_states",
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", OBJECT, nullable=True),
+        sa.Column("value", JSON_OBJECT, nullable=True),
         sa.Column("run_id", ID, nullable=True),
         sa.Column("updated", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_stream_states_run_id"),
-        sa.PrimaryKeyConstraint("name", name="pk_stream_states"),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_shared_states_run_id"),
+        sa.PrimaryKeyConstraint("name", name="pk_shared_states"),
     )
     op.create_table(
         "detections",
         sa.Column("observation_id", ID, nullable=False),
-        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("run_id", ID, nullable=False),
         sa.Column("detection_id", sa.Text(), nullable=False),
-        sa.Column("ra", sa.Double(), nullable=True),
-        sa.Column("dec", sa.Double(), nullable=True),
+        sa.Column("ra_deg", sa.Double(), nullable=True),
+        sa.Column("dec_deg", sa.Double(), nullable=True),
         sa.Column("healpix", sa.BigInteger(), nullable=True),
         sa.Column("pos_err_arcsec", sa.Double(), nullable=True),
         sa.Column("counts", sa.BigInteger(), nullable=False),
@@ -137,40 +137,46 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("false_alarm_probability", sa.Double(), nullable=True),
+        sa.Column("extrapolated", sa.Boolean(), nullable=True),
         sa.Column("far_hz", sa.Double(), nullable=True),
-        sa.Column("features", OBJECT, nullable=False),
+        sa.Column("details", JSON_OBJECT, nullable=False),
         sa.ForeignKeyConstraint(["observation_id"], ["observations.id"], name="fk_detections_observation_id"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_detections_run_id"),
-        sa.PrimaryKeyConstraint("observation_id", "place", name="pk_detections"),
+        sa.PrimaryKeyConstraint("observation_id", "number", name="pk_detections"),
     )
     op.create_index("ix_detections_healpix", "detections", ["healpix"], unique=False)
     op.create_table(
         "candidates",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("observation_id", ID, nullable=False),
-        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("detection_number", sa.Integer(), nullable=False),
         sa.Column("run_id", ID, nullable=False),
-        sa.Column("state", _one_of("state", "standing", "superseded", "retracted"), nullable=False),
-        sa.Column("alert_type", _one_of("alert_type", "initial", "update", "retraction"), nullable=True),
+        sa.Column("state", _enum("state", "standing", "superseded", "retracted"), nullable=False),
+        sa.Column("alert_type", _enum("alert_type", "initial", "update", "retraction"), nullable=True),
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("source_class", sa.Text(), nullable=False),
+        sa.Column("likely_class", sa.Text(), nullable=True),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("far_hz", sa.Double(), nullable=True),
         sa.Column("healpix", sa.BigInteger(), nullable=True),
-        sa.Column("evidence", OBJECT, nullable=False),
+        sa.Column("evidence", JSON_OBJECT, nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["observation_id", "place"],
-            ["detections.observation_id", "detections.place"],
-            name="fk_candidates_observation_id_place",
+            ["observation_id", "detection_number"],
+            ["detections.observation_id", "detections.number"],
+            name="fk_candidates_observation_id_detection_number",
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_candidates_run_id"),
         sa.PrimaryKeyConstraint("id", name="pk_candidates"),
     )
     op.create_index("ix_candidates_created", "candidates", ["created"], unique=False)
     op.create_index("ix_candidates_healpix", "candidates", ["healpix"], unique=False)
-    op.create_index("ix_candidates_observation_id_place", "candidates", ["observation_id", "place"], unique=False)
+    op.create_index(
+        "ix_candidates_observation_id_detection_number",
+        "candidates",
+        ["observation_id", "detection_number"],
+        unique=False,
+    )
     op.create_table(
         "alerts",
         sa.Column("seq", ID, nullable=False),
@@ -178,17 +184,17 @@ def upgrade() -> None:
         sa.Column("sink", sa.Text(), nullable=False),
         sa.Column("candidate_id", sa.Text(), nullable=False),
         sa.Column("run_id", ID, nullable=True),
-        sa.Column("alert_type", _one_of("alert_type", "initial", "update", "retraction"), nullable=False),
-        sa.Column("payload", OBJECT, nullable=False),
-        sa.Column("state", _one_of("state", "pending", "sent", "failed", "digested", "withdrawn"), nullable=False),
+        sa.Column("alert_type", _enum("alert_type", "initial", "update", "retraction"), nullable=False),
+        sa.Column("payload", JSON_OBJECT, nullable=False),
+        sa.Column("state", _enum("state", "pending", "sent", "failed", "digested", "withdrawn"), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_attempt", sa.BigInteger(), nullable=False),
         sa.Column("leased_by", sa.Text(), nullable=True),
         sa.Column("leased_until", sa.BigInteger(), nullable=True),
-        sa.Column("receipt", OBJECT, nullable=True),
+        sa.Column("receipt", JSON_OBJECT, nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("settled", sa.BigInteger(), nullable=True),
+        sa.Column("closed", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name="fk_alerts_candidate_id"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_alerts_run_id"),
         sa.PrimaryKeyConstraint("seq", name="pk_alerts"),
@@ -197,16 +203,28 @@ def upgrade() -> None:
     )
     op.create_index("ix_alerts_candidate_id", "alerts", ["candidate_id"], unique=False)
     op.create_index("ix_alerts_state_next_attempt", "alerts", ["state", "next_attempt"], unique=False)
-    op.create_index("ix_alerts_state_settled", "alerts", ["state", "settled"], unique=False)
+    op.create_index("ix_alerts_state_closed", "alerts", ["state", "closed"], unique=False)
     op.create_table(
         "vettings",
         sa.Column("id", ID, nullable=False),
         sa.Column("candidate_id", sa.Text(), nullable=False),
-        sa.Column("who", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("verdict", _one_of("verdict", "confirmed", "rejected", "unsure"), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("verdict", _enum("verdict", "confirmed", "rejected", "unsure"), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name="fk_vettings_candidate_id"),
         sa.PrimaryKeyConstraint("id", name="pk_vettings"),
     )
     op.create_index("ix_vettings_candidate_id", "vettings", ["candidate_id"], unique=False)
+    op.create_table(
+        "map_tiles",
+        sa.Column("observation_id", ID, nullable=False),
+        sa.Column("uniq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("background_peak", sa.Double(), nullable=False),
+        sa.Column("livetime_peak", sa.Double(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("point_spread", JSON_OBJECT, nullable=False),
+        sa.ForeignKeyConstraint(["observation_id"], ["observations.id"], name="fk_map_tiles_observation_id"),
+        sa.PrimaryKeyConstraint("observation_id", "uniq", name="pk_map_tiles"),
+    )
+    op.create_index("ix_map_tiles_uniq", "map_tiles", ["uniq", "observation_id"], unique=False)

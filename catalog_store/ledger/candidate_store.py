@@ -1,0 +1,114 @@
+"""The part of the store that holds candidates and detections: `CandidateStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from xherald.photons.arrays import F64
+
+from . import candidate_queries, nightly_queries, outbox
+from .candidate_queries import Cone
+from .nightly_queries import CalibrationKey, ProcessedFile, VettedCandidate
+from .records import AlertRecord, CandidateDetails, NearbyDetection, StoredCandidate
+from .states import CandidateState, VettingDecision
+from .store_base import StoreBase, resolve_time
+
+__all__ = ["CandidateStore"]
+
+
+class CandidateStore(StoreBase):
+    """Methods on candidates, verdicts and detections."""
+
+    def candidates(
+        self,
+        *,
+        since: datetime | None = None,
+        near: Cone | None = None,
+        kind: str | None = None,
+        likely_class: str | None = None,
+        far_below: float | None = None,
+        states: Collection[CandidateState] = (CandidateState.STANDING,),
+        limit: int | None = None,
+    ) -> list[StoredCandidate]:
+        """Candidates that match all conditions, the latest first.
+
+        Parameters
+        ----------
+        since : datetime, optional — stored at this time or later
+        near : (float, float, float), optional — right ascension, declination, radius, deg
+        kind : str, optional — flare or dip
+        likely_class : str, optional — most probable class
+        far_below : float, optional — Hz; candidates without a false-alarm rate are excluded
+        states : collection of CandidateState
+        limit : int, optional
+        """
+        with self._database.read() as connection:
+            return candidate_queries.find(
+                connection,
+                since=since,
+                near=near,
+                kind=kind,
+                likely_class=likely_class,
+                far_below=far_below,
+                states=states,
+                limit=limit,
+            )
+
+    def candidate(self, candidate_id: str) -> CandidateDetails:
+        """A candidate with everything that the store holds about it.
+
+        Raises
+        ------
+        StoreError
+            There is no such candidate.
+        """
+        with self._database.read() as connection:
+            return candidate_queries.load_details(connection, candidate_id)
+
+    def detections_near(self, ra_deg: float, dec_deg: float, radius_deg: float) -> list[NearbyDetection]:
+        """Detections of current observations within a radius of a position, in the order of time."""
+        with self._database.read() as connection:
+            return candidate_queries.find_detections_near(connection, (ra_deg, dec_deg, radius_deg))
+
+    def record_vetting(
+        self,
+        candidate_id: str,
+        author: str,
+        verdict: VettingDecision,
+        comment: str = "",
+        alerts: Sequence[AlertRecord] = (),
+        now: datetime | None = None,
+    ) -> None:
+        """Record a person's verdict on a candidate, and add alerts to the outbox.
+
+        A rejected candidate is retracted: alerts that no dispatcher has taken are withdrawn, and retractions among
+        `alerts` go to the sinks that may have been notified of it.
+        """
+        when = resolve_time(now)
+
+        def step(connection: Connection) -> None:
+            candidate_queries.record_vetting(connection, candidate_id, author, verdict, comment, when)
+            if verdict is VettingDecision.REJECTED:
+                outbox.withdraw(connection, [candidate_id], when)
+            outbox.enqueue(connection, alerts, None, when)
+
+        self._database.write(step)
+
+    def vetted_candidates(self, limit: int) -> list[VettedCandidate]:
+        """Candidates whose last verdict is ``confirmed`` or ``rejected``, the latest verdict first."""
+        with self._database.read() as connection:
+            return nightly_queries.load_vetted_candidates(connection, limit)
+
+    def processed_files(self, limit: int) -> list[ProcessedFile]:
+        """Files whose results are current, the latest first."""
+        with self._database.read() as connection:
+            return nightly_queries.load_processed_files(connection, limit)
+
+    def false_alarm_probabilities(self, since: datetime, until: datetime | None = None) -> Mapping[CalibrationKey, F64]:
+        """False-alarm probabilities of detections stored since a time, in current observations, by calibration."""
+        before = resolve_time(until)
+        with self._database.read() as connection:
+            return nightly_queries.load_false_alarm_probabilities(connection, since, before)
