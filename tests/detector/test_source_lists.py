@@ -114,7 +114,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, observ
 def test_unknown_kinds_missing_files_and_folders_are_refused(tmp_path: Path, observation: Observation) -> None:
     (tmp_path / "list.doc").write_text("")
     for path, reason in (
-        (tmp_path / "list.doc", r"ends in one of .*this ends in \.doc"),
+        (tmp_path / "list.doc", "unknown format of source list '.doc'"),
         (tmp_path / "absent.csv", "source list not found"),
         (tmp_path, "a directory"),
     ):
