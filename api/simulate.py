@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from xherald.simulation.population import Population
-    from xherald.simulation.writers.written_files import Written
+    from xherald.simulation.writers.written_files import WrittenFiles
 
 __all__ = ["SimulatedFile", "drop", "field", "options", "population"]
 
@@ -215,5 +215,5 @@ def options() -> dict[str, dict[str, str]]:
     }
 
 
-def _simulated_file(written: Written) -> SimulatedFile:
+def _simulated_file(written: WrittenFiles) -> SimulatedFile:
     return SimulatedFile(written.events, written.companions, written.truth)

@@ -68,7 +68,7 @@ def markdown(report: Mapping[str, Any] | None) -> str:
         return PREFACE + PENDING
     parts = [PREFACE, _run(report), _titled("## Goals", goal_table(goals(report)))]
     for name, sample in report["samples"].items():
-        parts += [f"## {SAMPLES.get(name, name)}", _counted(sample["sources"])]
+        parts += [f"## {SAMPLES.get(name, name)}", _format_counts(sample["sources"])]
         for direction, plural in (("flare", "Flares"), ("dip", "Dips")):
             for rate, words in ((0.01, "1 %"), (0.001, "0.1 %")):
                 title = f"### {plural} found at {words} false positives, per cent"
@@ -96,7 +96,7 @@ def _run(report: Mapping[str, Any]) -> str:
     )
 
 
-def _counted(sources: Mapping[str, int]) -> str:
+def _format_counts(sources: Mapping[str, int]) -> str:
     return "Sources: " + ", ".join(f"{number:,} {kind}" for kind, number in sources.items()) + "."
 
 

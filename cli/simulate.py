@@ -16,7 +16,7 @@ from .group import run_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xherald.simulation.writers import Written
+    from xherald.simulation.writers import WrittenFiles
 
 __all__ = ["command"]
 
@@ -283,7 +283,7 @@ def listing(as_json: bool) -> None:
             click.echo(f"  {name:{width}}  {summary}")
 
 
-def _say(written: Written, as_json: bool) -> None:
+def _say(written: WrittenFiles, as_json: bool) -> None:
     """One line a file: its path, or everything as JSON."""
     if not as_json:
         click.echo(str(written.events))

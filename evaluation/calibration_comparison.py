@@ -23,7 +23,7 @@ from xherald.photons.arrays import F64, Mask
 from .detector_under_test import log_inverse
 from .metrics import difference, exceeding
 from .reliability import RECOVERED
-from .samples import PART, Kind, Part, draw
+from .samples import PART, Kind, SamplePart, draw
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
@@ -111,7 +111,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Said:
+class _CalibrationResults:
     """What a calibration said of n sources.
 
     Parameters
@@ -128,7 +128,7 @@ class _Said:
     kind: NDArray[np.str_]
 
     @classmethod
-    def of(cls, told: Detections, columns: dict[str, str]) -> _Said:
+    def of(cls, told: Detections, columns: dict[str, str]) -> _CalibrationResults:
         """What is looked at of a verdict; `columns` names the resemblance of each direction."""
         n = len(told)
         nothing = np.full(n, np.nan)
@@ -143,7 +143,7 @@ class _Said:
         )
 
     @classmethod
-    def joined(cls, parts: Sequence[_Said]) -> _Said:
+    def joined(cls, parts: Sequence[_CalibrationResults]) -> _CalibrationResults:
         """End to end."""
         return cls(
             scores={name: np.concatenate([one.scores[name] for one in parts]) for name in parts[0].scores},
@@ -163,8 +163,8 @@ class _Sample:
     label: NDArray[np.str_]
     telescope: NDArray[np.str_]
     counts: NDArray[np.int64]
-    old: _Said
-    new: _Said
+    old: _CalibrationResults
+    new: _CalibrationResults
 
 
 def compare(
@@ -198,21 +198,23 @@ def compare(
         parts = chain.from_iterable(
             _parts(name, kind, telescopes, round(sources * share)) for which, kind, share in SHARES if which == name
         )
-        samples[name] = _judged(list(parts), seed, old, new, lambda what, name=name: stage(f"{name}: {what}"))  # type: ignore[misc]
+        samples[name] = _score_sample(list(parts), seed, old, new, lambda what, name=name: stage(f"{name}: {what}"))  # type: ignore[misc]
     groups: list[str] = ["all", *(one for one in closely if len(telescopes) > 1)]
     figures = [figure for where in groups for name, one in samples.items() for figure in _figures(name, one, where)]
     return Comparison(seed, sum(len(one.counts) for one in samples.values()), tuple(figures))
 
 
-def _parts(sample: str, kind: Kind, telescopes: Sequence[str], sources: int) -> Iterator[Part]:
+def _parts(sample: str, kind: Kind, telescopes: Sequence[str], sources: int) -> Iterator[SamplePart]:
     each = max(sources // len(telescopes), 1)
     for telescope in telescopes:
         for number, first in enumerate(range(0, each, PART)):
-            yield Part("grid" if sample == "grid" else "classes", telescope, kind, number, min(PART, each - first))
+            yield SamplePart(
+                "grid" if sample == "grid" else "classes", telescope, kind, number, min(PART, each - first)
+            )
 
 
-def _judged(
-    parts: Sequence[Part], seed: int, old: Configuration, new: Configuration, stage: Callable[[str], object]
+def _score_sample(
+    parts: Sequence[SamplePart], seed: int, old: Configuration, new: Configuration, stage: Callable[[str], object]
 ) -> _Sample:
     from xherald.detector.scoring.detect import calibration_of, score_batch
     from xherald.photons.statistics import assess
@@ -227,7 +229,7 @@ def _judged(
         for one in (old, new)
     ]
     facts: dict[str, list[NDArray[Any]]] = {"kind": [], "label": [], "telescope": [], "counts": []}
-    said: tuple[list[_Said], list[_Said]] = ([], [])
+    said: tuple[list[_CalibrationResults], list[_CalibrationResults]] = ([], [])
     for number, part in enumerate(parts):
         stage(f"part {number + 1} of {len(parts)}")
         sources = draw(part, seed)
@@ -235,13 +237,13 @@ def _judged(
             continue
         timing = assess(sources.batch, old.settings.timing)
         for own, one, names in zip(said, (old, new), columns, strict=True):
-            own.append(_Said.of(score_batch(sources.batch, timing, one), names))
+            own.append(_CalibrationResults.of(score_batch(sources.batch, timing, one), names))
         telescope = np.full(len(sources.batch), part.telescope)
         values = (sources.kind, sources.label, telescope, sources.batch.counts)
         for name, value in zip(facts, values, strict=True):
             facts[name].append(value)
     known = {name: np.concatenate(values) for name, values in facts.items()}
-    return _Sample(**known, old=_Said.joined(said[0]), new=_Said.joined(said[1]))
+    return _Sample(**known, old=_CalibrationResults.joined(said[0]), new=_CalibrationResults.joined(said[1]))
 
 
 def _figures(name: str, sample: _Sample, telescope: str) -> list[Figure]:

@@ -45,7 +45,7 @@ def spectra_of(telescope: str, seed: int) -> Spectra:
     cm⁻². Events are flatter or steeper by 0.7 to 1.2 in index, or hotter or colder by 1.6 to 2.5 times.
     """
     from xherald.photons import Exposure
-    from xherald.simulation.population.curves import Seen, curves_of
+    from xherald.simulation.population.curves import SourceExposures, curves_of
     from xherald.simulation.population.population_settings import OFF_AXIS_ARCMIN
     from xherald.simulation.random_streams import stream
     from xherald.simulation.telescopes import TELESCOPES
@@ -54,7 +54,7 @@ def spectra_of(telescope: str, seed: int) -> Spectra:
     rng = stream(seed, "evaluation", telescope, "spectra")
     angle = min(OFF_AXIS_ARCMIN, float(one.off_axis_arcmin[-1])) * np.sqrt(rng.random(KINDS))
     models = [_model(rng) for _ in range(KINDS)]
-    seen = Seen(
+    seen = SourceExposures(
         start=np.zeros(KINDS),
         duration=np.ones(KINDS),
         good=[Exposure([[0.0, 1.0]])] * KINDS,

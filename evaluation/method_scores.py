@@ -1,4 +1,4 @@
-"""Every method's scores on every source of a sample, as flat columns: `Judged`, and the loop that fills it."""
+"""Every method's scores on every source of a sample, as flat columns: `ScoredSources`, and the loop that fills it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from xherald.photons.errors import ReferenceDataError
 
 from .baselines import DIP_TESTS, FLARE_TESTS, PublishedReference, halves_and_quarters, published_scores, timing_scores
 from .detector_under_test import DetectorUnderTest
-from .samples import Part, Sources, draw
+from .samples import SamplePart, Sources, draw
 
 if TYPE_CHECKING:
     from xherald.photons.statistics import TimingSettings
 
-__all__ = ["DETECTOR", "DIRECTIONS", "ORACLE", "Judged", "judge_parts"]
+__all__ = ["DETECTOR", "DIRECTIONS", "ORACLE", "ScoredSources", "score_parts"]
 
 
 DETECTOR: Final = "detector"
@@ -29,7 +29,7 @@ DIRECTIONS: Final = ("flare", "dip")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class ScoredSources:
     """A sample under all methods, n sources.
 
     Parameters
@@ -61,7 +61,7 @@ class Judged:
         return chosen
 
     @classmethod
-    def joined(cls, parts: Sequence[Judged]) -> Judged:
+    def joined(cls, parts: Sequence[ScoredSources]) -> ScoredSources:
         """Join parts end to end; only methods that all of them have are kept."""
         first = parts[0]
 
@@ -85,14 +85,14 @@ class Judged:
         )
 
 
-def judge_parts(
-    parts: Iterable[Part],
+def score_parts(
+    parts: Iterable[SamplePart],
     seed: int,
     detector: DetectorUnderTest,
     references: Mapping[str, PublishedReference],
     settings: TimingSettings,
     advance: Callable[[int], object] = lambda _: None,
-) -> Judged:
+) -> ScoredSources:
     """Draw the parts of a sample one by one and judge each by every method.
 
     Parameters
@@ -111,15 +111,15 @@ def judge_parts(
     ReferenceDataError
         No source is left in any part.
     """
-    judged = []
+    scored = []
     for part in parts:
         sources = draw(part, seed)
         if len(sources.batch):  # of a small part of a population none may have the wanted counts
-            judged.append(_judge(sources, part.telescope, detector, references.get(part.telescope), settings))
+            scored.append(_judge(sources, part.telescope, detector, references.get(part.telescope), settings))
         advance(part.size)
-    if not judged:
+    if not scored:
         raise ReferenceDataError("evaluation: none of the sources drawn has the wanted counts; take larger samples")
-    return Judged.joined(judged)
+    return ScoredSources.joined(scored)
 
 
 def _judge(
@@ -128,7 +128,7 @@ def _judge(
     detector: DetectorUnderTest,
     reference: PublishedReference | None,
     settings: TimingSettings,
-) -> Judged:
+) -> ScoredSources:
     from xherald.photons.statistics import assess
 
     batch = sources.batch
@@ -147,7 +147,7 @@ def _judge(
 
         for direction, score in zip(DIRECTIONS, oracle_scores(batch, sources.events, settings.threads), strict=True):
             scores[direction][ORACLE] = score
-    return Judged(
+    return ScoredSources(
         facts=_facts(sources, telescope),
         scores=scores,
         false_alarm_probability=verdicts.false_alarm_probability,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64
 
-from .method_scores import DETECTOR, DIRECTIONS, Judged
+from .method_scores import DETECTOR, DIRECTIONS, ScoredSources
 
 __all__ = [
     "COUNTS",
@@ -107,12 +107,12 @@ def _found(number: F64, of: F64, rate: float, spread: float = 0.0) -> NDArray[np
     return found
 
 
-def efficiencies(judged: Judged) -> list[dict[str, Any]]:
+def efficiencies(scored: ScoredSources) -> list[dict[str, Any]]:
     """Parts of the events that every method finds.
 
     Parameters
     ----------
-    judged : Judged
+    judged : ScoredSources
 
     Returns
     -------
@@ -123,10 +123,10 @@ def efficiencies(judged: Judged) -> list[dict[str, Any]]:
         difference_error (of this method minus the detector).
     """
     rows: list[dict[str, Any]] = []
-    counts, null = judged.facts["counts"], judged.of_kind("steady")
+    counts, null = scored.facts["counts"], scored.of_kind("steady")
     for direction in DIRECTIONS:
-        events = judged.of_kind(direction)
-        ranks = {method: exceeding(score, counts, null) for method, score in judged.scores[direction].items()}
+        events = scored.of_kind(direction)
+        ranks = {method: exceeding(score, counts, null) for method, score in scored.scores[direction].items()}
         for rate in RATES:
             found = {method: _found(*rank, rate) for method, rank in ranks.items()}
             spread = {method: [_found(*rank, rate, sigma) for sigma in (1.0, -1.0)] for method, rank in ranks.items()}
@@ -134,7 +134,7 @@ def efficiencies(judged: Judged) -> list[dict[str, Any]]:
                 inside = (counts >= low) & (counts < high)
                 for group, chosen in (
                     ("all", events & inside),
-                    ("5 sigma", events & inside & (judged.facts["sigma"] >= 5.0)),
+                    ("5 sigma", events & inside & (scored.facts["sigma"] >= 5.0)),
                 ):
                     rows += [
                         {
@@ -175,7 +175,7 @@ def _against(found: NDArray[np.bool_], detector: NDArray[np.bool_]) -> dict[str,
     return {"difference": change, "difference_error": error}
 
 
-def efficiencies_by(judged: Judged, rate: float = RATES[0]) -> list[dict[str, Any]]:
+def efficiencies_by(scored: ScoredSources, rate: float = RATES[0]) -> list[dict[str, Any]]:
     """Efficiency by length of the event, by kind of shape, by spectrum and by telescope, 10–500 counts.
 
     Returns
@@ -185,17 +185,17 @@ def efficiencies_by(judged: Judged, rate: float = RATES[0]) -> list[dict[str, An
         `efficiencies` tells of each.
     """
     rows: list[dict[str, Any]] = []
-    counts, null = judged.facts["counts"], judged.of_kind("steady")
-    length = judged.facts["duration"].astype(np.float64)
+    counts, null = scored.facts["counts"], scored.of_kind("steady")
+    length = scored.facts["duration"].astype(np.float64)
     for direction in DIRECTIONS:
-        events = judged.of_kind(direction)
+        events = scored.of_kind(direction)
         groups: list[tuple[str, Any, NDArray[np.bool_]]] = [
             ("duration", [low, high], (length >= low) & (length < high)) for low, high in pairwise(DURATIONS)
         ]
         for fact in ("label", "spectrum", "telescope"):
-            values = sorted({str(value) for value in judged.facts[fact][events]} - {""})
-            groups += [(fact, value, judged.facts[fact] == value) for value in values]
-        for method, score in judged.scores[direction].items():
+            values = sorted({str(value) for value in scored.facts[fact][events]} - {""})
+            groups += [(fact, value, scored.facts[fact] == value) for value in values]
+        for method, score in scored.scores[direction].items():
             found = _found(*exceeding(score, counts, null), rate)
             rows += [
                 {"direction": direction, "by": by, "value": value, "method": method, **_efficiency(found[events & own])}
@@ -205,7 +205,7 @@ def efficiencies_by(judged: Judged, rate: float = RATES[0]) -> list[dict[str, An
     return rows
 
 
-def roc(judged: Judged, points: int = 40) -> list[dict[str, Any]]:
+def roc(scored: ScoredSources, points: int = 40) -> list[dict[str, Any]]:
     """Efficiency against false-positive rate, by direction and method; rates that the sample can tell.
 
     Returns
@@ -214,10 +214,10 @@ def roc(judged: Judged, points: int = 40) -> list[dict[str, Any]]:
         direction, method, rate (list), efficiency (list).
     """
     rows = []
-    counts, null = judged.facts["counts"], judged.of_kind("steady")
+    counts, null = scored.facts["counts"], scored.of_kind("steady")
     for direction in DIRECTIONS:
-        events = judged.of_kind(direction)
-        for method, score in judged.scores[direction].items():
+        events = scored.of_kind(direction)
+        for method, score in scored.scores[direction].items():
             number, of = exceeding(score, counts, null)
             told = events & (of > 0)  # NaN is not
             least = max(3.0 / float(of[told].min()), 1e-4) if told.any() else 1.0

@@ -83,7 +83,7 @@ def evaluate_files(
             told["skipped"].append({"file": name, "reason": reason})
             continue
         stage(f"{name}: as it is")
-        photons, verdicts = _judged(path, detector, configuration)
+        photons, verdicts = _score_sample(path, detector, configuration)
         p = verdicts.false_alarm_probability
         told["files"].append(
             {
@@ -103,7 +103,7 @@ def evaluate_files(
     return told
 
 
-def _judged(
+def _score_sample(
     path: Path, detector: DetectorUnderTest, configuration: Configuration
 ) -> tuple[ExtractedSources, DetectorResults]:
     from xherald.detector.extraction.extracted_sources import extract_sources
@@ -143,7 +143,7 @@ def _inject(
             options=configuration.settings.adapters,
             limits=configuration.settings.read,
         )
-        photons, verdicts = _judged(out, detector, configuration)
+        photons, verdicts = _score_sample(out, detector, configuration)
     nearest = _nearest(photons, place)
     p = float("nan") if nearest is None else float(verdicts.false_alarm_probability[nearest])
     return {

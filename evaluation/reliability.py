@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .method_scores import Judged
+from .method_scores import ScoredSources
 from .metrics import wilson
 
 __all__ = ["BINS", "NOMINAL", "RECOVERED", "confusion", "false_alarms", "poisson_interval"]
@@ -39,7 +39,7 @@ def poisson_interval(number: int) -> tuple[float, float]:
     return low, 0.5 * float(chi2.ppf(0.8413, 2 * number + 2))
 
 
-def false_alarms(judged: Judged) -> list[dict[str, Any]]:
+def false_alarms(scored: ScoredSources) -> list[dict[str, Any]]:
     """Steady sources at or below each nominal false-alarm probability, against how many there should be.
 
     Returns
@@ -49,18 +49,18 @@ def false_alarms(judged: Judged) -> list[dict[str, Any]]:
         low, high (68 %, of the ratio), tells (whether its Poisson error is below `TOLERANCE`), holds (whether the
         interval and 1 ± `TOLERANCE` overlap).
     """
-    null = judged.of_kind("steady") & np.isfinite(judged.false_alarm_probability)
+    null = scored.of_kind("steady") & np.isfinite(scored.false_alarm_probability)
     groups: list[tuple[str, Any, NDArray[np.bool_]]] = [("all", "all", null)]
     for name, edges in BINS.items():
-        values = judged.facts[name].astype(np.float64)
+        values = scored.facts[name].astype(np.float64)
         for low, high in pairwise(edges):
             shown = [float(low), float(high) if np.isfinite(high) else None]
             groups.append((name, shown, null & (values >= low) & (values < high)))
-    telescopes = sorted({str(name) for name in judged.facts["telescope"]})
-    groups += [("telescope", one, null & (judged.facts["telescope"] == one)) for one in telescopes]
+    telescopes = sorted({str(name) for name in scored.facts["telescope"]})
+    groups += [("telescope", one, null & (scored.facts["telescope"] == one)) for one in telescopes]
     rows = []
     for by, value, chosen in groups:
-        p = judged.false_alarm_probability[chosen]
+        p = scored.false_alarm_probability[chosen]
         if not len(p):
             continue
         for nominal in NOMINAL:
@@ -84,7 +84,7 @@ def false_alarms(judged: Judged) -> list[dict[str, Any]]:
     return rows
 
 
-def confusion(judged: Judged) -> list[dict[str, Any]]:
+def confusion(scored: ScoredSources) -> list[dict[str, Any]]:
     """Classes of recovered flares and dips against what the detector says, below and above 50 counts.
 
     Returns
@@ -93,14 +93,14 @@ def confusion(judged: Judged) -> list[dict[str, Any]]:
         counts (range), classes (true ones), answers (the detector's), table (rows by true class), recovered, right,
         accuracy, low, high; accuracy is None where the detector's classes are not those of the truth.
     """
-    truth, counts = judged.facts["label"], judged.facts["counts"]
+    truth, counts = scored.facts["label"], scored.facts["counts"]
     with np.errstate(invalid="ignore"):
-        recovered = judged.false_alarm_probability <= RECOVERED
-    events = (judged.of_kind("flare") | judged.of_kind("dip")) & recovered
-    classes = sorted({str(name) for name in truth[judged.of_kind("flare") | judged.of_kind("dip")]})
-    best = np.argmax(np.where(np.isnan(judged.class_probabilities), -1.0, judged.class_probabilities), axis=1)
-    said = np.array(judged.classes)[best]
-    known = bool(set(judged.classes) & set(classes))
+        recovered = scored.false_alarm_probability <= RECOVERED
+    events = (scored.of_kind("flare") | scored.of_kind("dip")) & recovered
+    classes = sorted({str(name) for name in truth[scored.of_kind("flare") | scored.of_kind("dip")]})
+    best = np.argmax(np.where(np.isnan(scored.class_probabilities), -1.0, scored.class_probabilities), axis=1)
+    said = np.array(scored.classes)[best]
+    known = bool(set(scored.classes) & set(classes))
     tables = []
     for low, high in ((10, 50), (50, 501)):
         chosen = events & (counts >= low) & (counts < high)
@@ -110,9 +110,9 @@ def confusion(judged: Judged) -> list[dict[str, Any]]:
             {
                 "counts": [low, high],
                 "classes": classes,
-                "answers": list(judged.classes),
+                "answers": list(scored.classes),
                 "table": [
-                    [int((chosen & (truth == one) & (said == answer)).sum()) for answer in judged.classes]
+                    [int((chosen & (truth == one) & (said == answer)).sum()) for answer in scored.classes]
                     for one in classes
                 ],
                 "recovered": number,

@@ -15,23 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .detector_under_test import DetectorUnderTest
-from .samples import TELESCOPES, Kind, Part, parts_of, seed_of
+from .samples import TELESCOPES, Kind, SamplePart, derive_seed, make_parts
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
     from .baselines import PublishedReference
-    from .method_scores import Judged
+    from .method_scores import ScoredSources
     from .veto_trials import VetoTrials
 
-__all__ = ["FULL", "QUICK", "SCHEMA", "Sizes", "evaluate"]
+__all__ = ["FULL", "QUICK", "SCHEMA", "EvaluationSizes", "evaluate"]
 
 SCHEMA: Final = 1
 LIBRARIES: Final = ("astropy", "numba", "numpy", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class EvaluationSizes:
     """How many sources an evaluation takes.
 
     Parameters
@@ -55,7 +55,7 @@ class Sizes:
     veto_fields: int = 0
 
 
-FULL: Final = Sizes(
+FULL: Final = EvaluationSizes(
     steady=50_000,
     flares=7_500,
     dips=7_500,
@@ -68,7 +68,7 @@ FULL: Final = Sizes(
 )
 """Binomial errors of 0.5 points over all counts."""
 
-QUICK: Final = Sizes(
+QUICK: Final = EvaluationSizes(
     steady=1_500, flares=500, dips=500, population=500, reference=500, injections=1, stream=20_000, replays=5
 )
 
@@ -78,7 +78,7 @@ def evaluate(
     name: str,
     configuration: Configuration,
     *,
-    sizes: Sizes = FULL,
+    sizes: EvaluationSizes = FULL,
     seed: int = 1,
     data: Path | None = None,
     stage: Callable[[str], object] = lambda _: None,
@@ -90,7 +90,7 @@ def evaluate(
     detector : DetectorUnderTest
     name : str — what the detector is called in the report
     configuration : Configuration
-    sizes : Sizes
+    sizes : EvaluationSizes
     seed : int
     data : Path or None
         Folder of real files (`real_fields.QUIET`); what is not there is skipped and told.
@@ -115,20 +115,20 @@ def evaluate(
     from .stream_replay import replay
 
     seconds: dict[str, float] = {}
-    seed_of(seed, "templates")
+    derive_seed(seed, "templates")
     with _timed(seconds, "references"):
         references = _references(sizes.reference, seed, configuration, stage)
     kinds: tuple[tuple[Kind, int], ...] = (("steady", sizes.steady), ("flare", sizes.flares), ("dip", sizes.dips))
-    grid_parts = chain.from_iterable(parts_of("grid", kind, number) for kind, number in kinds)
-    judged: dict[str, Judged] = {}
-    for sample, parts in (("grid", grid_parts), ("classes", parts_of("classes", "mixed", sizes.population))):
+    grid_parts = chain.from_iterable(make_parts("grid", kind, number) for kind, number in kinds)
+    scored: dict[str, ScoredSources] = {}
+    for sample, parts in (("grid", grid_parts), ("classes", make_parts("classes", "mixed", sizes.population))):
         with _timed(seconds, sample):
-            judged[sample] = _judged(sample, parts, seed, detector, references, configuration, stage)
+            scored[sample] = _score_sample(sample, parts, seed, detector, references, configuration, stage)
     stage("measuring")
     with _timed(seconds, "measures"):
-        samples = {sample: _measured(one) for sample, one in judged.items()}
-        streams = replay(judged["grid"], sizes.stream, sizes.replays, stream(seed, "evaluation", "stream"))
-        tables = confusion(judged["classes"])
+        samples = {sample: _measure_sample(one) for sample, one in scored.items()}
+        streams = replay(scored["grid"], sizes.stream, sizes.replays, stream(seed, "evaluation", "stream"))
+        tables = confusion(scored["classes"])
     with _timed(seconds, "real files"):
         from .real_fields import evaluate_files
 
@@ -164,7 +164,7 @@ def _references(
     out = {}
     for telescope in TELESCOPES:
         stage(f"published features of {telescope}")
-        out[telescope] = published_reference(telescope, sources, seed_of(seed, "reference"), cases)
+        out[telescope] = published_reference(telescope, sources, derive_seed(seed, "reference"), cases)
     return out
 
 
@@ -174,19 +174,19 @@ def _vetoes(fields: int, seed: int, stage: Callable[[str], object]) -> VetoTrial
     from .veto_trials import veto_trials
 
     stage(f"vetoes on {fields} fields of each telescope")
-    return veto_trials(seed_of(seed, "templates"), workers=os.cpu_count() or 1, fields=fields)
+    return veto_trials(derive_seed(seed, "templates"), workers=os.cpu_count() or 1, fields=fields)
 
 
-def _judged(
+def _score_sample(
     sample: str,
-    parts: Iterable[Part],
+    parts: Iterable[SamplePart],
     seed: int,
     detector: DetectorUnderTest,
     references: dict[str, PublishedReference],
     configuration: Configuration,
     stage: Callable[[str], object],
-) -> Judged:
-    from .method_scores import judge_parts
+) -> ScoredSources:
+    from .method_scores import score_parts
 
     listed = list(parts)
     total, done = sum(part.size for part in listed), 0
@@ -197,20 +197,20 @@ def _judged(
         stage(f"{sample}: {done:,} of {total:,} sources")
 
     stage(f"{sample}: {total:,} sources")
-    return judge_parts(listed, seed, detector, references, configuration.settings.timing, advance)
+    return score_parts(listed, seed, detector, references, configuration.settings.timing, advance)
 
 
-def _measured(judged: Judged) -> dict[str, Any]:
+def _measure_sample(scored: ScoredSources) -> dict[str, Any]:
     from .metrics import efficiencies, efficiencies_by, roc
     from .reliability import false_alarms
 
-    kinds = sorted({str(kind) for kind in judged.facts["kind"]})
+    kinds = sorted({str(kind) for kind in scored.facts["kind"]})
     return {
-        "sources": {kind: int(judged.of_kind(kind).sum()) for kind in kinds},
-        "efficiencies": efficiencies(judged),
-        "by": efficiencies_by(judged),
-        "roc": roc(judged),
-        "false_alarms": false_alarms(judged),
+        "sources": {kind: int(scored.of_kind(kind).sum()) for kind in kinds},
+        "efficiencies": efficiencies(scored),
+        "by": efficiencies_by(scored),
+        "roc": roc(scored),
+        "false_alarms": false_alarms(scored),
     }
 
 

@@ -25,7 +25,7 @@ from .event_grid import COUNTS, Events, draw_grid, steady_templates
 if TYPE_CHECKING:
     from .event_grid import Templates
 
-__all__ = ["FIRST_SEED", "TELESCOPES", "Kind", "Part", "Sources", "draw", "parts_of", "seed_of"]
+__all__ = ["FIRST_SEED", "TELESCOPES", "Kind", "SamplePart", "Sources", "derive_seed", "draw", "make_parts"]
 
 Kind = Literal["steady", "flare", "dip", "mixed"]
 
@@ -46,7 +46,7 @@ SEEDS: Final = 1_000_000
 _SEED_OF: Final[Mapping[str, int]] = {"templates": 0, "classes": 1, "reference": 2}
 
 
-def seed_of(seed: int, what: str, number: int = 0) -> int:
+def derive_seed(seed: int, what: str, number: int = 0) -> int:
     """The simulator's seed of one use within an evaluation.
 
     Parameters
@@ -61,7 +61,7 @@ def seed_of(seed: int, what: str, number: int = 0) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SamplePart:
     """Sources that are drawn together.
 
     Parameters
@@ -105,35 +105,35 @@ class Sources:
     events: Events | None
 
 
-def parts_of(sample: Literal["grid", "classes"], kind: Kind, sources: int) -> Iterator[Part]:
+def make_parts(sample: Literal["grid", "classes"], kind: Kind, sources: int) -> Iterator[SamplePart]:
     """Parts of a sample, its telescopes with equal shares."""
     each = sources // len(TELESCOPES)
     for telescope in TELESCOPES:
         for number, first in enumerate(range(0, each, PART)):
-            yield Part(sample, telescope, kind, number, min(PART, each - first))
+            yield SamplePart(sample, telescope, kind, number, min(PART, each - first))
 
 
-def draw(part: Part, seed: int) -> Sources:
+def draw(part: SamplePart, seed: int) -> Sources:
     """Draw a part.
 
     Parameters
     ----------
-    part : Part
+    part : SamplePart
     seed : int — of the evaluation
     """
     return _grid(part, seed) if part.sample == "grid" else _population(part, seed)
 
 
-def _grid(part: Part, seed: int) -> Sources:
+def _grid(part: SamplePart, seed: int) -> Sources:
     from xherald.simulation.random_streams import stream
 
     kind = part.kind
     if kind == "mixed":
         raise ConfigError("evaluation: parts of the grid are of one kind: steady, flare or dip")
-    own = seed_of(seed, "templates")
+    own = derive_seed(seed, "templates")
     rng = stream(own, "evaluation", part.telescope, kind, part.number)
     batch, events = draw_grid(
-        _templates(part.telescope, seed_of(seed, "templates", part.number // LENT)),
+        _templates(part.telescope, derive_seed(seed, "templates", part.number // LENT)),
         part.telescope,
         kind,
         part.size,
@@ -158,14 +158,14 @@ def _templates(telescope: str, seed: int) -> Templates:
     return steady_templates(telescope, seed)
 
 
-def _population(part: Part, seed: int) -> Sources:
+def _population(part: SamplePart, seed: int) -> Sources:
     """A part of a population, sources of `grid.COUNTS` photons only."""
     from xherald.simulation.population.population import simulate_population
 
     population = simulate_population(
         part.size,
         telescope=part.telescope,
-        seed=seed_of(seed, "classes", part.number),
+        seed=derive_seed(seed, "classes", part.number),
         variable_fraction=0.5,
     )
     counts = population.batch.counts

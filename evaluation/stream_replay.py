@@ -12,7 +12,7 @@ import numpy as np
 
 from xherald.detector.scoring.false_discovery import METHODS, run, start
 
-from .method_scores import Judged
+from .method_scores import ScoredSources
 
 __all__ = ["LEVEL", "PREVALENCE", "replay"]
 
@@ -21,12 +21,12 @@ PREVALENCE: Final = 0.02
 CHECKPOINTS: Final = 50
 
 
-def replay(judged: Judged, sources: int, replays: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+def replay(scored: ScoredSources, sources: int, replays: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Replay streams under each method of control.
 
     Parameters
     ----------
-    judged : Judged
+    judged : ScoredSources
     sources : int — of each stream
     replays : int
     rng : numpy.random.Generator
@@ -39,10 +39,10 @@ def replay(judged: Judged, sources: int, replays: int, rng: np.random.Generator)
         announced), discoveries (mean), at (checkpoints, sources), along (mean false fraction there), worst (largest of
         `along` from a tenth of the stream on).
     """
-    p = judged.false_alarm_probability
+    p = scored.false_alarm_probability
     tested = np.isfinite(p)
-    steady = np.flatnonzero(judged.of_kind("steady") & tested)
-    varying = np.flatnonzero((judged.of_kind("flare") | judged.of_kind("dip")) & tested)
+    steady = np.flatnonzero(scored.of_kind("steady") & tested)
+    varying = np.flatnonzero((scored.of_kind("flare") | scored.of_kind("dip")) & tested)
     at = np.unique(np.linspace(0, sources, CHECKPOINTS + 1).astype(np.int64))[1:]
     streams = []
     for _ in range(replays):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xherald.simulation.exposure import SimulatedExposure
     from xherald.simulation.field import FieldRequest
 
-__all__ = ["FIELDS", "GOALS", "SIGNIFICANT_P", "VetoCount", "VetoTrials", "detection_batch_of", "veto_trials"]
+__all__ = ["FIELDS", "GOALS", "SIGNIFICANT_P", "VetoCount", "VetoTrials", "make_detection_batch", "veto_trials"]
 
 
 SIGNIFICANT_P: Final = 1e-3
@@ -149,13 +149,13 @@ def veto_trials(
         "seed": seed,
         "fields": many,
         "significant_p": SIGNIFICANT_P,
-        "rows": _counted(outcomes),
+        "rows": _count_outcomes(outcomes),
         "flags": _flag_counts(outcomes),
         "failures": failures,
     }
 
 
-def detection_batch_of(photons: ExtractedSources, timing: Timing) -> DetectionBatch:
+def make_detection_batch(photons: ExtractedSources, timing: Timing) -> DetectionBatch:
     """Detections as the timing tests see them: the direction and interval of the best test that has both.
 
     Parameters
@@ -222,7 +222,7 @@ def _field_trial(job: tuple[int, str, int]) -> tuple[list[_Outcome], list[str]]:
         photons = extract_sources(written.events, configuration)
         assert photons.observation is not None
         timing = assess(photons.batch, TimingSettings(threads=1))
-        detection_batch = detection_batch_of(photons, timing)
+        detection_batch = make_detection_batch(photons, timing)
         outcomes = _outcomes(exposure, detection_batch, configuration) if len(detection_batch) else []
     return outcomes, [f"{one.name}: {one.reason}" for one in configuration.host.failures]
 
@@ -353,7 +353,7 @@ def _of_source(
     return [("transient", kind)] if meets or kind in ("qpe", "eclipse", "dip") else []
 
 
-def _counted(outcomes: Sequence[_Outcome]) -> list[VetoCount]:
+def _count_outcomes(outcomes: Sequence[_Outcome]) -> list[VetoCount]:
     """Rows by group; by kind; by kind and telescope."""
     views: tuple[Callable[[_Outcome], tuple[str, str, str]], ...] = (
         lambda one: (one.group, "", ""),

@@ -10,7 +10,7 @@ from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import PhotonError
 
 from .background import background_rate, even_hits, vignetted
-from .exposure import Observing
+from .exposure import ObservingPlan
 from .frames import Hits
 from .light_curve import LightCurve
 from .telescope import Telescope
@@ -38,7 +38,7 @@ FLARE_FACTOR: Final = (3.0, 20.0)
 """Length of a background flare, and its peak over the usual background."""
 
 
-def afterglow(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def afterglow(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     """Events of one pixel in frames one after another, a few left out, each softer than the last."""
     n = int(rng.integers(AFTERGLOW_EVENTS[0], AFTERGLOW_EVENTS[1] + 1))
     index, x, y = _a_pixel(telescope, observing, rng)
@@ -49,7 +49,7 @@ def afterglow(telescope: Telescope, observing: Observing, rng: np.random.Generat
     return _in_pixel(telescope, index, x, y, first + steps, energy)
 
 
-def hot_pixel(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def hot_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     """Soft events of one pixel, Poisson in its chip's good time."""
     index, x, y = _a_pixel(telescope, observing, rng)
     gti = observing.gti[telescope.chips[index].number] - observing.start
@@ -60,7 +60,7 @@ def hot_pixel(telescope: Telescope, observing: Observing, rng: np.random.Generat
     return _in_pixel(telescope, index, x, y, frame, _soft(telescope, len(frame), rng))
 
 
-def flickering_pixel(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def flickering_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     """Bursts of a few events, in frames close to each other, of one pixel."""
     index, x, y = _a_pixel(telescope, observing, rng)
     frames = []
@@ -73,7 +73,7 @@ def flickering_pixel(telescope: Telescope, observing: Observing, rng: np.random.
     return _in_pixel(telescope, index, x, y, frame, _soft(telescope, len(frame), rng))
 
 
-def cosmic_ray_track(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def cosmic_ray_track(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     """Events on a line of pixels, all in one frame; the part that leaves the chip is left out."""
     index, x, y = _a_pixel(telescope, observing, rng)
     chip, angle = telescope.chips[index], float(rng.uniform(0.0, 2 * np.pi))
@@ -88,7 +88,7 @@ def cosmic_ray_track(telescope: Telescope, observing: Observing, rng: np.random.
     return Hits(_time_of(telescope, frame), energy, np.full(len(along), index, dtype=np.intp), xs, ys).select(on)
 
 
-def background_flare(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def background_flare(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     """Events all over the chips with a spectrum as of soft protons, or of particles where a telescope has no protons.
 
     Raises
@@ -110,7 +110,7 @@ def background_flare(telescope: Telescope, observing: Observing, rng: np.random.
     return vignetted(telescope, hits, rng) if protons else hits
 
 
-def _a_pixel(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> tuple[int, int, int]:
+def _a_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> tuple[int, int, int]:
     """A chip with good time and a pixel of it."""
     usable = [index for index, chip in enumerate(telescope.chips) if len(observing.gti.get(chip.number, ()))]
     index = int(rng.choice(usable))
@@ -118,7 +118,9 @@ def _a_pixel(telescope: Telescope, observing: Observing, rng: np.random.Generato
     return index, int(rng.integers(1, chip.width + 1)), int(rng.integers(1, chip.height + 1))
 
 
-def _first_frame(telescope: Telescope, observing: Observing, index: int, frames: int, rng: np.random.Generator) -> int:
+def _first_frame(
+    telescope: Telescope, observing: ObservingPlan, index: int, frames: int, rng: np.random.Generator
+) -> int:
     """Where so many frames one after another find place in good time of a chip; the longest interval if nowhere."""
     gti = (observing.gti[telescope.chips[index].number] - observing.start) / telescope.frame_time
     begin, end = np.rint(gti).astype(np.int64).T

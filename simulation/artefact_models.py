@@ -17,7 +17,7 @@ import numpy as np
 from xherald.photons.errors import ConfigError
 
 from . import artefact_events as kinds_of
-from .exposure import Fault, Observing, Recorded
+from .exposure import Fault, ObservingPlan, RecordedEvents
 from .frames import Hits, framed
 from .random_streams import stream
 from .telescope import Telescope
@@ -47,7 +47,7 @@ class Artefact:
     """
 
     summary: str
-    make: Callable[[Telescope, Observing, np.random.Generator], Hits]
+    make: Callable[[Telescope, ObservingPlan, np.random.Generator], Hits]
     fault: Fault
     escapes: float
     single_pixel: bool = True
@@ -92,22 +92,22 @@ ARTEFACTS: Final[Mapping[str, Artefact]] = MappingProxyType(
 
 
 def add_artefacts(
-    telescope: Telescope, observing: Observing, events: Recorded, kinds: Sequence[str], seed: int
-) -> tuple[Recorded, tuple[dict[str, object], ...]]:
+    telescope: Telescope, observing: ObservingPlan, events: RecordedEvents, kinds: Sequence[str], seed: int
+) -> tuple[RecordedEvents, tuple[dict[str, object], ...]]:
     """Add one artefact of each kind named to the events of an exposure; they do not pile up with those.
 
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
-    events : Recorded
+    observing : ObservingPlan
+    events : RecordedEvents
     kinds : sequence of str
         Of `ARTEFACTS`; a kind named twice comes twice, at places of its own.
     seed : int
 
     Returns
     -------
-    Recorded
+    RecordedEvents
         All events, sorted by time.
     tuple of dict
         The truth about each, plain JSON values: kind, origin, events, flagged (whether the pipeline found it),
@@ -128,12 +128,12 @@ def add_artefacts(
         made = _recorded(telescope, observing, ARTEFACTS[kind], FIRST_ORIGIN - number, rng)
         parts.append(made)
         facts.append(_facts(telescope, observing, kind, FIRST_ORIGIN - number, made))
-    return Recorded.join(parts), tuple(facts)
+    return RecordedEvents.join(parts), tuple(facts)
 
 
 def _recorded(
-    telescope: Telescope, observing: Observing, artefact: Artefact, origin: int, rng: np.random.Generator
-) -> Recorded:
+    telescope: Telescope, observing: ObservingPlan, artefact: Artefact, origin: int, rng: np.random.Generator
+) -> RecordedEvents:
     """The events of one artefact."""
     found = rng.random() >= artefact.escapes
     hits = artefact.make(telescope, observing, rng)
@@ -143,7 +143,9 @@ def _recorded(
     return replace(events, grade=np.zeros_like(events.grade)) if artefact.single_pixel else events
 
 
-def _facts(telescope: Telescope, observing: Observing, kind: str, origin: int, events: Recorded) -> dict[str, object]:
+def _facts(
+    telescope: Telescope, observing: ObservingPlan, kind: str, origin: int, events: RecordedEvents
+) -> dict[str, object]:
     """The truth about one artefact."""
     n = len(events)
     facts: dict[str, object] = {
@@ -166,7 +168,7 @@ def _facts(telescope: Telescope, observing: Observing, kind: str, origin: int, e
     return facts
 
 
-def _mean_place(telescope: Telescope, observing: Observing, events: Recorded) -> tuple[float, float]:
+def _mean_place(telescope: Telescope, observing: ObservingPlan, events: RecordedEvents) -> tuple[float, float]:
     """Sky position in the middle of events, deg: averaged in the plane of projection, where nothing wraps round."""
     sky = telescope.projection_at(observing.ra, observing.dec)
     ra, dec = sky.to_sky(*(axis.mean() for axis in sky.to_pixel(events.ra, events.dec)))

@@ -16,9 +16,9 @@ from xherald.photons.arrays import F64
 from xherald.photons.gti import Gti
 
 from .energies import draw_energies
-from .exposure import Observing
+from .exposure import ObservingPlan
 from .focal_plane import arcmin2
-from .frames import Framed, Hits, framed, read_out
+from .frames import FramedEvents, Hits, framed, read_out
 from .light_curve import LightCurve
 from .random_streams import stream
 from .telescope import Telescope
@@ -27,12 +27,12 @@ __all__ = ["ORIGINS", "background_rate", "even_hits", "record_background", "vign
 
 
 ORIGINS: Final = {"sky": -1, "particles": -2, "protons": -3}
-"""Origin of the events of each kind, as in `Recorded`."""
+"""Origin of the events of each kind, as in `RecordedEvents`."""
 
 
-def record_background(telescope: Telescope, observing: Observing, seed: int) -> list[Framed]:
+def record_background(telescope: Telescope, observing: ObservingPlan, seed: int) -> list[FramedEvents]:
     """Events of each kind of background, before pile-up, each kind from a random stream of its own."""
-    found: list[Framed] = []
+    found: list[FramedEvents] = []
     for kind, origin in ORIGINS.items():
         rng = stream(seed, "background", kind)
         hits = _HITS[kind](telescope, observing, rng)
@@ -47,14 +47,14 @@ def background_rate(telescope: Telescope) -> float:
 
 
 def even_hits(
-    telescope: Telescope, observing: Observing, curve: LightCurve, spectrum: F64, rng: np.random.Generator
+    telescope: Telescope, observing: ObservingPlan, curve: LightCurve, spectrum: F64, rng: np.random.Generator
 ) -> Hits:
     """Hits spread evenly over the chips in their good times.
 
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
+    observing : ObservingPlan
     curve : LightCurve
         Factor on the spectrum, s since the start.
     spectrum : ndarray, shape (400,)
@@ -83,27 +83,27 @@ def vignetted(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hit
     return hits.select(rng.random(len(angle)) < telescope.vignetting_at(angle, hits.energy))
 
 
-def _sky(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def _sky(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     folded = telescope.sky_background * telescope.area_cm2
     hits = vignetted(telescope, even_hits(telescope, observing, _always(observing), folded, rng), rng)
     return Hits(hits.time, telescope.measured(hits.energy, rng), hits.index, hits.x, hits.y)
 
 
-def _particles(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def _particles(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     return even_hits(telescope, observing, _always(observing), telescope.particle_background, rng)
 
 
-def _protons(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> Hits:
+def _protons(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
     return vignetted(
         telescope, even_hits(telescope, observing, observing.protons, telescope.proton_background, rng), rng
     )
 
 
-def _always(observing: Observing) -> LightCurve:
+def _always(observing: ObservingPlan) -> LightCurve:
     return LightCurve.constant(0.0, observing.duration)
 
 
-_HITS: Final[dict[str, Callable[[Telescope, Observing, np.random.Generator], Hits]]] = {
+_HITS: Final[dict[str, Callable[[Telescope, ObservingPlan, np.random.Generator], Hits]]] = {
     "sky": _sky,
     "particles": _particles,
     "protons": _protons,

@@ -12,8 +12,8 @@ from typing import Final
 from .exposure import SimulatedExposure
 from .field import FieldRequest, simulate_field, telescopes_named
 from .random_streams import stream
-from .write_errors import writing
-from .writers import Written, write_exposure
+from .write_errors import file_errors
+from .writers import WrittenFiles, write_exposure
 
 __all__ = ["drop_request", "simulate_drop"]
 
@@ -49,7 +49,7 @@ def simulate_drop(
     rate_per_minute: float | None = None,
     compress: bool = True,
     wait: Callable[[float], None] = time.sleep,
-) -> Iterator[Written]:
+) -> Iterator[WrittenFiles]:
     """Write native files into a folder as an archive would drop them; each appears whole, under its own name.
 
     Parameters
@@ -70,7 +70,7 @@ def simulate_drop(
 
     Yields
     ------
-    Written
+    WrittenFiles
         As soon as its files are in the folder.
 
     Raises
@@ -83,7 +83,7 @@ def simulate_drop(
     from .telescopes import TELESCOPES
 
     names = list(dict.fromkeys(name for word in missions for name in telescopes_named(word)))
-    with writing(folder):
+    with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     pauses = stream(seed, "drop intervals")
     for number in range(len(names) if files is None else files):
@@ -95,9 +95,9 @@ def simulate_drop(
         yield _dropped(folder, exposure, compress)
 
 
-def _dropped(folder: Path, exposure: SimulatedExposure, compress: bool) -> Written:
+def _dropped(folder: Path, exposure: SimulatedExposure, compress: bool) -> WrittenFiles:
     """Write into a hidden folder beside and move every file in, companions before the event file."""
-    with writing(folder):
+    with file_errors(folder):
         scratch = Path(tempfile.mkdtemp(prefix=".dropping-", dir=folder))
         try:
             made = write_exposure(exposure, scratch, compress=compress)
@@ -105,6 +105,6 @@ def _dropped(folder: Path, exposure: SimulatedExposure, compress: bool) -> Writt
                 path.replace(folder / path.name)
         finally:
             shutil.rmtree(scratch)
-    return Written(
+    return WrittenFiles(
         folder / made.events.name, tuple(folder / path.name for path in made.companions), folder / made.truth.name
     )

@@ -1,6 +1,7 @@
-"""An exposure before it is a file: when and where the telescope looked, and the events its detectors recorded.
+"""A simulated exposure before it is written: when and where the telescope pointed, and the events that it recorded.
 
-`Observing` comes from `observing`, `Recorded` from `detection` and `artefacts`; `writers` turn both into native files.
+`ObservingPlan` comes from `observing`, `RecordedEvents` from `response` and `artefact_events`; `writers` write both
+in the mission's own format.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .light_curve import LightCurve
 from .model import PlacedSource
 from .telescope import Telescope
 
-__all__ = ["Fault", "Observing", "Recorded", "SimulatedExposure"]
+__all__ = ["Fault", "ObservingPlan", "RecordedEvents", "SimulatedExposure"]
 
 Boresight = Callable[[F64], tuple[F64, F64]]
 
@@ -34,8 +35,8 @@ class Fault(IntFlag):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observing:
-    """When and where a telescope looked.
+class ObservingPlan:
+    """When and where a telescope pointed.
 
     Parameters
     ----------
@@ -63,13 +64,13 @@ class Observing:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recorded:
+class RecordedEvents:
     """Events as detectors report them, sorted by time; all arrays of shape (n,).
 
     Parameters
     ----------
     time : float64 — mission seconds as an adapter gives them after reading (middle of the frame, or randomised in it)
-    frame : int64 — number of the frame since `Observing.start`
+    frame : int64 — number of the frame since `ObservingPlan.start`
     ra, dec : float64 — ICRS deg, aspect applied
     energy : float64 — keV, measured
     detector : int16 — `Chip.number`
@@ -94,12 +95,12 @@ class Recorded:
     def __len__(self) -> int:
         return len(self.time)
 
-    def select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Recorded:
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> RecordedEvents:
         """The events chosen by mask or index."""
-        return Recorded(*(getattr(self, name)[chosen] for name in self.__slots__))
+        return RecordedEvents(*(getattr(self, name)[chosen] for name in self.__slots__))
 
     @classmethod
-    def join(cls, parts: list[Recorded]) -> Recorded:
+    def join(cls, parts: list[RecordedEvents]) -> RecordedEvents:
         """Several lists as one, sorted by time (stably)."""
         joined = cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
         return joined.select(np.argsort(joined.time, kind="stable"))
@@ -112,9 +113,9 @@ class SimulatedExposure:
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
+    observing : ObservingPlan
     sources : tuple of PlacedSource
-    events : Recorded
+    events : RecordedEvents
     obs_id : str — as the mission writes them
     seed : int
     artefacts : tuple of mapping
@@ -122,9 +123,9 @@ class SimulatedExposure:
     """
 
     telescope: Telescope
-    observing: Observing
+    observing: ObservingPlan
     sources: tuple[PlacedSource, ...]
-    events: Recorded
+    events: RecordedEvents
     obs_id: str
     seed: int
     artefacts: tuple[Mapping[str, object], ...] = field(default=())

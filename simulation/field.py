@@ -18,7 +18,7 @@ from xherald.photons.gti import gti_union
 
 from .artefact_models import ARTEFACTS, add_artefacts
 from .classes import CLASSES, class_named
-from .exposure import Observing, Recorded, SimulatedExposure
+from .exposure import ObservingPlan, RecordedEvents, SimulatedExposure
 from .model import PlacedSource, SourceModel
 from .observing import PATTERNS, observe
 from .random_streams import stream
@@ -32,7 +32,7 @@ __all__ = [
     "DURATION_S",
     "FieldRequest",
     "expected_counts",
-    "known",
+    "require_known",
     "simulate_field",
     "telescope_named",
     "telescopes_named",
@@ -127,7 +127,7 @@ def telescope_named(word: str) -> Telescope:
     return TELESCOPES[telescopes_named(word)[0]]
 
 
-def known(kind: str, words: Sequence[str], names: Sequence[str]) -> None:
+def require_known(kind: str, words: Sequence[str], names: Sequence[str]) -> None:
     """Refuse words that are not among the names.
 
     Raises
@@ -156,8 +156,8 @@ def simulate_field(request: FieldRequest, *, seed: int, obs_id: str | None = Non
     """
     telescope = telescope_named(request.telescope)
     request = replace(request, transients=[class_named(word).name for word in request.transients])
-    known("artefact", request.artefacts, [*ARTEFACTS, *COMPOSED_ARTEFACTS])
-    known("observing pattern", [request.pattern] if request.pattern else [], list(PATTERNS))
+    require_known("artefact", request.artefacts, [*ARTEFACTS, *COMPOSED_ARTEFACTS])
+    require_known("observing pattern", [request.pattern] if request.pattern else [], list(PATTERNS))
     rng = stream(seed, "field", telescope.name)
     ra, dec = _pointing(request, rng)
     observing = observe(
@@ -178,13 +178,13 @@ def simulate_field(request: FieldRequest, *, seed: int, obs_id: str | None = Non
     return SimulatedExposure(telescope, observing, tuple(sources), events, obs_id or made_id, seed, artefacts)
 
 
-def expected_counts(telescope: Telescope, observing: Observing, source: PlacedSource) -> float:
+def expected_counts(telescope: Telescope, observing: ObservingPlan, source: PlacedSource) -> float:
     """Counts expected of a source over all the exposure, the field's vignetting taken in, chip gaps not.
 
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
+    observing : ObservingPlan
     source : PlacedSource
     """
     sky = telescope.projection_at(observing.ra, observing.dec)
@@ -203,7 +203,7 @@ def expected_counts(telescope: Telescope, observing: Observing, source: PlacedSo
     return total * source.flux * telescope.live_fraction
 
 
-def _counts_on_axis(telescope: Telescope, observing: Observing, source: PlacedSource) -> float:
+def _counts_on_axis(telescope: Telescope, observing: ObservingPlan, source: PlacedSource) -> float:
     """Counts expected of a source that is always on axis."""
     gti, modules = _good(observing), len(telescope.modules) * telescope.live_fraction
     folded = [float(one.spectrum @ telescope.area_cm2) for one in source.model.components]
@@ -211,7 +211,7 @@ def _counts_on_axis(telescope: Telescope, observing: Observing, source: PlacedSo
     return source.flux * modules * float(np.dot(folded, curves))
 
 
-def _good(observing: Observing) -> NDArray[np.float64]:
+def _good(observing: ObservingPlan) -> NDArray[np.float64]:
     """Times in which any chip was good, s since the start."""
     good: NDArray[np.float64] = gti_union(np.concatenate([np.asarray(rows) for rows in observing.gti.values()]))
     return good - observing.start
@@ -226,7 +226,7 @@ def _pointing(request: FieldRequest, rng: np.random.Generator) -> tuple[float, f
     )
 
 
-def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, seed: int) -> list[PlacedSource]:
+def _sources(request: FieldRequest, telescope: Telescope, observing: ObservingPlan, seed: int) -> list[PlacedSource]:
     """Every source with a stream of its own, at places of their own."""
     rng = stream(seed, "places", telescope.name)
     steady = [STEADY[int(rng.random() < 0.3)] for _ in range(request.sources)]
@@ -251,7 +251,7 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: Observing, 
 
 
 def _composed_facts(
-    request: FieldRequest, sources: Sequence[PlacedSource], events: Recorded
+    request: FieldRequest, sources: Sequence[PlacedSource], events: RecordedEvents
 ) -> Iterator[dict[str, object]]:
     """The truth about artefacts that are sources, in the form of `artefacts.add_artefacts` and with the source's name.
 
@@ -275,7 +275,7 @@ def _composed_facts(
 
 
 def _model(
-    kind: str, telescope: Telescope, observing: Observing, rng: np.random.Generator, *, truncated: bool
+    kind: str, telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator, *, truncated: bool
 ) -> SourceModel:
     """A model of a class, its event begun in good time: one that falls into a gap is no transient for anybody."""
     duration, exposure = observing.duration, Exposure(_good(observing))

@@ -15,13 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 
-from .exposure import Observing
+from .exposure import ObservingPlan
 from .telescope import Chip, Telescope
 
 __all__ = ["arcmin2", "chips_hit", "offset_of", "onto_focal", "onto_sky", "sky_of_pixels"]
 
 
-def offset_of(telescope: Telescope, observing: Observing, ra: float, dec: float) -> tuple[float, float]:
+def offset_of(telescope: Telescope, observing: ObservingPlan, ra: float, dec: float) -> tuple[float, float]:
     """How far west and north of the nominal pointing a position lies, arcsec.
 
     Raises
@@ -39,7 +39,7 @@ def offset_of(telescope: Telescope, observing: Observing, ra: float, dec: float)
     return -(x - sky.x_reference) * sky.x_step * 3600.0, (y - sky.y_reference) * sky.y_step * 3600.0
 
 
-def onto_focal(observing: Observing, west: ArrayLike, north: ArrayLike, time: F64) -> tuple[F64, F64]:
+def onto_focal(observing: ObservingPlan, west: ArrayLike, north: ArrayLike, time: F64) -> tuple[F64, F64]:
     """Focal-plane places of sky offsets at mission seconds, arcsec, shape (n,) each."""
     aim_west, aim_north = observing.boresight(time)
     a, b = np.asarray(west) - aim_west, np.asarray(north) - aim_north
@@ -47,7 +47,7 @@ def onto_focal(observing: Observing, west: ArrayLike, north: ArrayLike, time: F6
     return a * cos + b * sin, b * cos - a * sin
 
 
-def onto_sky(telescope: Telescope, observing: Observing, u: F64, v: F64, time: F64) -> tuple[F64, F64]:
+def onto_sky(telescope: Telescope, observing: ObservingPlan, u: F64, v: F64, time: F64) -> tuple[F64, F64]:
     """ICRS positions, deg, of focal-plane places at mission seconds; the inverse of the road through `onto_focal`."""
     aim_west, aim_north = observing.boresight(time)
     cos, sin = math.cos(math.radians(observing.roll)), math.sin(math.radians(observing.roll))
@@ -83,14 +83,14 @@ def chips_hit(
 
 
 def sky_of_pixels(
-    telescope: Telescope, observing: Observing, index: NDArray[np.intp], x: F64, y: F64, time: F64
+    telescope: Telescope, observing: ObservingPlan, index: NDArray[np.intp], x: F64, y: F64, time: F64
 ) -> tuple[F64, F64]:
     """ICRS positions, deg, of places on chips (fractions of pixels included) at mission seconds.
 
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
+    observing : ObservingPlan
     index : ndarray, shape (n,) — into `Telescope.chips`
     x, y, time : ndarray, shape (n,)
     """

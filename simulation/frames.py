@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F64
 from xherald.photons.gti import gti_contains
 
-from .exposure import Fault, Observing, Recorded
+from .exposure import Fault, ObservingPlan, RecordedEvents
 from .focal_plane import sky_of_pixels
 from .grades import draw_grades
 from .telescope import Telescope
 
-__all__ = ["Framed", "Hits", "framed", "read_out"]
+__all__ = ["FramedEvents", "Hits", "framed", "read_out"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class Hits:
 
     Parameters
     ----------
-    time : float64 — s since `Observing.start`, when it came
+    time : float64 — s since `ObservingPlan.start`, when it came
     energy : float64 — keV, measured
     index : intp — into `Telescope.chips`
     x, y : int64 — pixels, counted from 1
@@ -45,18 +45,18 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Framed:
+class FramedEvents:
     """Events before pile-up.
 
     Parameters
     ----------
-    events : Recorded — in the order of the hits that are left
+    events : RecordedEvents — in the order of the hits that are left
     luck : ndarray, shape (n,)
         A number in [0, 1) drawn for each, by which `pileup` decides: so an event's fate depends on its neighbours in
         the frame, not on how many sources were drawn before it.
     """
 
-    events: Recorded
+    events: RecordedEvents
     luck: F64
 
 
@@ -74,7 +74,9 @@ def read_out(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hits
     return Hits(hits.time, hits.energy, hits.index, hits.x, np.where(late, row, hits.y))
 
 
-def framed(telescope: Telescope, observing: Observing, hits: Hits, origin: int, rng: np.random.Generator) -> Framed:
+def framed(
+    telescope: Telescope, observing: ObservingPlan, hits: Hits, origin: int, rng: np.random.Generator
+) -> FramedEvents:
     """Stamp hits with their frames, keep those in good time of their chip, grade them and place them on the sky.
 
     Sky positions are those of the pixels, randomised inside them, with the boresight at the middle of the frame.
@@ -82,9 +84,9 @@ def framed(telescope: Telescope, observing: Observing, hits: Hits, origin: int, 
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
+    observing : ObservingPlan
     hits : Hits
-    origin : int — as in `Recorded`
+    origin : int — as in `RecordedEvents`
     rng : numpy.random.Generator
     """
     n = len(hits.time)
@@ -94,7 +96,7 @@ def framed(telescope: Telescope, observing: Observing, hits: Hits, origin: int, 
     middle = observing.start + (number + 0.5) * telescope.frame_time
     jitter = rng.uniform(-0.5, 0.5, (2, n))
     ra, dec = sky_of_pixels(telescope, observing, hits.index, hits.x + jitter[0], hits.y + jitter[1], middle)
-    events = Recorded(
+    events = RecordedEvents(
         time=time,
         frame=number.astype(np.int64),
         ra=ra,
@@ -109,10 +111,10 @@ def framed(telescope: Telescope, observing: Observing, hits: Hits, origin: int, 
     )
     luck = rng.random(n)
     good = _in_good_time(telescope, observing, hits, time)
-    return Framed(events.select(good), luck[good])
+    return FramedEvents(events.select(good), luck[good])
 
 
-def _in_good_time(telescope: Telescope, observing: Observing, hits: Hits, stamp: F64) -> NDArray[np.bool_]:
+def _in_good_time(telescope: Telescope, observing: ObservingPlan, hits: Hits, stamp: F64) -> NDArray[np.bool_]:
     """Whether a hit came, and is said to have come, in good time of its chip."""
     good = np.zeros(len(stamp), dtype=np.bool_)
     for index, chip in enumerate(telescope.chips):

@@ -16,7 +16,7 @@ from .field import telescope_named
 from .model import Component, SourceModel
 from .random_streams import stream
 from .telescope import Telescope
-from .write_errors import writing
+from .write_errors import file_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def show_class(
     model = chosen.draw(stream(seed, "show", chosen.name), duration)
     time, energy = photons_of(model, instrument, duration, counts, stream(seed, "show photons", chosen.name))
     figure = figure_of(model, instrument, time, energy, duration, counts)
-    with writing(path):
+    with file_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=90)
 

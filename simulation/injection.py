@@ -31,7 +31,7 @@ from .injection_rows import RowMaker
 from .model import SourceModel
 from .random_streams import stream
 from .telescopes import telescope_of
-from .write_errors import is_compressed, writing
+from .write_errors import file_errors, is_compressed
 
 __all__ = ["Injection", "inject"]
 
@@ -193,7 +193,7 @@ def inject(
         seed=seed,
         parameters=dict(model.parameters),
     )
-    with writing(out):
+    with file_errors(out):
         out.write_bytes(injected)
         write_truth(truth_path(out), done.truth())
     return done

@@ -1,4 +1,4 @@
-"""When and where a telescope looks: good times, dither, snapshots, scans and soft-proton flares, as `Observing`.
+"""When and where a telescope looks: good times, dither, snapshots, scans and soft-proton flares, as `ObservingPlan`.
 
 Every good time begins and ends on the edge of a frame, so that a frame is either wholly good or not at all: intervals
 are made in whole frames since the start and turned to mission seconds last.
@@ -17,7 +17,7 @@ import numpy as np
 from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import ConfigError
 
-from .exposure import Boresight, Observing
+from .exposure import Boresight, ObservingPlan
 from .light_curve import LightCurve
 from .telescope import Telescope
 
@@ -91,7 +91,7 @@ def observe(
     rng: np.random.Generator,
     start: float | None = None,
     roll: float | None = None,
-) -> Observing:
+) -> ObservingPlan:
     """Point a telescope at the sky for a time.
 
     Parameters
@@ -124,7 +124,7 @@ def observe(
     turn = float(rng.uniform(0.0, 360.0)) if roll is None else float(roll)
     course = _COURSES[name](telescope, duration, began, math.radians(turn), rng)
     length = float(course.frames[-1, 1]) * telescope.frame_time
-    return Observing(
+    return ObservingPlan(
         pattern=name,
         start=began,
         duration=length,

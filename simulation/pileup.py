@@ -15,8 +15,8 @@ import numpy as np
 
 from xherald.photons.arrays import F64, I64
 
-from .exposure import Fault, Recorded
-from .frames import Framed
+from .exposure import Fault, RecordedEvents
+from .frames import FramedEvents
 from .grades import BAD_GRADE
 
 __all__ = ["ALPHA", "pile_up"]
@@ -27,7 +27,7 @@ ALPHA: Final = 0.5
 "The Chandra ABC Guide to Pileup")."""
 
 
-def pile_up(framed: Framed, alpha: float = ALPHA) -> Recorded:
+def pile_up(framed: FramedEvents, alpha: float = ALPHA) -> RecordedEvents:
     """Merge events of one frame and chip whose pixels touch, corners included.
 
     A merger has the summed energy, the place and origin of its brightest event, and a bad grade with probability
@@ -35,12 +35,12 @@ def pile_up(framed: Framed, alpha: float = ALPHA) -> Recorded:
 
     Parameters
     ----------
-    framed : Framed
+    framed : FramedEvents
     alpha : float
 
     Returns
     -------
-    Recorded
+    RecordedEvents
         Sorted by time.
     """
     events = framed.events

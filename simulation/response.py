@@ -19,9 +19,9 @@ from xherald.photons.gti import Gti, gti_union
 
 from .background import record_background
 from .energies import draw_energies
-from .exposure import Observing, Recorded
+from .exposure import ObservingPlan, RecordedEvents
 from .focal_plane import chips_hit, offset_of, onto_focal
-from .frames import Framed, Hits, framed, read_out
+from .frames import FramedEvents, Hits, framed, read_out
 from .model import Component, PlacedSource
 from .pileup import pile_up
 from .random_streams import stream
@@ -32,12 +32,12 @@ __all__ = ["record"]
 
 def record(
     telescope: Telescope,
-    observing: Observing,
+    observing: ObservingPlan,
     sources: Sequence[PlacedSource],
     seed: int,
     *,
     background: bool = True,
-) -> Recorded:
+) -> RecordedEvents:
     """Record the events of sources and background.
 
     Each source draws from a stream named after it: what is recorded of it does not depend on the others, but where
@@ -46,7 +46,7 @@ def record(
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
+    observing : ObservingPlan
     sources : sequence of PlacedSource
         Their places in it are the origins of their events.
     seed : int
@@ -55,7 +55,7 @@ def record(
 
     Returns
     -------
-    Recorded
+    RecordedEvents
         Sorted by time.
 
     Raises
@@ -73,13 +73,15 @@ def record(
     ]
     if not parts:
         return _nothing()
-    events = Recorded(*(np.concatenate([getattr(part.events, name) for part in parts]) for name in Recorded.__slots__))
-    return pile_up(Framed(events, np.concatenate([part.luck for part in parts])))
+    events = RecordedEvents(
+        *(np.concatenate([getattr(part.events, name) for part in parts]) for name in RecordedEvents.__slots__)
+    )
+    return pile_up(FramedEvents(events, np.concatenate([part.luck for part in parts])))
 
 
 def _recorded(
-    telescope: Telescope, observing: Observing, source: PlacedSource, origin: int, rng: np.random.Generator
-) -> Framed:
+    telescope: Telescope, observing: ObservingPlan, source: PlacedSource, origin: int, rng: np.random.Generator
+) -> FramedEvents:
     """Events of one source before pile-up."""
     gti = gti_union(*observing.gti.values()) - observing.start
     parts = [
@@ -106,7 +108,7 @@ def _photons(
 
 def _hits(
     telescope: Telescope,
-    observing: Observing,
+    observing: ObservingPlan,
     place: tuple[float, float],
     time: F64,
     energy: F64,
@@ -124,7 +126,7 @@ def _hits(
     return Hits(time, telescope.measured(energy, rng), index, x, y).select(on)
 
 
-def _nothing() -> Recorded:
+def _nothing() -> RecordedEvents:
     """No events."""
     kinds = ("f8", "i8", "f8", "f8", "f8", "i2", "i2", "i2", "i2", "i2", "i4")
-    return Recorded(*(np.empty(0, dtype=kind) for kind in kinds))
+    return RecordedEvents(*(np.empty(0, dtype=kind) for kind in kinds))

@@ -8,7 +8,7 @@ import numpy as np
 
 from xherald.photons.projection import separation_deg
 
-from .exposure import Observing
+from .exposure import ObservingPlan
 from .focal_plane import onto_sky
 from .telescope import Chip, Telescope
 
@@ -27,14 +27,14 @@ TRIES = 4_000
 
 
 def place_on_chips(
-    telescope: Telescope, observing: Observing, n: int, rng: np.random.Generator
+    telescope: Telescope, observing: ObservingPlan, n: int, rng: np.random.Generator
 ) -> list[tuple[float, float]]:
     """Sky positions, deg, inside the chips and apart from each other as far as there is room.
 
     Parameters
     ----------
     telescope : Telescope
-    observing : Observing
+    observing : ObservingPlan
     n : int
     rng : numpy.random.Generator
     """
@@ -60,14 +60,14 @@ def place_on_chips(
     return places
 
 
-def edge_place(telescope: Telescope, observing: Observing, rng: np.random.Generator) -> tuple[float, float]:
+def edge_place(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> tuple[float, float]:
     """A sky position, deg, within 5″ of a chip's edge, so that dither takes it off and on."""
     chip = telescope.chips[int(rng.integers(len(telescope.chips)))]
     inside = float(rng.uniform(-5.0, 5.0)) / chip.pixel_arcsec
     return _sky(telescope, observing, chip, 0.5 + inside, float(rng.uniform(0.2, 0.8)) * chip.height)
 
 
-def _sky(telescope: Telescope, observing: Observing, chip: Chip, x: float, y: float) -> tuple[float, float]:
+def _sky(telescope: Telescope, observing: ObservingPlan, chip: Chip, x: float, y: float) -> tuple[float, float]:
     """Sky position that falls on a chip pixel when the optical axis is where it nominally is."""
     u, v = chip.to_focal(np.array([x]), np.array([y]))
     nominal = replace(observing, boresight=lambda time: (np.zeros_like(time), np.zeros_like(time)))

@@ -1,4 +1,4 @@
-"""What the file system refuses, said as errors of the project: `writing`, around everything the simulator writes."""
+"""Errors of the file system raised as `FileError`: `file_errors`, around everything the simulator writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from xherald.photons.errors import FileError
 
-__all__ = ["is_compressed", "writing"]
+__all__ = ["file_errors", "is_compressed"]
 
 COMPRESSED: Final = (".gz", ".ftz")
 
@@ -20,8 +20,8 @@ def is_compressed(path: Path) -> bool:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Write a file, or into a folder.
+def file_errors(path: Path) -> Iterator[None]:
+    """Raise an `OSError` inside as a `FileError` that names the path.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def writing(path: Path) -> Iterator[None]:
     Raises
     ------
     FileError
-        Whatever inside raises an OSError: no folder, no permission, no room.
+        The block raised an OSError: no folder, no permission, no space.
     """
     try:
         yield
     except OSError as fault:
-        raise FileError(path, f"cannot be written: {fault.strerror or fault}; name a place that can be") from fault
+        raise FileError(path, f"cannot be written: {fault.strerror or fault}; choose another path") from fault

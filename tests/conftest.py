@@ -14,7 +14,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from xherald.simulation.exposure import SimulatedExposure
-    from xherald.simulation.writers import Written
+    from xherald.simulation.writers import WrittenFiles
 
 # Tests run side by side: scikit-learn's threads, as many as there are cores in each, would wait for one another.
 # Libraries read this when they are first imported.
@@ -74,7 +74,9 @@ def exposures() -> dict[str, SimulatedExposure]:
 
 
 @pytest.fixture(scope="session")
-def written(exposures: dict[str, SimulatedExposure], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
+def written(
+    exposures: dict[str, SimulatedExposure], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, WrittenFiles]:
     """Their files."""
     from xherald.simulation import write_exposure
 

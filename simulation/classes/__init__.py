@@ -12,7 +12,7 @@ from typing import Final
 
 from xherald.photons.errors import ConfigError
 
-from .base import Request, SourceClass, total_light_curve
+from .base import ModelRequest, SourceClass, total_light_curve
 from .bursts import MAGNETAR_BURST, XRAY_BURST
 from .dips import DIP, ECLIPSE, TRANSIT
 from .periodic import PULSATOR, QPE
@@ -20,7 +20,7 @@ from .stars import STELLAR_FLARE
 from .steady import AGN, CONSTANT, SUPERSOFT
 from .transients import FAST_TRANSIENT
 
-__all__ = ["CLASSES", "Request", "SourceClass", "class_named", "total_light_curve"]
+__all__ = ["CLASSES", "ModelRequest", "SourceClass", "class_named", "total_light_curve"]
 
 CLASSES: Final[Mapping[str, SourceClass]] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""What a class of sources is: `SourceClass`, and what its maker is told: `Request`."""
+"""What a class of sources is: `SourceClass`, and what its maker is told: `ModelRequest`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from xherald.photons.errors import ConfigError
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Direction, SourceModel
 
-__all__ = ["Request", "SourceClass", "total_light_curve"]
+__all__ = ["ModelRequest", "SourceClass", "total_light_curve"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ModelRequest:
     """What the maker of a model is told.
 
     Parameters
@@ -41,7 +41,7 @@ class SourceClass:
     name : str
     summary : str — one line
     direction : {"flare", "dip", ""}
-    make : callable — a model of a `Request`; draws what the request leaves open
+    make : callable — a model of a `ModelRequest`; draws what the request leaves open
     lengths : (float, float) or None
         Range of published lengths of the event, s; None for classes without event.
     """
@@ -49,7 +49,7 @@ class SourceClass:
     name: str
     summary: str
     direction: Direction
-    make: Callable[[np.random.Generator, Request], SourceModel]
+    make: Callable[[np.random.Generator, ModelRequest], SourceModel]
     lengths: tuple[float, float] | None = None
 
     def draw(self, rng: np.random.Generator, duration: float) -> SourceModel:
@@ -101,7 +101,7 @@ class SourceClass:
             length = shortest * (longest / shortest) ** rng.random() if self.lengths else 0.0
         if start is None:
             start = rng.uniform(0.0, max(duration - 1.1 * length, 0.0)) if self.lengths else 0.0
-        return self.make(rng, Request(duration, float(start), float(length), persistent))
+        return self.make(rng, ModelRequest(duration, float(start), float(length), persistent))
 
     def _check(self, duration: float, start: float | None, length: float | None, persistent: float) -> None:
         if not 0 < duration < np.inf:

@@ -12,7 +12,7 @@ from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.spectra import absorbed_power_law, black_body, disk_black_body
 from xherald.simulation.templates import spike_and_tail
 
-from .base import Request, SourceClass
+from .base import ModelRequest, SourceClass
 from .events import evolving, middle_90, place
 
 __all__ = ["MAGNETAR_BURST", "XRAY_BURST"]
@@ -25,7 +25,7 @@ LONGEST_TAIL: Final = 6.0
 """Longest tail, in lengths of the event."""
 
 
-def _magnetar_burst(rng: np.random.Generator, request: Request) -> SourceModel:
+def _magnetar_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A hard spike of 1 to 10 s and a softening tail that oscillates with the star's turn, like XRT 200515.
 
     Periods are 2 to 12 s as magnetars' are, tails swing by 20 to 80 %; the tail begins at 2 to 10 % of the peak
@@ -95,7 +95,7 @@ def _spike_and_tail(
     return shape, tail, period
 
 
-def _xray_burst(rng: np.random.Generator, request: Request) -> SourceModel:
+def _xray_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A thermonuclear burst: fast rise, exponential decay, black body cooling from 2–3 to about 1 keV, on an accretor.
 
     Rises are 3 to 30 % of the decay time, peaks 5 to 50 times the persistent level (Galloway et al. 2020, ApJS 249, 32;

@@ -12,8 +12,8 @@ from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.spectra import absorbed_power_law, absorption, disk_black_body
 
-from .base import Request, SourceClass
-from .events import Placed, place
+from .base import ModelRequest, SourceClass
+from .events import EventPlacement, place
 
 __all__ = ["DIP", "ECLIPSE", "TRANSIT", "covered_part"]
 
@@ -25,7 +25,7 @@ DIP_KNOTS: Final = 200
 TRANSIT_KNOTS: Final = 121
 
 
-def _eclipse(rng: np.random.Generator, request: Request) -> SourceModel:
+def _eclipse(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A binary eclipsed by its companion: sharp ingress and egress, total or partial, again every orbit.
 
     Ingress takes 5 to 60 s, at most a fifth of the eclipse; what is left is light scattered by a corona or wind, none
@@ -51,7 +51,7 @@ def _eclipse(rng: np.random.Generator, request: Request) -> SourceModel:
     return _dimmed("eclipse", placed, spectrum, request, drawn)
 
 
-def _dip(rng: np.random.Generator, request: Request) -> SourceModel:
+def _dip(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """Clouds at the rim of an accretion disc: soft photons are taken first, so that the source hardens as it fades.
 
     A dip is one to five ragged troughs; columns are 1e22 to 3e23 cm⁻² and cover half of the source or all of it (Díaz
@@ -95,7 +95,7 @@ def _troughs(rng: np.random.Generator, number: int) -> LightCurve:
     return LightCurve(time - time[0], covered / covered.max())
 
 
-def _transit(rng: np.random.Generator, request: Request) -> SourceModel:
+def _transit(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A planet or small star before a compact source of its own size: U or V shaped, the same at all energies.
 
     After M51-ULX-1b (Di Stefano et al. 2021, Nature Astron. 5, 1297): a total dip of some 3 h with long ingress and
@@ -141,7 +141,9 @@ def covered_part(apart: F64, ratio: float) -> F64:
     return covered
 
 
-def _dimmed(kind: str, placed: Placed, spectrum: F64, request: Request, drawn: Mapping[str, float]) -> SourceModel:
+def _dimmed(
+    kind: str, placed: EventPlacement, spectrum: F64, request: ModelRequest, drawn: Mapping[str, float]
+) -> SourceModel:
     """A steady source less the part that is hidden, the same at all energies."""
     seen = np.maximum(1.0 - placed.curve.rate, 0.0)
     curve = LightCurve(placed.curve.time, request.persistent * seen)

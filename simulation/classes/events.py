@@ -15,7 +15,7 @@ from xherald.photons.errors import ConfigError
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component
 
-__all__ = ["Placed", "evolving", "middle_90", "place"]
+__all__ = ["EventPlacement", "evolving", "middle_90", "place"]
 
 
 NODES = 5
@@ -23,7 +23,7 @@ NODES = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Placed:
+class EventPlacement:
     """One event, or some equal in shape one after another, in an exposure.
 
     Parameters
@@ -60,7 +60,7 @@ def place(
     what: str,
     strength: float | F64 = 1.0,
     asked: int = 0,
-) -> Placed:
+) -> EventPlacement:
     """Stretch a shape so that 90 % of it takes a given time, move it, and cut it at the exposure's edges.
 
     Parameters
@@ -93,7 +93,7 @@ def place(
             f"{what}: an event from {time[0]:.1f} to {time[-1]:.1f} s misses the exposure of {duration} s"
         )
     latest = np.maximum(np.searchsorted(times[:, 0], knots, side="right") - 1, 0)
-    return Placed(curve, (knots - starts[latest]) / stretch, stretch, times[:, [0, -1]], asked)
+    return EventPlacement(curve, (knots - starts[latest]) / stretch, stretch, times[:, [0, -1]], asked)
 
 
 def middle_90(curve: LightCurve) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.spectra import absorbed_power_law, black_body
 
-from .base import Request, SourceClass
+from .base import ModelRequest, SourceClass
 from .events import evolving, place
 
 __all__ = ["PULSATOR", "QPE"]
@@ -28,7 +28,7 @@ PEAK: Final = 3.0
 """When an eruption's shape peaks, in widths of its rise."""
 
 
-def _pulsator(rng: np.random.Generator, request: Request) -> SourceModel:
+def _pulsator(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A turning magnetised star: two harmonics, 20 to 90 % of the photons pulsed.
 
     Periods are log-uniform from 10 s to 2 ks (accreting pulsars: Bildsten et al. 1997, ApJS 113, 367; intermediate
@@ -52,7 +52,7 @@ def _pulsator(rng: np.random.Generator, request: Request) -> SourceModel:
     return SourceModel("pulsator", "", (Component(LightCurve(time, rate), spectrum),), None, drawn)
 
 
-def _qpe(rng: np.random.Generator, request: Request) -> SourceModel:
+def _qpe(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """Eruptions of a galaxy's nucleus, one after another, hotter at the peak and hotter rising than falling.
 
     The quiet disc has 40 to 80 eV, eruptions reach 100 to 250 eV and 5 to 60 times the quiet level; they recur after 3
@@ -90,7 +90,7 @@ def _eruption(skew: float) -> LightCurve:
     return LightCurve(time, rate)
 
 
-def _eruptions(rng: np.random.Generator, request: Request, recurrence: float) -> tuple[F64, F64, int]:
+def _eruptions(rng: np.random.Generator, request: ModelRequest, recurrence: float) -> tuple[F64, F64, int]:
     """Starts, s, and strengths of the eruption asked for and of those that the exposure sees beside it; its number."""
     before = np.ceil((request.start + request.length) / recurrence)
     after = np.ceil((request.duration - request.start) / recurrence)

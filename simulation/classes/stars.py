@@ -11,7 +11,7 @@ from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.spectra import thermal_plasma
 
-from .base import Request, SourceClass
+from .base import ModelRequest, SourceClass
 from .events import evolving, place
 
 __all__ = ["STELLAR_FLARE"]
@@ -26,7 +26,7 @@ HEATED: Final = 0.5
 471, 271)."""
 
 
-def _stellar_flare(rng: np.random.Generator, request: Request) -> SourceModel:
+def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A fast rise (half a Gaussian) and an exponential decay.
 
     Peaks are 3 to 100 times the quiet level, more often low; temperatures at the peak 2 to 8 keV, above a quiet corona

@@ -14,7 +14,7 @@ from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.red_noise import bending_power_law, lognormal, red_noise
 from xherald.simulation.spectra import absorbed_power_law, black_body, thermal_plasma
 
-from .base import Request, SourceClass
+from .base import ModelRequest, SourceClass
 
 __all__ = ["AGN", "CONSTANT", "SUPERSOFT", "noisy_light_curve"]
 
@@ -55,7 +55,7 @@ def noisy_light_curve(
     return LightCurve(np.linspace(0.0, duration, knots), lognormal(signal, float(variance)))
 
 
-def _constant(rng: np.random.Generator, request: Request) -> SourceModel:
+def _constant(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A power law (an unresolved background galaxy or binary) or, for 3 in 10, a stellar corona's plasma."""
     nh = 0.01 * 50.0 ** rng.random()
     if rng.random() < 0.3:
@@ -68,7 +68,7 @@ def _constant(rng: np.random.Generator, request: Request) -> SourceModel:
     return SourceModel("constant", "", (Component(curve, spectrum),), None, drawn)
 
 
-def _agn(rng: np.random.Generator, request: Request) -> SourceModel:
+def _agn(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """Red noise with a bend; photon indices scatter as those of Nandra & Pounds 1994, MNRAS 268, 405.
 
     Bends lie at 1e-5 to 1e-3 Hz, black holes of 1e8 to 1e6 suns (McHardy et al. 2006, Nature 444, 730); slopes are 1.1
@@ -87,7 +87,7 @@ def _agn(rng: np.random.Generator, request: Request) -> SourceModel:
     return SourceModel("agn", "", (Component(curve, spectrum),), None, drawn)
 
 
-def _supersoft(rng: np.random.Generator, request: Request) -> SourceModel:
+def _supersoft(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """Steady burning on a white dwarf: black body of 50 to 100 eV, slowly varying.
 
     Kahabka & van den Heuvel 1997, ARA&A 35, 69.

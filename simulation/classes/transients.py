@@ -12,7 +12,7 @@ from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.spectra import absorbed_power_law
 from xherald.simulation.templates import TEMPLATES
 
-from .base import Request, SourceClass
+from .base import ModelRequest, SourceClass
 from .events import evolving, middle_90, place
 
 __all__ = ["FAST_TRANSIENT"]
@@ -25,7 +25,7 @@ SPREAD_DEX: Final = 0.5
 _LENGTHS: Final = np.array([np.subtract(*middle_90(TEMPLATES[name].curve())[::-1]) for name in MODELLED])
 
 
-def _fast_transient(rng: np.random.Generator, request: Request) -> SourceModel:
+def _fast_transient(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """One of the published transients, stretched; its times warped and its spectrum moved a little.
 
     Lengths run from 30 s to 20 ks, indices scatter by 0.25, columns by a factor of two (Quirola-Vásquez et al. 2022,

@@ -24,7 +24,7 @@ from xherald.simulation.telescope import Telescope
 from .population_kernels import folded, good_integrals
 from .population_settings import ENCIRCLED, LEAST_RADIUS_PIXELS
 
-__all__ = ["Curves", "Seen", "curves_of", "event_sigma", "expected_counts", "offsets_of"]
+__all__ = ["Curves", "SourceExposures", "curves_of", "event_sigma", "expected_counts", "offsets_of"]
 
 
 LEAST_CHANCE: Final = 1e-12
@@ -32,7 +32,7 @@ LEAST_CHANCE: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class SourceExposures:
     """When each source was looked at.
 
     Parameters
@@ -82,7 +82,7 @@ def offsets_of(counts: I64) -> I64:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def curves_of(telescope: Telescope, models: Sequence[SourceModel], seen: Seen, angle: F64) -> Curves:
+def curves_of(telescope: Telescope, models: Sequence[SourceModel], seen: SourceExposures, angle: F64) -> Curves:
     """Components of all sources, each followed by its background."""
     curves: list[LightCurve] = []
     spectra: list[F64] = []
@@ -148,13 +148,13 @@ def _redistribution(telescope: Telescope) -> tuple[F64, I64, I64]:
     return chance, first, stop
 
 
-def expected_counts(curves: Curves, seen: Seen, window: F64 | None = None) -> F64:
+def expected_counts(curves: Curves, seen: SourceExposures, window: F64 | None = None) -> F64:
     """Counts expected of each curve in good time for a rate of 1, shape (c,).
 
     Parameters
     ----------
     curves : Curves
-    seen : Seen
+    seen : SourceExposures
     window : ndarray, shape (n, 2), optional
         s since the start; of each source's good time only what lies inside counts.
     """
@@ -167,7 +167,7 @@ def expected_counts(curves: Curves, seen: Seen, window: F64 | None = None) -> F6
     return expected
 
 
-def event_sigma(curves: Curves, seen: Seen, models: Sequence[SourceModel], scale: F64) -> F64:
+def event_sigma(curves: Curves, seen: SourceExposures, models: Sequence[SourceModel], scale: F64) -> F64:
     """Significance with which events are expected to stand out of the rest of their exposures, in sigma, shape (n,).
 
     Root of the likelihood ratio of two rates, inside and outside the event, against one, for the expected counts
@@ -177,7 +177,7 @@ def event_sigma(curves: Curves, seen: Seen, models: Sequence[SourceModel], scale
     Parameters
     ----------
     curves : Curves
-    seen : Seen
+    seen : SourceExposures
     models : sequence of SourceModel, length n
     scale : ndarray, shape (c,) — factor on the rate of each curve
     """

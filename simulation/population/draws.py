@@ -20,7 +20,7 @@ from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import PhotonError
 from xherald.photons.gti import combine_exposures
 from xherald.simulation.classes import CLASSES
-from xherald.simulation.exposure import Observing
+from xherald.simulation.exposure import ObservingPlan
 from xherald.simulation.model import SourceModel
 from xherald.simulation.observing import observe
 from xherald.simulation.random_streams import stream
@@ -28,7 +28,7 @@ from xherald.simulation.telescope import Telescope
 from xherald.simulation.telescopes import TELESCOPES
 from xherald.simulation.writers import WRITERS
 
-from .curves import Curves, Seen, curves_of, event_sigma, expected_counts, offsets_of
+from .curves import Curves, SourceExposures, curves_of, event_sigma, expected_counts, offsets_of
 from .population_kernels import arrival_frames, energies_at
 from .population_settings import (
     CHUNK,
@@ -40,10 +40,10 @@ from .population_settings import (
     SETTINGS,
     STEADY,
     VARIABLE,
-    Request,
+    PopulationRequest,
 )
 
-__all__ = ["Drawn", "draw_chunk"]
+__all__ = ["PopulationChunk", "draw_chunk"]
 
 
 ATTEMPTS: Final = 200
@@ -51,7 +51,7 @@ ATTEMPTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
+class PopulationChunk:
     """A chunk: photons and truth, n sources.
 
     Parameters
@@ -74,12 +74,12 @@ class Drawn:
     sigma: F64
 
 
-def draw_chunk(request: Request, chunk: int, n: int = CHUNK) -> Drawn:
+def draw_chunk(request: PopulationRequest, chunk: int, n: int = CHUNK) -> PopulationChunk:
     """Draw the first n sources of a chunk.
 
     Parameters
     ----------
-    request : Request
+    request : PopulationRequest
     chunk : int
     n : int — at most `CHUNK`
     """
@@ -104,7 +104,7 @@ def draw_chunk(request: Request, chunk: int, n: int = CHUNK) -> Drawn:
     around[curves.background] = poisson.ppf(rng("around").random(n), background / setting.area_ratio)
     inside = _photons(telescope, curves, seen, photons, partial(_named, rng, "photon"))
     outside = _photons(telescope, curves, seen, around, partial(_named, rng, "background"))
-    return Drawn(
+    return PopulationChunk(
         batch=_batch(telescope, chunk, seen, angle, (number, *inside), (around[curves.background], *outside)),
         models=models,
         flux=flux,
@@ -143,11 +143,11 @@ def _at_least(uniform: F64, mean: F64, least: int) -> I64:
     return number
 
 
-def _exposures(telescope: Telescope, seed: int, chunk: int, n: int) -> Seen:
+def _exposures(telescope: Telescope, seed: int, chunk: int, n: int) -> SourceExposures:
     """Exposures as `observing` makes them; each source on a chip of its own choice."""
     setting = SETTINGS[telescope.name]
     first = chunk * CHUNK // setting.sources
-    made: list[tuple[Observing, Exposure]] = []
+    made: list[tuple[ObservingPlan, Exposure]] = []
     for number in range(first, first - (-n // setting.sources)):
         rng = stream(seed, "population", telescope.name, "exposure", number)
         duration = float(_truncated_log_normal(rng.random(1), *setting.exposure_s)[0])
@@ -158,7 +158,7 @@ def _exposures(telescope: Telescope, seed: int, chunk: int, n: int) -> Seen:
     good = [one for _, one in made]
     counts = np.array([len(one.gti) for one in good])
     gti = np.concatenate([one.gti for one in good]) - np.repeat(start, counts)[:, None]
-    return Seen(
+    return SourceExposures(
         start=start,
         duration=np.array([observing.duration for observing, _ in made]),
         good=good,
@@ -168,7 +168,7 @@ def _exposures(telescope: Telescope, seed: int, chunk: int, n: int) -> Seen:
     )
 
 
-def _good_times(telescope: Telescope, observing: Observing, n: int, rng: np.random.Generator) -> list[Exposure]:
+def _good_times(telescope: Telescope, observing: ObservingPlan, n: int, rng: np.random.Generator) -> list[Exposure]:
     """Good times of each source: those of its chip, or of all modules together where each sees it."""
     if len(telescope.modules) > 1:
         sets = list(observing.gti.values())
@@ -177,7 +177,7 @@ def _good_times(telescope: Telescope, observing: Observing, n: int, rng: np.rand
     return [of_chip[int(number)] for number in rng.choice(list(of_chip), n)]
 
 
-def _models(request: Request, chunk: int, seen: Seen, uniform: F64) -> list[SourceModel]:
+def _models(request: PopulationRequest, chunk: int, seen: SourceExposures, uniform: F64) -> list[SourceModel]:
     """A class for each source, and a model of it."""
     part = request.variable_fraction
     names = [*VARIABLE, *STEADY]
@@ -189,7 +189,7 @@ def _models(request: Request, chunk: int, seen: Seen, uniform: F64) -> list[Sour
     ]
 
 
-def _model(kind: str, seen: Seen, source: int, rng: np.random.Generator) -> SourceModel:
+def _model(kind: str, seen: SourceExposures, source: int, rng: np.random.Generator) -> SourceModel:
     """A model; an event lies about a moment of good time, for one in a gap would never have been known.
 
     Moments are even in good time, and events lie as long before as after them on average; else they are drawn as
@@ -225,7 +225,7 @@ def _shared_out(expected: F64, source: I64, number: I64, uniform: F64) -> I64:
 
 
 def _photons(
-    telescope: Telescope, curves: Curves, seen: Seen, photons: I64, rng: Callable[[str], np.random.Generator]
+    telescope: Telescope, curves: Curves, seen: SourceExposures, photons: I64, rng: Callable[[str], np.random.Generator]
 ) -> tuple[F64, F32]:
     """Times (mission seconds, sorted within each source) and energies (keV) of so many photons of each curve."""
     total = int(photons.sum())
@@ -252,7 +252,7 @@ def _photons(
 def _batch(
     telescope: Telescope,
     chunk: int,
-    seen: Seen,
+    seen: SourceExposures,
     angle: F64,
     photons: tuple[I64, F64, F32],
     around: tuple[I64, F64, F32],

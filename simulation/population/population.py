@@ -31,7 +31,7 @@ from xherald.photons.processes import process_pool
 
 from .draws import draw_chunk
 from .population_files import TRUTH, published_tables, table_of
-from .population_settings import CHUNK, LEAST_COUNTS, SETTINGS, VARIABLE, Request
+from .population_settings import CHUNK, LEAST_COUNTS, SETTINGS, VARIABLE, PopulationRequest
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -175,7 +175,7 @@ def write_population(
 
 def _request(
     n: int, telescope: str, seed: int, workers: int, variable_fraction: float, bona_fide_sigma: float
-) -> Request:
+) -> PopulationRequest:
     if telescope not in SETTINGS:
         raise ConfigError(f"no telescope {telescope!r} to simulate; there are {', '.join(SETTINGS)}")
     for name, value, least in (("sources", n, 1), ("workers", workers, 1), ("seed", seed, 0)):
@@ -185,7 +185,9 @@ def _request(
         raise ConfigError(f"population: variable_fraction is {variable_fraction}; give a part, from 0 to 1")
     if not bona_fide_sigma > 0:
         raise ConfigError(f"population: bona_fide_sigma is {bona_fide_sigma}; give a number above zero")
-    return Request(telescope=telescope, seed=seed, variable_fraction=variable_fraction, bona_fide_sigma=bona_fide_sigma)
+    return PopulationRequest(
+        telescope=telescope, seed=seed, variable_fraction=variable_fraction, bona_fide_sigma=bona_fide_sigma
+    )
 
 
 def _counted(table: pa.Table) -> dict[str, int]:
@@ -202,7 +204,7 @@ def _counted(table: pa.Table) -> dict[str, int]:
     }
 
 
-def _tables(n: int, request: Request, workers: int, advance: Callable[[int], object]) -> Iterator[pa.Table]:
+def _tables(n: int, request: PopulationRequest, workers: int, advance: Callable[[int], object]) -> Iterator[pa.Table]:
     """Tables of all chunks, in order."""
     sizes = [min(CHUNK, n - first) for first in range(0, n, CHUNK)]
     chunks = _one_by_one(request, sizes) if workers == 1 else _in_processes(request, sizes, workers)
@@ -211,12 +213,12 @@ def _tables(n: int, request: Request, workers: int, advance: Callable[[int], obj
         yield table
 
 
-def _one_by_one(request: Request, sizes: list[int]) -> Iterator[pa.Table]:
+def _one_by_one(request: PopulationRequest, sizes: list[int]) -> Iterator[pa.Table]:
     for chunk, size in enumerate(sizes):
         yield _chunk_table(request, chunk, size)
 
 
-def _in_processes(request: Request, sizes: list[int], workers: int) -> Iterator[pa.Table]:
+def _in_processes(request: PopulationRequest, sizes: list[int], workers: int) -> Iterator[pa.Table]:
     """As many chunks ahead of the reader as keep the workers busy."""
     waiting: deque[Future[pa.Table]] = deque()
     with process_pool(min(workers, len(sizes))) as pool:
@@ -232,5 +234,5 @@ def _in_processes(request: Request, sizes: list[int], workers: int) -> Iterator[
                 future.cancel()
 
 
-def _chunk_table(request: Request, chunk: int, n: int) -> pa.Table:
+def _chunk_table(request: PopulationRequest, chunk: int, n: int) -> pa.Table:
     return table_of(draw_chunk(request, chunk, n), request)

@@ -23,10 +23,10 @@ from xherald.photons import EventBatch
 from xherald.photons.arrays import F64
 from xherald.photons.statistics.clock import null_clock
 from xherald.photons.statistics.gregory_loredo import compute_variability_odds, variability_index
-from xherald.simulation.write_errors import writing
+from xherald.simulation.write_errors import file_errors
 
-from .draws import Drawn
-from .population_settings import Request
+from .draws import PopulationChunk
+from .population_settings import PopulationRequest
 
 if TYPE_CHECKING:
     from .population import Population
@@ -53,13 +53,13 @@ OTHERS: Final = ("fast_transient", "magnetar_burst")
 KINDS: Final = ("Known Dips", "Known Flares", "Others")
 
 
-def table_of(drawn: Drawn, request: Request) -> pa.Table:
+def table_of(drawn: PopulationChunk, request: PopulationRequest) -> pa.Table:
     """A chunk as a table: the columns of `ragged.COLUMNS`, then the truth.
 
     Parameters
     ----------
-    drawn : Drawn
-    request : Request
+    drawn : PopulationChunk
+    request : PopulationRequest
 
     Returns
     -------
@@ -139,7 +139,7 @@ def published_tables(folder: Path) -> Iterator[PublishedTables]:
     FileError
         A file cannot be written.
     """
-    with writing(folder), ExitStack() as stack:
+    with file_errors(folder), ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
         parts = {name: folder / f".{name}.part" for name in FILES}
         for part in parts.values():

@@ -18,7 +18,7 @@ __all__ = [
     "SETTINGS",
     "STEADY",
     "VARIABLE",
-    "Request",
+    "PopulationRequest",
     "Setting",
 ]
 
@@ -110,7 +110,7 @@ FIRST_OBS_ID: Final = 900_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PopulationRequest:
     """What a population is made of.
 
     Parameters

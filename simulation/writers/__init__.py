@@ -13,7 +13,7 @@ from typing import Final
 from xherald.photons.errors import ConfigError
 from xherald.simulation.exposure import SimulatedExposure
 from xherald.simulation.telescope import Telescope
-from xherald.simulation.write_errors import writing
+from xherald.simulation.write_errors import file_errors
 
 from .chandra import ChandraWriter
 from .chandra_catalogue import write_catalogue_source
@@ -24,10 +24,10 @@ from .mission_writer import MissionWriter
 from .pipeline_sources import listed_sources
 from .swift import SwiftWriter
 from .truth import read_truth, truth_of, truth_path, write_truth
-from .written_files import Written
+from .written_files import WrittenFiles
 from .xmm import XmmWriter
 
-__all__ = ["WRITERS", "Written", "read_truth", "truth_path", "write_catalogue_source", "write_exposure"]
+__all__ = ["WRITERS", "WrittenFiles", "read_truth", "truth_path", "write_catalogue_source", "write_exposure"]
 
 WRITERS: Final[Mapping[str, MissionWriter]] = {
     "chandra-acis-i": ChandraWriter(),
@@ -46,7 +46,7 @@ WRITERS: Final[Mapping[str, MissionWriter]] = {
 
 def write_exposure(
     exposure: SimulatedExposure, folder: Path, *, compress: bool = True, source_list: bool = True
-) -> Written:
+) -> WrittenFiles:
     """Write an exposure as its mission would, with the truth beside it.
 
     Parameters
@@ -72,13 +72,13 @@ def write_exposure(
     layout = writer.layout(exposure, events.select(writer.in_file(events)))
     kept = writer.kept(exposure, events)
     truth = truth_of(exposure, writer.clock, kept, path.name)
-    with writing(folder):
+    with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_file(path, layout.units, layout.primary, checksums=writer.clock.date(writer.facts(exposure).stop))
         companions: tuple[Path, ...] = ()
         if source_list:
             companions = writer.companions(exposure, folder, listed_sources(exposure, kept), compress=compress)
-        return Written(path, companions, write_truth(truth_path(path), truth))
+        return WrittenFiles(path, companions, write_truth(truth_path(path), truth))
 
 
 def _writer_of(telescope: Telescope) -> MissionWriter:

@@ -15,10 +15,10 @@ from astropy.io import fits
 from xherald.photons import SkyProjection
 from xherald.photons.arrays import F64
 from xherald.photons.gti import Gti
-from xherald.simulation.exposure import Observing, Recorded, SimulatedExposure
+from xherald.simulation.exposure import ObservingPlan, RecordedEvents, SimulatedExposure
 from xherald.simulation.random_streams import stream
 
-from .exposure_facts import Clock, Facts
+from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Changes, Column, axis_keywords, gti_table, sky_keywords, table
 from .mission_writer import Layout, MissionWriter, any_of, ev_on_grid
 
@@ -53,7 +53,7 @@ TILES: Final[Mapping[int, tuple[int, int, int, int, int, int]]] = {
 }
 
 
-def focal_pixels(events: Recorded, sky: SkyProjection, observing: Observing) -> tuple[F64, F64]:
+def focal_pixels(events: RecordedEvents, sky: SkyProjection, observing: ObservingPlan) -> tuple[F64, F64]:
     """Focal-plane pixels detx and dety: the plane, which turns with the spacecraft and does not dither."""
     x, y = sky.to_pixel(events.ra, events.dec)
     west, north = observing.boresight(events.time)
@@ -63,13 +63,13 @@ def focal_pixels(events: Recorded, sky: SkyProjection, observing: Observing) -> 
 
 
 def event_columns(
-    events: Recorded, sky: SkyProjection, focal: tuple[F64, F64], rng: np.random.Generator
+    events: RecordedEvents, sky: SkyProjection, focal: tuple[F64, F64], rng: np.random.Generator
 ) -> list[Column]:
     """Columns of EVENTS.
 
     Parameters
     ----------
-    events : Recorded
+    events : RecordedEvents
     sky : SkyProjection
     focal : (ndarray, ndarray), shape (n,) — detx, dety
     rng : numpy.random.Generator — chooses among the grades of split events
@@ -104,7 +104,7 @@ def event_columns(
     ]
 
 
-def event_header(facts: Facts) -> dict[str, object]:
+def event_header(facts: ExposureHeader) -> dict[str, object]:
     """Keywords of EVENTS but for the columns' own."""
     ccds = sorted(facts.gti)
     header: dict[str, object] = {
@@ -138,7 +138,7 @@ READOUT_S: Final = 0.04104
 """Frame transfer and dead time of a frame: 3.14104 s are 3.1 s of exposure."""
 
 
-def identity(facts: Facts) -> dict[str, object]:
+def identity(facts: ExposureHeader) -> dict[str, object]:
     """Who looked, at what."""
     return {
         "MISSION": ("AXAF", "Mission"), "TELESCOP": ("CHANDRA", "Telescope"), "INSTRUME": ("ACIS", "Instrument"),
@@ -146,7 +146,7 @@ def identity(facts: Facts) -> dict[str, object]:
     }  # fmt: skip
 
 
-def pointing(facts: Facts) -> dict[str, object]:
+def pointing(facts: ExposureHeader) -> dict[str, object]:
     """Pointing, target and nominal axis, all the same here.
 
     Chandra's roll turns the sky, not the telescope: x grows with dety for a small positive roll.
@@ -172,7 +172,7 @@ def _subspace(ccds: list[int]) -> dict[str, object]:
 
 
 def events_table(
-    columns: list[Column], facts: Facts, sky: SkyProjection, changes: Changes | None = None
+    columns: list[Column], facts: ExposureHeader, sky: SkyProjection, changes: Changes | None = None
 ) -> fits.BinTableHDU:
     """The EVENTS table."""
     names = [one.name for one in (changes or Changes()).of(columns)]
@@ -191,7 +191,7 @@ VECTORS: Final = (
 """Columns and coordinates that go together, as CIAO's data model reads them."""
 
 
-def gti_tables(gti: Mapping[int, Gti], facts: Facts) -> list[fits.BinTableHDU]:
+def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader) -> list[fits.BinTableHDU]:
     """One table a CCD."""
     shared = {**identity(facts), **CLOCK.keywords, "TSTART": facts.start, "TSTOP": facts.stop}
     return [
@@ -200,7 +200,7 @@ def gti_tables(gti: Mapping[int, Gti], facts: Facts) -> list[fits.BinTableHDU]:
     ]
 
 
-def primary_header(facts: Facts) -> dict[str, object]:
+def primary_header(facts: ExposureHeader) -> dict[str, object]:
     """Keywords of the primary header."""
     return {"HDUNAME": "PRIMARY", **facts.made(CLOCK), **facts.times(CLOCK), **identity(facts)}
 
@@ -220,7 +220,7 @@ class ChandraWriter(MissionWriter):
         """The energy column holds eV."""
         return ev_on_grid(energy) * 1e-3
 
-    def layout(self, exposure: SimulatedExposure, events: Recorded) -> Layout:
+    def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
         """EVENTS and a GTI table a CCD."""
         facts, observing = self.facts(exposure), exposure.observing
         sky = exposure.telescope.projection_at(observing.ra, observing.dec)

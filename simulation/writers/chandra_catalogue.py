@@ -17,13 +17,13 @@ from xherald.photons.projection import separation_deg
 from xherald.simulation.exposure import SimulatedExposure
 from xherald.simulation.model import PlacedSource
 from xherald.simulation.random_streams import stream
-from xherald.simulation.write_errors import writing
+from xherald.simulation.write_errors import file_errors
 
 from .chandra import CLOCK, ChandraWriter, event_columns, events_table, focal_pixels, gti_tables, primary_header
-from .exposure_facts import Facts
+from .exposure_facts import ExposureHeader
 from .fits_blocks import Changes, Column, table, write_file
 from .truth import truth_of, truth_path, write_truth
-from .written_files import Written
+from .written_files import WrittenFiles
 
 __all__ = ["write_catalogue_source"]
 
@@ -39,7 +39,7 @@ LEAST_REACH_ARCSEC: Final = 40.0
 """A list is cut to a square about its source: so many broad-band regions to each side, and never less than that."""
 
 
-def write_catalogue_source(exposure: SimulatedExposure, source_index: int, folder: Path) -> Written:
+def write_catalogue_source(exposure: SimulatedExposure, source_index: int, folder: Path) -> WrittenFiles:
     """Write the catalogue's files of one source of a Chandra exposure.
 
     Parameters
@@ -65,18 +65,18 @@ def write_catalogue_source(exposure: SimulatedExposure, source_index: int, folde
     writer.require_number(exposure)
     sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)
     around, square = _cut(exposure, source, sky)
-    facts, region = Facts.of(exposure), f"{source_index + 1:04d}"
+    facts, region = ExposureHeader.of(exposure), f"{source_index + 1:04d}"
     stem = f"acisf{exposure.obs_id}_000N001_r{region}"
     date, primary = CLOCK.date(facts.stop), primary_header(facts)
     units = [*_event_units(around, facts, sky, writer, region), _mask(square)]
     regions = [_region(exposure, source, sky, facts, band) for band in BANDS]
-    with writing(folder):
+    with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         events = write_file(folder / f"{stem}_regevt3.fits.gz", units, primary, checksums=date)
         companion = write_file(folder / f"{stem}_reg3.fits.gz", regions, primary, checksums=date)
         truth = truth_of(around, CLOCK, writer.kept(around, around.events), events.name)
         truth_file = write_truth(truth_path(events), {**truth, "catalogue_source": source.name})
-        return Written(events, (companion,), truth_file)
+        return WrittenFiles(events, (companion,), truth_file)
 
 
 def _radius_pixels(exposure: SimulatedExposure, source: PlacedSource, sky: SkyProjection, band: str) -> float:
@@ -99,7 +99,7 @@ def _cut(
 
 
 def _event_units(
-    exposure: SimulatedExposure, facts: Facts, sky: SkyProjection, writer: ChandraWriter, region: str
+    exposure: SimulatedExposure, facts: ExposureHeader, sky: SkyProjection, writer: ChandraWriter, region: str
 ) -> list[fits.BinTableHDU]:
     events = exposure.events.select(writer.in_file(exposure.events))
     columns = event_columns(
@@ -119,7 +119,7 @@ def _mask(square: tuple[int, int, int]) -> fits.ImageHDU:
 
 
 def _region(
-    exposure: SimulatedExposure, source: PlacedSource, sky: SkyProjection, facts: Facts, band: str
+    exposure: SimulatedExposure, source: PlacedSource, sky: SkyProjection, facts: ExposureHeader, band: str
 ) -> fits.BinTableHDU:
     """The ellipse of a band; here always round."""
     x, y = (float(value) for value in sky.to_pixel(source.ra, source.dec))

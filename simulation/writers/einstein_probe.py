@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 
 from xherald.photons import SkyProjection
 from xherald.photons.arrays import F64
-from xherald.simulation.exposure import Recorded, SimulatedExposure
+from xherald.simulation.exposure import RecordedEvents, SimulatedExposure
 from xherald.simulation.random_streams import stream
 
-from .exposure_facts import Clock, Facts
+from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Changes, Column, gti_table, sky_keywords, table, write_file
 from .mission_writer import Layout, ListedSource, MissionWriter, any_of, grid_positions
 from .swift import GRADES
@@ -35,7 +35,7 @@ FXT_CHANNEL_KEV: Final = 0.01
 FXT_VERSION: Final = "3db"
 
 
-def wxt_columns(events: Recorded, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
+def wxt_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
     """Columns of a WXT list; the generator chooses among the grades of split events."""
     x, y, on = grid_positions(events, sky, WXT_GRID)
     channel = np.rint(events.energy * 100.0)
@@ -56,7 +56,7 @@ def wxt_columns(events: Recorded, sky: SkyProjection, rng: np.random.Generator) 
     ]
 
 
-def fxt_columns(events: Recorded, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
+def fxt_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
     """Columns of an FXT list; the generator chooses among the grades of split events."""
     x, y, on = grid_positions(events, sky, FXT_GRID)
     channel = _fxt_channel(events.energy)
@@ -91,7 +91,7 @@ def ebounds(channels: int = FXT_CHANNELS, kev: float = FXT_CHANNEL_KEV) -> fits.
     return table("EBOUNDS", columns, {"HDUCLASS": "OGIP", "HDUCLAS1": "RESPONSE", "HDUCLAS2": "EBOUNDS"})
 
 
-def shared_header(facts: Facts, instrument: str, detector: str) -> dict[str, object]:
+def shared_header(facts: ExposureHeader, instrument: str, detector: str) -> dict[str, object]:
     """What primary header and tables have in common."""
     return {
         "TELESCOP": ("EP", "Telescope (mission) name"), "INSTRUME": (instrument, "Instrument name"),
@@ -121,7 +121,7 @@ def events_table(
     return table("EVENTS", columns, header, changes=changes)
 
 
-def gti_tables(facts: Facts, shared: dict[str, object]) -> list[fits.BinTableHDU]:
+def gti_tables(facts: ExposureHeader, shared: dict[str, object]) -> list[fits.BinTableHDU]:
     """The one GTI table."""
     # Good times follow the events' TIMEZERO: as in the archive, their own table does not state it.
     header = {"HDUCLASS": "OGIP", "HDUCLAS1": "GTI", "HDUCLAS2": "STANDARD", **shared, "TIMEZERO": None}
@@ -158,7 +158,7 @@ class WxtWriter(MissionWriter):
         channel: F64 = np.rint(energy * 100.0)
         return channel * 10e-3
 
-    def layout(self, exposure: SimulatedExposure, events: Recorded) -> Layout:
+    def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
         """EVENTS and GTI."""
         facts = self.facts(exposure)
         shared = shared_header(facts, "WXT", f"CMOS{_only_chip(exposure)}")
@@ -201,7 +201,7 @@ class FxtWriter(MissionWriter):
         middle: F64 = ((low + high) / 2)[_fxt_channel(energy).astype(np.int64)]
         return middle
 
-    def layout(self, exposure: SimulatedExposure, events: Recorded) -> Layout:
+    def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
         """EVENTS, GTI and EBOUNDS."""
         facts = self.facts(exposure)
         shared = shared_header(facts, "FXT", "FXTA")

@@ -15,10 +15,10 @@ from astropy.io import fits
 from xherald.photons import SkyProjection
 from xherald.photons.arrays import F64, Mask
 from xherald.photons.gti import Gti
-from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
+from xherald.simulation.exposure import Fault, RecordedEvents, SimulatedExposure
 from xherald.simulation.random_streams import stream
 
-from .exposure_facts import Clock, Facts
+from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Changes, Column, gti_table, sky_keywords, table
 from .mission_writer import Layout, MissionWriter, ev_on_grid
 
@@ -39,12 +39,12 @@ FLAGS: Final = {Fault.HOT_PIXEL: 0x1000, Fault.COSMIC_RAY: 0x40000000, Fault.BAD
 """Bits of the selection 0xC000F000 that archive lists are cut with; what each of them stands for is not published."""
 
 
-def event_columns(events: Recorded, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
+def event_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
     """Columns of EVENTS.
 
     Parameters
     ----------
-    events : Recorded
+    events : RecordedEvents
     sky : SkyProjection
     rng : numpy.random.Generator — places events inside their pixels
     """
@@ -85,7 +85,7 @@ RECORDED_LATER_S: Final = 1.3
 """Events reach the recorder about that much later."""
 
 
-def identity(facts: Facts) -> dict[str, object]:
+def identity(facts: ExposureHeader) -> dict[str, object]:
     """Who looked, at what, how."""
     modules = sorted(facts.gti)
     header: dict[str, object] = {
@@ -102,7 +102,7 @@ def identity(facts: Facts) -> dict[str, object]:
     }  # fmt: skip
 
 
-def event_header(facts: Facts) -> dict[str, object]:
+def event_header(facts: ExposureHeader) -> dict[str, object]:
     """Keywords of EVENTS but for the columns' own."""
     return {
         **facts.made(CLOCK), **identity(facts),
@@ -119,14 +119,14 @@ def event_header(facts: Facts) -> dict[str, object]:
 
 
 def events_table(
-    columns: list[Column], facts: Facts, sky: SkyProjection, changes: Changes | None = None
+    columns: list[Column], facts: ExposureHeader, sky: SkyProjection, changes: Changes | None = None
 ) -> fits.BinTableHDU:
     """The EVENTS table."""
     names = [one.name for one in (changes or Changes()).of(columns)]
     return table("EVENTS", columns, event_header(facts) | sky_keywords(names, sky, "X", "Y"), changes=changes)
 
 
-def gti_tables(gti: Mapping[int, Gti], facts: Facts) -> list[fits.BinTableHDU]:
+def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader) -> list[fits.BinTableHDU]:
     """GTIn, a table a module."""
     header = {**CLOCK.keywords, "HDUCLASS": "OGIP", "HDUCLAS1": "GTI", "HDUCLAS2": "STANDARD"}
     return [
@@ -135,7 +135,7 @@ def gti_tables(gti: Mapping[int, Gti], facts: Facts) -> list[fits.BinTableHDU]:
     ]
 
 
-def dead_time_tables(live_fractions: Mapping[int, float], facts: Facts) -> list[fits.BinTableHDU]:
+def dead_time_tables(live_fractions: Mapping[int, float], facts: ExposureHeader) -> list[fits.BinTableHDU]:
     """DEADCORn, a table a module: the live fraction at the start and the stop of the exposure."""
     times = np.array([facts.start, facts.stop])
     return [
@@ -160,7 +160,7 @@ class ErositaWriter(MissionWriter):
         name = f"em01_{exposure.obs_id}_020_EventList_c010" if survey else f"fm00_{exposure.obs_id}_020_EventList_c001"
         return f"{name}.fits" + ".gz" * compress
 
-    def in_file(self, events: Recorded) -> Mask:
+    def in_file(self, events: RecordedEvents) -> Mask:
         """All: lists keep what was flagged."""
         return np.ones(len(events), dtype=np.bool_)
 
@@ -168,7 +168,7 @@ class ErositaWriter(MissionWriter):
         """PI is in eV, with a fraction."""
         return ev_on_grid(energy) * 1e-3
 
-    def layout(self, exposure: SimulatedExposure, events: Recorded) -> Layout:
+    def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
         """EVENTS, then GTI and dead-time tables of each module."""
         facts = self.facts(exposure)
         sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)

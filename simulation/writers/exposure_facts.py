@@ -1,4 +1,4 @@
-"""What headers say of an exposure whichever mission wrote it: `Facts`, and the clocks that give seconds a date."""
+"""Header keywords that every mission writes (`ExposureHeader`), and the clocks that give times their dates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xherald.photons.gti import Gti, gti_total, gti_union
 from xherald.photons.times import TimeReference
 from xherald.simulation.exposure import SimulatedExposure
 
-__all__ = ["CREATOR", "Clock", "Facts"]
+__all__ = ["CREATOR", "Clock", "ExposureHeader"]
 
 CREATOR: Final = "xherald simulate"
 ORIGIN: Final = "xherald"
@@ -82,7 +82,7 @@ def _mjd(clock: Clock, seconds: float) -> float:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Facts:
+class ExposureHeader:
     """An exposure as headers describe it.
 
     Parameters
@@ -114,7 +114,7 @@ class Facts:
     history: tuple[str, ...] = field(default=())
 
     @classmethod
-    def of(cls, exposure: SimulatedExposure) -> Facts:
+    def of(cls, exposure: SimulatedExposure) -> ExposureHeader:
         """Facts of a simulated exposure."""
         observing, telescope = exposure.observing, exposure.telescope
         rows = np.concatenate([np.asarray(gti).reshape(-1, 2) for gti in observing.gti.values()])

@@ -22,16 +22,16 @@ from xherald.photons import SkyProjection
 from xherald.photons.arrays import F64, I64, Mask
 from xherald.photons.errors import ConfigError
 from xherald.photons.gti import gti_contains
-from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
+from xherald.simulation.exposure import Fault, RecordedEvents, SimulatedExposure
 
-from .exposure_facts import Clock, Facts
+from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Header
 
 __all__ = ["GOOD_GRADES", "Layout", "ListedSource", "MissionWriter", "any_of", "ev_on_grid", "grid_positions"]
 
 
 GOOD_GRADES = (0, 1, 2, 3)
-"""Grades of `Recorded` that every pipeline takes for X-rays."""
+"""Grades of `RecordedEvents` that every pipeline takes for X-rays."""
 
 FINEST_EV = 64.0
 """Energies stored as 4-byte numbers of eV are multiples of 1/64 eV: far finer than any detector, and exact both in eV
@@ -81,18 +81,18 @@ class MissionWriter(ABC):
         """Name of the event file."""
 
     @abstractmethod
-    def layout(self, exposure: SimulatedExposure, events: Recorded) -> Layout:
+    def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
         """The file of some events of an exposure."""
 
     @abstractmethod
     def energy_as_read(self, energy: F64) -> F64:
         """Energies, keV, after they were stored in the file's channels and read."""
 
-    def in_file(self, events: Recorded) -> Mask:
+    def in_file(self, events: RecordedEvents) -> Mask:
         """Which events the pipeline leaves in the list: as a rule those it takes for X-rays."""
         return self.screened(events)
 
-    def screened(self, events: Recorded) -> Mask:
+    def screened(self, events: RecordedEvents) -> Mask:
         """Which events pass the mission's standard filter of grades and flags."""
         passes: Mask = (events.fault == Fault.NONE) & np.isin(events.grade, GOOD_GRADES)
         return passes
@@ -103,7 +103,7 @@ class MissionWriter(ABC):
         """Write what the mission delivers beside the event file; its source list where it has one."""
         return ()
 
-    def kept(self, exposure: SimulatedExposure, events: Recorded) -> Mask:
+    def kept(self, exposure: SimulatedExposure, events: RecordedEvents) -> Mask:
         """Which events a reader of the file keeps: filter, band, good times of the detector, position."""
         energy = self.energy_as_read(events.energy)
         low, high = exposure.telescope.band
@@ -112,9 +112,9 @@ class MissionWriter(ABC):
         placed = grid_positions(events, sky, self.grid)[2] if self.grid else np.ones(len(events), dtype=np.bool_)
         return self.in_file(events) & self.screened(events) & band & placed & _in_good_time(events, exposure)
 
-    def facts(self, exposure: SimulatedExposure) -> Facts:
+    def facts(self, exposure: SimulatedExposure) -> ExposureHeader:
         """The exposure as headers describe it."""
-        return Facts.of(exposure)
+        return ExposureHeader.of(exposure)
 
     def require_number(self, exposure: SimulatedExposure) -> None:
         """Refuse an observation number that the mission could not have given.
@@ -129,7 +129,9 @@ class MissionWriter(ABC):
             )
 
 
-def grid_positions(events: Recorded, sky: SkyProjection, grid: tuple[float, float] | None) -> tuple[I64, I64, Mask]:
+def grid_positions(
+    events: RecordedEvents, sky: SkyProjection, grid: tuple[float, float] | None
+) -> tuple[I64, I64, Mask]:
     """Sky pixels as whole numbers, and which lie on the grid."""
     x, y = (np.rint(pixels) for pixels in sky.to_pixel(events.ra, events.dec))
     low, high = grid or (-np.inf, np.inf)
@@ -148,7 +150,7 @@ def any_of(kinds: NDArray[np.int16], codes: Mapping[int, Sequence[int]], rng: np
 
     Parameters
     ----------
-    kinds : ndarray, shape (n,) — grades of `Recorded`
+    kinds : ndarray, shape (n,) — grades of `RecordedEvents`
     codes : mapping of grade to sequence of int
     rng : numpy.random.Generator
     """
@@ -161,7 +163,7 @@ def any_of(kinds: NDArray[np.int16], codes: Mapping[int, Sequence[int]], rng: np
     return chosen
 
 
-def _in_good_time(events: Recorded, exposure: SimulatedExposure) -> Mask:
+def _in_good_time(events: RecordedEvents, exposure: SimulatedExposure) -> Mask:
     good = np.zeros(len(events), dtype=np.bool_)
     for number, gti in exposure.observing.gti.items():
         own = events.detector == number

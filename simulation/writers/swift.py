@@ -10,10 +10,10 @@ from astropy.io import fits
 
 from xherald.photons import SkyProjection
 from xherald.photons.arrays import F64
-from xherald.simulation.exposure import Recorded, SimulatedExposure
+from xherald.simulation.exposure import RecordedEvents, SimulatedExposure
 from xherald.simulation.random_streams import stream
 
-from .exposure_facts import Clock, Facts
+from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Changes, Column, axis_keywords, gti_table, sky_keywords, table
 from .mission_writer import Layout, MissionWriter, any_of, grid_positions
 
@@ -34,12 +34,14 @@ GRADES: Final[Mapping[int, tuple[int, ...]]] = {
 }
 
 
-def event_columns(events: Recorded, sky: SkyProjection, frame_time: float, rng: np.random.Generator) -> list[Column]:
+def event_columns(
+    events: RecordedEvents, sky: SkyProjection, frame_time: float, rng: np.random.Generator
+) -> list[Column]:
     """Columns of EVENTS.
 
     Parameters
     ----------
-    events : Recorded — times of the middle of the frame
+    events : RecordedEvents — times of the middle of the frame
     sky : SkyProjection
     frame_time : float — s
     rng : numpy.random.Generator — chooses among the grades of split events
@@ -62,7 +64,7 @@ def event_columns(events: Recorded, sky: SkyProjection, frame_time: float, rng: 
     ]
 
 
-def shared_header(facts: Facts) -> dict[str, object]:
+def shared_header(facts: ExposureHeader) -> dict[str, object]:
     """What primary header and tables have in common."""
     return {
         "TELESCOP": ("SWIFT", "Telescope (mission) name"), "INSTRUME": ("XRT", "Instrument name"),
@@ -83,7 +85,7 @@ def shared_header(facts: Facts) -> dict[str, object]:
 
 
 def events_table(
-    columns: list[Column], facts: Facts, sky: SkyProjection, changes: Changes | None = None
+    columns: list[Column], facts: ExposureHeader, sky: SkyProjection, changes: Changes | None = None
 ) -> fits.BinTableHDU:
     """The EVENTS table."""
     names = [one.name for one in (changes or Changes()).of(columns)]
@@ -104,7 +106,7 @@ def events_table(
     return table("EVENTS", columns, header, changes=changes)
 
 
-def gti_tables(facts: Facts) -> list[fits.BinTableHDU]:
+def gti_tables(facts: ExposureHeader) -> list[fits.BinTableHDU]:
     """The one GTI table."""
     # Good times follow the events' TIMEZERO: as in the archive, their own table does not state it.
     header = {"HDUCLASS": "OGIP", "HDUCLAS1": "GTI", "HDUCLAS2": "STANDARD", **shared_header(facts), "TIMEZERO": None}
@@ -127,7 +129,7 @@ class SwiftWriter(MissionWriter):
         channel: F64 = np.rint(energy * 100.0)
         return channel * 10e-3
 
-    def layout(self, exposure: SimulatedExposure, events: Recorded) -> Layout:
+    def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
         """EVENTS and GTI."""
         facts = self.facts(exposure)
         sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)

@@ -14,7 +14,7 @@ from xherald.photons.errors import UnreadableFileError
 from xherald.photons.gti import gti_total
 from xherald.simulation.exposure import SimulatedExposure
 
-from .exposure_facts import Clock, Facts
+from .exposure_facts import Clock, ExposureHeader
 
 __all__ = ["TRUTH_VERSION", "read_truth", "truth_of", "truth_path", "write_truth"]
 
@@ -39,7 +39,7 @@ def truth_of(exposure: SimulatedExposure, clock: Clock, kept: NDArray[np.bool_],
     kept : ndarray, shape (n,) — events that a reader of the file keeps
     file_name : str
     """
-    observing, events, facts = exposure.observing, exposure.events, Facts.of(exposure)
+    observing, events, facts = exposure.observing, exposure.events, ExposureHeader.of(exposure)
     good_time = {str(number): gti_total(np.asarray(gti).reshape(-1, 2)) for number, gti in observing.gti.items()}
     return {
         "schema_version": TRUTH_VERSION,

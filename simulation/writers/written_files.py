@@ -1,15 +1,15 @@
-"""What writing an exposure leaves behind: `Written`."""
+"""What writing an exposure leaves behind: `WrittenFiles`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Written"]
+__all__ = ["WrittenFiles"]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFiles:
     """Files of one exposure.
 
     Parameters

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike
 from xherald.photons import SkyProjection
 from xherald.photons.arrays import F64, Mask
 from xherald.photons.gti import Gti
-from xherald.simulation.exposure import Fault, Recorded, SimulatedExposure
+from xherald.simulation.exposure import Fault, RecordedEvents, SimulatedExposure
 from xherald.simulation.random_streams import stream
 
-from .exposure_facts import Clock, Facts
+from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Changes, Column, axis_keywords, gti_table, sky_keywords, table, write_file
 from .mission_writer import Layout, ListedSource, MissionWriter, any_of, grid_positions
 
@@ -58,16 +58,16 @@ COARSEST_S: Final = 1.0
 
 
 def event_columns(
-    events: Recorded, sky: SkyProjection, instrument: str, facts: Facts, rng: np.random.Generator
+    events: RecordedEvents, sky: SkyProjection, instrument: str, facts: ExposureHeader, rng: np.random.Generator
 ) -> list[Column]:
     """Columns of EVENTS, in the order of the rows of `events`.
 
     Parameters
     ----------
-    events : Recorded
+    events : RecordedEvents
     sky : SkyProjection
     instrument : str — "EMOS1", "EMOS2" or "EPN"
-    facts : Facts
+    facts : ExposureHeader
     rng : numpy.random.Generator — chooses among the patterns of split events
     """
     x, y, on = grid_positions(events, sky, GRID)
@@ -105,7 +105,7 @@ def _camera(x: ArrayLike, y: ArrayLike, angle: float) -> tuple[F64, F64]:
     return det_x, det_y
 
 
-def identity(facts: Facts, instrument: str) -> dict[str, object]:
+def identity(facts: ExposureHeader, instrument: str) -> dict[str, object]:
     """Who looked, at what, how."""
     return {
         "DATAMODE": ("IMAGING", "Instrument mode (IMAGING or TIMING)"), "TELESCOP": ("XMM", "XMM mission"),
@@ -131,7 +131,7 @@ def identity(facts: Facts, instrument: str) -> dict[str, object]:
 EXPOSURES: Final = {"EMOS1": "S001", "EMOS2": "S002", "EPN": "S003"}
 
 
-def event_header(facts: Facts, instrument: str) -> dict[str, object]:
+def event_header(facts: ExposureHeader, instrument: str) -> dict[str, object]:
     """Keywords of EVENTS but for the columns' own."""
     times = facts.times(CLOCK)
     header: dict[str, object] = {
@@ -149,7 +149,7 @@ def event_header(facts: Facts, instrument: str) -> dict[str, object]:
 
 
 def events_table(
-    columns: list[Column], facts: Facts, instrument: str, sky: SkyProjection, changes: Changes | None = None
+    columns: list[Column], facts: ExposureHeader, instrument: str, sky: SkyProjection, changes: Changes | None = None
 ) -> fits.BinTableHDU:
     """The EVENTS table."""
     names = [one.name for one in (changes or Changes()).of(columns)]
@@ -165,7 +165,7 @@ def events_table(
     return table("EVENTS", columns, header, changes=changes)
 
 
-def _of_ccd(facts: Facts, instrument: str, ccd: int) -> dict[str, object]:
+def _of_ccd(facts: ExposureHeader, instrument: str, ccd: int) -> dict[str, object]:
     """Keywords of the tables of one CCD."""
     return {
         "TELESCOP": "XMM", "INSTRUME": instrument, "OBS_ID": facts.obs_id, "EXPIDSTR": EXPOSURES[instrument],
@@ -177,7 +177,7 @@ def _of_ccd(facts: Facts, instrument: str, ccd: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def exposure_tables(facts: Facts, instrument: str) -> list[fits.BinTableHDU]:
+def exposure_tables(facts: ExposureHeader, instrument: str) -> list[fits.BinTableHDU]:
     """How much of each frame was live, a table a CCD."""
     step = facts.frame_time * max(1, int(np.ceil(COARSEST_S / facts.frame_time)))
     edges = facts.start + step * np.arange(int(np.ceil((facts.stop - facts.start) / step)) + 1)
@@ -192,7 +192,7 @@ def exposure_tables(facts: Facts, instrument: str) -> list[fits.BinTableHDU]:
     ]
 
 
-def gti_tables(gti: Mapping[int, Gti], facts: Facts, instrument: str) -> list[fits.BinTableHDU]:
+def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader, instrument: str) -> list[fits.BinTableHDU]:
     """STDGTInn, a table a CCD."""
     made = []
     for ccd, rows in gti.items():
@@ -246,11 +246,11 @@ class XmmWriter(MissionWriter):
         camera = {"EMOS1": "M1S001MIEVLI", "EMOS2": "M2S002MIEVLI", "EPN": "PNS003PIEVLI"}[self.instrument]
         return f"P{exposure.obs_id}{camera}0000." + ("FTZ" if compress else "FIT")
 
-    def in_file(self, events: Recorded) -> Mask:
+    def in_file(self, events: RecordedEvents) -> Mask:
         """All: the pipeline flags events and leaves them in."""
         return np.ones(len(events), dtype=np.bool_)
 
-    def screened(self, events: Recorded) -> Mask:
+    def screened(self, events: RecordedEvents) -> Mask:
         """FLAG 0 and patterns up to quadruples, for pn up to doubles."""
         highest = 1 if self.instrument == "EPN" else 3
         flagged = events.fault & int(Fault.HOT_PIXEL | Fault.COSMIC_RAY)
@@ -262,7 +262,7 @@ class XmmWriter(MissionWriter):
         channel: F64 = np.rint(energy * 1e3)
         return channel * 1e-3
 
-    def layout(self, exposure: SimulatedExposure, events: Recorded) -> Layout:
+    def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
         """EVENTS, then exposure and GTI tables of each CCD; rows by CCD, in order of time inside it."""
         facts, instrument = self.facts(exposure), self.instrument
         sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)

@@ -22,11 +22,11 @@ from xherald.evaluation.detector_under_test import averaged_detector
 from xherald.evaluation.event_grid import COUNTS, DEPTHS, STRENGTHS, WIDTHS, Templates, draw_grid, shortest_flare
 from xherald.evaluation.event_profiles import CELLS, DIPS, FLARES
 from xherald.evaluation.measured_spectra import absorbed_to, spectra_of
-from xherald.evaluation.method_scores import DETECTOR, ORACLE, Judged, judge_parts
+from xherald.evaluation.method_scores import DETECTOR, ORACLE, ScoredSources, score_parts
 from xherald.evaluation.real_fields import QUIET, evaluate_files
 from xherald.evaluation.report import read_report, write_report
-from xherald.evaluation.run import Sizes, evaluate
-from xherald.evaluation.samples import FIRST_SEED, TELESCOPES, Part, draw, parts_of, seed_of
+from xherald.evaluation.run import EvaluationSizes, evaluate
+from xherald.evaluation.samples import FIRST_SEED, TELESCOPES, SamplePart, derive_seed, draw, make_parts
 from xherald.evaluation.stream_replay import replay
 from xherald.evaluation.timing_limit import oracle_scores
 from xherald.photons import EventBatch
@@ -41,7 +41,7 @@ SEED = 77
 
 @cache
 def part(telescope: str, kind: str, size: int = 400):
-    return draw(Part("grid", telescope, kind, 0, size), SEED)
+    return draw(SamplePart("grid", telescope, kind, 0, size), SEED)
 
 
 # --- samples ---------------------------------------------------------------------------------------------------------
@@ -156,8 +156,11 @@ def test_harder_and_softer_are_so() -> None:
 
 
 def test_parts_are_the_same_whoever_draws_them_and_differ_from_one_another() -> None:
-    one, again = (draw(Part("grid", "ep-wxt", "flare", 3, 50), SEED) for _ in range(2))
-    other, seed = draw(Part("grid", "ep-wxt", "flare", 4, 50), SEED), draw(Part("grid", "ep-wxt", "flare", 3, 50), 78)
+    one, again = (draw(SamplePart("grid", "ep-wxt", "flare", 3, 50), SEED) for _ in range(2))
+    other, seed = (
+        draw(SamplePart("grid", "ep-wxt", "flare", 4, 50), SEED),
+        draw(SamplePart("grid", "ep-wxt", "flare", 3, 50), 78),
+    )
     assert np.array_equal(one.batch.time, again.batch.time)
     assert np.array_equal(one.batch.energy, again.batch.energy)
     for different in (other, seed):
@@ -165,23 +168,23 @@ def test_parts_are_the_same_whoever_draws_them_and_differ_from_one_another() -> 
 
 
 def test_seeds_of_evaluation_are_its_own() -> None:
-    assert seed_of(0, "templates") == FIRST_SEED > 1000
+    assert derive_seed(0, "templates") == FIRST_SEED > 1000
     uses = ("templates", "classes", "reference")
-    used = [seed_of(seed, what, number) for seed in (0, 1, 999_999) for what in uses for number in range(5)]
+    used = [derive_seed(seed, what, number) for seed in (0, 1, 999_999) for what in uses for number in range(5)]
     assert len(set(used)) == len(used)
     with pytest.raises(ConfigError):
-        seed_of(1_000_000, "classes")
+        derive_seed(1_000_000, "classes")
 
 
 def test_parts_add_up() -> None:
-    parts = list(parts_of("grid", "flare", 12_000))
+    parts = list(make_parts("grid", "flare", 12_000))
     assert sum(one.size for one in parts) == 12_000
     assert {one.telescope for one in parts} == set(TELESCOPES)
     assert max(one.size for one in parts) <= 1000
 
 
 def test_classes_are_told_with_their_truth() -> None:
-    sources = draw(Part("classes", "chandra-acis-i", "mixed", 0, 300), SEED)
+    sources = draw(SamplePart("classes", "chandra-acis-i", "mixed", 0, 300), SEED)
     counts = sources.batch.counts
     assert counts.min() >= COUNTS[0]
     assert counts.max() <= COUNTS[1]
@@ -258,7 +261,7 @@ def test_a_flat_source_scores_nothing_by_halves() -> None:
 # --- measures --------------------------------------------------------------------------------------------------------
 
 
-def made_up(score_of_events: float, seed: int = 0, n: int = 4000) -> Judged:
+def made_up(score_of_events: float, seed: int = 0, n: int = 4000) -> ScoredSources:
     """Steady sources with normal scores, flares with ones that are higher by so much; p exact for the steady."""
     from scipy.stats import norm
 
@@ -289,7 +292,7 @@ def made_up(score_of_events: float, seed: int = 0, n: int = 4000) -> Judged:
     }
     said = np.zeros((len(kind), 2))
     said[np.arange(len(kind)), rng.integers(0, 2, len(kind))] = 1.0
-    return Judged(
+    return ScoredSources(
         facts=facts,
         scores=scores,
         false_alarm_probability=norm.sf(score),
@@ -305,9 +308,9 @@ def row_of(rows, **wanted):
 
 
 def test_at_most_the_allowed_steady_sources_lie_above_a_threshold() -> None:
-    judged = made_up(3.0)
-    counts, null = judged.facts["counts"], judged.of_kind("steady")
-    number, of = metrics.exceeding(judged.scores["flare"][DETECTOR], counts, null)
+    scored = made_up(3.0)
+    counts, null = scored.facts["counts"], scored.of_kind("steady")
+    number, of = metrics.exceeding(scored.scores["flare"][DETECTOR], counts, null)
     for low, high in zip(metrics.COUNTS[:-1], metrics.COUNTS[1:], strict=True):
         inside = null & (counts >= low) & (counts < high)
         for rate in metrics.RATES:
@@ -329,10 +332,10 @@ def test_efficiency_of_a_known_score_is_what_it_must_be() -> None:
 
 
 def test_where_no_steady_source_tells_nothing_is_found() -> None:
-    judged = made_up(6.0)
-    null = judged.of_kind("steady")
-    counts = np.where(null, 15, judged.facts["counts"])
-    blind = replace(judged, facts={**judged.facts, "counts": counts})
+    scored = made_up(6.0)
+    null = scored.of_kind("steady")
+    counts = np.where(null, 15, scored.facts["counts"])
+    blind = replace(scored, facts={**scored.facts, "counts": counts})
     rows = metrics.efficiencies(blind)
     row = row_of(rows, direction="flare", rate=0.01, group="all", counts=[200, 501], method=DETECTOR)
     assert (row["events"] > 100, row["found"], row["steady"]) == (True, 0, 0)
@@ -373,12 +376,12 @@ def test_paired_differences_have_the_scatter_that_is_said() -> None:
 
 
 def test_stated_false_alarms_that_are_true_hold_and_false_ones_do_not() -> None:
-    judged = made_up(3.0, n=20_000)
-    rows = reliability.false_alarms(judged)
+    scored = made_up(3.0, n=20_000)
+    rows = reliability.false_alarms(scored)
     whole = [row for row in rows if row["by"] == "all"]
     assert [row["nominal"] for row in whole] == list(reliability.NOMINAL)
     assert all(row["holds"] for row in whole)
-    boasting = replace(judged, false_alarm_probability=judged.false_alarm_probability / 2)
+    boasting = replace(scored, false_alarm_probability=scored.false_alarm_probability / 2)
     assert not any(row["holds"] for row in reliability.false_alarms(boasting) if row["by"] == "all" and row["tells"])
 
 
@@ -394,33 +397,35 @@ def test_poisson_intervals_are_garwood_s(number: int) -> None:
 
 
 def test_classes_are_counted_where_transients_were_recovered() -> None:
-    judged = made_up(6.0)
-    right = np.zeros((len(judged), 2))
-    right[:, 0], right[:, 1] = judged.facts["label"] == "flat", judged.facts["label"] == "v_shaped"
-    tables = reliability.confusion(replace(judged, class_probabilities=right))
+    scored = made_up(6.0)
+    right = np.zeros((len(scored), 2))
+    right[:, 0], right[:, 1] = scored.facts["label"] == "flat", scored.facts["label"] == "v_shaped"
+    tables = reliability.confusion(replace(scored, class_probabilities=right))
     assert [one["accuracy"] for one in tables] == [1.0, 1.0]
     assert sum(one["recovered"] for one in tables) > 3000
-    guessed = reliability.confusion(judged)
+    guessed = reliability.confusion(scored)
     assert all(abs(one["accuracy"] - 0.5) < 4 * np.sqrt(0.25 / one["recovered"]) for one in guessed)
-    nameless = reliability.confusion(replace(judged, classes=("a", "b")))
+    nameless = reliability.confusion(replace(scored, classes=("a", "b")))
     assert all(one["accuracy"] is None for one in nameless)
 
 
 def test_a_replayed_stream_keeps_its_false_fraction() -> None:
-    judged = made_up(6.0, n=20_000)
-    rows = replay(judged, 10_000, 10, np.random.default_rng(1))
+    scored = made_up(6.0, n=20_000)
+    rows = replay(scored, 10_000, 10, np.random.default_rng(1))
     assert [row["method"] for row in rows] == ["lord", "saffron"]
     for row in rows:
         assert row["false_fraction"] <= row["level"] + 3 * row["error"]
         assert row["power"] > 0.5
         assert row["at"][-1] == 10_000
-    lying = replace(judged, false_alarm_probability=judged.false_alarm_probability**2)
+    lying = replace(scored, false_alarm_probability=scored.false_alarm_probability**2)
     assert all(row["false_fraction"] > 0.2 for row in replay(lying, 10_000, 5, np.random.default_rng(1)))
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
 
-TINY = Sizes(steady=150, flares=100, dips=100, population=150, reference=120, injections=1, stream=2000, replays=3)
+TINY = EvaluationSizes(
+    steady=150, flares=100, dips=100, population=150, reference=120, injections=1, stream=2000, replays=3
+)
 
 
 @pytest.fixture(scope="module")
@@ -490,8 +495,10 @@ def test_a_report_of_another_version_is_refused(report, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
-    def again(seed: int) -> Judged:
-        return judge_parts([Part("grid", "swift-xrt", "flare", 0, 60)], seed, averaged_detector, {}, TimingSettings())
+    def again(seed: int) -> ScoredSources:
+        return score_parts(
+            [SamplePart("grid", "swift-xrt", "flare", 0, 60)], seed, averaged_detector, {}, TimingSettings()
+        )
 
     first, second, other = again(5), again(5), again(6)
     for method, score in first.scores["flare"].items():
@@ -538,7 +545,7 @@ def test_real_files_are_judged_blind(data: Path) -> None:
 def test_the_command_line_evaluates(xherald, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from xherald.evaluation import run as whole
 
-    monkeypatch.setattr(whole, "QUICK", Sizes(50, 50, 50, 50, 0, 0, 500, 2))
+    monkeypatch.setattr(whole, "QUICK", EvaluationSizes(50, 50, 50, 50, 0, 0, 500, 2))
     answer = xherald("evaluate", "--quick", "--json", "--seed", 3, "--out", tmp_path)
     assert answer.exit_code == 0, answer
     assert json.loads(answer.stdout)["seed"] == 3

@@ -18,7 +18,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from xherald.photons import SkyProjection
-from xherald.simulation.exposure import Recorded
+from xherald.simulation.exposure import RecordedEvents
 from xherald.simulation.writers import chandra, einstein_probe, erosita, swift, xmm
 from xherald.simulation.writers.einstein_probe import ebounds
 from xherald.simulation.writers.exposure_facts import Facts
@@ -96,11 +96,11 @@ def table(name: str, columns: Sequence[tuple[str, str, str, object]], header: He
     return table_of(name, [Column(*column) for column in columns], header)  # type: ignore[arg-type]
 
 
-def _recorded(photons: Photons, later: float = 0.0) -> Recorded:
+def _recorded(photons: Photons, later: float = 0.0) -> RecordedEvents:
     """Photons as a detector reports them, on one pixel, grades in turn; times moved by some seconds."""
     n = len(photons)
     pixel, zeros = np.full(n, 192, dtype=np.int16), np.zeros(n, dtype=np.int16)
-    return Recorded(
+    return RecordedEvents(
         time=photons.time + later, frame=np.arange(n), ra=photons.ra, dec=photons.dec, energy=photons.energy,
         detector=photons.detector.astype(np.int16), chip_x=pixel, chip_y=pixel,
         grade=np.resize(np.arange(4, dtype=np.int16), n), fault=zeros, origin=zeros.astype(np.int32),

@@ -7,7 +7,7 @@ import numpy as np
 from xherald.photons import SkyProjection
 from xherald.photons.arrays import F64
 from xherald.simulation.energies import EDGES_KEV
-from xherald.simulation.exposure import Observing, Recorded, SimulatedExposure
+from xherald.simulation.exposure import ObservingPlan, RecordedEvents, SimulatedExposure
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, PlacedSource, SourceModel
 from xherald.simulation.telescopes import TELESCOPES
@@ -31,7 +31,7 @@ def dithering(time: F64) -> tuple[F64, F64]:
     return 8.0 * np.sin(2 * np.pi * time / 1000.0), 8.0 * np.sin(2 * np.pi * time / 707.0 + 0.4)
 
 
-def observing_of(name: str) -> Observing:
+def observing_of(name: str) -> ObservingPlan:
     """Three good intervals of whole frames, the second of which every detector but the first loses in part."""
     telescope = TELESCOPES[name]
     frame, start = telescope.frame_time, STARTS[telescope.mission]
@@ -42,13 +42,13 @@ def observing_of(name: str) -> Observing:
         for k, chip in enumerate(telescope.chips)
     }
     duration = float(edges[-1, 1]) * frame
-    return Observing(
+    return ObservingPlan(
         pattern=telescope.pattern, start=start, duration=duration, ra=AXIS[0], dec=AXIS[1], roll=37.0, gti=gti,
         boresight=dithering if telescope.mission == "chandra" else still, protons=LightCurve.constant(0.0, duration),
     )  # fmt: skip
 
 
-def recorded(name: str, observing: Observing, n: int, seed: int) -> Recorded:
+def recorded(name: str, observing: ObservingPlan, n: int, seed: int) -> RecordedEvents:
     """Events all over chips and good time, of all grades, some flagged, energies beyond both ends of the band."""
     telescope, rng = TELESCOPES[name], np.random.default_rng(seed)
     chip = rng.integers(0, len(telescope.chips), n)
@@ -71,7 +71,7 @@ def recorded(name: str, observing: Observing, n: int, seed: int) -> Recorded:
         x, y = sky.x_reference - west / 3600 / sky.x_step, sky.y_reference + north / 3600 / sky.y_step
         ra[own], dec[own] = sky.to_sky(x, y)
     numbers = np.array([one.number for one in telescope.chips], dtype=np.int16)
-    events = Recorded(
+    events = RecordedEvents(
         time=time, frame=frame, ra=ra, dec=dec, energy=np.exp(rng.uniform(np.log(0.12), np.log(14.0), n)),
         detector=numbers[chip], chip_x=chip_x.astype(np.int16), chip_y=chip_y.astype(np.int16),
         grade=rng.choice(np.array([0, 1, 2, 3, 7], dtype=np.int16), n, p=[0.6, 0.2, 0.1, 0.05, 0.05]),
@@ -81,7 +81,7 @@ def recorded(name: str, observing: Observing, n: int, seed: int) -> Recorded:
     return events.select(np.argsort(events.time, kind="stable"))
 
 
-def sources_of(observing: Observing) -> tuple[PlacedSource, ...]:
+def sources_of(observing: ObservingPlan) -> tuple[PlacedSource, ...]:
     """Two steady sources and a flare."""
     spectrum = np.full(len(EDGES_KEV) - 1, 1.0 / (len(EDGES_KEV) - 1))
     steady = (Component(LightCurve.constant(0.0, observing.duration), spectrum),)
@@ -103,7 +103,7 @@ def exposure_of(name: str, n: int = 2000, seed: int = 5) -> SimulatedExposure:
     )  # fmt: skip
 
 
-def expected(exposure: SimulatedExposure) -> Recorded:
+def expected(exposure: SimulatedExposure) -> RecordedEvents:
     """Events that readers must find: good grades, no faults, inside the band once energies are in channels."""
     events, (low, high) = exposure.events, exposure.telescope.band
     highest = 1 if exposure.telescope.name == "xmm-pn" else 3
@@ -119,10 +119,10 @@ def expected(exposure: SimulatedExposure) -> Recorded:
     return events.select((events.grade <= highest) & (events.fault == 0) & band)
 
 
-def single(time: float, energy: float) -> Recorded:
+def single(time: float, energy: float) -> RecordedEvents:
     """One event on the axis."""
     one, zero = np.ones(1, dtype=np.int16), np.zeros(1, dtype=np.int16)
-    return Recorded(
+    return RecordedEvents(
         time=np.array([time]), frame=np.zeros(1, dtype=np.int64), ra=np.array([AXIS[0]]), dec=np.array([AXIS[1]]),
         energy=np.array([energy]), detector=zero, chip_x=one, chip_y=one, grade=zero, fault=zero,
         origin=zero.astype(np.int32),

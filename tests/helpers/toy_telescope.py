@@ -8,7 +8,7 @@ import numpy as np
 
 from xherald.photons import PointSpread, SkyProjection
 from xherald.simulation.energies import MIDDLE_KEV, WIDTH_KEV
-from xherald.simulation.exposure import Observing
+from xherald.simulation.exposure import ObservingPlan
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, PlacedSource, SourceModel
 from xherald.simulation.observing import observe
@@ -59,14 +59,20 @@ def toy(**changes: Any) -> Telescope:
     return Telescope(**(usual | changes))
 
 
-def exposure(telescope: Telescope, duration: float = 1000.0, **changes: Any) -> Observing:
+def exposure(telescope: Telescope, duration: float = 1000.0, **changes: Any) -> ObservingPlan:
     """The toy pointed at the usual place, roll 30°."""
     usual: dict[str, Any] = {"ra": RA, "dec": DEC, "roll": 30.0, "rng": stream(0, "exposure")}
     return observe(telescope, duration=duration, **(usual | changes))
 
 
 def steady(
-    observing: Observing, counts: float, *, west: float = 0.0, north: float = 0.0, name: str = "A", spectrum: Any = LINE
+    observing: ObservingPlan,
+    counts: float,
+    *,
+    west: float = 0.0,
+    north: float = 0.0,
+    name: str = "A",
+    spectrum: Any = LINE,
 ) -> PlacedSource:
     """A constant source so many arcsec from the pointing; its counts are those of 100 cm² on axis in the whole span."""
     sky = toy().projection_at(observing.ra, observing.dec)

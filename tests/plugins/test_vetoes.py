@@ -19,7 +19,7 @@ from variable_sources import simulated_source
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.extraction.extracted_sources import ExtractedSources, extract_sources
 from xherald.detector.scoring.veto_flags import apply_vetoes, flag_rows, rejected
-from xherald.evaluation.veto_trials import detection_batch_of, veto_trials
+from xherald.evaluation.veto_trials import make_detection_batch, veto_trials
 from xherald.photons import (
     EventBatch,
     EventList,
@@ -126,7 +126,7 @@ def judged(observation: Observation, places, *, background: bool = True) -> Dete
         apertures.append(aperture if background else replace(aperture, background=None))
     batch, rows = extract_with_rows(observation, apertures)
     photons = ExtractedSources(Path("simulated"), observation, tuple(apertures), batch, (), rows)
-    return detection_batch_of(photons, assess(batch, TimingSettings(threads=1)))
+    return make_detection_batch(photons, assess(batch, TimingSettings(threads=1)))
 
 
 def raised(detection_batch: DetectionBatch, host: PluginHost = HOST) -> dict[str, list[int]]:
@@ -290,7 +290,7 @@ def test_an_edge_that_explains_a_flare_rejects_it() -> None:
     timing = assess(batch, TimingSettings(threads=1))
     assert (timing.p_value < 1e-6).all()
     # The photons of the first are even in time, as if it had never been near an edge.
-    assert raised(detection_batch_of(ExtractedSources(Path("x"), None, (), batch), timing))["chip_edge"] == [0]
+    assert raised(make_detection_batch(ExtractedSources(Path("x"), None, (), batch), timing))["chip_edge"] == [0]
 
 
 def test_a_burst_that_the_exposure_cuts_off_is_told() -> None:
@@ -353,7 +353,7 @@ def test_pile_up_and_extent_are_told() -> None:
 
 def test_a_table_of_photons_raises_nothing_that_needs_a_detector() -> None:
     batch = EventBatch.from_lists([simulated_source("a", 1, 0.01, burst=(2_000.0, 2_100.0, 0.5))])
-    detection_batch = detection_batch_of(
+    detection_batch = make_detection_batch(
         ExtractedSources(Path("t.csv"), None, (), batch), assess(batch, TimingSettings(threads=1))
     )
     assert detection_batch.timing.p_value[0] < 1e-3
@@ -427,7 +427,7 @@ def test_trials_are_counted_and_the_same_again() -> None:
 def real(path: Path) -> DetectionBatch:
     configuration = load_configuration(None, {})
     photons = extract_sources(path, configuration)
-    return detection_batch_of(photons, assess(photons.batch, configuration.settings.timing))
+    return make_detection_batch(photons, assess(photons.batch, configuration.settings.timing))
 
 
 @pytest.mark.parametrize("name", ["acisf23022_000N027_r0122_regevt3.fits.gz", "acisf23022_0.3-7_evt2_filtered.fits"])

@@ -19,7 +19,7 @@ from xherald.photons.gti import gti_contains
 from xherald.simulation.exposure import Fault, SimulatedExposure
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescopes import TELESCOPES
-from xherald.simulation.writers import Written, read_truth, swift, write_exposure
+from xherald.simulation.writers import WrittenFiles, read_truth, swift, write_exposure
 from xherald.simulation.writers.chandra import TILES
 from xherald.simulation.writers.fits_blocks import Changes
 from xherald.simulation.writers.mission_writer import any_of, ev_on_grid
@@ -40,7 +40,7 @@ KEYWORDS = (
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_columns_are_those_of_real_files(name: str, written: dict[str, Written], data: Path) -> None:
+def test_columns_are_those_of_real_files(name: str, written: dict[str, WrittenFiles], data: Path) -> None:
     with fits.open(data / REAL[name]) as real, fits.open(written[name].events) as ours:
         theirs, mine = real["EVENTS"], ours["EVENTS"]
         for what in ("names", "formats", "units"):
@@ -59,7 +59,7 @@ def test_columns_are_those_of_real_files(name: str, written: dict[str, Written],
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_keywords_are_those_of_real_files(name: str, written: dict[str, Written], data: Path) -> None:
+def test_keywords_are_those_of_real_files(name: str, written: dict[str, WrittenFiles], data: Path) -> None:
     with fits.open(data / REAL[name]) as real, fits.open(written[name].events) as ours:
         theirs, mine = real["EVENTS"].header, ours["EVENTS"].header
         for key in KEYWORDS:
@@ -81,7 +81,7 @@ OURS_ALONE = {
 }
 
 
-def test_good_time_tables_of_chandra_are_numbered_by_ccd(written: dict[str, Written]) -> None:
+def test_good_time_tables_of_chandra_are_numbered_by_ccd(written: dict[str, WrittenFiles]) -> None:
     with fits.open(written["chandra-acis-s"].events) as units:
         tables = [unit for unit in units if unit.name == "GTI"]
         assert [unit.ver for unit in tables] == [unit.header["CCD_ID"] for unit in tables]
@@ -91,7 +91,7 @@ def test_good_time_tables_of_chandra_are_numbered_by_ccd(written: dict[str, Writ
 
 
 def test_xmm_rows_stand_by_ccd_and_keep_what_is_flagged(
-    exposures: dict[str, SimulatedExposure], written: dict[str, Written]
+    exposures: dict[str, SimulatedExposure], written: dict[str, WrittenFiles]
 ) -> None:
     with fits.open(written["xmm-mos1"].events) as units:
         rows, header = units["EVENTS"].data, units["EVENTS"].header
@@ -110,7 +110,7 @@ def test_xmm_rows_stand_by_ccd_and_keep_what_is_flagged(
 
 @pytest.mark.parametrize("name", ["chandra-acis-i", "swift-xrt", "ep-wxt", "ep-fxt"])
 def test_cleaned_lists_hold_no_bad_event(
-    name: str, exposures: dict[str, SimulatedExposure], written: dict[str, Written]
+    name: str, exposures: dict[str, SimulatedExposure], written: dict[str, WrittenFiles]
 ) -> None:
     events = exposures[name].events
     with fits.open(written[name].events) as units:
@@ -118,7 +118,7 @@ def test_cleaned_lists_hold_no_bad_event(
         assert not units["EVENTS"].data["STATUS"].any()
 
 
-def test_energies_and_channels_of_chandra_agree(written: dict[str, Written]) -> None:
+def test_energies_and_channels_of_chandra_agree(written: dict[str, WrittenFiles]) -> None:
     with fits.open(written["chandra-acis-i"].events) as units:
         rows = units["EVENTS"].data
         np.testing.assert_array_equal(rows["pi"], np.minimum(np.floor(rows["energy"].astype(float) / 14.6) + 1, 1024))
@@ -150,7 +150,7 @@ def test_tiles_of_chandra_are_those_of_real_files(data: Path) -> None:
 
 
 def test_erosita_positions_are_scaled_numbers(
-    exposures: dict[str, SimulatedExposure], written: dict[str, Written]
+    exposures: dict[str, SimulatedExposure], written: dict[str, WrittenFiles]
 ) -> None:
     with fits.open(written["erosita"].events) as units:
         rows = units["EVENTS"].data
@@ -159,7 +159,7 @@ def test_erosita_positions_are_scaled_numbers(
         assert np.abs(rows["SUBX"]).max() <= 0.51
 
 
-def test_fxt_needs_no_response_beside_it_and_timezero_is_a_string(written: dict[str, Written]) -> None:
+def test_fxt_needs_no_response_beside_it_and_timezero_is_a_string(written: dict[str, WrittenFiles]) -> None:
     with fits.open(written["ep-fxt"].events) as units:
         assert units["EVENTS"].header["TIMEZERO"] == "0"
         assert units["EBOUNDS"].header["HDUCLAS2"] == "EBOUNDS"

@@ -9,7 +9,7 @@ from toy_telescope import chip, exposure, toy
 from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 from xherald.photons.gti import as_gti, gti_intersection, gti_total
-from xherald.simulation.exposure import Observing
+from xherald.simulation.exposure import ObservingPlan
 from xherald.simulation.observing import PATTERNS, observe
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescope import Telescope
@@ -18,7 +18,7 @@ from xherald.simulation.telescopes import TELESCOPES
 FOUR = toy(chips=tuple(chip(number, module=number) for number in (3, 5, 6, 7)), frame_time=3.2)
 
 
-def in_focal_plane(observing: Observing, time: F64) -> tuple[F64, F64]:
+def in_focal_plane(observing: ObservingPlan, time: F64) -> tuple[F64, F64]:
     """The boresight along the chips' axes instead of the sky's."""
     west, north = observing.boresight(time)
     roll = np.radians(observing.roll)

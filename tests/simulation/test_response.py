@@ -18,8 +18,8 @@ from xherald.photons.errors import PhotonError
 from xherald.photons.gti import Exposure, gti_contains
 from xherald.photons.projection import separation_deg
 from xherald.simulation.energies import EDGES_KEV, MIDDLE_KEV
-from xherald.simulation.exposure import Fault, Observing, Recorded
-from xherald.simulation.frames import Framed
+from xherald.simulation.exposure import Fault, ObservingPlan, RecordedEvents
+from xherald.simulation.frames import FramedEvents
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component
 from xherald.simulation.observing import observe
@@ -33,18 +33,18 @@ LEAST_P = 1e-4
 FAST = 1e-4  # s a frame: nothing piles up
 
 
-def with_gti(observing: Observing, *rows: tuple[float, float]) -> Observing:
+def with_gti(observing: ObservingPlan, *rows: tuple[float, float]) -> ObservingPlan:
     """The same exposure with good times given in s since the start, for all chips."""
     gti = observing.start + np.array(rows)
     return dataclasses.replace(observing, gti=dict.fromkeys(observing.gti, gti), duration=rows[-1][1])
 
 
-def same(one: Recorded, other: Recorded) -> bool:
+def same(one: RecordedEvents, other: RecordedEvents) -> bool:
     """Whether two lists are the same to the last bit."""
-    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in Recorded.__slots__)
+    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in RecordedEvents.__slots__)
 
 
-def counts_of(telescope: Telescope, observing: Observing, counts: float, seeds: int, **place: float) -> F64:
+def counts_of(telescope: Telescope, observing: ObservingPlan, counts: float, seeds: int, **place: float) -> F64:
     """Events of a steady source for each seed."""
     source = steady(observing, counts, **place)
     return np.array([len(record(telescope, observing, [source], seed)) for seed in range(seeds)], dtype=np.float64)
@@ -345,13 +345,13 @@ def test_pile_up_on_one_pixel_agrees_with_the_closed_form(mean: float) -> None:
 def test_pile_up_merges_what_touches_and_nothing_else(places: list[tuple[int, int, int, int, int]]) -> None:
     detector, frame, x, y, energy = np.array(places, dtype=np.int64).reshape(-1, 5).T
     n = len(detector)
-    events = Recorded(
+    events = RecordedEvents(
         *(frame.astype(float), frame, np.zeros(n), np.zeros(n), energy.astype(float)),
         *(column.astype(np.int16) for column in (detector, x, y, 0 * x, 0 * x)),
         np.arange(n, dtype=np.int32),
     )
     luck = (np.arange(n) * 0.618034) % 1
-    merged = pile_up(Framed(events, luck))
+    merged = pile_up(FramedEvents(events, luck))
     touch = (detector[:, None] == detector) & (frame[:, None] == frame)
     touch &= (abs(x[:, None] - x) <= 1) & (abs(y[:, None] - y) <= 1)
     clusters, label = connected_components(touch)
@@ -406,9 +406,9 @@ def test_nothing_in_the_field_is_no_event() -> None:
     telescope = toy()
     empty = record(telescope, exposure(telescope), [], 18)
     assert len(empty) == 0
-    assert [getattr(empty, name).dtype for name in Recorded.__slots__] == [
+    assert [getattr(empty, name).dtype for name in RecordedEvents.__slots__] == [
         getattr(record(telescope, exposure(telescope), [steady(exposure(telescope), 50)], 18), name).dtype
-        for name in Recorded.__slots__
+        for name in RecordedEvents.__slots__
     ]
 
 

@@ -15,7 +15,7 @@ from xherald.photons.errors import ConfigError, PhotonError
 from xherald.photons.gti import gti_contains
 from xherald.photons.projection import separation_deg
 from xherald.simulation.artefact_models import ARTEFACTS, add_artefacts
-from xherald.simulation.exposure import Fault, Recorded
+from xherald.simulation.exposure import Fault, RecordedEvents
 from xherald.simulation.response import record
 
 CHIPS = chip(0, width=400, centre=(-300.0, 0.0)), chip(1, width=400, centre=(300.0, 0.0), rotation=90.0)
@@ -25,7 +25,7 @@ EVENTS = record(TELESCOPE, OBSERVING, [steady(OBSERVING, 300, west=300)], 1)
 SINGLE = [kind for kind, artefact in ARTEFACTS.items() if artefact.single_pixel]
 
 
-def added(kind: str, seed: int) -> tuple[Recorded, Mapping[str, object]]:
+def added(kind: str, seed: int) -> tuple[RecordedEvents, Mapping[str, object]]:
     """The events of one artefact and the truth about it."""
     events, facts = add_artefacts(TELESCOPE, OBSERVING, EVENTS, [kind], seed)
     return events.select(events.origin == -4), facts[0]
@@ -35,7 +35,7 @@ def added(kind: str, seed: int) -> tuple[Recorded, Mapping[str, object]]:
 def test_artefacts_leave_other_events_alone_and_are_told_of(kind: str) -> None:
     events, (facts,) = add_artefacts(TELESCOPE, OBSERVING, EVENTS, [kind], 2)
     others = events.select(events.origin > -4)
-    for name in Recorded.__slots__:
+    for name in RecordedEvents.__slots__:
         assert np.array_equal(getattr(others, name), getattr(EVENTS, name))
     assert (np.diff(events.time) >= 0).all()
     own = events.select(events.origin == -4)
@@ -62,7 +62,7 @@ def test_artefacts_do_not_depend_on_those_beside_them() -> None:
     assert facts[2] | {"origin": -4} != own
     assert np.array_equal(several.time[several.origin == -5], alone.time[alone.origin == -4])
     again, _ = add_artefacts(TELESCOPE, OBSERVING, EVENTS, ["afterglow"], 3)
-    assert all(getattr(again, name).tobytes() == getattr(alone, name).tobytes() for name in Recorded.__slots__)
+    assert all(getattr(again, name).tobytes() == getattr(alone, name).tobytes() for name in RecordedEvents.__slots__)
 
 
 def test_no_artefact_changes_nothing() -> None:

@@ -23,10 +23,10 @@ from xherald.photons import Observation
 from xherald.photons.errors import ConfigError, UnreadableFileError
 from xherald.photons.projection import separation_deg
 from xherald.plugins import PluginHost
-from xherald.simulation.exposure import Recorded, SimulatedExposure
+from xherald.simulation.exposure import RecordedEvents, SimulatedExposure
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescopes import TELESCOPES
-from xherald.simulation.writers import WRITERS, Written, read_truth, swift, write_catalogue_source, write_exposure
+from xherald.simulation.writers import WRITERS, WrittenFiles, read_truth, swift, write_catalogue_source, write_exposure
 
 FILE_NAMES = {
     "chandra-acis-i": "acisf98765N001_evt2.fits.gz",
@@ -49,7 +49,7 @@ per_telescope = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(scope="module")
-def observed(written: dict[str, Written]) -> dict[str, Observation]:
+def observed(written: dict[str, WrittenFiles]) -> dict[str, Observation]:
     """What the adapters read of them."""
     return {name: observe(files.events) for name, files in written.items()}
 
@@ -59,14 +59,14 @@ def test_every_telescope_has_a_writer() -> None:
 
 
 @per_telescope
-def test_names_are_those_of_the_archives(name: str, written: dict[str, Written]) -> None:
+def test_names_are_those_of_the_archives(name: str, written: dict[str, WrittenFiles]) -> None:
     chip = TELESCOPES[name].chips[0].number
     assert written[name].events.name == FILE_NAMES[name].format(chip=chip)
     assert written[name].truth.name == written[name].events.name.split(".")[0] + ".truth.json"
 
 
 @per_telescope
-def test_exactly_one_adapter_claims_the_file(name: str, written: dict[str, Written]) -> None:
+def test_exactly_one_adapter_claims_the_file(name: str, written: dict[str, WrittenFiles]) -> None:
     header = read_header(written[name].events, LIMITS)
     claims = [
         adapter.name for adapter in PluginHost().adapters.values() if adapter.claims(written[name].events, header)
@@ -124,7 +124,7 @@ def read_back(exposure: SimulatedExposure, observation: Observation) -> Simulate
     ra, dec = observation.require_projection().to_sky(events.x, events.y)
     n = len(events)
     zeros, ones = np.zeros(n, dtype=np.int16), np.ones(n, dtype=np.int16)
-    again = Recorded(
+    again = RecordedEvents(
         time=events.time, frame=np.zeros(n, dtype=np.int64), ra=ra, dec=dec, energy=events.energy.astype(np.float64),
         detector=events.detector, chip_x=ones, chip_y=ones, grade=zeros, fault=zeros, origin=zeros.astype(np.int32),
     )  # fmt: skip
@@ -143,7 +143,7 @@ def test_writing_what_was_read_changes_no_bit(
 
 @per_telescope
 @pytest.mark.parametrize("compress", [True, False], ids=["compressed", "plain"])
-def test_same_seed_same_bytes(name: str, compress: bool, written: dict[str, Written], tmp_path: Path) -> None:
+def test_same_seed_same_bytes(name: str, compress: bool, written: dict[str, WrittenFiles], tmp_path: Path) -> None:
     one, two = (write_exposure(exposure_of(name), tmp_path / folder, compress=compress) for folder in ("a", "b"))
     files = [(made.events, *made.companions, made.truth) for made in (one, two)]
     for first, second in zip(*files, strict=True):
@@ -160,7 +160,7 @@ def test_same_seed_same_bytes(name: str, compress: bool, written: dict[str, Writ
 
 
 @per_telescope
-def test_files_keep_the_fits_standard(name: str, written: dict[str, Written]) -> None:
+def test_files_keep_the_fits_standard(name: str, written: dict[str, WrittenFiles]) -> None:
     """Warnings are errors here: a wrong checksum or card would be one."""
     for path in (written[name].events, *written[name].companions):
         with fits.open(path, checksum=True) as units:
@@ -173,7 +173,7 @@ def test_files_keep_the_fits_standard(name: str, written: dict[str, Written]) ->
 
 @verified
 @per_telescope
-def test_fitsverify_finds_nothing(name: str, written: dict[str, Written], tmp_path: Path) -> None:
+def test_fitsverify_finds_nothing(name: str, written: dict[str, WrittenFiles], tmp_path: Path) -> None:
     for path in (written[name].events, *written[name].companions):
         assert_verified(path, tmp_path)
 
@@ -209,7 +209,7 @@ def test_a_changed_byte_is_told_by_the_checksums(tmp_path: Path) -> None:
 
 
 @per_telescope
-def test_headers_say_that_the_file_is_simulated(name: str, written: dict[str, Written]) -> None:
+def test_headers_say_that_the_file_is_simulated(name: str, written: dict[str, WrittenFiles]) -> None:
     with fits.open(written[name].events) as units:
         for header in (units[0].header, units["EVENTS"].header):
             assert header["CREATOR"] == "xherald simulate"
@@ -240,7 +240,10 @@ def test_events_beyond_the_sky_grid_have_no_position(tmp_path: Path) -> None:
 
 @per_telescope
 def test_truth_counts_what_readers_keep(
-    name: str, exposures: dict[str, SimulatedExposure], written: dict[str, Written], observed: dict[str, Observation]
+    name: str,
+    exposures: dict[str, SimulatedExposure],
+    written: dict[str, WrittenFiles],
+    observed: dict[str, Observation],
 ) -> None:
     truth, wanted = read_truth(written[name].events), expected(exposures[name])
     assert truth["events_kept"] == len(observed[name].events)
@@ -264,7 +267,7 @@ def test_truth_counts_what_readers_keep(
     assert truth["artefacts"] == [{"kind": "hot_pixel", "detector": 1, "events": 40}]
 
 
-def test_a_truth_of_another_version_is_refused(written: dict[str, Written], tmp_path: Path) -> None:
+def test_a_truth_of_another_version_is_refused(written: dict[str, WrittenFiles], tmp_path: Path) -> None:
     truth = read_truth(written["swift-xrt"].truth)
     path = tmp_path / "other.truth.json"
     path.write_text(json.dumps({**truth, "schema_version": 99}))
@@ -279,7 +282,10 @@ def test_a_truth_of_another_version_is_refused(written: dict[str, Written], tmp_
 
 @pytest.mark.parametrize("name", ["xmm-mos1", "xmm-pn", "ep-wxt"])
 def test_source_lists_hold_what_was_detected(
-    name: str, exposures: dict[str, SimulatedExposure], written: dict[str, Written], observed: dict[str, Observation]
+    name: str,
+    exposures: dict[str, SimulatedExposure],
+    written: dict[str, WrittenFiles],
+    observed: dict[str, Observation],
 ) -> None:
     (companion,) = written[name].companions
     assert observed[name].companions == (companion,)
