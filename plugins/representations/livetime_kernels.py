@@ -13,7 +13,7 @@ from xherald.photons.statistics.clock import accumulated_livetime
 from xherald.photons.threads import run_in_threads
 
 from .binning import COUNTS, MINMAX, NONE, SQRT, UNIT, finish_dense, finish_runs, joined_rows
-from .livetime_map import LivetimeCubeOptions, LivetimeMapOptions, LivetimeOptions
+from .livetime_options import LivetimeCubeOptions, LivetimeMapOptions, LivetimeOptions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -1,74 +1,26 @@
-"""Representations on livetime: what a source did while it was looked at, whatever the gaps in between.
+"""Representations on live time, which gaps in the exposure do not affect.
 
-The published axes run on the clock on the wall, so that every gap of an exposure is a dip; here the time axis is good
-time, gaps closed and the live fraction of the aperture applied, and energies are those of the instrument's own band.
+The published axes run on elapsed time, so that every gap of an exposure looks like a dip. Here the time axis is good
+time without the gaps, times the live fraction of the aperture, and the energy axis covers the band of the instrument.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F32, F64
 from xherald.photons.errors import PhotonError
-from xherald.plugins.contract import Options, Representation
+from xherald.plugins.contract import Representation
 
-from .axes import Band, CubeBins, MapBins
+from .livetime_options import LivetimeCubeOptions, LivetimeMapOptions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["LivetimeCube", "LivetimeCubeOptions", "LivetimeMap", "LivetimeMapOptions", "LivetimeOptions"]
-
-
-class LivetimeOptions(Options):
-    """Options that both representations on livetime have.
-
-    Parameters
-    ----------
-    band_kev : (float, float) or None
-        Energies that the energy axis covers, keV; photons outside take part in the other axes but fall into no bin.
-        None takes the band of each source's instrument, which holds all of its photons.
-    scale : {"sqrt", "counts"}
-        Values of bins: square roots of counts, whose Poisson noise is 1/2 however many there are, or counts.
-    normalise : {"none", "minmax", "unit"}
-        Whether each array is brought to [0, 1], or to unit length.
-    align : bool
-        Whether the brightest stretch is put in the middle of the time axis, what is pushed over an end coming in at
-        the other. The stretch is where the light curve of the array's own time bins, smoothed by a triangle with a
-        full width at half maximum of a quarter of the axis, is highest; the first where there are several.
-    """
-
-    band_kev: Band | None = None
-    scale: Literal["sqrt", "counts"] = "sqrt"
-    normalise: Literal["none", "minmax", "unit"] = "none"
-    align: bool = False
-
-
-class LivetimeMapOptions(LivetimeOptions):
-    """Options of `livetime_map`.
-
-    Parameters
-    ----------
-    bins : (int, int)
-        Of time and energy.
-    """
-
-    bins: MapBins = (24, 16)
-
-
-class LivetimeCubeOptions(LivetimeOptions):
-    """Options of `livetime_cube`.
-
-    Parameters
-    ----------
-    bins : (int, int, int)
-        Of time, energy and waiting time.
-    """
-
-    bins: CubeBins = (24, 16, 16)
+__all__ = ["LivetimeCube", "LivetimeMap"]
 
 
 class LivetimeMap(Representation[LivetimeMapOptions]):
