@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xherald.detector.results.json_columns import nan_to_none
-from xherald.detector.results.row_types import KINDS, EmbeddingPosition, Evidence
-from xherald.detector.results.shared_fields import compute_hardness, make_shared_fields, select_intervals
+from xherald.detector.results.row_types import EmbeddingPosition, Evidence
+from xherald.detector.results.shared_fields import KINDS, compute_hardness, make_shared_fields, select_intervals
 from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.result import FLARE
 

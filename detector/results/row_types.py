@@ -6,16 +6,13 @@ and unit of every key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
-
-from xherald.photons.statistics.result import DIP, FLARE, STEADY
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from xherald.detector.candidates.position_history import History
     from xherald.detector.scoring.veto_flags import RaisedFlag
 
 __all__ = [
-    "KINDS",
     "DetectionRow",
     "EmbeddingPosition",
     "Evidence",
@@ -23,10 +20,10 @@ __all__ = [
     "Kind",
     "SharedFields",
     "SimilarTransient",
+    "TimingFields",
 ]
 
 Kind = Literal["flare", "dip", "steady"]
-KINDS: Final[dict[int, Kind]] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}
 
 
 class SimilarTransient(TypedDict):

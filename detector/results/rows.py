@@ -12,8 +12,8 @@ from xherald.photons.arrays import F64
 from xherald.photons.statistics.result import STEADY, Hardness, Intervals, TestColumns, Timing
 
 from .json_columns import nan_to_none, utc_dates
-from .row_types import KINDS, DetectionRow, Evidence, PeakFields, TimingFields
-from .shared_fields import AFTER, BEFORE, compute_hardness, make_shared_fields
+from .row_types import DetectionRow, Evidence, PeakFields, TimingFields
+from .shared_fields import AFTER, BEFORE, KINDS, compute_hardness, make_shared_fields
 
 if TYPE_CHECKING:
     from xherald.detector.scan import Scan

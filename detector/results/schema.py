@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from xherald.photons.statistics import TESTS
+from .row_types import TimingFields
 
 __all__ = [
     "ALERT_FIELDS",
@@ -191,8 +191,9 @@ TIMING_FIELDS: Final = (
     Field("p_value", "float", "", "stat.probability", "p-value of the timing tests together, all trials counted"),
     Field("best_test", "str", "", "meta.id", "timing test that gives the interval"),
     *(
-        Field(f"p_{name}", "float", "", "stat.probability", f"p-value of the timing test {name}, its trials counted")
-        for name, _ in TESTS
+        Field(name, "float", "", "stat.probability", f"p-value of the timing test {name[2:]}, its trials counted")
+        for name in TimingFields.__annotations__
+        if name.startswith("p_") and name != "p_value"
     ),
 )
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xherald.detector.scoring.veto_flags import flag_rows
 from xherald.photons.arrays import F64, I64
-from xherald.photons.statistics.result import DIP, Hardness, Intervals
+from xherald.photons.statistics.result import DIP, FLARE, STEADY, Hardness, Intervals
 
 from .json_columns import nan_to_none, utc_dates
 from .row_types import (
@@ -20,6 +20,7 @@ from .row_types import (
     HardnessInsideFields,
     IdentityFields,
     IntervalFields,
+    Kind,
     PositionFields,
     SharedFields,
     SignificanceFields,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from xherald.detector.scoring.detections import Detections
     from xherald.photons import EventBatch, Identity
 
-__all__ = ["compute_hardness", "list_similar_transients", "make_shared_fields", "select_intervals"]
+__all__ = ["KINDS", "compute_hardness", "list_similar_transients", "make_shared_fields", "select_intervals"]
+
+KINDS: Final[dict[int, Kind]] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}
 
 BEFORE, INSIDE, AFTER = 0, 1, 2
 """Columns of a `Hardness`."""

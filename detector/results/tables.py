@@ -9,7 +9,6 @@ import numpy as np
 
 from xherald.catalog_store.table_files import make_column
 
-from .rows import significance_key
 from .schema import COLUMNS, Field, get_value
 from .version import code_version
 
@@ -38,6 +37,8 @@ def to_qtable(rows: Sequence[DetectionRow]) -> QTable:
     ----------
     rows : sequence of DetectionRow
     """
+    from .rows import significance_key
+
     ranked = sorted(rows, key=significance_key)
     return make_qtable(COLUMNS, [[get_value(row, one.source) for row in ranked] for one in COLUMNS])
 
