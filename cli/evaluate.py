@@ -1,4 +1,4 @@
-"""`xherald evaluate`: injection and recovery, every baseline beside the detector on the same sources."""
+"""`xherald evaluate`: injection and recovery, the detector compared with baselines on the same sources."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["command"]
 
 
 @click.command("evaluate")
-@click.option("--quick", is_flag=True, help="A minute's worth of sources: a look, not a proof.")
+@click.option("--quick", is_flag=True, help="A small sample that takes about a minute.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=999_999),
     default=1,
     show_default=True,
-    help="Same seed, same numbers; sources of no seed here were ever trained on.",
+    help="Random seed; no seed here was used in training.",
 )
 @click.option(
     "--out",
@@ -33,18 +33,16 @@ __all__ = ["command"]
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="Real quiet event files to put flares into (chandra/, xmm/); skipped if not given.",
+    help="Real quiet event files for injections (chandra/, xmm/); default: none.",
 )
 @json_option
 @run_options
 def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json: bool) -> None:
     """Measure efficiency and false-alarm rates.
 
-    Injected transients are searched for with xherald and with every baseline.
-
-    Flares and dips of known shape, length and strength are put into steady sources of five instruments, the
-    simulator's source classes are judged, flares are put into real files and looked for blind, and a stream is
-    replayed. Tables show what is found at 1 % false positives.
+    Flares and dips of known shape, length and strength are injected into steady sources of five instruments, and the
+    simulator's source classes, flares injected into real files and a replayed stream are tested as well, with xherald
+    and with simpler methods. Tables show the fraction found at 1 % false positives.
 
     \b
     Examples:
@@ -55,7 +53,7 @@ def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json
     \b
     Exit codes:
       0  everything was measured
-      1  a file could not be used
+      1  a file could not be processed
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
     from xherald.evaluation.detector_under_test import calibrated_detector

@@ -1,4 +1,4 @@
-"""An evaluation on the terminal: efficiencies of all methods."""
+"""Tables of an evaluation for the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PIPE_WIDTH: Final = 200
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """Print the tables of a report that say most."""
+    """Print the efficiencies of all methods."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -22,19 +22,19 @@ def print_report(report: Mapping[str, Any]) -> None:
     for name, sample in report["samples"].items():
         for direction, plural in (("flare", "flares"), ("dip", "dips")):
             title = f"{SAMPLES.get(name, name)}: {plural} found at 1 % false positives, per cent, by counts"
-            console.print(_drawn(title, efficiency_table(sample, direction, 0.01)))
+            console.print(_make_table(title, efficiency_table(sample, direction, 0.01)))
     seconds = sum(report["seconds"].values())
     console.print(f"Seed {report['seed']}, {seconds:.0f} s.")
 
 
-def _drawn(title: str, table: Table) -> Any:
+def _make_table(title: str, table: Table) -> Any:
     from rich.table import Table as Rich
     from rich.text import Text
 
     heads, rows = table
-    drawn = Rich(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
+    out = Rich(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
     for number, head in enumerate(heads):
-        drawn.add_column(head, justify="left" if number == 0 else "right")
+        out.add_column(head, justify="left" if number == 0 else "right")
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    return drawn
+        out.add_row(*(Text(cell) for cell in row))
+    return out

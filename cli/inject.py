@@ -1,4 +1,4 @@
-"""`xherald inject`: simulated photons added to a real event file."""
+"""`xherald inject`: add a simulated transient to a real event file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ __all__ = ["command"]
 @click.option(
     "--class", "kind", required=True, help="Class of the transient, or a word of its name; see `xherald simulate list`."
 )
+@click.option("--counts", type=click.FloatRange(min=0, min_open=True), required=True, help="Expected counts.")
+@click.option("--at", "position", type=Position(), required=True, help="Position, ICRS degrees.")
 @click.option(
-    "--counts", type=click.FloatRange(min=0, min_open=True), required=True, help="Counts it is expected to add."
+    "--start", type=float, metavar="S", help="Start of the event, s after the first good time; default: random."
 )
-@click.option("--at", "place", type=Position(), required=True, help="Where, degrees.")
-@click.option("--start", type=float, metavar="S", help="Start of the event, s after the first good time; drawn if not.")
 @click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Its length, s; drawn if not."
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Length of the event, s; default: random.",
 )
 @seed_option
 @click.option(
@@ -34,14 +37,14 @@ __all__ = ["command"]
     metavar="FILE",
     help="File to write; compressed if it ends in .gz or .FTZ.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @json_option
 @run_options
 def command(
     event_file: Path,
     kind: str,
     counts: float,
-    place: tuple[float, float],
+    position: tuple[float, float],
     start: float | None,
     duration: float | None,
     seed: int,
@@ -51,10 +54,9 @@ def command(
 ) -> None:
     """Inject a transient into a real event file.
 
-    Everything else in the file stays as it was, byte for byte.
-
-    What was added is told by a truth file beside FILE. Photons are stamped on the file's own frames, spread by the
-    instrument's point spread, and fall only into good times of the detector under them.
+    Photons get the times of the file's own frames, are scattered by the instrument's point spread function, and lie
+    within the good times of their detector. All other bytes of the file stay unchanged. A truth file beside FILE
+    describes what was added.
 
     \b
     Examples:
@@ -64,7 +66,7 @@ def command(
     \b
     Exit codes:
       0  the file was written
-      1  the event file could not be used
+      1  the event file could not be processed
       2  wrong options or configuration; nothing was done
     """  # noqa: D301, E501
     from xherald.simulation.injection import inject
@@ -75,8 +77,8 @@ def command(
         out,
         source=kind,
         counts=counts,
-        ra=place[0],
-        dec=place[1],
+        ra=position[0],
+        dec=position[1],
         start=start,
         duration=duration,
         seed=seed,
@@ -89,6 +91,6 @@ def command(
         click.echo(json.dumps(done.truth(), allow_nan=False))
         return
     click.echo(
-        f"{out}: {done.photons} photons of a {done.kind} at {place[0]:.5f} {place[1]:+.5f}, "
+        f"{out}: {done.photons} photons of a {done.kind} at {position[0]:.5f} {position[1]:+.5f}, "
         f"{done.start_utc} to {done.stop_utc}."
     )

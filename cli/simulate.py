@@ -1,4 +1,4 @@
-"""`xherald simulate`: photons with known truth, as tables, native event files, drops or pictures."""
+"""`xherald simulate`: event data with known truth, as tables, native event files, drops or plots."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Position(click.ParamType[tuple[float, float]]):
         except ValueError:
             self.fail(f"{value!r} is not RA,DEC in degrees, as in 83.82,-5.39", param, ctx)
         if not (0 <= ra < 360 and -90 <= dec <= 90):
-            self.fail(f"{value!r} is not on the sky: RA is 0 to 360, Dec −90 to 90 degrees", param, ctx)
+            self.fail(f"{value!r} is not a position: RA must be 0 to 360, Dec −90 to 90 degrees", param, ctx)
         return ra, dec
 
 
@@ -46,11 +46,19 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 
 
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Same seed, same bytes."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=SEED,
+    show_default=True,
+    help="Random seed; the same seed gives the same bytes.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes; they change no photon."
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes; the result is the same for any number.",
 )
 
 
@@ -58,8 +66,8 @@ workers_option = click.option(
 def command() -> None:
     """Simulate event data with known truth.
 
-    Populations of per-source photon lists, native event files of every mission, whole archive drops, and a picture of
-    each class of source. What can be simulated: `xherald simulate list`.
+    Populations of photon lists, native event files of every mission, archive drops, and plots of each source class.
+    `xherald simulate list` shows what can be simulated.
 
     \b
     Examples:
@@ -87,7 +95,7 @@ def command() -> None:
     help="Write the published form: eventfiles_table.csv, properties_table.csv, bonafide_transients.json.",
 )
 @click.option(
-    "--variable", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Part of the sources that vary."
+    "--variable", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Fraction of variable sources."
 )
 @workers_option
 @json_option
@@ -102,10 +110,9 @@ def population(
     workers: int,
     as_json: bool,
 ) -> None:
-    """Simulate N lists of photons, one a source.
+    """Simulate photon lists of N sources.
 
-    Each has good times, a background and its truth.
-
+    Each list has good times, a background and its truth.
     Counts, exposures and spectra are distributed as those of the Chandra Source Catalog.
 
     \b
@@ -113,11 +120,11 @@ def population(
       xherald simulate population 100000 --seed 7 --workers 2 --out population.parquet
       xherald simulate population 2000 --published tables/
     """  # noqa: D301
+    from xherald.simulation import write_population
     from xherald.simulation.field import telescope_named
-    from xherald.simulation.population.population import write_population
 
     if out is None and published is None:
-        raise click.UsageError("say where to: --out FILE.parquet, --published DIR or both")
+        raise click.UsageError("nothing to write: give --out FILE.parquet, --published DIR or both")
     telescope = telescope_named(mission).name
     with _progress(number) as advance:
         facts = write_population(
@@ -130,24 +137,28 @@ def population(
             published=published,
             advance=advance,
         )
-    _answer(facts, as_json)
+    _print_facts(facts, as_json)
 
 
 @command.command("field")
 @click.option("--mission", required=True, help="Mission or telescope; see `list`.")
-@click.option("--sources", type=click.IntRange(min=0), default=10, show_default=True, help="Steady sources.")
+@click.option("--sources", type=click.IntRange(min=0), default=10, show_default=True, help="Number of steady sources.")
 @click.option(
-    "--transients", default="", callback=_words, metavar="CLASS,…", help="Further sources, one a class named."
+    "--transients", default="", callback=_words, metavar="CLASS,…", help="Further sources, one of each class."
 )
 @click.option("--artefacts", default="", callback=_words, metavar="KIND,…", help="Artefacts; see `list`.")
 @click.option("--counts", type=click.FloatRange(min=0, min_open=True), help="Expected counts of each transient.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Good time, s.")
 @click.option("--pattern", help="Observing pattern; the telescope's usual one if not given.")
-@click.option("--at", "place", type=Position(), help="Pointing, degrees.")
-@click.option("--obs-id", help="As the mission writes them.")
+@click.option("--at", "position", type=Position(), help="Pointing, ICRS degrees.")
+@click.option("--obs-id", help="Observation identifier in the mission's format.")
 @seed_option
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="DIR", help="Where to; here."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Output folder; default: the current one.",
 )
 @json_option
 @run_options
@@ -159,7 +170,7 @@ def field(
     counts: float | None,
     duration: float | None,
     pattern: str | None,
-    place: tuple[float, float] | None,
+    position: tuple[float, float] | None,
     obs_id: str | None,
     seed: int,
     out: Path,
@@ -167,8 +178,8 @@ def field(
 ) -> None:
     """Simulate one exposure as a native file.
 
-    The event file is named as the mission names it; its source list, where the mission ships one, and a truth file lie
-    beside it.
+    The event file has the name that the mission would give it. Its source list, if the mission ships one, and a truth
+    file are written beside it.
 
     \b
     Examples:
@@ -184,21 +195,24 @@ def field(
         transients=transients,
         artefacts=artefacts,
         duration=duration,
-        ra=place[0] if place else None,
-        dec=place[1] if place else None,
+        ra=position[0] if position else None,
+        dec=position[1] if position else None,
         pattern=pattern,
         counts=counts,
     )
     exposure = simulate_field(request, seed=seed, obs_id=obs_id)
-    _say(write_exposure(exposure, out), as_json)
+    _print_files(write_exposure(exposure, out), as_json)
 
 
 @command.command("drop")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--missions", default="all", show_default=True, callback=_words, help="Missions or telescopes.")
-@click.option("--files", type=click.IntRange(min=1), help="How many; one of each telescope if not given.")
+@click.option("--files", type=click.IntRange(min=1), help="Number of files; default: one for each telescope.")
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="R", help="Files a minute; at once if not."
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="R",
+    help="Mean number of files per minute; default: without pauses.",
 )
 @seed_option
 @json_option
@@ -208,9 +222,8 @@ def drop(
 ) -> None:
     """Simulate an archive drop of many missions.
 
-    Native event files are written one after another.
-
-    Each file appears in DIR whole, after its companions and its truth file. Prints the event files.
+    Native event files appear in DIR one after another, each complete, after its companions and its truth file. The
+    names of the event files are printed.
 
     \b
     Examples:
@@ -220,14 +233,16 @@ def drop(
     from xherald.simulation.drop import simulate_drop
 
     for written in simulate_drop(folder, missions=missions, files=files, seed=seed, rate_per_minute=rate):
-        _say(written, as_json)
+        _print_files(written, as_json)
 
 
 @command.command("show")
 @click.argument("kind", metavar="CLASS")
 @click.option("--mission", default="chandra", show_default=True, help="Mission or telescope; see `list`.")
 @click.option("--counts", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Expected counts.")
-@click.option("--duration", type=click.FloatRange(min=10), default=30_000.0, show_default=True, metavar="S", help="s.")
+@click.option(
+    "--duration", type=click.FloatRange(min=10), default=30_000.0, show_default=True, metavar="S", help="Exposure, s."
+)
 @seed_option
 @click.option(
     "--out",
@@ -239,7 +254,7 @@ def drop(
 def show(kind: str, mission: str, counts: float, duration: float, seed: int, out: Path | None) -> None:
     """Plot a simulated source of a class.
 
-    Its light curve, its photons and its energy–time map are drawn.
+    The plot shows its light curve, its photons and its energy–time map.
 
     \b
     Example:
@@ -261,18 +276,9 @@ def listing(as_json: bool) -> None:
 
     Source classes, telescopes, observing patterns and artefacts.
     """
-    from xherald.simulation.artefact_models import ARTEFACTS
-    from xherald.simulation.classes import CLASSES
-    from xherald.simulation.field import COMPOSED_ARTEFACTS
-    from xherald.simulation.observing import PATTERNS
-    from xherald.simulation.telescopes import TELESCOPES
+    from xherald.simulate import options
 
-    facts: dict[str, dict[str, str]] = {
-        "classes": {name: one.summary for name, one in CLASSES.items()},
-        "telescopes": {name: f"mission {one.mission}, pattern {one.pattern}" for name, one in TELESCOPES.items()},
-        "patterns": dict(PATTERNS),
-        "artefacts": {name: one.summary for name, one in ARTEFACTS.items()} | dict(COMPOSED_ARTEFACTS),
-    }
+    facts = options()
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
@@ -283,8 +289,8 @@ def listing(as_json: bool) -> None:
             click.echo(f"  {name:{width}}  {summary}")
 
 
-def _say(written: WrittenFiles, as_json: bool) -> None:
-    """One line a file: its path, or everything as JSON."""
+def _print_files(written: WrittenFiles, as_json: bool) -> None:
+    """Print the path of an event file, or everything about it as JSON."""
     if not as_json:
         click.echo(str(written.events))
         return
@@ -294,7 +300,7 @@ def _say(written: WrittenFiles, as_json: bool) -> None:
     click.echo(json.dumps(paths | {"truth": read_truth(written.truth)}, allow_nan=False))
 
 
-def _answer(facts: dict[str, Any], as_json: bool) -> None:
+def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, allow_nan=False))
         return
@@ -304,7 +310,7 @@ def _answer(facts: dict[str, Any], as_json: bool) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress on standard error where that is a terminal; gives what counts sources done."""
+    """Show progress on standard error if it is a terminal; yields a function that adds finished sources."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,7 +1,7 @@
-"""Photons out of physics: source classes, instruments, observing patterns, artefacts, and writers of native files.
+"""Simulated event data: source classes, instruments, observing patterns, artefacts, and writers of native files.
 
-The room stands beside `catalog_store` and below `detector`; it knows `photons`, `plugins` and `adapters`, whose tables
-and readers it shares, so that a simulated file goes down the same road as a real one.
+The package imports `photons`, `plugins` and `adapters`, whose mission tables and readers it shares, so that a simulated
+file passes through the same pipeline as a real one.
 
     from xherald.simulation import FieldRequest, inject, simulate_drop, simulate_field, simulate_population
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .field import FieldRequest, simulate_field
     from .gallery import show_class
     from .injection import Injection, inject
-    from .population.population import Population, simulate_population, write_population
+    from .population import Population, simulate_population, write_population
     from .writers import read_truth, write_exposure
 
 __all__ = [
@@ -38,7 +38,7 @@ _HOMES = {
     "field": ("FieldRequest", "simulate_field"),
     "gallery": ("show_class",),
     "injection": ("Injection", "inject"),
-    "population.population": ("Population", "simulate_population", "write_population"),
+    "population": ("Population", "simulate_population", "write_population"),
     "writers": ("read_truth", "write_exposure"),
 }
 

@@ -122,7 +122,7 @@ def add_artefacts(
     parts, facts = [events], []
     for number, kind in enumerate(kinds):
         if kind not in ARTEFACTS:
-            raise ConfigError(f"no artefact {kind!r} to simulate; there are {', '.join(ARTEFACTS)}")
+            raise ConfigError(f"unknown artefact {kind!r}; choose from {', '.join(ARTEFACTS)}")
         # Named by how often the kind came before: what is drawn does not change with other kinds in the list.
         rng = stream(seed, "artefact", kind, list(kinds[:number]).count(kind))
         made = _recorded(telescope, observing, ARTEFACTS[kind], FIRST_ORIGIN - number, rng)

@@ -1,6 +1,6 @@
-"""One exposure of a field: sources of many classes, backgrounds and artefacts, from a seed: `simulate_field`.
+"""Simulate one exposure of a field with sources, backgrounds and artefacts: `simulate_field`.
 
-Composes what the other modules make; `writers.write_exposure` turns the result into native files.
+`writers.write_exposure` writes the result in the mission's own format.
 """
 
 from __future__ import annotations
@@ -56,33 +56,41 @@ fluxes of a usual pointing (Kim et al. 2007, ApJ 659, 29: differential slope −
 
 COMPOSED_ARTEFACTS: Final[Mapping[str, str]] = {
     "edge_source": "A steady source that dither takes over a chip's edge",
-    "truncated_burst": "A burst cut off by the start or the stop of the exposure",
+    "truncated_burst": "A burst cut off by the start or stop of the exposure",
 }
-"""Artefacts that are a matter of where and when a source is, not of the detector."""
+"""Artefacts that come from the place and time of a source, not from the detector."""
 
-LEAST_SEEN: Final = 0.05
-"""Part of the counts on axis below which a source is no longer brightened to reach its counts."""
+MIN_RELATIVE_COUNTS: Final = 0.05
+"""Fraction of the counts on axis below which a source is no longer brightened to reach its counts."""
 
-TRIES: Final = 50
-"""Models of a class drawn until one shines in good time."""
+MAX_ATTEMPTS: Final = 50
+"""Models of a class that are drawn until one emits within good time."""
 
 STEADY: Final = ("constant", "agn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRequest:
-    """What is to be in a field.
+    """Contents of a simulated field.
 
     Parameters
     ----------
     telescope : str
-    sources : int — steady and red-noise sources
-    transients : sequence of str — classes of further sources, one each (`classes.class_named`); may come again
-    artefacts : sequence of str — kinds of `artefacts.ARTEFACTS` and `COMPOSED_ARTEFACTS`
-    duration : float or None — s of good time
-    ra, dec : float or None — deg; drawn away from the Galactic plane if not given
-    pattern : str or None — of `observing.PATTERNS`; the telescope's usual one if not given
-    counts : float or None — expected counts of each transient; drawn if not given
+        Telescope, or mission: then its first telescope.
+    sources : int
+        Number of constant and red-noise sources.
+    transients : sequence of str
+        Classes of further sources, one source for each name (`classes.class_named`); names may be repeated.
+    artefacts : sequence of str
+        Kinds in `artefact_models.ARTEFACTS` and `COMPOSED_ARTEFACTS`; may be repeated.
+    duration : float, optional
+        Good time, s; the usual one of the observing pattern if not given (`DURATION_S`).
+    ra, dec : float, optional
+        Pointing, ICRS deg; random between declinations of −60° and 60° if not given.
+    pattern : str, optional
+        Name in `observing.PATTERNS`; the telescope's usual one if not given.
+    counts : float, optional
+        Expected counts of each transient; random if not given.
     """
 
     telescope: str
@@ -108,7 +116,7 @@ def telescopes_named(word: str) -> list[str]:
     if not found:
         missions = sorted({one.mission for one in TELESCOPES.values()})
         raise ConfigError(
-            f"no telescope or mission {word!r} to simulate; missions are {', '.join(missions)}, "
+            f"unknown telescope or mission {word!r}; missions are {', '.join(missions)}, "
             f"telescopes {', '.join(TELESCOPES)}"
         )
     return found
@@ -123,12 +131,12 @@ def telescope_named(word: str) -> Telescope:
         There is none of that name, or all are asked for.
     """
     if word == "all":
-        raise ConfigError(f"'all' is no one telescope; name one of {', '.join(TELESCOPES)}")
+        raise ConfigError(f"'all' is not a single telescope; choose one of {', '.join(TELESCOPES)}")
     return TELESCOPES[telescopes_named(word)[0]]
 
 
 def require_known(kind: str, words: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse words that are not among the names.
+    """Check that names can be simulated.
 
     Raises
     ------
@@ -136,18 +144,25 @@ def require_known(kind: str, words: Sequence[str], names: Sequence[str]) -> None
     """
     for word in words:
         if word not in names:
-            raise ConfigError(f"no {kind} {word!r} to simulate; there are {', '.join(names)}")
+            raise ConfigError(f"unknown {kind} {word!r}; choose from {', '.join(names)}")
 
 
 def simulate_field(request: FieldRequest, *, seed: int, obs_id: str | None = None) -> SimulatedExposure:
-    """Simulate one exposure.
+    """Simulate one exposure of a field.
 
     Parameters
     ----------
     request : FieldRequest
+        What the field contains.
     seed : int
-    obs_id : str or None
-        As the mission writes them; made of the seed if not given.
+        Seed of all random numbers: the same seed gives the same exposure.
+    obs_id : str, optional
+        Observation identifier in the mission's format; made from the seed if not given.
+
+    Returns
+    -------
+    SimulatedExposure
+        Written to files by `xherald.simulation.write_exposure`.
 
     Raises
     ------
@@ -218,7 +233,7 @@ def _good(observing: ObservingPlan) -> NDArray[np.float64]:
 
 
 def _pointing(request: FieldRequest, rng: np.random.Generator) -> tuple[float, float]:
-    """As asked for, else a place on the sky between declinations of −60° and 60°."""
+    """The requested pointing, or a random one between declinations of −60° and 60°."""
     ra, sine = float(rng.uniform(0, 360)), float(rng.uniform(-np.sqrt(3) / 2, np.sqrt(3) / 2))
     return (
         ra if request.ra is None else request.ra,
@@ -245,7 +260,7 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: ObservingPl
         unit = PlacedSource(f"S{number + 1}", ra, dec, model, 1.0)
         # A source that the field hardly sees (a survey's edge) is not made brighter without bound for it.
         seen, most = expected_counts(telescope, observing, unit), _counts_on_axis(telescope, observing, unit)
-        flux = wanted / max(seen, LEAST_SEEN * most)
+        flux = wanted / max(seen, MIN_RELATIVE_COUNTS * most)
         made.append(PlacedSource(unit.name, ra, dec, model, flux))
     return made
 
@@ -277,15 +292,17 @@ def _composed_facts(
 def _model(
     kind: str, telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator, *, truncated: bool
 ) -> SourceModel:
-    """A model of a class, its event begun in good time: one that falls into a gap is no transient for anybody."""
+    """A model of a class, its event begun in good time: an event within a gap could not be detected."""
     duration, exposure = observing.duration, Exposure(_good(observing))
     if not truncated:
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             start = float(exposure.time_at(rng.random() * exposure.livetime)) if CLASSES[kind].lengths else None
             model = CLASSES[kind].build(rng, duration, start=start)
             if _counts_on_axis(telescope, observing, PlacedSource("", observing.ra, observing.dec, model, 1.0)) > 0:
                 return model
-        raise PhotonError(f"{kind}: none of {TRIES} models shines in the good times of {observing.pattern}")
+        raise PhotonError(
+            f"{kind}: none of {MAX_ATTEMPTS} random models emits within the good times of pattern {observing.pattern}"
+        )
     length = float(rng.uniform(0.02, 0.1)) * duration
     start = -0.3 * length if rng.random() < 0.5 else duration - 0.4 * length
     return CLASSES[kind].build(rng, duration, start=start, length=length)

@@ -158,11 +158,15 @@ def inject(
     _refuse_targets(path, out, overwrite)
     adapter = host.adapter_for(path, read_header(path, limits))
     if not isinstance(adapter, FitsAdapter):
-        raise FileError(path, f"photons can be added to FITS event files, not to what adapter {adapter.name} reads")
+        raise FileError(
+            path, f"photons can only be added to FITS event files, and adapter {adapter.name} reads another format"
+        )
     chosen = host.options_for(adapter, (options or {}).get(adapter.name, {}))
     observation = adapter.read(path, chosen, limits)
     if not any(len(one.gti) for one in observation.detectors):
-        raise UnreadableFileError(path, "no good-time intervals, so it is unknown when photons may fall; give it some")
+        raise UnreadableFileError(
+            path, "no good-time intervals, so photons cannot be placed in time; add a GTI extension"
+        )
     observation.require_projection()
     good = _good(observation, (ra, dec)) - observation.span[0]
     model = _model(source, observation, good, start, duration, seed)
@@ -201,9 +205,9 @@ def inject(
 
 def _refuse_targets(path: Path, out: Path, overwrite: bool) -> None:
     if out.exists() and path.exists() and out.samefile(path):
-        raise FileError(out, "is the event file itself; write to another file")
+        raise FileError(out, "is the input file itself; write to another file")
     if out.exists() and not overwrite:
-        raise FileError(out, "exists already; say --overwrite to replace it")
+        raise FileError(out, "exists already; use --overwrite to replace it")
 
 
 def _model(
@@ -220,9 +224,7 @@ def _model(
     kind = class_named(source)
     if kind.direction != "flare":
         flares = ", ".join(name for name, one in CLASSES.items() if one.direction == "flare")
-        raise ConfigError(
-            f"{kind.name} adds no photons to what is there, so it cannot be injected; classes that can are {flares}"
-        )
+        raise ConfigError(f"{kind.name} only removes photons, so it cannot be injected; choose from {flares}")
     span = observation.span[1] - observation.span[0]
     if start is None:
         exposure = Exposure(good)
@@ -246,7 +248,7 @@ def _draw(
     expected = sum(a * one.light_curve.integral(gti) for a, one in zip(folded, model.components, strict=True))
     if not expected > 0:
         raise ConfigError(
-            f"{observation.path}: the event lies in no good time of the detector there; choose another start"
+            f"{observation.path}: the event lies outside the good times of its detector; choose another start"
         )
     times, energies = [], []
     for component in model.components:
@@ -279,7 +281,7 @@ def _good(observation: Observation, place: tuple[float, float]) -> F64:
     x, y = (np.atleast_1d(value) for value in observation.require_projection().to_pixel(*place))
     depth = footprint.depth(x, y)[:, 0] if footprint.numbers else np.empty(0)
     if not np.isfinite(depth).all():
-        raise ProjectionError(f"{observation.path}: {place[0]:.5f} {place[1]:+.5f} is on the other side of the sky")
+        raise ProjectionError(f"{observation.path}: {place[0]:.5f} {place[1]:+.5f} is on the opposite side of the sky")
     if not len(depth) or depth.max() < 0:
         raise UnreadableFileError(
             observation.path,

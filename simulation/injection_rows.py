@@ -160,7 +160,7 @@ class RowMaker:
         if column.dtype is None or column.dtype.shape or column.dtype.kind not in "iuf":
             raise UnreadableFileError(
                 self.columns.events.path,
-                f"column {column.name} holds no numbers; photons cannot be written into it",
+                f"column {column.name} is not numeric; photons cannot be written into it",
             )
         return column.dtype
 

@@ -117,7 +117,7 @@ def observe(
     """
     name = telescope.pattern if pattern is None else pattern
     if name not in PATTERNS:
-        raise ConfigError(f"no observing pattern {name!r} to simulate; there are {', '.join(PATTERNS)}")
+        raise ConfigError(f"unknown observing pattern {name!r}; choose from {', '.join(PATTERNS)}")
     if not duration >= telescope.frame_time or not math.isfinite(duration):
         raise ConfigError(f"an exposure of {duration} s is shorter than a frame of {telescope.name}")
     began = _drawn_start(telescope, rng) if start is None else float(start)
@@ -143,7 +143,7 @@ def observe(
 def _drawn_start(telescope: Telescope, rng: np.random.Generator) -> float:
     """A whole second of the mission's years."""
     if telescope.mission not in START_S:
-        raise ConfigError(f"when {telescope.mission!r} observes is not known: give the start, in mission seconds")
+        raise ConfigError(f"the years of mission {telescope.mission!r} are unknown: give the start in mission seconds")
     low, high = START_S[telescope.mission]
     return float(rng.integers(int(low), int(high)))
 

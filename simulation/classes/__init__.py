@@ -60,7 +60,7 @@ def class_named(word: str) -> SourceClass:
         return CLASSES[word]
     found = [one for name, one in CLASSES.items() if word in name.split("_")]
     if len(found) > 1:
-        raise ConfigError(f"source class {word!r} is any of {', '.join(one.name for one in found)}: say which")
+        raise ConfigError(f"source class {word!r} is ambiguous; choose from {', '.join(one.name for one in found)}")
     if not found:
-        raise ConfigError(f"no source class {word!r} to simulate; there are {', '.join(CLASSES)}")
+        raise ConfigError(f"unknown source class {word!r}; choose from {', '.join(CLASSES)}")
     return found[0]

@@ -177,7 +177,7 @@ def _request(
     n: int, telescope: str, seed: int, workers: int, variable_fraction: float, bona_fide_sigma: float
 ) -> PopulationRequest:
     if telescope not in SETTINGS:
-        raise ConfigError(f"no telescope {telescope!r} to simulate; there are {', '.join(SETTINGS)}")
+        raise ConfigError(f"unknown telescope {telescope!r}; choose from {', '.join(SETTINGS)}")
     for name, value, least in (("sources", n, 1), ("workers", workers, 1), ("seed", seed, 0)):
         if value < least:
             raise ConfigError(f"population: {value} {name}; give {least} or more")

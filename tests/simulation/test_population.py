@@ -348,7 +348,7 @@ def test_the_published_form_is_written_chunk_by_chunk_too(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"telescope": "hubble"}, "no telescope 'hubble' to simulate; there are chandra-acis-i"),
+        ({"telescope": "hubble"}, "unknown telescope 'hubble'; choose from chandra-acis-i"),
         ({"n": 0}, "0 sources"),
         ({"workers": 0}, "0 workers"),
         ({"seed": -1}, "-1 seed"),
