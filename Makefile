@@ -1,10 +1,11 @@
-# Needs python3 (3.11 to 3.13) and make; everything else is installed into .venv from the lock.
+# Needs python3 (3.11 to 3.13) and make; everything else is installed into .venv from the locks.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 DEMO := build/demo
 PACKAGES := photons encoders plugins adapters catalog_store simulation detector evaluation daemon cli
@@ -13,17 +14,21 @@ PACKAGES := photons encoders plugins adapters catalog_store simulation detector 
 
 setup: $(READY)
 
-$(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found: install one, or say make PYTHON=/path/to/python" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make environments: install its venv module (python3-venv)" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# What running xherald needs; the demo needs no more.
+$(RUNTIME): requirements.lock requirements-uv.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found: install one, or run make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) .ci/install.py runtime
 	@touch $@
 
-# The main job: a simulated archive drop of every mission arrives file by file, the daemon finds it, and its alerts stand
-# beside the truth.
-demo: $(READY)
-	$(BIN)/python examples/demo.py $(DEMO)
+# What tests, linters, documentation and training need besides.
+$(READY): $(RUNTIME) requirements-dev.lock
+	@$(PYTHON) .ci/install.py dev
+	@touch $@
+
+# Simulated event files of every mission arrive one by one, the daemon processes them, and each alert is printed beside
+# the truth.
+demo: $(RUNTIME)
+	@$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(READY)
 	$(BIN)/pytest -n 2
@@ -52,11 +57,14 @@ bench: $(READY)
 prove: $(READY)
 	$(BIN)/pytest -m prove
 
-# For maintainers: resolve pyproject.toml anew (needs uv).
-lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet --upgrade \
-		--default-index https://pypi.org/simple --extra test --extra lint --extra train --extra docs --group build \
-		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+# For maintainers: resolve pyproject.toml again. The development lock holds the versions of the runtime lock.
+COMPILE := $(BIN)/python -m uv --quiet --no-config pip compile --universal --python-version 3.11 --generate-hashes \
+	--upgrade --default-index https://pypi.org/simple --custom-compile-command "make lock"
+lock: $(RUNTIME)
+	echo uv | $(COMPILE) --output-file requirements-uv.lock -
+	$(COMPILE) --group build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --group build --extra test --extra lint --extra train --extra docs --extra notebook \
+		--constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) build *.egg-info
