@@ -1,8 +1,13 @@
-"""`docs/evaluation.md` from a report: what was done in words that stay, what was measured in tables that do not."""
+"""Write `docs/evaluation.md` from a report of `xherald evaluate`: ``make evaluation``.
+
+``python -m benchmarks.evaluation_document evaluation.json docs/evaluation.md``
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.evaluation_goals import goal_table, goals
@@ -16,13 +21,15 @@ from xherald.evaluation.labels import (
     range_words,
     rows_where,
 )
+from xherald.evaluation.report import read_report
 
 __all__ = ["PREFACE", "markdown"]
 
 PREFACE: Final = """\
 # Evaluation
 
-Written by `xherald evaluate`; not by hand. The same seed gives the same numbers.
+Written by `python -m benchmarks.evaluation_document evaluation/evaluation.json docs/evaluation.md`; do not edit. The
+same seed gives the same numbers.
 
 ```
 xherald evaluate --quick
@@ -31,26 +38,26 @@ xherald evaluate --seed 1 --data ../shared/data --out evaluation
 
 ## What is measured
 
-Sources with known truth are judged by the detector and, one and all, by every baseline. Two samples:
+Sources with known truth are tested by the detector and by every baseline. There are two samples:
 
 - **Grid**: steady sources of 10 to 500 photons (log-uniform) in the simulator's exposures, gaps, frames and backgrounds
-  of Chandra ACIS-I, XMM MOS1, Swift XRT, eROSITA (pointed) and Einstein Probe WXT, into which events are put. Flares:
-  Gaussian, exponential decay, power-law decay, flat, double; T90 log-uniform from three frames (at least 10 s) to half
-  of the livetime; 5 to 90 % of the net counts, log-uniform; spectrum that of the source, harder or softer. Dips: flat,
-  V-shaped, absorbed (soft photons go first); 1/64 to 1/2 of the livetime, log-uniform; 40 to 100 % deep. The middle of
-  an event is uniform over the livetime. Many of these events cannot be seen by anybody: what timing can do at most is
-  worked out beside the rest, as the likelihood ratio averaged over the very priors that the events were drawn from.
+  of Chandra ACIS-I, XMM MOS1, Swift XRT, eROSITA (pointed) and Einstein Probe WXT, into which events are injected.
+  Flares: Gaussian, exponential decay, power-law decay, flat, double; T90 log-uniform from three frames (at least 10 s)
+  to half of the livetime; 5 to 90 % of the net counts, log-uniform; spectrum that of the source, harder or softer.
+  Dips: flat, V-shaped, absorbed (soft photons are lost first); 1/64 to 1/2 of the livetime, log-uniform; 40 to 100 %
+  deep. The middle of an event is uniform over the livetime. Many of these events cannot be detected by any method: the
+  "limit of timing" is the likelihood ratio averaged over the priors from which the events were drawn.
 - **Classes**: the simulator's populations of the same telescopes, half of the sources variable, 10 to 500 photons, with
-  seeds that no training has seen. Pulsators and active nuclei count as neither steady nor transient.
+  seeds that were not used in training. Pulsars and active nuclei count neither as steady nor as transient.
 
-A method's threshold is its own: in each bin of counts (10, 20, 50, 100, 200, 500) at most the stated part of the
-sample's steady sources lies above it. Errors are Wilson's, 68 %; differences are paired (McNemar). "5 σ" are events
-expected to stand out of the counts by that much.
+Each method has its own threshold: in each bin of counts (10, 20, 50, 100, 200, 500) at most the stated fraction of the
+sample's steady sources lies above it. Errors are Wilson intervals, 68 %; differences are paired (McNemar). "5 σ" are
+events whose counts are expected to deviate by that much.
 
 Baselines: Poisson scan, deficit scan, longest gap, Bayesian Blocks, Kolmogorov–Smirnov, Gregory–Loredo, the averaged
-likelihood ratio by itself, the halves-and-quarters test of Yang et al. 2019 (MNRAS 487, 4721) without its factor of
-five, and the published features (Dillmann et al. 2025: 2D-PCA, 3D-PCA) with the distance to the nearest bona-fide
-transient and with the ratio of the distances to the fifth nearest ordinary source and transient.
+likelihood ratio alone, the halves-and-quarters test of Yang et al. 2019 (MNRAS 487, 4721) without its factor of five,
+and the published features (Dillmann et al. 2025: 2D-PCA, 3D-PCA) with the distance to the nearest bona-fide transient
+and with the ratio of the distances to the fifth nearest ordinary source and transient.
 """
 
 PENDING: Final = "\nNo run has been released yet.\n"
@@ -75,9 +82,7 @@ def markdown(report: Mapping[str, Any] | None) -> str:
                 parts.append(_titled(title, efficiency_table(sample, direction, rate)))
             title = f"### {plural} expected at 5 σ, found at 1 % false positives, per cent"
             parts.append(_titled(title, efficiency_table(sample, direction, 0.01, "5 sigma")))
-            parts.append(
-                _titled(f"### {plural} by what they are, 1 % false positives, per cent", _by(sample, direction))
-            )
+            parts.append(_titled(f"### {plural} by property, 1 % false positives, per cent", _by(sample, direction)))
         parts.append(_titled("### Stated false-alarm probability against measured", _false_alarms(sample)))
     parts += ["## Classes of recovered transients", *(_confusion(table) for table in report["confusion"])]
     parts += [_titled("## False discoveries along a stream", _stream(report["stream"])), _real(report["real"])]
@@ -107,7 +112,7 @@ def _titled(title: str, table: Table) -> str:
 def _table(table: Table) -> str:
     heads, rows = table
     if not rows:
-        return "Nothing to tell."
+        return "No data."
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -146,12 +151,12 @@ def _false_alarms(sample: Mapping[str, Any]) -> Table:
 
 
 def _confusion(table: Mapping[str, Any]) -> str:
-    accuracy = "cannot be told" if table["accuracy"] is None else f"{100 * table['accuracy']:.1f} % right"
+    accuracy = "accuracy unknown" if table["accuracy"] is None else f"{100 * table['accuracy']:.1f} % correct"
     words = f"### {range_words(table['counts'])} counts: {table['recovered']:,} recovered, {accuracy}"
     rows = [
         [name, *(str(number) for number in row)] for name, row in zip(table["classes"], table["table"], strict=True)
     ]
-    return _titled(words, (["is", *(f"said: {answer}" for answer in table["answers"])], rows))
+    return _titled(words, (["true class", *(f"as {answer}" for answer in table["answers"])], rows))
 
 
 def _stream(streams: Iterable[Mapping[str, Any]]) -> Table:
@@ -172,7 +177,7 @@ def _stream(streams: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def _vetoes(counts: Iterable[Mapping[str, Any]]) -> Table:
-    heads = ["what", "kind", "counted", "of", "part (95 %)"]
+    heads = ["what", "kind", "counted", "of", "fraction (95 %)"]
     return heads, [
         [
             f"{one['group'].replace('_', ' ')}, {one['what']}",
@@ -206,3 +211,15 @@ def _real(real: Mapping[str, Any]) -> str:
     heads = ["file", "sources", f"at or below {real['threshold']:g}", "injections", "with a source", "recovered"]
     parts.append(_table((heads, rows)))
     return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Write the document: report, then document, as arguments."""
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python -m benchmarks.evaluation_document EVALUATION.json DOCUMENT.md")
+    report, document = (Path(name) for name in sys.argv[1:])
+    document.write_text(markdown(read_report(report)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

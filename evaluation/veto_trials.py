@@ -1,8 +1,7 @@
-"""What the vetoes are worth: simulated fields with artefacts, cosmic rays and real transients in them: `veto_trials`.
+"""What vetoes reject and keep on simulated fields with artefacts, cosmic rays and transients: `veto_trials`.
 
-A field of every telescope after the other is written as its mission would, read, searched, tested and vetted; which
-photons of a detection came from what, the simulation knows. Of each significant detection the photons that make it so
-say what it is: an artefact's, a source's at that place, or those of a brighter source that strayed.
+Fields of every telescope are written in the mission's format, read, searched, tested and vetted. `detection_origins`
+finds by its photons what each detection is.
 """
 
 from __future__ import annotations
@@ -14,28 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xherald.photons.arrays import F64, I64
+from xherald.photons.arrays import F64
 from xherald.photons.processes import process_pool
 from xherald.plugins.scoring import DetectionBatch
+
+from .detection_origins import SIGNIFICANT_P, TRANSIENTS, classify_detection, find_main_detections, match_origins
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.detector.extraction.extracted_sources import ExtractedSources
-    from xherald.photons import Observation
     from xherald.photons.statistics.result import Timing
     from xherald.simulation.exposure import SimulatedExposure
     from xherald.simulation.field import FieldRequest
 
-__all__ = ["FIELDS", "GOALS", "SIGNIFICANT_P", "VetoCount", "VetoTrials", "make_detection_batch", "veto_trials"]
+__all__ = ["COUNTED", "FIELDS", "VetoCount", "VetoTrials", "make_detection_batch", "veto_trials"]
 
-
-SIGNIFICANT_P: Final = 1e-3
-"""Timing p-value at which a detection would come out as a candidate without vetoes."""
 
 POINTING: Final = ("flare_averaged", "flare_scan", "dip_averaged", "dip_scan", "longest_gap")
-"""Tests that name a direction and an interval; the one with the smallest p is the one that is vetted."""
+"""Tests that give a direction and an interval; the one with the smallest p is vetted."""
 
 FIELDS: Final = 60
 QUICK_FIELDS: Final = 2
@@ -48,26 +44,21 @@ ARTEFACTS: Final[Mapping[str, Sequence[str]]] = {
     "erosita": (*["hot_pixel"] * 2, *["flickering_pixel"] * 3),
     "ep": tuple(["flickering_pixel"] * 4),
 }
-"""What every field of a mission holds; WXT's hold cosmic rays besides, and background flares every second one of the
-telescopes that have particles to flare."""
+"""Artefacts in every field of a mission. Fields of WXT also have cosmic rays, and every second field of the missions
+in `FLARING` a background flare."""
 
 COSMIC_RAYS: Final = 8
 FLARING: Final = ("chandra", "xmm", "erosita")
-TRANSIENTS: Final = ("fast_transient", "stellar_flare", "magnetar_burst", "xray_burst", "eclipse", "dip", "qpe")
-FEW: Final = ("ep", "swift")
+SPARSE_MISSIONS: Final = ("ep", "swift")
 """Missions whose fields hold fewer sources."""
 
-LEAST_PART: Final = 0.5
-"""A detection is of an origin that sent this part of a flare's excess at least, or of a dip's photons."""
-
-GOALS: Final[Mapping[str, tuple[str, float]]] = {
-    "artefact": ("rejected", 0.95),
-    "cosmic_ray": ("rejected", 0.985),
-    "transient": ("kept", 0.985),
-    "clean": ("flagged", 0.005),
+COUNTED: Final[Mapping[str, str]] = {
+    "artefact": "rejected",
+    "cosmic_ray": "rejected",
+    "transient": "kept",
+    "clean": "flagged",
 }
-"""What is counted of each group and the goal: at least, or for clean sources at most, this part. The figures of the
-pipeline of Einstein Probe are 93 %, 98.2 %, 98.3 % and 0.75 %."""
+"""What is counted in each group."""
 
 
 class VetoCount(TypedDict):
@@ -191,13 +182,13 @@ def field_request(telescope: str, mission: str, number: int) -> FieldRequest:
     """What the field of a number holds."""
     from xherald.simulation.field import FieldRequest
 
-    few = mission in FEW
+    few = mission in SPARSE_MISSIONS
     kinds = list(ARTEFACTS[mission])
     if telescope == "ep-wxt":
         kinds += ["wxt_cosmic_ray"] * COSMIC_RAYS
     if number % 2 and mission in FLARING:
         kinds.append("background_flare")
-    # Every class has its turn where there is no room for all.
+    # Fields with few sources take the classes in turn.
     order = [TRANSIENTS[(number + k) % len(TRANSIENTS)] for k in range(4 if few else len(TRANSIENTS))]
     return FieldRequest(telescope=telescope, sources=4 if few else 12, transients=order, artefacts=kinds)
 
@@ -236,121 +227,14 @@ def _outcomes(
     assert detection_batch.rows is not None
     flags = apply_vetoes(detection_batch, configuration.host.vetoes, {}, configuration.host)
     gone = rejected(flags, len(detection_batch))
-    origin = _origins(exposure, detection_batch.observation)[detection_batch.rows]
-    main = _main_sources(exposure, detection_batch, origin)
+    origin = match_origins(exposure, detection_batch.observation)[detection_batch.rows]
+    main = find_main_detections(exposure, detection_batch, origin)
     found = []
     for index in range(len(detection_batch)):
-        told = tuple(one.name for one in flags if one.flags.raised[index])
-        for group, kind in _groups(exposure, detection_batch, origin, main, index):
-            found.append(_Outcome(group, kind, exposure.telescope.name, bool(gone[index]), told))
+        names = tuple(one.name for one in flags if one.flags.raised[index])
+        for group, kind in classify_detection(exposure, detection_batch, origin, main, index):
+            found.append(_Outcome(group, kind, exposure.telescope.name, bool(gone[index]), names))
     return found
-
-
-def _origins(exposure: SimulatedExposure, observation: Observation) -> I64:
-    """Origin of each event that was read, found again by its time and pixel; −1, background, where that fails."""
-    pixels = observation.event_pixels
-    assert pixels is not None
-    events = exposure.events
-
-    def keys(time: F64, x: NDArray[np.integer], y: NDArray[np.integer]) -> I64:
-        milliseconds = np.round((time - exposure.observing.start) * 1e3).astype(np.int64)
-        return (milliseconds << 28) + ((x.astype(np.int64) + 1024) << 14) + y.astype(np.int64) + 1024
-
-    best = np.full(len(pixels), -1, dtype=np.int64)
-    most = -1
-    for first in (0, 1):  # missions count pixels from 0 or from 1
-        known = keys(events.time, events.chip_x - 1 + first, events.chip_y - 1 + first)
-        order = np.argsort(known, kind="stable")
-        sought = keys(observation.events.time, pixels[:, 0], pixels[:, 1])
-        place = np.clip(np.searchsorted(known[order], sought), 0, len(known) - 1)
-        same = known[order][place] == sought
-        if np.count_nonzero(same) > most:
-            most = int(np.count_nonzero(same))
-            best = np.where(same, events.origin[order][place], -1).astype(np.int64)
-    return best
-
-
-def _main_sources(exposure: SimulatedExposure, detection_batch: DetectionBatch, origin: I64) -> dict[int, int]:
-    """The detection that holds the most photons of each source."""
-    source = np.repeat(np.arange(len(detection_batch)), detection_batch.batch.counts)
-    main = {}
-    for number in range(len(exposure.sources)):
-        own = np.bincount(source[origin == number], minlength=len(detection_batch))
-        if own.any():
-            main[number] = int(np.argmax(own))
-    return main
-
-
-def _groups(
-    exposure: SimulatedExposure, detection_batch: DetectionBatch, origin: I64, main: Mapping[int, int], index: int
-) -> list[tuple[str, str]]:
-    """Group and kind of a detection; none where it is nothing that is counted."""
-    from xherald.photons.statistics.result import FLARE
-
-    artefacts = {_whole(one["origin"]): str(one["kind"]) for one in exposure.artefacts if "source" not in one}
-    composed = {str(one["source"]): str(one["kind"]) for one in exposure.artefacts if "source" in one}
-    offsets, intervals = detection_batch.batch.offsets, detection_batch.intervals
-    photons = slice(offsets[index], offsets[index + 1])
-    own, time = origin[photons], detection_batch.batch.time[photons]
-    here = [number for number, detection in main.items() if detection == index]
-    found = []
-    if not np.isin(own, list(artefacts)).any() and any(_is_clean(exposure, one, composed) for one in here):
-        found.append(("clean", "constant"))
-    if not detection_batch.timing.p_value[index] < SIGNIFICANT_P:
-        return found
-    if detection_batch.direction[index] == FLARE:
-        told = own[(time >= intervals.start[index]) & (time <= intervals.stop[index])]
-        least = LEAST_PART * max(len(told) - intervals.expected[index], 1.0)
-    else:
-        told, least = own, LEAST_PART * len(own)
-    numbers, counts = np.unique(told[(told >= 0) | np.isin(told, list(artefacts))], return_counts=True)
-    if not len(numbers) or counts.max() < least:
-        return found
-    top = int(numbers[np.argmax(counts)])
-    if top in artefacts:
-        kind = artefacts[top]
-        found.append(("cosmic_ray" if kind == "wxt_cosmic_ray" else "artefact", kind))
-    elif _far(exposure, detection_batch, top, index):
-        found.append(("artefact", "stray"))
-    elif top in here:
-        found += _of_source(exposure, detection_batch, top, index, composed)
-    return found
-
-
-def _whole(value: object) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _is_clean(exposure: SimulatedExposure, number: int, composed: Mapping[str, str]) -> bool:
-    source = exposure.sources[number]
-    return source.model.kind == "constant" and source.name not in composed
-
-
-def _far(exposure: SimulatedExposure, detection_batch: DetectionBatch, number: int, index: int) -> bool:
-    """Whether a source lies outside the aperture, by more than pointings differ from snapshot to snapshot."""
-    from xherald.photons.projection import separation_deg
-
-    source, aperture = exposure.sources[number], detection_batch.apertures[index]
-    apart = float(separation_deg(aperture.ra, aperture.dec, source.ra, source.dec)) * 3600
-    return apart > 1.5 * aperture.region.extent
-
-
-def _of_source(
-    exposure: SimulatedExposure, detection_batch: DetectionBatch, number: int, index: int, composed: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    """A transient whose event the interval meets, or an artefact that is a matter of where a source is."""
-    source, intervals = exposure.sources[number], detection_batch.intervals
-    kind = composed.get(source.name, source.model.kind)
-    if kind == "edge_source":
-        return [("artefact", kind)]
-    event = source.model.interval
-    if event is None or kind not in (*TRANSIENTS, "truncated_burst"):
-        return []
-    start, stop = (exposure.observing.start + edge for edge in event)
-    meets = intervals.start[index] <= stop and intervals.stop[index] >= start
-    # Eruptions and eclipses come again: the truth names one of them.
-    return [("transient", kind)] if meets or kind in ("qpe", "eclipse", "dip") else []
 
 
 def _count_outcomes(outcomes: Sequence[_Outcome]) -> list[VetoCount]:
@@ -370,7 +254,7 @@ def _count_outcomes(outcomes: Sequence[_Outcome]) -> list[VetoCount]:
 
 
 def _row(key: tuple[str, str, str], outcomes: Sequence[_Outcome]) -> VetoCount:
-    what = GOALS[key[0]][0]
+    what = COUNTED[key[0]]
     trials, gone = len(outcomes), sum(one.rejected for one in outcomes)
     counted = trials - gone if what == "kept" else gone
     low, high = _limits(counted, trials)
@@ -397,7 +281,7 @@ def _limits(counted: int, trials: int) -> tuple[float, float]:
 
 
 def _flag_counts(outcomes: Sequence[_Outcome]) -> dict[str, dict[str, int]]:
-    """How often each veto spoke, by group and kind."""
+    """How often each veto raised its flag, by group and kind."""
     counts: dict[str, dict[str, int]] = {}
     for one in outcomes:
         for name in one.flags:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xherald.adapters.photon_lists import COLUMNS, batch_of, open_ragged
+from xherald.adapters.photon_lists import COLUMNS, batch_from_table, open_writer
 from xherald.photons import EventBatch
 from xherald.photons.errors import ConfigError
 from xherald.photons.processes import process_pool
@@ -71,7 +71,7 @@ class Population:
         names = [name for name in table.column_names if name.startswith(TRUTH)]
         truth = table.select(["obsreg_id", *names])
         return cls(
-            batch_of(table.select(list(COLUMNS)), path),
+            batch_from_table(table.select(list(COLUMNS)), path),
             truth.rename_columns(["obsreg_id", *(name.removeprefix(TRUTH) for name in names)]),
         )
 
@@ -162,7 +162,7 @@ def write_population(
         tables = stack.enter_context(published_tables(published)) if published is not None else None
         for table in _tables(n, request, workers, advance):
             if path is not None:
-                writer = writer or stack.enter_context(open_ragged(path, table.schema, about))
+                writer = writer or stack.enter_context(open_writer(path, table.schema, about))
                 writer.write_table(table, row_group_size=CHUNK)
             if tables is not None:
                 part = Population.from_table(table)

@@ -61,7 +61,7 @@ def test_a_bright_flare_of_a_simulated_field_is_found_where_the_truth_says(xhera
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("field", "--mission", "hubble"), "no telescope or mission 'hubble'"),
+        (("field", "--mission", "hubble"), "unknown telescope or mission 'hubble'"),
         (("field", "--mission", "xmm", "--transients", "nova"), "unknown source class 'nova'"),
         (("field", "--mission", "xmm", "--artefacts", "gremlin"), "unknown artefact 'gremlin'"),
         (("field", "--mission", "xmm", "--pattern", "waltz"), "unknown observing pattern 'waltz'"),
