@@ -113,7 +113,7 @@ def test_a_mission_s_name_stands_for_its_telescopes() -> None:
     assert telescopes_named("chandra") == ["chandra-acis-i", "chandra-acis-s"]
     assert telescopes_named("all") == list(TELESCOPES)
     assert telescope_named("chandra").name == "chandra-acis-i"
-    with pytest.raises(ConfigError, match="no telescope or mission"):
+    with pytest.raises(ConfigError, match="unknown telescope or mission"):
         telescopes_named("rosat")
 
 
