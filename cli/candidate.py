@@ -1,4 +1,4 @@
-"""`xherald candidate`: list, show, vet and mute candidates."""
+"""`xherald candidate`: list, show and vet candidates."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 @click.group("candidate")
 def command() -> None:
-    """List, show, vet and mute candidates.
+    """List, show and vet candidates.
 
     \b
     Examples:
       xherald candidate list --since 2d --kind flare
       xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F
       xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F confirmed --comment "a stellar flare"
-      xherald candidate mute XH-CHANDRA-ACIS-29128-110-7446eb-F
 
     \b
     Exit codes:

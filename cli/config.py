@@ -1,4 +1,4 @@
-"""`xherald config`: the settings in effect and where each came from."""
+"""`xherald config`: show and check the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: setting to value and origin.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name to value and origin.")
 @run_options
 def show(as_json: bool) -> None:
     """Show the settings in effect.
@@ -32,8 +32,10 @@ def show(as_json: bool) -> None:
       xherald config show --config my.yaml
       XHERALD_TIMING__SIGNIFICANCE=1e-4 xherald config show --json
     """  # noqa: D301
+    from xherald.detector.configuration.plugin_options import check_plugin_options
+
     settings = configuration()
-    settings.host  # noqa: B018 - checks the adapters' options too
+    check_plugin_options(settings)
     listed = {".".join(path): {"value": value, "origin": origin} for path, value, origin in settings.listed()}
     if as_json:
         click.echo(json.dumps(listed))
@@ -42,3 +44,23 @@ def show(as_json: bool) -> None:
     for name, one in listed.items():
         value = json.dumps(one["value"])
         click.echo(f"{name:<{width}}  {value}" + (f"  ({one['origin']})" if one["origin"] != "default" else ""))
+
+
+@command.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@run_options
+def check(as_json: bool) -> None:
+    """Check the settings and plugin options.
+
+    Unknown names are reported with file and line and the nearest valid name; the exit code is then 2.
+
+    \b
+    Examples:
+      xherald config check --config my.yaml
+    """  # noqa: D301
+    from xherald.detector.configuration.plugin_options import check_plugin_options
+
+    settings = configuration()
+    check_plugin_options(settings)
+    number = len(settings.origins)
+    click.echo(json.dumps({"valid": True, "given": number}) if as_json else f"The settings are valid ({number} given)")

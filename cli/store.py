@@ -158,8 +158,9 @@ def upgrade(url: str | None, as_json: bool) -> None:
 @command.command("release")
 @click.argument("drop_ids", metavar="DROP…", nargs=-1, required=True, type=int)
 @store_option
+@json_option
 @run_options
-def release(drop_ids: tuple[int, ...], url: str | None) -> None:
+def release(drop_ids: tuple[int, ...], url: str | None, as_json: bool) -> None:
     """Retry quarantined files.
 
     DROP is the number that `xherald store show` prints.
@@ -167,7 +168,8 @@ def release(drop_ids: tuple[int, ...], url: str | None) -> None:
     with open_selected_store(url) as store:
         for drop_id in drop_ids:
             drop = store.release(drop_id)
-            click.echo(f"{drop.id} {drop.url}: {drop.state.value}")
+            row = {"id": drop.id, "url": drop.url, "state": drop.state.value}
+            click.echo(json.dumps(row) if as_json else f"{drop.id} {drop.url}: {drop.state.value}")
 
 
 def _format_counts(numbers: Mapping[str, int]) -> str:

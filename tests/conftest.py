@@ -11,6 +11,7 @@ import pytest
 from cli_result import CliResult
 from click.testing import CliRunner
 from hypothesis import settings
+from paths import DATA, ROOT
 
 if TYPE_CHECKING:
     from xherald.simulation.exposure import SimulatedExposure
@@ -23,9 +24,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Kernels compile inside the first example of a test: its time says nothing about the example.
 settings.register_profile("xherald", deadline=None)
 settings.load_profile("xherald")
-
-ROOT = Path(__file__).resolve().parent.parent
-DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")

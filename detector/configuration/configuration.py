@@ -1,12 +1,13 @@
-"""Settings: the defaults, over them a YAML file, over that the environment; each value knows where it came from.
+"""Settings: defaults, overridden by a YAML file, overridden by the environment; the origin of each value is kept.
 
-Every setting stands with its default and a comment in the project's `config.yaml`, which is a starter file as it is. A
-setting can also be given as an environment variable ``XHERALD_SECTION__KEY=value``, the value written as in YAML.
+The project's `config.yaml` has every setting with its default and a comment, and can be used as a starter file. A
+setting can also be given as an environment variable ``XHERALD_SECTION__KEY=value``, with the value written as in YAML.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,13 +28,23 @@ from xherald.plugins.cases import Cases
 
 from . import marked_yaml
 from .alert_settings import AlertSettings
+from .daemon_settings import DaemonSettings
 from .detection_settings import DetectionSettings
 from .marked_yaml import MarkedYamlError
 from .reference_settings import ReferenceSettings
 from .store_settings import StoreSettings
-from .stream_settings import StreamSettings
 
-__all__ = ["Configuration", "OutputSettings", "PluginSettings", "Settings", "load_configuration"]
+__all__ = [
+    "Configuration",
+    "OutputSettings",
+    "PluginSettings",
+    "Settings",
+    "find_origin",
+    "load_configuration",
+    "refuse_unknown_keys",
+    "suggest",
+    "validate_section",
+]
 
 PREFIX = "XHERALD_"
 GIVEN = "config argument"
@@ -41,7 +52,7 @@ Key = tuple[str, ...]
 
 
 class Section(BaseModel):
-    """Base of the sections that belong to the road itself."""
+    """Base of the sections of the pipeline itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,7 +104,7 @@ class Settings(Section):
     reference: ReferenceSettings = ReferenceSettings()
     alerts: AlertSettings = AlertSettings()
     store: StoreSettings = StoreSettings()
-    stream: StreamSettings = StreamSettings()
+    daemon: DaemonSettings = DaemonSettings()
     output: OutputSettings = OutputSettings()
     plugins: PluginSettings = PluginSettings()
     adapters: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -116,12 +127,12 @@ class Configuration:
 
     @cached_property
     def host(self) -> PluginHost:
-        """The plugins these settings ask for, adapters' options checked against the adapters' own models.
+        """Plugins of these settings; options of adapters are checked against the models of the adapters.
 
         Raises
         ------
         ConfigError
-            An option is unknown or wrong, or no adapter bears that name.
+            An option is unknown or wrong, or there is no adapter of that name.
         """
         plugins = self.settings.plugins
         host = PluginHost(plugins.disabled, plugins.files, order=plugins.order)
@@ -130,11 +141,11 @@ class Configuration:
             path = ("adapters", name)
             if name in host.adapters:
                 model = host.adapters[name].options_model
-                _refuse_unknown(options, _fields(model), path, self.origins)
-                _validated(path, model, options, self.origins)
+                refuse_unknown_keys(options, _fields(model), path, self.origins)
+                validate_section(path, model, options, self.origins)
             elif name not in idle:
-                where = _where(self.origins, path)
-                raise ConfigError(f"{where}: no adapter is named {name!r}; allowed: {_listed(host.adapters)}")
+                where = find_origin(self.origins, path)
+                raise ConfigError(f"{where}: no adapter is named {name!r}{suggest(name, host.adapters)}")
         return host
 
     def listed(self) -> Iterator[tuple[Key, object, str]]:
@@ -170,8 +181,8 @@ def load_configuration(
         _put(values, key, value, GIVEN)
         origins[key] = GIVEN
     sections = _sections()
-    _refuse_unknown(values, sections, (), origins)
-    checked = {name: _validated((name,), sections[name], content, origins) for name, content in values.items()}
+    refuse_unknown_keys(values, sections, (), origins)
+    checked = {name: validate_section((name,), sections[name], content, origins) for name, content in values.items()}
     return Configuration(Settings.model_construct(**checked), origins)
 
 
@@ -209,7 +220,7 @@ def _lay_environment_over(given: dict[str, Any], origins: dict[Key, str], enviro
             continue
         path = tuple(variable.removeprefix(PREFIX).lower().split("__"))
         if len(path) == 1:
-            # XHERALD_CONFIG and the like are none of ours to judge; a setting with one underscore too few is.
+            # XHERALD_CONFIG and the like are not settings; a setting with a single underscore is a mistake.
             if any(path[0].startswith(f"{section}_") for section in sections):
                 raise ConfigError(f"environment {variable}: section and key are joined by two underscores")
             continue
@@ -232,17 +243,17 @@ def _put(given: dict[str, Any], path: Key, value: object, where: str) -> None:
     place[path[-1]] = value
 
 
-def _refuse_unknown(given: object, known: Mapping[str, Any], path: Key, origins: Mapping[Key, str]) -> None:
+def refuse_unknown_keys(given: object, known: Mapping[str, Any], path: Key, origins: Mapping[Key, str]) -> None:
     """Refuse keys without a setting behind them, in sections and in the models nested in them."""
     if not isinstance(given, dict):
         return
     for key, value in given.items():
         here = (*path, str(key))
         if key not in known:
-            raise ConfigError(f"{_where(origins, here)}: unknown key {'.'.join(here)!r}; allowed: {_listed(known)}")
+            raise ConfigError(f"{find_origin(origins, here)}: unknown key {'.'.join(here)!r}{suggest(str(key), known)}")
         fields = _fields(known[key])
         if fields:
-            _refuse_unknown(value, fields, here, origins)
+            refuse_unknown_keys(value, fields, here, origins)
 
 
 def _fields(annotation: Any) -> dict[str, Any]:
@@ -256,7 +267,7 @@ def _fields(annotation: Any) -> dict[str, Any]:
     return {}
 
 
-def _validated(section: Key, annotation: Any, content: object, origins: Mapping[Key, str]) -> Any:
+def validate_section(section: Key, annotation: Any, content: object, origins: Mapping[Key, str]) -> Any:
     """Check one section's settings; types are held to strictly, as in JSON, so that a string is never a number."""
     model, content = TypeAdapter(annotation), {} if content is None else content
     try:
@@ -266,7 +277,7 @@ def _validated(section: Key, annotation: Any, content: object, origins: Mapping[
         path = section + (tuple(map(str, first["loc"])) or _culprit(model, content))
         reason = first["msg"].removeprefix("Value error, ")
         given = "" if isinstance(first["input"], dict) or not first["loc"] else f", got {first['input']!r}"
-        raise ConfigError(f"{_where(origins, path)}: {'.'.join(path)}: {reason}{given}") from fault
+        raise ConfigError(f"{find_origin(origins, path)}: {'.'.join(path)}: {reason}{given}") from fault
 
 
 def _culprit(model: TypeAdapter[Any], content: object) -> Key:
@@ -284,11 +295,15 @@ def _given_at(origins: Mapping[Key, str], path: Key) -> str | None:
     return origins.get(path) or next((where for key, where in origins.items() if key[: len(path)] == path), None)
 
 
-def _where(origins: Mapping[Key, str], path: Key) -> str:
-    """Where to mend a setting: its own place, or the nearest thing above it that was given."""
+def find_origin(origins: Mapping[Key, str], path: Key) -> str:
+    """Find where a setting was given: file and line or variable, of it or of the nearest section above."""
     places = (_given_at(origins, path[:length]) for length in range(len(path), 0, -1))
     return next((place for place in places if place), "configuration")
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "nothing"
+def suggest(name: str, allowed: Iterable[str]) -> str:
+    """Format the nearest valid name and all valid names, for the end of an error message."""
+    names = sorted(allowed)
+    nearest = difflib.get_close_matches(name, names, n=1)
+    question = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return f"; allowed: {', '.join(names) or 'nothing'}{question}"

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from astropy.io.votable import parse_single_table
 from cli_result import CliResult
-from conftest import ROOT
+from paths import ROOT
 from sqlalchemy import create_engine, text
 from store_rows import (
     DATABASES,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from cli_result import CliResult
-from conftest import ROOT
+from paths import ROOT
 
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.photons.errors import ConfigError
@@ -143,3 +143,36 @@ def test_a_wrong_setting_ends_the_run_with_one_line(
     assert answer.exit_code == 2
     assert answer.stderr.count("\n") == 1
     assert "my.yaml:2: unknown key 'timing.signif'" in answer.stderr
+
+
+SINK = "alerts:\n  sinks:\n    team:\n"
+CASE = "cases:\n  c:\n    embedder: {name: tsne}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "nearest"),
+    [
+        (f"{SINK}      kind: webhok\n", 4, "alerts.sinks.team.kind", "webhook"),
+        (f"{SINK}      kind: webhook\n      urll: x\n", 5, "alerts.sinks.team.urll", "url"),
+        ("detection:\n  vetoes:\n    none_such: {}\n", 3, "detection.vetoes.none_such", ""),
+        (f"{CASE}    extractor: {{name: pcaa}}\n", 4, "cases.c.extractor.name", "pca"),
+        (f"{CASE}    extractor: {{name: pca, component: 3}}\n", 4, "cases.c.extractor.component", "components"),
+    ],
+)
+def test_plugin_options_are_checked(tmp_path: Path, text: str, line: int, key: str, nearest: str) -> None:
+    from xherald.detector.configuration.plugin_options import check_plugin_options
+
+    file = tmp_path / "given.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="allowed: ") as caught:
+        check_plugin_options(load_configuration(file, {}))
+    message = str(caught.value)
+    assert message.startswith(f"{file}:{line}: ")
+    assert key in message
+    assert message.endswith(f"did you mean {nearest!r}?") or not nearest
+
+
+def test_default_plugin_options_are_valid() -> None:
+    from xherald.detector.configuration.plugin_options import check_plugin_options
+
+    check_plugin_options(load_configuration(None, {}))

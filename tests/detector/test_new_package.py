@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cli_result import CliResult
-from conftest import ROOT
+from paths import ROOT
 from virtual_environments import Separate, mypy_on
 
 from xherald.cli.new import KINDS as WORDS

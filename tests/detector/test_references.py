@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from paths import ROOT
 
 from benchmarks import baseline
 from xherald.catalog_store.references.reference_store import ReferenceStore

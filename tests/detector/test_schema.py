@@ -19,9 +19,9 @@ from astropy.io.votable import parse_single_table
 from astropy.io.votable.ucd import parse_ucd
 from astropy.table import QTable, Table
 from astropy.time import Time
-from conftest import ROOT
 from handmade_detections import detections_of, scan_of, table_of
 from lxml import etree
+from paths import ROOT
 from variable_sources import simulated_source
 
 from xherald.catalog_store.ledger import tables as store_tables

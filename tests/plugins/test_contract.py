@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from contract_names import MODULES, public_names, recorded
+from paths import ROOT
 
 from xherald.detector.plugin_support.conformance import RULES
 from xherald.photons.errors import ConfigError, PluginError

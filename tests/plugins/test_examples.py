@@ -12,12 +12,12 @@ from types import ModuleType
 import pyarrow.parquet as pq
 import pytest
 from cli_result import CliResult
-from conftest import ROOT
+from paths import ROOT
 from virtual_environments import Separate, mypy_on
 
 EXAMPLES = ROOT / "examples"
 PACKAGES = ("xherald-nicer", "xherald-wavelet")
-QUICK = {"XHERALD_STREAM__SETTLE_S": "0.1", "XHERALD_STREAM__WORKERS": "1", "XHERALD_STREAM__METRICS_PORT": "0"}
+QUICK = {"XHERALD_DAEMON__STABLE_AFTER_S": "0.1", "XHERALD_DAEMON__WORKERS": "1", "XHERALD_DAEMON__METRICS_PORT": "0"}
 SOURCES = 300
 
 

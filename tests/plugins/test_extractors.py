@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from paths import ROOT
 from pydantic import ValidationError
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA

@@ -19,10 +19,10 @@ from urllib.parse import quote
 
 import pytest
 from alert_servers import SECRET, certificate_in, evidence_of_a_flare, ids_in, mail_server, web_server
-from conftest import ROOT
 from handmade_detections import detections_of, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import ROOT
 from variable_sources import simulated_source
 
 from xherald.daemon.alerts.payload import alert_of, trial_alert

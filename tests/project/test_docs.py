@@ -17,7 +17,7 @@ from types import ModuleType
 import click
 import pytest
 import yaml
-from conftest import ROOT
+from paths import ROOT
 
 from xherald.cli import main
 from xherald.daemon.alerts.sinks import open_sinks
@@ -128,7 +128,7 @@ def use_all(configuration: Configuration) -> None:
     """Check the options that a plugin knows and the settings do not."""
     settings, host = configuration.settings, configuration.host
     open_sinks(settings.alerts, host)
-    for name, source in settings.stream.sources.items():
+    for name, source in settings.daemon.sources.items():
         host.options_for(host.drop_sources[source.kind], source.options, name)
         for adapter, options in source.adapters.items():
             host.options_for(host.adapters[adapter], options, adapter)
