@@ -21,7 +21,7 @@ from xherald.photons import SkyProjection
 from xherald.simulation.exposure import RecordedEvents
 from xherald.simulation.writers import chandra, einstein_probe, erosita, swift, xmm
 from xherald.simulation.writers.einstein_probe import ebounds
-from xherald.simulation.writers.exposure_facts import Facts
+from xherald.simulation.writers.exposure_facts import ExposureHeader
 from xherald.simulation.writers.fits_blocks import Changes, Column, gti_table
 from xherald.simulation.writers.fits_blocks import table as table_of
 from xherald.simulation.writers.fits_blocks import write_file as write
@@ -107,12 +107,12 @@ def _recorded(photons: Photons, later: float = 0.0) -> RecordedEvents:
     )  # fmt: skip
 
 
-def _facts(
+def _make_exposure_header(
     photons: Photons, obs_id: str, axis: tuple[float, float], gti: Gtis, live_fraction: float, frame_time: float
-) -> Facts:
+) -> ExposureHeader:
     """An exposure about an axis, as long as its photons."""
     span = (float(photons.time.min()), float(photons.time.max())) if len(photons) else (0.0, EXPOSURE)
-    return Facts(
+    return ExposureHeader(
         obs_id=obs_id, object_name="A field", ra=axis[0], dec=axis[1], start=span[0], stop=span[1],
         gti={number: np.array(rows, dtype=np.float64).reshape(-1, 2) for number, rows in gti.items()},
         live_fraction=live_fraction, frame_time=frame_time,
@@ -166,7 +166,7 @@ def write_chandra(
     obs_id : str
     """
     sky = SkyProjection("TAN", 83.8, -5.4, 4096.5, 4096.5, -0.492 / 3600, 0.492 / 3600)
-    facts = _facts(photons, obs_id, (83.8, -5.4), _good_times(photons, gti), CHANDRA_LIVE, 3.14104)
+    facts = _make_exposure_header(photons, obs_id, (83.8, -5.4), _good_times(photons, gti), CHANDRA_LIVE, 3.14104)
     events = _recorded(photons)
     made = chandra.event_columns(events, sky, sky.to_pixel(photons.ra, photons.dec), _rng())
     changes = _changes(header, columns, () if has_energy else ("energy",), EXPOSURE=18279.0)
@@ -246,7 +246,7 @@ def write_xmm(
     """
     sky = SkyProjection("TAN", 149.6, -11.08, 25921, 25921, -0.05 / 3600, 0.05 / 3600)
     frame_time = 0.073 if instrument == "EPN" else 2.6
-    facts = _facts(photons, "0201901401", (149.6, -11.08), _good_times(photons, gti), 0.98, frame_time)
+    facts = _make_exposure_header(photons, "0201901401", (149.6, -11.08), _good_times(photons, gti), 0.98, frame_time)
     subspace = _subspace(filtered or {})
     made = xmm.event_columns(_recorded(photons), sky, instrument, facts, _rng())
     events = xmm.events_table(made, facts, instrument, sky, _changes(header, columns, **subspace))
@@ -290,7 +290,7 @@ def write_swift(
     """A cleaned XRT photon-counting list; TIME marks the start of the frame."""
     sky = SkyProjection("TAN", 185.707, 15.83, 500.5, 500.5, -6.548089e-4, 6.548089e-4)
     good = _good_times(photons, gti, (0,))
-    facts = _facts(photons, "00011337002", (185.707, 15.83), good, 0.996018291, 2.5073)
+    facts = _make_exposure_header(photons, "00011337002", (185.707, 15.83), good, 0.996018291, 2.5073)
     made = swift.event_columns(_recorded(photons, 0.5 * facts.frame_time), sky, facts.frame_time, _rng())
     events = swift.events_table(made, facts, sky, _changes(header, columns))
     return write(path, [events, *swift.gti_tables(facts)], swift.shared_header(facts))
@@ -311,7 +311,7 @@ def write_erosita(
 ) -> Path:
     """A merged list: SIN projection, scaled RA and DEC, TUNIT deg on everything, GTIn and DEADCORn by module."""
     sky = projection or SkyProjection("SIN", 107.17, -49.55, 0.0, 0.0, -1.3888889095849e-5, 1.3888889095849e-5)
-    facts = _facts(photons, "300003", (107.17, -49.55), _good_times(photons, gti), 1.0, 0.0500584)
+    facts = _make_exposure_header(photons, "300003", (107.17, -49.55), _good_times(photons, gti), 1.0, 0.0500584)
     made = erosita.event_columns(_recorded(photons), sky, _rng())
     # Columns of 8 bytes may hold parts of pixels too, though the archive's do not.
     x, y = sky.to_pixel(photons.ra, photons.dec)
@@ -334,7 +334,7 @@ def write_wxt(
 ) -> Path:
     """A cleaned WXT list of one CMOS."""
     sky = SkyProjection("TAN", 200.0, 30.0, 5000.5, 5000.5, -0.002261458, 0.002261458)
-    facts = _facts(photons, "11900000001", (200.0, 30.0), _good_times(photons, gti, (0,)), 1.0, 0.05)
+    facts = _make_exposure_header(photons, "11900000001", (200.0, 30.0), _good_times(photons, gti, (0,)), 1.0, 0.05)
     shared = einstein_probe.shared_header(facts, "WXT", f"CMOS{cmos}")
     made = einstein_probe.wxt_columns(_recorded(photons), sky, _rng())
     events = einstein_probe.events_table(made, shared, sky, _changes(header, columns))
@@ -360,7 +360,7 @@ def write_fxt(
 ) -> Path:
     """A cleaned FXT full-frame list; TIMEZERO is the string '0'."""
     sky = SkyProjection("TAN", 28.87, 5.91, 300.5, 300.5, -0.002685739662709, 0.002685739662709)
-    facts = _facts(photons, "06800000181", (28.87, 5.91), _good_times(photons, gti, (0,)), 1.0, 0.05)
+    facts = _make_exposure_header(photons, "06800000181", (28.87, 5.91), _good_times(photons, gti, (0,)), 1.0, 0.05)
     shared = einstein_probe.shared_header(facts, "FXT", module)
     made = einstein_probe.fxt_columns(_recorded(photons), sky, _rng())
     units = [
