@@ -1,7 +1,8 @@
-"""The house stands as drawn: rooms are packages, imports run down, help is answered without heavy imports."""
+"""Packages are installed as laid out, import nothing heavy where it is not needed, and are small and free of cycles."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -22,9 +23,10 @@ def test_every_folder_with_code_is_installed() -> None:
     mapped = {Path(folder): package for package, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
     assert ours == set(mapped)
     assert sorted(mapped.values()) == sorted(PROJECT["tool"]["setuptools"]["packages"])
-    assert {package: ".".join(("xherald", *folder.parts)) for folder, package in mapped.items()} == {
-        package: package for package in mapped.values()
-    }
+    assert {
+        package: "xherald" if folder == Path("api") else ".".join(("xherald", *folder.parts))
+        for folder, package in mapped.items()
+    } == {package: package for package in mapped.values()}
 
 
 def test_every_package_carries_its_types() -> None:
@@ -66,3 +68,55 @@ def test_reading_imports_no_plotting() -> None:
     code += "sys.stdout.write(' '.join(name for name in ('matplotlib', 'pyarrow', 'regions') if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+
+
+def test_importing_xherald_imports_nothing_heavy() -> None:
+    code = f"import sys, xherald\nsys.stdout.write(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+MAX_LINES = 450
+
+FOLDERS = {package: ROOT / folder for package, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
+
+MODULES = {
+    package if path.stem == "__init__" else f"{package}.{path.stem}": path
+    for package, folder in FOLDERS.items()
+    for path in folder.glob("*.py")
+}
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES.values()}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_every_module_has_a_docstring() -> None:
+    undocumented = [name for name, path in MODULES.items() if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert undocumented == []
+
+
+def imports_of(name: str, path: Path) -> set[str]:
+    """Modules of ours that a module imports when it is imported."""
+    package = name if path.stem == "__init__" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            # `from package import module` imports the module; `from package import name` what defines the name.
+            below = {f"{base}.{one.name}" for one in node.names} & set(MODULES)
+            found |= below or {base}
+    return found & set(MODULES)
+
+
+def test_no_two_modules_import_each_other() -> None:
+    imports = {name: imports_of(name, path) for name, path in MODULES.items()}
+    pairs = {
+        tuple(sorted((name, other))) for name, others in imports.items() for other in others if name in imports[other]
+    }
+    # A package may gather names of its modules; a module that asks its own package for one makes the cycle.
+    assert pairs == set()
