@@ -59,7 +59,7 @@ def test_points_are_coloured_by_columns_and_properties(reference: xh.Reference, 
     assert np.isnan(colours[10:]).all()
     explorer.colour_choice.value = "spectral_type"
     assert list(explorer.figure.data[0].marker.colorbar.ticktext) == ["unknown", "K", "M"]
-    with pytest.raises(ConfigError, match="no column .x_ray."):
+    with pytest.raises(ConfigError, match=r"no column .x_ray."):
         explorer.colour_by("x_ray")
 
 
