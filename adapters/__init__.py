@@ -1,13 +1,15 @@
-"""Instruments: one module per mission, and the FITS reading, screening and mission table they share.
+"""Instrument adapters, one module per mission, and the FITS reading and screening that they share.
 
-An adapter of another instrument imports from here what it needs: `FitsAdapter` with a `MissionTable` for FITS event
-lists, `read_header` and `open_fits` for anything else.
+Adapters of other instruments import from here: `FitsAdapter` and `MissionTable` for FITS event lists, `read_header` and
+`open_fits` for other files.
 """
 
 from .reading.field_of_view import FieldOfView
-from .reading.fits_files import FitsFile, Hdu, Keywords, open_fits, read_header
+from .reading.fits_adapter import FitsAdapter, PhotonColumns
+from .reading.fits_files import FitsFile, Hdu, open_fits, read_header
 from .reading.gti_tables import GtiLayout
-from .reading.mission_table import FitsAdapter, Instrument, MissionTable, NoImage, PhotonColumns
+from .reading.keywords import Keywords
+from .reading.mission_table import Instrument, MissionTable, NoImage
 from .reading.screening import ChannelEnergy, Energy, LinearEnergy, Rule
 
 __all__ = [

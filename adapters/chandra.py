@@ -1,14 +1,14 @@
-"""Chandra ACIS: archive event lists of a whole field, and the per-source lists of the Chandra Source Catalog.
+"""Chandra ACIS: event lists of a whole field, and the per-source lists of the Chandra Source Catalog.
 
-Odd here: good times per CCD, named by the keyword CCD_ID; catalogue lists (``regevt3``) hold one source, told by their
-file name, whose region lies in a companion (``reg3``) of any version.
+Specific to this mission: good times per CCD, named by CCD_ID; catalogue lists (``regevt3``) have the photons of a
+single source, named by the file, and their region in a companion (``reg3``) of any version.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -30,12 +30,12 @@ from xherald.adapters import (
 from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PixelLayout, PointSpread, Polygon
 from xherald.photons.apertures import centroid_error_arcsec
 from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import InstrumentAdapter, Options, ReadLimits, hookimpl
+from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 
 __all__ = ["ChandraAdapter", "ChandraOptions", "register_adapters"]
 
 CATALOGUE_LIST = re.compile(r"acisf(\d{5})_\d{3}N\d{3}_r(\d{4})_regevt3\.fits(\.gz)?", re.IGNORECASE)
-# The background annulus begins where the catalogue's ellipse (90 % of the counts) leaves a percent or two.
+# The background annulus begins where one or two per cent of the counts are outside the catalogue's 90 % ellipse.
 BACKGROUND_INNER = 1.5
 BACKGROUND_MIN_AREA = 3.0
 
@@ -43,7 +43,7 @@ _OFF_AXIS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 22.
 
 POINT_SPREAD = PointSpread(
     source="r90 at 1.5 keV: 1″ + 10″ (θ/10′)² (Hickox & Markevitch 2006, ApJ 645, 95, §3); on-axis r50 and the wider "
-    "core at 6.4 keV: Chandra Proposers' Observatory Guide, ch. 4, read off by eye; r50 off axis taken as 0.45 r90",
+    "core at 6.4 keV: Chandra Proposers' Observatory Guide, ch. 4, read from the figure; r50 off axis assumed 0.45 r90",
     off_axis_arcmin=_OFF_AXIS,
     energy_kev=(1.5, 6.4),
     r50_arcsec=(
@@ -59,7 +59,7 @@ POINT_SPREAD = PointSpread(
 
 _FIELD = Instrument(
     instrume=("ACIS",),
-    # Where `energy` is cut away: pi = floor(energy / 14.6 eV) + 1, so the middle of the channel; pi = 0 is the null.
+    # Without `energy`, the centre of the channel: pi = floor(energy / 14.6 eV) + 1; pi = 0 is null.
     energies=(LinearEnergy("energy", 1e-3), LinearEnergy("pi", 14.6e-3, offset=-0.5, lowest=1.0)),
     band=(0.5, 7.0),
     band_open=True,
@@ -76,7 +76,9 @@ _FIELD = Instrument(
     live_keywords=(("LIVTIME{n}", "ONTIME{n}"),),
     mode_keywords=("READMODE", "DATAMODE"),
     no_image=(
-        NoImage("READMODE", "CONTINUOUS", "continuous clocking: one coordinate is time, so there is no sky image"),
+        NoImage(
+            "READMODE", "CONTINUOUS", "continuous clocking: one coordinate is time, so events have no sky positions"
+        ),
     ),
     detector_pixel_arcsec=0.492,
     chips=ChipLayout(chip=("chipx", "chipy"), focal=("detx", "dety")),
@@ -87,7 +89,7 @@ _FIELD = Instrument(
     ),
 )
 
-# The published selection for per-source lists (Dillmann et al. 2025, §2): pha > 40, grade ≥ 0, 500 < energy < 7000 eV.
+# Published selection for per-source lists (Dillmann et al. 2025, §2): pha > 40, grade ≥ 0, 500 < energy < 7000 eV.
 _SOURCE = replace(
     _FIELD,
     rules=(Rule("pha", "pha not above 40", lowest=41), Rule("grade", "grade below 0", lowest=0)),
@@ -104,27 +106,28 @@ class ChandraOptions(Options):
 
 @dataclass(frozen=True, eq=False)
 class CatalogueSource(Observation):
-    """A catalogue list, which knows the band whose region is its aperture."""
+    """A catalogue list, with the band whose region is its aperture."""
 
     region_band: str = "B"
 
 
 class ChandraAdapter(FitsAdapter[ChandraOptions]):
-    """Chandra ACIS event lists (0.5–7 keV, frames of 3.1–3.2 s, sub-arrays down to 0.4 s).
+    """Chandra ACIS event lists (0.5–7 keV, frames of 3.1–3.2 s, subarrays down to 0.4 s).
 
-    Full-field lists keep grades 0, 2, 3, 4, 6 and clean status; catalogue lists (regevt3) take the published selection
-    and their companion's ellipse. Chandra Proposers' Observatory Guide; Evans et al. 2024, ApJS 274, 22 (catalogue).
+    Full-field lists are screened for grades 0, 2, 3, 4, 6 and clean status, catalogue lists (regevt3) by the published
+    selection, with the ellipse of their companion as aperture. References: Chandra Proposers' Observatory Guide;
+    Evans et al. 2024, ApJS 274, 22 (catalogue).
     """
 
     name = "chandra"
     mission = MissionTable("CHANDRA", (_FIELD,))
 
     def instrument_for(self, file: FitsFile) -> Instrument:
-        """The published selection for catalogue lists, the archive's for whole fields."""
+        """Published selection for catalogue lists, standard screening for whole fields."""
         return _SOURCE if CATALOGUE_LIST.fullmatch(file.path.name) else super().instrument_for(file)
 
     def read(self, path: Path, options: ChandraOptions, limits: ReadLimits) -> Observation:
-        """As every mission, and the region band goes with a catalogue list."""
+        """Read as other missions; a catalogue list keeps the band of its region."""
         observation = super().read(path, options, limits)
         if not observation.per_source_id:
             return observation
@@ -132,23 +135,23 @@ class ChandraAdapter(FitsAdapter[ChandraOptions]):
         return CatalogueSource(**facts, region_band=options.region_band)
 
     def per_source_id(self, path: Path) -> str:
-        """The published obsreg_id: "acisf23022_000N027_r0122_regevt3" is 23022_122."""
+        """Published obsreg_id: 23022_122 for "acisf23022_000N027_r0122_regevt3"."""
         match = CATALOGUE_LIST.fullmatch(path.name)
         return f"{int(match[1])}_{int(match[2])}" if match else ""
 
-    def companions(self, path: Path) -> Iterable[Path]:
+    def companions(self, name: str, siblings: FolderNames) -> list[str]:
         """Region files of the same observation and region, newest version first."""
-        match = CATALOGUE_LIST.fullmatch(path.name)
+        match = CATALOGUE_LIST.fullmatch(name)
         if match is None:
-            return ()
-        return sorted(path.parent.glob(f"acisf{match[1]}_???N???_r{match[2]}_reg3.fits*"), reverse=True)
+            return []
+        return siblings.matching(f"acisf{match[1]}_???N???_r{match[2]}_reg3.fits*")[::-1]
 
-    def expects_companions(self, path: Path) -> bool:
+    def expects_companions(self, name: str) -> bool:
         """A catalogue list comes with its region."""
-        return CATALOGUE_LIST.fullmatch(path.name) is not None
+        return CATALOGUE_LIST.fullmatch(name) is not None
 
     def apertures(self, observation: Observation) -> list[Aperture]:
-        """The catalogue's region, with an annulus about it as far as the list reaches."""
+        """Region of the catalogue, with an annulus around it as large as the list allows."""
         if not observation.companions or not observation.per_source_id:
             return []
         band = observation.region_band if isinstance(observation, CatalogueSource) else "B"
@@ -162,30 +165,30 @@ class ChandraAdapter(FitsAdapter[ChandraOptions]):
                 dec=region.dec,
                 region=region,
                 pos_err_arcsec=centroid_error_arcsec(observation, region.ra, region.dec, counts),
-                background=_surroundings(observation, region),
+                background=_background_annulus(observation, region),
                 origin="companion region",
             )
         ]
 
 
 def _region(observation: Observation, path: Path, table_name: str) -> Ellipse | Polygon:
-    """The one shape of a catalogue region table."""
+    """The only shape of a catalogue region table."""
     with open_fits(path, ReadLimits()) as file:
         table = next((hdu for hdu in file.hdus if hdu.name == table_name), None)
         if table is None:
-            held = ", ".join(hdu.name for hdu in file.hdus if hdu.is_table)
+            available = ", ".join(hdu.name for hdu in file.hdus if hdu.is_table)
             raise UnreadableFileError(
-                path, f"no region table {table_name}, only {held}; set region_band to one of them"
+                path, f"no region table {table_name}, only {available}; set region_band accordingly"
             )
         if table.rows != 1:
             raise UnreadableFileError(
-                path, f"{table_name} is made of {table.rows} shapes; give one region with --sources instead"
+                path, f"{table_name} has {table.rows} shapes, expected one; give a region with --sources instead"
             )
         return _shape(observation, file, table)
 
 
 def _shape(observation: Observation, file: FitsFile, table: Hdu) -> Ellipse | Polygon:
-    """An ellipse, circle, box or polygon; X, Y and R are sky pixels of the event list, ROTANG deg."""
+    """Ellipse, circle, box or polygon; X, Y and R in sky pixels of the event list, ROTANG in deg."""
     projection = observation.require_projection()
     kind = bytes(file.column(table, "SHAPE")[0]).decode("ascii", "replace").strip().lower()
     x, y = (np.atleast_1d(file.column(table, name)[0]).astype(np.float64) for name in ("X", "Y"))
@@ -209,11 +212,11 @@ def _shape(observation: Observation, file: FitsFile, table: Hdu) -> Ellipse | Po
     )
 
 
-def _surroundings(observation: Observation, region: Ellipse | Polygon) -> Annulus | None:
-    """Annulus from 1.5 times the region to the nearest edge of the list; None if that is under three region areas.
+def _background_annulus(observation: Observation, region: Ellipse | Polygon) -> Annulus | None:
+    """Annulus from 1.5 times the region to the nearest edge of the list; None if smaller than three region areas.
 
-    A catalogue list is cut to a rectangle about its source (the bundle), so that a circle inside the rectangle of its
-    events has been observed all round, chip edges aside, which extraction takes off.
+    A catalogue list covers a rectangle around its source, so that circles in the rectangle of its events are fully
+    observed except for chip edges, which extraction accounts for.
     """
     projection, events = observation.require_projection(), observation.events
     x, y = (float(v) for v in projection.to_pixel(region.ra, region.dec))

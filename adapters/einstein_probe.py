@@ -1,14 +1,13 @@
 """Einstein Probe: the wide-field lobster-eye telescope WXT and the follow-up telescope FXT.
 
-Odd here: a WXT file is of one CMOS detector, named by DETNAM; the energy of an FXT channel is not documented, so it is
-read from the EBOUNDS of the file or of a response beside it, or stated in the settings, and never guessed.
+Specific to this mission: a WXT file belongs to one CMOS detector, named by DETNAM; the energies of FXT channels are not
+documented and are read from EBOUNDS in the file or in a response beside it, or from the settings.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 from pydantic import Field
@@ -27,10 +26,10 @@ from xherald.adapters import (
     open_fits,
 )
 from xherald.adapters.reading.headers import text
-from xherald.adapters.reading.source_list_files import ListLayout, apertures_of_list
+from xherald.adapters.reading.source_list_files import ListLayout, read_source_list
 from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
 from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import InstrumentAdapter, Options, ReadLimits, hookimpl
+from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 
 __all__ = ["EinsteinProbeAdapter", "EinsteinProbeOptions", "register_adapters"]
 
@@ -47,7 +46,7 @@ _WXT = Instrument(
     frame_default=0.05,
     point_spread=PointSpread(
         source="focal spot 4–5′ wide at half maximum (Cheng et al. 2024, Exp. Astron. 57, 10); r50 3′ is approximate, "
-        "r90 more so, for cross-shaped arms reach beyond a degree; astrometry of the order of 1′",
+        "r90 more so, since the cross-shaped arms extend beyond a degree; astrometry of the order of 1′",
         off_axis_arcmin=(0.0,),
         energy_kev=(1.0,),
         r50_arcsec=((180.0,),),
@@ -60,7 +59,7 @@ _WXT = Instrument(
         ("RAWX", "RAWY"),
         arms=0.5,
         source="about half of the photons are reflected once, in one direction only (Angel 1979, ApJ 233, 364), "
-        "approximate; a CMOS moves no charge",
+        "approximate; CMOS sensors transfer no charge",
     ),
 )
 
@@ -82,10 +81,12 @@ _FXT = Instrument(
     ),
     rules=(Rule("GRADE", "grade not 0–12", lowest=0, highest=12),),
     position_null=-1,
-    no_image=(NoImage("DATAMODE", "TM", "timing mode: one coordinate is time, so there is no sky image"),),
+    no_image=(NoImage("DATAMODE", "TM", "timing mode: one coordinate is time, so events have no sky positions"),),
     detector_pixel_arcsec=9.67,
     pixels=PixelLayout(
-        ("RAWX", "RAWY"), out_of_time=0.002, source="a CCD of eROSITA's kind (Chen et al. 2020): as there, approximate"
+        ("RAWX", "RAWY"),
+        out_of_time=0.002,
+        source="CCD of the eROSITA type (Chen et al. 2020); value of eROSITA, approximate",
     ),
 )
 
@@ -99,25 +100,25 @@ class EinsteinProbeOptions(Options):
 
 
 class EinsteinProbeAdapter(FitsAdapter[EinsteinProbeOptions]):
-    """Einstein Probe WXT (0.5–4 keV, one CMOS a file) and FXT (0.3–10 keV, modules A and B), frames of 50 ms.
+    """Einstein Probe WXT (0.5–4 keV, one CMOS per file) and FXT (0.3–10 keV, modules A and B), frames of 50 ms.
 
     FXT needs the energies of its channels: an EBOUNDS table in the file, a response (``fxt_a_<obsid>_*.rmf``) beside
-    it, or the option ``pi_kev_per_channel``. The arms of the WXT point spread reach into any annulus about a bright
-    source. Yuan et al. 2022, Handbook of X-ray and Gamma-ray Astrophysics.
+    it, or the option ``pi_kev_per_channel``. The arms of the WXT point spread extend into any annulus around a bright
+    source. Reference: Yuan et al. 2022, Handbook of X-ray and Gamma-ray Astrophysics.
     """
 
     name = "einstein_probe"
     mission = MissionTable("EP", (_WXT, _FXT))
 
     def energy_for(self, file: FitsFile, instrument: Instrument, options: EinsteinProbeOptions) -> Energy:
-        """WXT: 10 eV a channel; FXT: from settings, EBOUNDS or response."""
+        """WXT: 10 eV per channel; FXT: from the settings, EBOUNDS or a response."""
         if instrument.energies:
             return super().energy_for(file, instrument, options)
         if options.pi_kev_per_channel is not None:
             return LinearEnergy("PI", options.pi_kev_per_channel)
         if (energy := _channel_energies(file)) is not None:
             return energy
-        for path in self.companions(file.path):
+        for path in self.companion_paths(file.path):
             if ".rmf" not in path.name.lower():
                 continue
             with open_fits(path, ReadLimits()) as response:
@@ -125,34 +126,34 @@ class EinsteinProbeAdapter(FitsAdapter[EinsteinProbeOptions]):
                     return energy
         raise UnreadableFileError(
             file.path,
-            "no EBOUNDS in the file and no response (fxt_*.rmf) beside it: the energies of its channels are unknown; "
-            "put the response there or set adapters.einstein_probe.pi_kev_per_channel",
+            "no EBOUNDS in the file and no response (fxt_*.rmf) beside it, so channel energies are unknown; "
+            "add the response or set adapters.einstein_probe.pi_kev_per_channel",
         )
 
     def single_detector(self, file: FitsFile, instrument: Instrument) -> tuple[int, str]:
-        """CMOS12 is detector 12, FXTA and FXTB are 0."""
+        """Detector 12 for CMOS12, 0 for FXTA and FXTB."""
         name = text(file.events.header.over(file.primary.header), "DETNAM", "INSTRUME")
         match = re.fullmatch(r"CMOS\s*(\d+)", name, re.IGNORECASE)
         return (int(match[1]), f"CMOS {int(match[1])}") if match else (0, name)
 
-    def companions(self, path: Path) -> Iterable[Path]:
+    def companions(self, name: str, siblings: FolderNames) -> list[str]:
         """Source list (``.cat``) of a WXT file, response of an FXT file."""
-        if match := WXT_NAME.match(path.name):
-            return sorted(one for one in path.parent.glob(f"ep{match[1]}wxt{match[2]}*.cat*") if one != path)
-        if match := FXT_NAME.match(path.name):
-            return sorted(path.parent.glob(f"fxt_{match[1]}_{match[2]}_*.rmf*"))
-        return ()
+        if match := WXT_NAME.match(name):
+            return [other for other in siblings.matching(f"ep{match[1]}wxt{match[2]}*.cat*") if other != name]
+        if match := FXT_NAME.match(name):
+            return siblings.matching(f"fxt_{match[1]}_{match[2]}_*.rmf*")
+        return []
 
-    def expects_companions(self, path: Path) -> bool:
-        """WXT files come with a source list; what FXT files come with, they do without."""
-        return WXT_NAME.match(path.name) is not None
+    def expects_companions(self, name: str) -> bool:
+        """WXT files come with a source list; FXT files can be read without companions."""
+        return WXT_NAME.match(name) is not None
 
     def apertures(self, observation: Observation) -> list[Aperture]:
-        """Sources of the pipeline's list."""
+        """Sources of the pipeline's source list."""
         lists = [path for path in observation.companions if ".cat" in path.name.lower()]
         if not lists or observation.projection is None:
             return []
-        return apertures_of_list(observation, lists[0], SOURCE_LIST)
+        return read_source_list(observation, lists[0], SOURCE_LIST)
 
 
 def _channel_energies(file: FitsFile) -> ChannelEnergy | None:
@@ -163,7 +164,7 @@ def _channel_energies(file: FitsFile) -> ChannelEnergy | None:
     channel = file.column(table, "CHANNEL").astype(np.int64)
     low, high = (file.column(table, name).astype(np.float64) for name in ("E_MIN", "E_MAX"))
     if not len(channel) or (np.diff(channel) != 1).any() or not np.all((low < high) & np.isfinite(low + high)):
-        raise UnreadableFileError(file.path, "EBOUNDS does not give each channel in turn an energy range")
+        raise UnreadableFileError(file.path, "EBOUNDS does not have consecutive channels with energy ranges")
     return ChannelEnergy("PI", int(channel[0]), (low + high) / 2)
 
 

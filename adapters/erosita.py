@@ -1,7 +1,8 @@
-"""eROSITA on SRG: survey and pointed lists, of one telescope module or several merged.
+"""eROSITA on SRG: survey and pointed event lists of one or several telescope modules.
 
-Odd here: good times (``GTIn``) and dead-time tables (``DEADCORn``) per telescope module; an orthographic sky grid; in
-the survey a source is swept across the field of view, so that its point spread is the survey's average and has no axis.
+Specific to this mission: good times (``GTIn``) and dead-time tables (``DEADCORn``) per telescope module; orthographic
+sky projection; in the survey, sources move across the field of view, so that the survey-averaged point spread applies
+and there is no optical axis.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from xherald.plugins import InstrumentAdapter, hookimpl
 
 __all__ = ["ErositaAdapter", "register_adapters"]
 
-# Flags that evtool rejects by default, and that FLAGSEL of the archive's own lists holds.
+# Flags rejected by evtool by default, as in FLAGSEL of archive files.
 FLAG_SELECTION = 0xC000F000
 
 POINTED_SPREAD = PointSpread(
@@ -50,7 +51,7 @@ _MODULES = Instrument(
     detector_column="TM_NR",
     detector_name="TM {n}",
     rules=(
-        # PAT_SEL = 15 selects singles to quadruples, which PAT_TYP numbers 1 to 4.
+        # Singles to quadruples, PAT_TYP 1 to 4, as selected by PAT_SEL = 15.
         Rule("PAT_TYP", "pattern not 1–4", lowest=1, highest=4),
         Rule("FLAG", "flagged", clear_bits=FLAG_SELECTION),
     ),
@@ -65,15 +66,15 @@ _MODULES = Instrument(
 class ErositaAdapter(FitsAdapter):
     """eROSITA event lists (0.2–10 keV, frames of 50 ms, seven telescope modules).
 
-    Patterns 1–4, flags of 0xC000F000 clear. RA_OBJ, DEC_OBJ and TUNIT of these lists are wrong and never used.
-    Predehl et al. 2021, A&A 647, A1; Merloni et al. 2024, A&A 682, A34.
+    Screened for patterns 1–4 and flags 0xC000F000. RA_OBJ, DEC_OBJ and TUNIT of these files are wrong and not used.
+    References: Predehl et al. 2021, A&A 647, A1; Merloni et al. 2024, A&A 682, A34.
     """
 
     name = "erosita"
     mission = MissionTable("EROSITA", (_MODULES,))
 
     def live_fraction(self, file: FitsFile, instrument: Instrument, detector: int, tables: list[Hdu]) -> float:
-        """Mean of the module's dead-time table where there is one."""
+        """Mean of the module's dead-time table, if any."""
         for hdu in file.hdus:
             if hdu.name == f"DEADCOR{detector}" and "DEADC" in hdu.columns and hdu.rows:
                 values = file.column(hdu, "DEADC").astype(np.float64)
@@ -83,11 +84,11 @@ class ErositaAdapter(FitsAdapter):
         return super().live_fraction(file, instrument, detector, tables)
 
     def point_spread_for(self, file: FitsFile, instrument: Instrument) -> PointSpread:
-        """The survey's average where the telescope scanned."""
+        """Survey average for scans, else the pointed one."""
         return SURVEY_SPREAD if _is_survey(file) else POINTED_SPREAD
 
     def pointing(self, file: FitsFile) -> tuple[float, float] | None:
-        """The optical axis; a scan has none."""
+        """Optical axis; None for a scan."""
         return None if _is_survey(file) else super().pointing(file)
 
 

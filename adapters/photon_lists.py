@@ -1,8 +1,7 @@
-"""Photons of many sources as one Parquet file, a row a source: `write_batch` and `read_batch`.
+"""Parquet files with one row per source and its photons in lists: `write_batch` and `read_batch`.
 
-The form keeps all that `EventBatch` knows, good times and backgrounds included, in lists within each row, so that any
-Parquet reader sees sources where a flat table has photons. Between file and batch stand flat arrays and list offsets;
-what columns the file has besides (truth of a simulation) is left alone. `TableAdapter` reads it for the road.
+The format preserves an `EventBatch`, with good times and backgrounds as lists in each row. Further columns, such as the
+truth of a simulation, are ignored. `TableAdapter` reads these files in the pipeline.
 """
 
 from __future__ import annotations
@@ -23,49 +22,49 @@ from xherald.photons.arrays import I64
 from xherald.photons.errors import FileError, OversizeFileError, PhotonError, UnreadableFileError
 from xherald.plugins import ReadLimits
 
-from .photon_list_columns import MAYBE_NUMBERS, NUMBERS, TEXT, Form
+from .photon_list_columns import NULLABLE_NUMBERS, NUMBERS, TEXT, ListTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["COLUMNS", "as_table", "batch_of", "is_ragged", "open_ragged", "read_batch", "write_batch"]
+__all__ = ["COLUMNS", "as_table", "batch_from_table", "has_photon_lists", "open_writer", "read_batch", "write_batch"]
 
 
 PHOTONS: Final = ("time_s", "energy_kev")
 INTERVALS: Final = ("gti_start_s", "gti_stop_s", "gti_fraction")
-AROUND: Final = ("background_time_s", "background_energy_kev")
+BACKGROUND: Final = ("background_time_s", "background_energy_kev")
 
 COLUMNS: Final = (
-    *TEXT, *MAYBE_NUMBERS, "time_scale", "flags", *NUMBERS, "good_times_known", *PHOTONS, *INTERVALS, *AROUND,
+    *TEXT, *NULLABLE_NUMBERS, "time_scale", "flags", *NUMBERS, "good_times_known", *PHOTONS, *INTERVALS, *BACKGROUND,
 )  # fmt: skip
-"""Columns of the form: times s, energies keV, angles deg unless the name says otherwise. ``obsreg_id`` is the
-detection, ``area_ratio`` is 0 where there is no background region, ``mjd_reference_day`` + ``mjd_reference_fraction``
-is the MJD from which times count in ``time_scale``, null where nothing is known of it."""
+"""Columns of the format: times in s, energies in keV, angles in deg unless named otherwise. ``obsreg_id`` is the
+detection id, ``area_ratio`` is 0 without a background region, ``mjd_reference_day`` + ``mjd_reference_fraction`` is the
+MJD of time 0 in ``time_scale``, null if unknown."""
 
 ABOUT: Final = b"xherald"
-"""Key of the file's metadata under which a JSON object says what made it."""
+"""Key of the file metadata with a JSON object of facts about its origin."""
 
 ROWS_PER_GROUP: Final = 1000
 
 
-def is_ragged(names: list[str]) -> bool:
-    """Whether columns of these names are photons in lists, a row a source."""
+def has_photon_lists(names: list[str]) -> bool:
+    """Whether the column names are those of a table with one row per source."""
     return {"obsreg_id", *PHOTONS} <= set(names)
 
 
 def as_table(batch: EventBatch) -> pa.Table:
-    """A batch as an Arrow table, flat arrays shared, in the order of `COLUMNS`.
+    """Arrow table of a batch, sharing its arrays, with `COLUMNS` in order.
 
     Parameters
     ----------
     batch : EventBatch
-        Its identities' `source_path` is not kept: what reads the table says where it came from.
+        `source_path` of its identities is not stored; readers set it.
 
     Raises
     ------
     PhotonError
-        It has more photons than lists of one table can count.
+        It has more photons than the lists of one table can index.
     """
     import pyarrow as pa
 
@@ -76,15 +75,18 @@ def as_table(batch: EventBatch) -> pa.Table:
         starts = pa.array(offsets.astype(np.int32))
         return [pa.ListArray.from_arrays(starts, pa.array(values)) for values in flat]
 
-    who = batch.identities
-    references = [one.time_reference for one in who]
-    maybe = pa.float64()
+    identities = batch.identities
+    references = [one.time_reference for one in identities]
+    number = pa.float64()
     arrays = [
-        *(pa.array([getattr(one, name) for one in who], pa.string()) for name in ("detection_id", *TEXT[1:])),
-        *(pa.array([getattr(one, name) for one in who], maybe) for name in MAYBE_NUMBERS[:4]),
-        *(pa.array([getattr(one, name, None) for one in references], maybe) for name in ("mjd_day", "mjd_fraction")),
+        *(pa.array([getattr(one, name) for one in identities], pa.string()) for name in ("detection_id", *TEXT[1:])),
+        *(
+            pa.array([getattr(one, name.removesuffix("_deg")) for one in identities], number)
+            for name in NULLABLE_NUMBERS[:4]
+        ),
+        *(pa.array([getattr(one, name, None) for one in references], number) for name in ("mjd_day", "mjd_fraction")),
         pa.array([getattr(one, "scale", None) for one in references], pa.string()),
-        pa.array([one.flags for one in who], pa.list_(pa.string())),
+        pa.array([one.flags for one in identities], pa.list_(pa.string())),
         *(pa.array(values) for values in (batch.frame_time, batch.live_fraction, batch.band[:, 0], batch.band[:, 1])),
         *(pa.array(values) for values in (batch.hardness_split, batch.area_ratio, batch.selection_p)),
         pa.array(batch.good_times_known),
@@ -96,16 +98,16 @@ def as_table(batch: EventBatch) -> pa.Table:
 
 
 @contextmanager
-def open_ragged(path: Path, schema: pa.Schema, about: Mapping[str, object]) -> Iterator[pq.ParquetWriter]:
-    """A Parquet file to write tables to, one row group each; it appears under its name when it is whole.
+def open_writer(path: Path, schema: pa.Schema, about: Mapping[str, object]) -> Iterator[pq.ParquetWriter]:
+    """Open a Parquet file for writing tables, one row group each; it is renamed to its final name when complete.
 
     Parameters
     ----------
     path : Path
     schema : pyarrow.Schema
-        That of `as_table`, perhaps with more columns.
+        Schema of `as_table`, possibly with further columns.
     about : mapping
-        What made the photons, in JSON's own types, kept in the file's metadata under ``xherald``.
+        JSON-serializable facts about the origin of the photons, stored in the file metadata under ``xherald``.
 
     Raises
     ------
@@ -115,11 +117,11 @@ def open_ragged(path: Path, schema: pa.Schema, about: Mapping[str, object]) -> I
     import pyarrow.parquet as pq
 
     if not path.parent.is_dir():
-        raise FileError(path, "cannot be written: its folder does not exist; make it first")
+        raise FileError(path, "cannot be written: its folder does not exist; create it first")
     part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     schema = schema.with_metadata({ABOUT: json.dumps(dict(about), allow_nan=False)})
-    # Numbers hardly ever repeat: a dictionary of them costs time and saves nothing.
-    leaves = [name for name in _leaves(schema) if name.partition(".")[0] in (*PHOTONS, *INTERVALS, *AROUND)]
+    # Numbers rarely repeat, so dictionary encoding would only cost time.
+    leaves = [name for name in _leaves(schema) if name.partition(".")[0] in (*PHOTONS, *INTERVALS, *BACKGROUND)]
     words = [name for name in _leaves(schema) if name not in leaves]
     try:
         with pq.ParquetWriter(
@@ -127,28 +129,28 @@ def open_ragged(path: Path, schema: pa.Schema, about: Mapping[str, object]) -> I
         ) as writer:
             yield writer
         part.replace(path)
-    except OSError as fault:
-        raise FileError(path, f"cannot be written: {fault.strerror or fault}") from fault
+    except OSError as error:
+        raise FileError(path, f"cannot be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
-    """Columns as Parquet names them: those of lists by their elements."""
+    """Parquet names of the columns, for lists those of their elements."""
     import pyarrow as pa
 
     return [f"{one.name}.list.element" if pa.types.is_list(one.type) else one.name for one in schema]
 
 
 def write_batch(path: Path, batch: EventBatch, about: Mapping[str, object] | None = None) -> None:
-    """Write a batch as one file, `ROWS_PER_GROUP` sources a row group.
+    """Write a batch to one file, `ROWS_PER_GROUP` sources per row group.
 
     Parameters
     ----------
     path : Path
     batch : EventBatch
     about : mapping, optional
-        See `open_ragged`.
+        See `open_writer`.
 
     Raises
     ------
@@ -156,12 +158,12 @@ def write_batch(path: Path, batch: EventBatch, about: Mapping[str, object] | Non
         The file cannot be written.
     """
     table = as_table(batch)
-    with open_ragged(path, table.schema, about or {}) as writer:
+    with open_writer(path, table.schema, about or {}) as writer:
         writer.write_table(table, row_group_size=ROWS_PER_GROUP)
 
 
 def read_batch(path: Path, limits: ReadLimits | None = None) -> EventBatch:
-    """Read a file in the form of `write_batch`.
+    """Read a file written by `write_batch`.
 
     Parameters
     ----------
@@ -171,10 +173,10 @@ def read_batch(path: Path, limits: ReadLimits | None = None) -> EventBatch:
     Raises
     ------
     UnreadableFileError
-        It is no Parquet file, lacks a column, or holds what cannot be true: null rows, lists of different lengths,
-        times that are not sorted or finite, photons outside the band or the good times.
+        It is not a Parquet file, lacks a column, or has invalid values: null rows, lists of different lengths, times
+        that are not sorted or finite, photons outside the band or the good times.
     OversizeFileError
-        It holds, or claims to hold, more than the limits allow.
+        It exceeds the limits, by its size or its metadata.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -182,16 +184,18 @@ def read_batch(path: Path, limits: ReadLimits | None = None) -> EventBatch:
     check_path(path)
     try:
         with pq.ParquetFile(path) as file:
-            _check_claims(path, file, limits or ReadLimits())
-            return batch_of(file.read(columns=list(COLUMNS), use_threads=True), path)
-    except (pa.ArrowException, OSError) as fault:
-        raise UnreadableFileError(path, f"cannot be parsed: {fault}") from fault
+            _check_metadata(path, file, limits or ReadLimits())
+            return batch_from_table(file.read(columns=list(COLUMNS), use_threads=True), path)
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableFileError(path, f"cannot be parsed: {error}") from error
 
 
-def _check_claims(path: Path, file: pq.ParquetFile, limits: ReadLimits) -> None:
-    held = file.schema_arrow.names
-    if missing := [name for name in COLUMNS if name not in held]:
-        raise UnreadableFileError(path, f"no column {missing[0]}; a row a source needs {', '.join(COLUMNS)}")
+def _check_metadata(path: Path, file: pq.ParquetFile, limits: ReadLimits) -> None:
+    names = file.schema_arrow.names
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise UnreadableFileError(
+            path, f"no column {missing[0]}; tables with one row per source need {', '.join(COLUMNS)}"
+        )
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     pieces = [group.column(j) for group in groups for j in range(group.num_columns)]
     size = sum(piece.total_uncompressed_size for piece in pieces)
@@ -200,38 +204,38 @@ def _check_claims(path: Path, file: pq.ParquetFile, limits: ReadLimits) -> None:
             path, f"claims {size / GIB:,.1f} GiB, larger than limit max_uncompressed_gib; raise it or split it"
         )
     events = sum(
-        piece.num_values for piece in pieces if piece.path_in_schema.partition(".")[0] in ("time_s", AROUND[0])
+        piece.num_values for piece in pieces if piece.path_in_schema.partition(".")[0] in ("time_s", BACKGROUND[0])
     )
     if events > limits.max_events:
         raise OversizeFileError(path, f"{events:,} events, larger than limit max_events = {limits.max_events:,}")
 
 
-def batch_of(table: pa.Table, path: Path | str = "") -> EventBatch:
-    """The batch of a table of `as_table`, checked.
+def batch_from_table(table: pa.Table, path: Path | str = "") -> EventBatch:
+    """Validated batch of a table written by `as_table`.
 
     Parameters
     ----------
     table : pyarrow.Table
     path : Path or str
-        Where it came from, for the identities and the error messages.
+        Origin, for identities and error messages.
 
     Raises
     ------
     UnreadableFileError
-        It holds what cannot be true.
+        It has invalid values.
     """
-    form = Form(Path(path), table)
-    offsets, time, energy = form.lists(*PHOTONS)
-    gti_offsets, start, stop, fraction = form.lists(*INTERVALS)
-    around, background_time, background_energy = form.lists(*AROUND)
-    numbers = {name: form.numbers(name) for name in NUMBERS}
-    form.refuse_impossible(numbers)
-    form.refuse_intervals(gti_offsets, start, stop, fraction)
-    form.refuse_photons("time_s", offsets, time, energy)
-    form.refuse_photons("background_time_s", around, background_time, background_energy)
-    form.refuse_outside(offsets, time, energy, numbers, gti_offsets, start, stop)
-    if lonely := np.flatnonzero((numbers["area_ratio"] == 0) & (np.diff(around) > 0)).tolist():
-        raise form.fault(lonely[0], "background photons but an area_ratio of 0; it says how many fall in the aperture")
+    columns = ListTable(Path(path), table)
+    offsets, time, energy = columns.lists(*PHOTONS)
+    gti_offsets, start, stop, fraction = columns.lists(*INTERVALS)
+    background_offsets, background_time, background_energy = columns.lists(*BACKGROUND)
+    numbers = {name: columns.numbers(name) for name in NUMBERS}
+    columns.validate_numbers(numbers)
+    columns.validate_intervals(gti_offsets, start, stop, fraction)
+    columns.validate_photons("time_s", offsets, time, energy)
+    columns.validate_photons("background_time_s", background_offsets, background_time, background_energy)
+    columns.validate_ranges(offsets, time, energy, numbers, gti_offsets, start, stop)
+    if invalid := np.flatnonzero((numbers["area_ratio"] == 0) & (np.diff(background_offsets) > 0)).tolist():
+        raise columns.row_error(invalid[0], "background photons but an area_ratio of 0")
     return EventBatch(
         time=time,
         energy=energy.astype(np.float32, copy=False),
@@ -241,13 +245,13 @@ def batch_of(table: pa.Table, path: Path | str = "") -> EventBatch:
         gti_offsets=gti_offsets,
         background_time=background_time,
         background_energy=background_energy.astype(np.float32, copy=False),
-        background_offsets=around,
+        background_offsets=background_offsets,
         area_ratio=numbers["area_ratio"],
         frame_time=numbers["frame_time_s"],
         live_fraction=numbers["live_fraction"],
-        good_times_known=form.column("good_times_known").to_numpy().astype(np.bool_),
+        good_times_known=columns.column("good_times_known").to_numpy().astype(np.bool_),
         band=np.column_stack([numbers["band_low_kev"], numbers["band_high_kev"]]),
         hardness_split=numbers["hardness_split_kev"],
         selection_p=numbers["selection_p"],
-        identities=form.identities(str(path)),
+        identities=columns.identities(str(path)),
     )

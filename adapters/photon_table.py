@@ -1,16 +1,15 @@
-"""Photon tables: CSV or Parquet with obsreg_id, time (s) and energy (eV), or Parquet with a row a source.
+"""Photon tables: CSV or Parquet with obsreg_id, time (s) and energy (eV), or Parquet with one row per source.
 
-The former is the form of the method's own data set (Dillmann et al. 2025): photons are told apart by source already, so
-reading gives an `EventBatch` and neither sky nor detector. Good times come from ``<stem>_gti.csv`` (obsreg_id, start,
-stop) beside the table; a source without them is observed from its first to its last photon as far as anybody knows, and
-is flagged so. Everything runs on flat arrays: 9,000 sources cost little more than parsing. Files with a row a source
-hold good times and backgrounds too; `ragged` reads them.
+The first is the format of the published data set (Dillmann et al. 2025): photons are already assigned to sources, so
+that reading gives an `EventBatch` without sky positions and detectors. Good times come from ``<stem>_gti.csv``
+(obsreg_id, start, stop) beside the table; without them, the first and last photon of a source define them, and it is
+flagged. Tables with one row per source include good times and backgrounds; see `photon_lists`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +22,10 @@ from xherald.adapters.reading.byte_streams import GIB, check_path
 from xherald.photons import EventBatch, Identity, TimeReference
 from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileError
-from xherald.plugins import InstrumentAdapter, Options, ReadLimits, hookimpl
+from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 
 from .photon_list_columns import in_good_time
-from .photon_lists import is_ragged, read_batch
+from .photon_lists import has_photon_lists, read_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,8 +36,8 @@ COLUMNS = ("obsreg_id", "time", "energy")
 GTI_COLUMNS = ("obsreg_id", "start", "stop")
 GTI_SUFFIX = "_gti"
 PARQUET = (".parquet", ".pq")
-THREADS_FROM_BYTES = 2**20
-"""Size of a CSV file from which it is read in several threads: to start them takes longer than to read a small one."""
+MIN_BYTES_FOR_THREADS = 2**20
+"""Smallest size of a CSV file that is read in several threads."""
 NO_GOOD_TIMES = "good_times_unknown"
 PHOTONS_OUTSIDE = "photons_outside_good_times"
 
@@ -47,31 +46,29 @@ log = logging.getLogger(__name__)
 
 
 class TableOptions(Options):
-    """Settings of the table adapter: what a bare table of photons does not say."""
+    """Settings of the table adapter, for what a table of photons does not state."""
 
     mission: str = Field(default="", description="mission written into the results")
     instrument: str = Field(default="", description="instrument written into the results")
-    mjd_reference: float | None = Field(
-        default=None, description="MJD (TT) from which times count; without it there is no UTC"
-    )
-    frame_time_s: float = Field(default=0.0, ge=0, description="read-out frame, s; 0 for continuous times")
-    band_kev: tuple[float, float] = Field(default=(0.5, 7.0), description="photons kept, keV, both ends included")
+    mjd_reference: float | None = Field(default=None, description="MJD (TT) of time 0; without it results have no UTC")
+    frame_time_s: float = Field(default=0.0, ge=0, description="frame time, s; 0 for continuous times")
+    band_kev: tuple[float, float] = Field(default=(0.5, 7.0), description="energy range, keV, limits included")
 
-    hardness_split_kev: float = Field(default=2.0, description="between the soft and the hard band, keV")
+    hardness_split_kev: float = Field(default=2.0, description="boundary of soft and hard band, keV")
 
     @model_validator(mode="after")
-    def _refuse_impossible_band(self) -> TableOptions:
+    def _validate_band(self) -> TableOptions:
         low, high = self.band_kev
         if not 0 <= low < self.hardness_split_kev < high:
             raise ValueError(
-                f"band_kev {low:g}–{high:g} keV must hold hardness_split_kev {self.hardness_split_kev:g} keV"
+                f"band_kev {low:g}–{high:g} keV must include hardness_split_kev {self.hardness_split_kev:g} keV"
             )
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class _Photons:
-    """Photons sorted by source and time; `source` indexes `names`."""
+    """Photons sorted by source and time; `source` is an index of `names`."""
 
     names: tuple[str, ...]
     source: I64
@@ -81,7 +78,7 @@ class _Photons:
 
 @dataclass(frozen=True, slots=True)
 class _Intervals:
-    """Good times sorted by source and start; `source` indexes the photons' names."""
+    """Good times sorted by source and start; `source` is an index of the names of the photons' sources."""
 
     source: I64
     start: F64
@@ -91,48 +88,49 @@ class _Intervals:
 class TableAdapter(InstrumentAdapter[TableOptions]):
     """Photon tables of many sources: CSV or Parquet with columns obsreg_id, time (s) and energy (eV).
 
-    Good times from ``<stem>_gti.csv`` (obsreg_id, start, stop) where it lies beside the table. Without them a source
-    needs two different arrival times to have been observed for any time at all; sources with fewer are left out, and
-    their number is logged as a warning. Options say mission, instrument, reference date, frame time and band.
+    Good times come from ``<stem>_gti.csv`` (obsreg_id, start, stop) beside the table. Without them a source needs two
+    different arrival times; sources with fewer are omitted, with a warning. Options give mission, instrument, reference
+    date, frame time and band.
 
-    Parquet files with a row a source (columns obsreg_id, time_s, energy_kev, gti_start_s …, as `xherald simulate
-    population` writes them) say all that themselves; options change nothing of them.
+    Parquet files with one row per source (columns obsreg_id, time_s, energy_kev, gti_start_s …, as written by `xherald
+    simulate population`) include all this; options do not apply to them.
     """
 
     name = "table"
 
     def claims(self, path: Path, header: Mapping[str, object]) -> bool:
-        """By suffix and columns; the good times of another table are not claimed."""
+        """Claim files by suffix and columns, except for tables of good times."""
         if header or path.stem.endswith(GTI_SUFFIX):
             return False
         names = _column_names(path)
-        return set(COLUMNS) <= set(names) or _holds_rows(path, names)
+        return set(COLUMNS) <= set(names) or _has_photon_lists(path, names)
 
     def read(self, path: Path, options: TableOptions, limits: ReadLimits) -> EventBatch:
         """Read photons and good times into one batch, sources in order of first appearance."""
-        if _holds_rows(path, _column_names(path)):
+        if _has_photon_lists(path, _column_names(path)):
             return read_batch(path, limits)
         photons = _read_photons(path, limits)
         low, high = options.band_kev
-        # Energies are kept in float32 further on: the comparison is made on what was written.
+        # Compared before the conversion to float32.
         inside = (photons.energy >= low * 1e3) & (photons.energy <= high * 1e3)
         if not inside.any():
             raise UnreadableFileError(
-                path, f"all {len(inside):,} photons lie outside {low:g}–{high:g} keV; column energy must be in eV"
+                path, f"all {len(inside):,} photons lie outside {low:g}–{high:g} keV; the column energy must be in eV"
             )
-        photons = _chosen(photons, inside)
+        photons = _select(photons, inside)
         intervals = _read_intervals(_gti_path(path), photons.names, limits)
         return _batch(path, photons, intervals, options)
 
-    def companions(self, path: Path) -> Iterable[Path]:
+    def companions(self, name: str, siblings: FolderNames) -> list[str]:
         """Good times of a table of photons."""
-        good_times = _gti_path(path)
-        return (good_times,) if path.suffix.lower() in (".csv", *PARQUET) and good_times.is_file() else ()
+        path = Path(name)
+        good_times = _gti_path(path).name
+        return [good_times] if path.suffix.lower() in (".csv", *PARQUET) and good_times in siblings else []
 
 
-def _holds_rows(path: Path, names: list[str]) -> bool:
-    """Whether it is a Parquet file with photons in lists, a row a source."""
-    return path.suffix.lower() in PARQUET and is_ragged(names)
+def _has_photon_lists(path: Path, names: list[str]) -> bool:
+    """Whether it is a Parquet file with one row per source."""
+    return path.suffix.lower() in PARQUET and has_photon_lists(names)
 
 
 def _gti_path(path: Path) -> Path:
@@ -140,7 +138,7 @@ def _gti_path(path: Path) -> Path:
 
 
 def _column_names(path: Path) -> list[str]:
-    """Columns of a CSV or Parquet file; none if it is neither or cannot be read (reading will say why)."""
+    """Columns of a CSV or Parquet file; none if it is neither or cannot be read."""
     suffix = path.suffix.lower()
     try:
         if suffix == ".csv":
@@ -160,7 +158,7 @@ def _column_names(path: Path) -> list[str]:
 
 
 def _read_table(path: Path, names: tuple[str, str, str], limits: ReadLimits) -> pa.Table:
-    """Three columns: text, number, number."""
+    """Read three columns: text, number, number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -169,19 +167,19 @@ def _read_table(path: Path, names: tuple[str, str, str], limits: ReadLimits) -> 
         raise OversizeFileError(
             path, f"{size / GIB:.1f} GiB, larger than limit max_uncompressed_gib; raise it or split it"
         )
-    held = _column_names(path)
-    if missing := [name for name in names if name not in held]:
-        raise UnreadableFileError(path, f"no column {missing[0]}; it has {', '.join(held) or 'none'}")
+    available = _column_names(path)
+    if missing := [name for name in names if name not in available]:
+        raise UnreadableFileError(path, f"no column {missing[0]}; it has {', '.join(available) or 'none'}")
     try:
         if path.suffix.lower() == ".csv":
             table = _read_csv(path, names)
         else:
-            claimed = pq.read_metadata(path).num_rows
-            if claimed > limits.max_events:
-                raise OversizeFileError(path, f"{claimed:,} rows, larger than limit max_events = {limits.max_events:,}")
+            rows = pq.read_metadata(path).num_rows
+            if rows > limits.max_events:
+                raise OversizeFileError(path, f"{rows:,} rows, larger than limit max_events = {limits.max_events:,}")
             table = pq.read_table(path, columns=list(names))
-    except (pa.ArrowInvalid, OSError) as fault:
-        raise UnreadableFileError(path, f"cannot be parsed: {fault}") from fault
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UnreadableFileError(path, f"cannot be parsed: {error}") from error
     if table.num_rows > limits.max_events:
         raise OversizeFileError(path, f"{table.num_rows:,} rows, larger than limit max_events = {limits.max_events:,}")
     return table
@@ -197,41 +195,43 @@ def _read_csv(path: Path, names: tuple[str, str, str]) -> pa.Table:
         strings_can_be_null=True,
     )
     one_thread = pc.ReadOptions(use_threads=False)
-    if path.stat().st_size < THREADS_FROM_BYTES:
+    if path.stat().st_size < MIN_BYTES_FOR_THREADS:
         return pc.read_csv(path, convert_options=convert, read_options=one_thread)
     try:
         return pc.read_csv(path, convert_options=convert)
     except pa.ArrowInvalid:
-        # Read in one thread, the message tells the row.
+        # With one thread the message names the row.
         return pc.read_csv(path, convert_options=convert, read_options=one_thread)
 
 
 def _numbers(path: Path, table: pa.Table, name: str) -> F64:
-    """A column of numbers, every one of them finite."""
+    """A column of numbers, all finite."""
     import pyarrow as pa
 
     try:
         column = table.column(name).cast(pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as fault:
-        raise UnreadableFileError(path, f"column {name} holds {table.column(name).type}, expected numbers") from fault
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UnreadableFileError(
+            path, f"column {name} has type {table.column(name).type}, expected numbers"
+        ) from error
     values: F64 = column.to_numpy()
     broken = np.flatnonzero(~np.isfinite(values))
     if broken.size:
         raise UnreadableFileError(
             path,
-            f"column {name}, row {broken[0] + 1}: empty or not finite ({broken.size:,} such rows); mend or drop them",
+            f"column {name}, row {broken[0] + 1}: empty or not finite ({broken.size:,} such rows); fix or remove them",
         )
     return values
 
 
 def _sources(path: Path, table: pa.Table) -> tuple[tuple[str, ...], I64]:
-    """Ids in order of first appearance, and for each row the index of its id."""
+    """Ids in order of first appearance, and the index of the id of each row."""
     import pyarrow as pa
 
     column = table.column("obsreg_id").cast(pa.string()).combine_chunks()
     if column.null_count:
         row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0]) + 1
-        raise UnreadableFileError(path, f"column obsreg_id, row {row}: empty; give every photon its source")
+        raise UnreadableFileError(path, f"column obsreg_id, row {row}: empty; every photon needs a source")
     coded = column.dictionary_encode()
     coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
     return tuple(coded.dictionary.to_pylist()), coded.indices.to_numpy().astype(np.int64)
@@ -240,27 +240,27 @@ def _sources(path: Path, table: pa.Table) -> tuple[tuple[str, ...], I64]:
 def _read_photons(path: Path, limits: ReadLimits) -> _Photons:
     table = _read_table(path, COLUMNS, limits)
     if table.num_rows == 0:
-        raise UnreadableFileError(path, "holds no events")
+        raise UnreadableFileError(path, "has no events")
     names, source = _sources(path, table)
     time, energy = _numbers(path, table, "time"), _numbers(path, table, "energy")
     order = np.lexsort((time, source))
     return _Photons(names, source[order], time[order], energy[order])
 
 
-def _chosen(photons: _Photons, keep: NDArray[np.bool_]) -> _Photons:
+def _select(photons: _Photons, keep: NDArray[np.bool_]) -> _Photons:
     return _Photons(photons.names, photons.source[keep], photons.time[keep], photons.energy[keep])
 
 
 def _read_intervals(path: Path, names: tuple[str, ...], limits: ReadLimits) -> _Intervals:
-    """Good times of the sources; none if there is no such file."""
+    """Good times of the sources; none without the file."""
     if not path.exists():
         return _Intervals(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
     table = _read_table(path, GTI_COLUMNS, limits)
     listed, row_source = _sources(path, table)
     start, stop = _numbers(path, table, "start"), _numbers(path, table, "stop")
-    # Sources that the photons do not know have nothing to be tested.
-    known = {name: index for index, name in enumerate(names)}
-    source = np.array([known.get(name, -1) for name in listed], dtype=np.int64)[row_source]
+    # Sources without photons get -1 and are dropped.
+    indices = {name: index for index, name in enumerate(names)}
+    source = np.array([indices.get(name, -1) for name in listed], dtype=np.int64)[row_source]
     order = np.lexsort((start, source))
     order = order[source[order] >= 0]
     source, start, stop = source[order], start[order], stop[order]
@@ -282,27 +282,27 @@ def _read_intervals(path: Path, names: tuple[str, ...], limits: ReadLimits) -> _
 
 def _batch(path: Path, photons: _Photons, intervals: _Intervals, settings: TableOptions) -> EventBatch:
     n = len(photons.names)
-    known = np.zeros(n, dtype=np.bool_)
-    known[intervals.source] = True
+    has_gti = np.zeros(n, dtype=np.bool_)
+    has_gti[intervals.source] = True
     good = in_good_time(intervals.source, intervals.start, intervals.stop, photons.source, photons.time)
-    good |= ~known[photons.source]
+    good |= ~has_gti[photons.source]
     lost = np.bincount(photons.source[~good], minlength=n) > 0
-    photons = _chosen(photons, good)
+    photons = _select(photons, good)
     counts = np.bincount(photons.source, minlength=n)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     first, last = np.zeros(n), np.zeros(n)
-    some = counts > 0
-    first[some], last[some] = photons.time[offsets[:-1][some]], photons.time[offsets[1:][some] - 1]
-    observed = known | (last > first)
-    stand_in = np.flatnonzero(~known & observed)
+    filled = counts > 0
+    first[filled], last[filled] = photons.time[offsets[:-1][filled]], photons.time[offsets[1:][filled] - 1]
+    observed = has_gti | (last > first)
+    without_gti = np.flatnonzero(~has_gti & observed)
     if not observed.any():
         raise UnreadableFileError(
-            path, f"no source has good times or two different arrival times; put {_gti_path(path).name} beside it"
+            path, f"no source has good times or two different arrival times; add {_gti_path(path).name}"
         )
-    source = np.concatenate([intervals.source, stand_in])
+    source = np.concatenate([intervals.source, without_gti])
     order = np.argsort(source, kind="stable")
     gti = np.column_stack(
-        [np.concatenate([intervals.start, first[stand_in]]), np.concatenate([intervals.stop, last[stand_in]])]
+        [np.concatenate([intervals.start, first[without_gti]]), np.concatenate([intervals.stop, last[without_gti]])]
     )[order]
     batch = EventBatch(
         time=photons.time,
@@ -317,26 +317,26 @@ def _batch(path: Path, photons: _Photons, intervals: _Intervals, settings: Table
         area_ratio=np.zeros(n),
         frame_time=np.full(n, settings.frame_time_s),
         live_fraction=np.ones(n),
-        good_times_known=known.copy(),
+        good_times_known=has_gti.copy(),
         band=np.tile(np.array(settings.band_kev), (n, 1)),
         hardness_split=np.full(n, settings.hardness_split_kev),
         selection_p=np.zeros(n),
-        identities=_identities(path, photons.names, known, lost, settings),
+        identities=_identities(path, photons.names, has_gti, lost, settings),
     )
     if observed.all():
         return batch
-    left_out = [photons.names[i] for i in np.flatnonzero(~observed)[:3]]
+    omitted = [photons.names[i] for i in np.flatnonzero(~observed)[:3]]
     log.warning(
-        "%s: %d of %d sources have neither good times nor two different arrival times and are left out (%s …)",
-        path, n - int(observed.sum()), n, ", ".join(left_out),
+        "%s: %d of %d sources have neither good times nor two different arrival times and are omitted (%s …)",
+        path, n - int(observed.sum()), n, ", ".join(omitted),
     )  # fmt: skip
     return batch.select(observed)
 
 
 def _identities(
-    path: Path, names: tuple[str, ...], known: NDArray[np.bool_], lost: NDArray[np.bool_], settings: TableOptions
+    path: Path, names: tuple[str, ...], has_gti: NDArray[np.bool_], lost: NDArray[np.bool_], settings: TableOptions
 ) -> tuple[Identity, ...]:
-    """The obsreg_id "23022_122" is region 122 of observation 23022."""
+    """Identities from obsreg_id: "23022_122" is region 122 of observation 23022."""
     reference = None if settings.mjd_reference is None else TimeReference(*divmod(settings.mjd_reference, 1.0))
     return tuple(
         Identity(
@@ -346,7 +346,7 @@ def _identities(
             detection_id=name,
             time_reference=reference,
             source_path=str(path),
-            flags=(() if known[i] else (NO_GOOD_TIMES,)) + ((PHOTONS_OUTSIDE,) if lost[i] else ()),
+            flags=(() if has_gti[i] else (NO_GOOD_TIMES,)) + ((PHOTONS_OUTSIDE,) if lost[i] else ()),
         )
         for i, name in enumerate(names)
     )

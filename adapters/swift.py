@@ -1,4 +1,4 @@
-"""Swift-XRT: photon-counting lists; windowed timing and slews are read, but have no image to place sources on."""
+"""Swift-XRT: photon-counting event lists; windowed timing and slews are read without sky positions."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _PHOTON_COUNTING = Instrument(
     position_null=-1,
     mode_keywords=("DATAMODE", "OBS_MODE"),
     no_image=(
-        NoImage("DATAMODE", "WINDOWED", "windowed timing: one coordinate is time, so there is no sky image"),
-        NoImage("OBS_MODE", "SLEW", "taken during a slew: its events have no fixed sky image"),
+        NoImage("DATAMODE", "WINDOWED", "windowed timing: one coordinate is time, so events have no sky positions"),
+        NoImage("OBS_MODE", "SLEW", "slew: events have no fixed sky positions"),
     ),
     detector_pixel_arcsec=2.357,
-    pixels=PixelLayout(("RAWX", "RAWY"), source="streaks of the frame-store CCD are not known here and taken as none"),
+    pixels=PixelLayout(("RAWX", "RAWY"), source="no value for the frame-store CCD; out-of-time events are neglected"),
 )
 
 _WINDOWED = replace(
@@ -57,17 +57,17 @@ _WINDOWED = replace(
 class SwiftAdapter(FitsAdapter):
     """Swift-XRT event lists (0.3–10 keV, photon counting in frames of 2.5 s).
 
-    Grades 0–12 (windowed timing 0–2) and clean status. TIME marks the start of a frame (TIMEPIXR 0) and is moved to its
-    middle. Burrows et al. 2005, Space Sci. Rev. 120, 165.
+    Screened for grades 0–12 (windowed timing 0–2) and clean status. TIME is the start of a frame (TIMEPIXR 0) and is
+    shifted to its middle. Reference: Burrows et al. 2005, Space Sci. Rev. 120, 165.
     """
 
     name = "swift"
     mission = MissionTable("SWIFT", (_PHOTON_COUNTING,))
 
     def instrument_for(self, file: FitsFile) -> Instrument:
-        """Photon counting, or windowed timing with its own grades."""
-        windowed = text(file.events.header, "DATAMODE").upper().startswith("WINDOWED")
-        return _WINDOWED if windowed else super().instrument_for(file)
+        """Photon counting, or windowed timing with its grades."""
+        is_windowed = text(file.events.header, "DATAMODE").upper().startswith("WINDOWED")
+        return _WINDOWED if is_windowed else super().instrument_for(file)
 
 
 @hookimpl

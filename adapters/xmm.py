@@ -1,16 +1,15 @@
-"""XMM-Newton EPIC: MOS1, MOS2 and pn imaging lists, as the pipeline makes them or cleaned by a user's filter.
+"""XMM-Newton EPIC: imaging event lists of MOS1, MOS2 and pn, from the pipeline or filtered by a user.
 
-Odd here: times are randomised inside the frame already; good times stand in ``STDGTInn`` and, after a user filter, in
-``GTI00n06``, which then hold; which CCD a table is of is told by CCDID or the data-subspace keys and never by the
-digits of its name, for they shift where a CCD is missing.
+Specific to this mission: times are randomised within the frame; good times are in ``STDGTInn`` or, after filtering, in
+``GTI00n06``, which take precedence; the CCD of a table follows from CCDID or the data-subspace keywords, not from its
+name, whose digits shift if a CCD is missing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from xherald.adapters import (
     FitsAdapter,
@@ -25,10 +24,10 @@ from xherald.adapters import (
 )
 from xherald.adapters.reading.gti_tables import matching_tables
 from xherald.adapters.reading.headers import text
-from xherald.adapters.reading.source_list_files import ListLayout, apertures_of_list
+from xherald.adapters.reading.source_list_files import ListLayout, read_source_list
 from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
 from xherald.photons.errors import UnreadableFileError
-from xherald.plugins import InstrumentAdapter, hookimpl
+from xherald.plugins import FolderNames, InstrumentAdapter, hookimpl
 
 __all__ = ["XmmAdapter", "register_adapters"]
 
@@ -36,7 +35,7 @@ OBS_ID = re.compile(r"(?<!\d)\d{10}(?!\d)")
 SOURCE_LIST = ListLayout(error=("RADEC_ERR",), identifier=("ML_ID_SRC", "SRC_NUM"), summary=("ID_INST", "ID_BAND"))
 
 _MOS_SPREAD = PointSpread(
-    source="r50 and r90 on axis: XMM-Newton Users Handbook §3.2.1 (half-energy width 17″); growth off axis after its "
+    source="r50 and r90 on axis: XMM-Newton Users Handbook §3.2.1 (half-energy width 17″); growth off axis from its "
     "figure of W90 and Read et al. 2011, A&A 534, A34 (King core and slope), approximate",
     off_axis_arcmin=(0.0, 4.0, 8.0, 12.0, 16.0),
     energy_kev=(1.5,),
@@ -56,7 +55,7 @@ _MOS = Instrument(
     timed_by_frame=False,
     point_spread=_MOS_SPREAD,
     detector_column="CCDNR",
-    detector_modulo=10,  # the tens are the read-out node
+    detector_modulo=10,  # the tens are the readout node
     detector_name="CCD {n}",
     rules=(
         Rule("PATTERN", "pattern above 12", highest=12),
@@ -65,7 +64,7 @@ _MOS = Instrument(
     position_null=-99999999,
     live_keywords=(("LIVETI{n:02d}", "ONTIME{n:02d}"),),
     mode_keywords=("DATAMODE", "SUBMODE"),
-    no_image=(NoImage("DATAMODE", "TIMING", "timing mode: one coordinate is time, so there is no sky image"),),
+    no_image=(NoImage("DATAMODE", "TIMING", "timing mode: one coordinate is time, so events have no sky positions"),),
     detector_pixel_arcsec=1.1,
     pixels=PixelLayout(
         ("RAWX", "RAWY"),
@@ -86,7 +85,7 @@ _PN = replace(
     ),
     no_image=(
         *_MOS.no_image,
-        NoImage("DATAMODE", "BURST", "burst mode: one coordinate is time, so there is no sky image"),
+        NoImage("DATAMODE", "BURST", "burst mode: one coordinate is time, so events have no sky positions"),
     ),
     detector_pixel_arcsec=4.1,
     pixels=PixelLayout(
@@ -100,49 +99,49 @@ _PN = replace(
 class XmmAdapter(FitsAdapter):
     """XMM-Newton EPIC MOS and pn event lists (0.2–12 keV, frames of 2.6 s and 73 ms).
 
-    PATTERN ≤ 12 (pn ≤ 4), FLAG = 0; apertures from the pipeline's source list (OBSMLI) where it lies beside.
-    XMM-Newton Users Handbook; Data Files Handbook.
+    Screened for PATTERN ≤ 12 (pn ≤ 4) and FLAG = 0; apertures come from the pipeline's source list (OBSMLI), if any.
+    References: XMM-Newton Users Handbook; Data Files Handbook.
     """
 
     name = "xmm"
     mission = MissionTable("XMM", (_MOS, _PN))
 
     def gti_tables(self, file: FitsFile, instrument: Instrument) -> dict[int | None, list[Hdu]]:
-        """By CCDID, else by the data-subspace keys of the events; tables these leave out are not in force."""
+        """GTI tables by CCDID or data-subspace keywords; tables not referenced by the latter are not used."""
         layout, tables = matching_tables(file, instrument.gti)
         subspace = _subspace_tables(file.events.header)
-        in_force = [table for table in tables if table.name in subspace] or tables
+        used = [table for table in tables if table.name in subspace] or tables
         owners: dict[int | None, list[Hdu]] = {}
-        for table in in_force:
+        for table in used:
             number = layout.detector(table) if layout else None
             owner = subspace.get(table.name) if number is None else number
             if owner is None:
                 raise UnreadableFileError(
-                    file.path, f"GTI table {table.name} has no CCDID and is in no data subspace: its CCD is unknown"
+                    file.path, f"GTI table {table.name} has no CCDID and is in no data subspace, so its CCD is unknown"
                 )
             owners.setdefault(owner, []).append(table)
         return owners
 
-    def companions(self, path: Path) -> Iterable[Path]:
+    def companions(self, name: str, siblings: FolderNames) -> list[str]:
         """The pipeline's source list of the observation."""
-        match = OBS_ID.search(path.name)
-        return sorted(path.parent.glob(f"P{match[0]}*OBSMLI*")) if match else ()
+        match = OBS_ID.search(name)
+        return siblings.matching(f"P{match[0]}*OBSMLI*") if match else []
 
-    def expects_companions(self, path: Path) -> bool:
+    def expects_companions(self, name: str) -> bool:
         """The pipeline delivers a source list with every observation."""
-        return path.name.startswith("P") and OBS_ID.search(path.name) is not None
+        return name.startswith("P") and OBS_ID.search(name) is not None
 
     def apertures(self, observation: Observation) -> list[Aperture]:
-        """Sources of the pipeline's list."""
+        """Sources of the pipeline's source list."""
         if not observation.companions or observation.projection is None:
             return []
-        return apertures_of_list(observation, observation.companions[0], SOURCE_LIST)
+        return read_source_list(observation, observation.companions[0], SOURCE_LIST)
 
 
 def _subspace_tables(header: Mapping[str, object]) -> dict[str, int]:
-    """CCD of each GTI table, from the data-subspace keys (DSTYPn, DSVALn, DSREFn; components prefixed 2, 3 …).
+    """CCD of each GTI table, from the data-subspace keywords (DSTYPn, DSVALn, DSREFn; components prefixed 2, 3 …).
 
-    A component leaves out what it has in common with the first.
+    Components omit what they have in common with the first.
     """
     kinds = {n: text(header, f"DSTYP{n}").upper() for n in range(1, 100) if f"DSTYP{n}" in header}
     ccd = next((n for n, kind in kinds.items() if kind == "CCDNR"), None)

@@ -1,1 +1,1 @@
-"""Reading event files safely: FITS within limits, headers, good times, screening, the mission table."""
+"""Reading of event files: FITS within limits, headers, good times, screening, mission tables."""

@@ -1,7 +1,6 @@
-"""Instruments that make no image: all their photons are one source's, whose position only the header tells.
+"""Instruments without images, such as collimators and single-pixel concentrators (NICER, RXTE-PCA).
 
-Collimators and single-pixel concentrators (NICER, RXTE-PCA) look at a target and at whatever else lies in their field
-of view. Used by `mission`: such an instrument has a `FieldOfView` in its table, and its one source is the whole field.
+All photons belong to one source, the whole field of view, whose position is that of the target in the header.
 """
 
 from __future__ import annotations
@@ -20,38 +19,40 @@ __all__ = ["FieldOfView", "whole_field"]
 
 @dataclass(frozen=True, slots=True)
 class FieldOfView:
-    """How far about its target an instrument without an image sees.
+    """Field of view of an instrument without images.
 
     Parameters
     ----------
     radius_arcmin : float
-        Of the circle that has the area of the field of view.
+        Radius of a circle with the area of the field of view.
     position : tuple of (str, str)
-        Pairs of keywords with the target's right ascension and declination, deg, in order of trust.
+        Pairs of keywords of the target's right ascension and declination, deg, in order of preference.
     """
 
     radius_arcmin: float
     position: tuple[tuple[str, str], ...] = (("RA_OBJ", "DEC_OBJ"),)
 
-    def about(self, header: Mapping[str, object], path: Path) -> Ellipse:
-        """The field of view of one file.
+    def read_region(self, header: Mapping[str, object], path: Path) -> Ellipse:
+        """Field of view around the target of a file.
 
         Raises
         ------
         UnreadableFileError
-            The header tells no position.
+            The header has no position.
         """
         for ra, dec in self.position:
-            if (place := pair(header, ra, dec, path)) is not None:
-                return Ellipse.circle(*place, self.radius_arcmin * 60.0)
-        asked = " or ".join(f"{ra}, {dec}" for ra, dec in self.position)
-        raise UnreadableFileError(path, f"its events have no positions, and {asked} tell none of its target; add them")
+            if (position := pair(header, ra, dec, path)) is not None:
+                return Ellipse.circle(*position, self.radius_arcmin * 60.0)
+        keywords = " or ".join(f"{ra}, {dec}" for ra, dec in self.position)
+        raise UnreadableFileError(
+            path, f"events have no positions, and the header has no target position; add {keywords}"
+        )
 
 
 def whole_field(observation: Observation) -> list[Aperture]:
-    """The one source of an instrument without an image; none where the instrument makes images.
+    """Aperture of the whole field for an instrument without images, else none.
 
-    Its position is the target's and has no error: what else lies in the field of view is seen as well.
+    It has the position of the target without an error, since the photons may be those of another source in the field.
     """
     field = observation.field_of_view
     if field is None:

@@ -1,7 +1,6 @@
-"""Facts out of FITS headers: numbers, names, the mission's clock and the sky grid of the event columns.
+"""Values of FITS headers: numbers, text, pointing, time reference and sky projection.
 
-Between `files`, which hands out keywords as they are written, and `mission`, which needs them to be true. A keyword
-that must be a number and is not is an error with its name, never a default.
+An invalid value is an error that names the keyword; it is never replaced by a default.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from xherald.photons import SkyProjection, TimeReference
 from xherald.photons.errors import PhotonError, UnreadableFileError
 
-from .fits_files import Hdu, Keywords
+from .fits_files import Hdu
+from .keywords import Keywords
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -35,17 +35,17 @@ MATRIX_WITH_SCALES: Final = re.compile(r"TCD?\d+_\d+")
 
 
 def text(header: Mapping[str, object], *keys: str) -> str:
-    """The first of the keywords that says something, trimmed; "" if none does."""
-    return next((said for key in keys if (said := str(header.get(key) or "").strip())), "")
+    """First non-empty value of the keywords, stripped; "" if there is none."""
+    return next((value for key in keys if (value := str(header.get(key) or "").strip())), "")
 
 
 def number(header: Mapping[str, object], key: str, path: Path) -> float | None:
-    """A number, which some missions write as a string; None where the keyword is absent.
+    """Number of a keyword, possibly written as a string; None if absent.
 
     Raises
     ------
     UnreadableFileError
-        It is there and is no finite number.
+        The value is not a finite number.
     """
     value = header.get(key)
     if value is None or value == "":
@@ -55,19 +55,19 @@ def number(header: Mapping[str, object], key: str, path: Path) -> float | None:
     except ValueError:
         parsed = math.nan
     if not math.isfinite(parsed):
-        raise UnreadableFileError(path, f"header keyword {key} = {value!r} is not a number; mend the header")
+        raise UnreadableFileError(path, f"header keyword {key} = {value!r} is not a number; fix the header")
     return parsed
 
 
 def first_number(headers: Iterable[Mapping[str, object]], key: str, path: Path) -> float | None:
-    """The number of the first header that has the keyword."""
+    """Number of a keyword in the first header that has it."""
     return next((found for header in headers if (found := number(header, key, path)) is not None), None)
 
 
 def pair(header: Mapping[str, object], first: str, second: str, path: Path) -> tuple[float, float] | None:
-    """Right ascension and declination, deg, of two keywords; None if either is absent or they are no position.
+    """Right ascension and declination, deg, of two keywords; None if either is absent or out of range.
 
-    Missions fill pointings they do not know with 0, −100 or −999; a declination beyond the poles is none.
+    Unknown pointings have values such as −100 or −999 in the files of some missions.
     """
     ra, dec = number(header, first, path), number(header, second, path)
     if ra is None or dec is None or not (0 <= ra <= 360 and abs(dec) <= 90):
@@ -76,12 +76,12 @@ def pair(header: Mapping[str, object], first: str, second: str, path: Path) -> t
 
 
 def time_reference(headers: Iterable[Keywords], path: Path) -> TimeReference:
-    """The mission's clock: MJDREFI + MJDREFF or MJDREF, of the first header that has either.
+    """Time reference from MJDREFI and MJDREFF, or MJDREF, of the first header that has them.
 
     Raises
     ------
     UnreadableFileError
-        No header has one, or the time scale is unknown.
+        No header has them, or the time scale is not supported.
     """
     for header in headers:
         day, fraction = number(header, "MJDREFI", path), number(header, "MJDREFF", path)
@@ -93,8 +93,8 @@ def time_reference(headers: Iterable[Keywords], path: Path) -> TimeReference:
         try:
             return TimeReference(day, fraction or 0.0, text(header, "TIMESYS").lower() or "tt")
         except PhotonError as fault:
-            raise UnreadableFileError(path, f"{fault}; mend TIMESYS or MJDREF") from fault
-    raise UnreadableFileError(path, "no MJDREF in the events or primary header: its seconds have no date; add MJDREF")
+            raise UnreadableFileError(path, f"{fault}; fix TIMESYS or MJDREF") from fault
+    raise UnreadableFileError(path, "no MJDREF in the events or primary header, so times have no date; add MJDREF")
 
 
 def pixel_list_wcs(header: Keywords, nx: int, ny: int) -> WCS:

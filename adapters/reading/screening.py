@@ -1,6 +1,6 @@
-"""From rows of a file to photons: energies, good times, the mission's standard filter, each loss counted by reason.
+"""Screening of event rows: energies, good times, standard filter; rejected rows are counted by reason.
 
-Used by `mission` for every instrument; rows come in blocks, so that a long list never stands in memory whole.
+Rows are processed in blocks, so that a long list is never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from .fits_files import FitsFile, Hdu, Rows, open_fits
 
 __all__ = ["ChannelEnergy", "Energy", "EventReader", "LinearEnergy", "Rule"]
 
-KEPT_BYTES = 64 * 2**20
-"""What was inflated is kept up to this size: chip columns are asked for soon after the photons."""
+MAX_KEPT_BYTES = 64 * 2**20
+"""Decompressed content up to this size is kept after reading, since chip columns are often read next."""
 
 Values = NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One condition of a mission's standard filter; every bound that is given must hold.
+    """One condition of a mission's standard screening; all given bounds apply.
 
     Parameters
     ----------
     column : str
-        Where the file has no such column the rule does not apply.
+        The rule is skipped for files without this column.
     reason : str
-        Why a row that fails is lost.
+        Reason under which rejected rows are counted.
     lowest, highest : float, optional — inclusive
     allowed : tuple of int, optional
     clear_bits : int, optional
-        Bits that must all be zero; −1 for every bit of the cell. The last bit of a cell has the value 1.
+        Bits that must be zero; −1 for all bits of the cell. The last bit of a cell has the value 1.
     set_bits : int, optional
-        Bits that must all be one.
+        Bits that must be one.
     """
 
     column: str
@@ -56,9 +56,9 @@ class Rule:
     clear_bits: int | None = None
     set_bits: int | None = None
 
-    def passes(self, values: Values) -> Mask:
-        """Whether each row, shape (n,) or (n, bytes) for bit columns, is kept."""
-        # mypy knows NDArray[generic] to have no order; the rows of these columns are numbers or bytes.
+    def select(self, values: Values) -> Mask:
+        """Mask of the rows that pass; values have shape (n,), or (n, bytes) for bit columns."""
+        # NDArray[generic] has no order for mypy; these columns have numbers or bytes.
         cells: NDArray[np.int64] = values  # type: ignore[assignment]
         kept = np.ones(len(values), dtype=np.bool_)
         if self.lowest is not None:
@@ -77,7 +77,7 @@ class Rule:
 
 
 def _bits(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Integers of bit columns, shape (n,), whose bytes stand with the most significant first."""
+    """Integers of bit columns, shape (n,), most significant byte first."""
     bits = np.zeros(len(cells), dtype=np.int64)
     for column in cells.reshape(len(cells), -1).T:
         bits = bits << 8 | column.astype(np.int64)
@@ -85,22 +85,22 @@ def _bits(cells: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Energy(Protocol):
-    """Photon energies from one column."""
+    """Conversion of a column to photon energies."""
 
     @property
     def column(self) -> str:
         """Name of the column."""
 
     def kev(self, values: F64) -> F64:
-        """Energies, keV; below zero where the row has none."""
+        """Energies, keV; negative for rows without."""
 
     def values(self, kev: F64) -> F64:
-        """What the column holds for energies in keV, before rounding: the inverse of `kev`."""
+        """Column values for energies in keV, before rounding; the inverse of `kev`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinearEnergy:
-    """``(value + offset) × kev_per_unit``; the offset is in the column's units, so 0.04 PI + 1.6 keV has 40.
+    """Energies ``(value + offset) × kev_per_unit``; 0.04 PI + 1.6 keV has an offset of 40.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class LinearEnergy:
     kev_per_unit : float
     offset : float
     lowest : float
-        Values below are nulls.
+        Smaller values are nulls.
     """
 
     column: str
@@ -117,19 +117,19 @@ class LinearEnergy:
     lowest: float = 0.0
 
     def kev(self, values: F64) -> F64:
-        """Energies, keV; −1 where the row has none."""
+        """Energies, keV; −1 for nulls."""
         energies: F64 = (values + self.offset) * self.kev_per_unit
         energies[values < self.lowest] = -1.0
         return energies
 
     def values(self, kev: F64) -> F64:
-        """Values of the column for energies, keV."""
+        """Column values for energies in keV."""
         return kev / self.kev_per_unit - self.offset
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelEnergy:
-    """Energies looked up by channel, from the EBOUNDS of a response.
+    """Energies by channel, from the EBOUNDS of a response.
 
     Parameters
     ----------
@@ -143,13 +143,13 @@ class ChannelEnergy:
     centres: F64
 
     def kev(self, values: F64) -> F64:
-        """Energies, keV; −1 where the channel is not in the table."""
+        """Energies, keV; −1 for channels not in the table."""
         index = values - self.first_channel
-        known = (index >= 0) & (index < len(self.centres))
-        return np.where(known, self.centres[np.where(known, index, 0).astype(np.int64)], -1.0)
+        is_listed = (index >= 0) & (index < len(self.centres))
+        return np.where(is_listed, self.centres[np.where(is_listed, index, 0).astype(np.int64)], -1.0)
 
     def values(self, kev: F64) -> F64:
-        """Channels whose middles are nearest to energies, keV."""
+        """Channels with the nearest central energies, keV."""
         right = np.clip(np.searchsorted(self.centres, kev), 1, len(self.centres) - 1)
         nearer = np.abs(self.centres[right - 1] - kev) < np.abs(self.centres[right] - kev)
         return (right - nearer + self.first_channel).astype(np.float64)
@@ -157,7 +157,7 @@ class ChannelEnergy:
 
 @dataclass(frozen=True, slots=True)
 class _Photons:
-    """What is left of a block of rows."""
+    """Photons of a block of rows."""
 
     time: F64
     x: NDArray[np.float32]
@@ -168,24 +168,24 @@ class _Photons:
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What was lost, in the order of the reasons."""
+class _Losses:
+    """Numbers of rejected rows."""
 
-    losses: Counter[str] = field(default_factory=Counter)
+    by_reason: Counter[str] = field(default_factory=Counter)
     bad_times: int = 0
     bad_energies: int = 0
 
     def drop(self, kept: Mask, passes: Mask, reason: str) -> None:
-        """Take the rows that do not pass out of `kept` and count them."""
+        """Remove rows that do not pass from `kept`, and count them."""
         lost = int(np.count_nonzero(kept & ~passes))
         if lost:
-            self.losses[reason] += lost
+            self.by_reason[reason] += lost
             kept &= passes
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class EventReader:
-    """Reads and screens the photons of one file, when they are asked for.
+    """Reads and screens the photons of a file on demand.
 
     Parameters
     ----------
@@ -195,20 +195,20 @@ class EventReader:
     events : Hdu
     detectors : tuple of DetectorUnit
     time_shift : float
-        s added to TIME: TIMEZERO, and to the middle of the frame.
+        s, added to TIME: TIMEZERO, and the shift to the middle of the frame.
     time_column : str
     x_column, y_column : str or None
-        None where the file has no sky image.
+        None for files without sky positions.
     position_null : float or None
     detector_column : str or None
-        None where the file is of one detector.
+        None for a single detector.
     detector_modulo : int or None
-        The last digits of a detector column that also holds the read-out node.
+        The detector number is the column modulo this.
     energy : Energy
     rules : tuple of Rule
     band : (float, float) — keV
     band_open : bool
-        Whether the ends of the band are left out.
+        Whether the limits of the band are excluded.
     """
 
     file: FitsFile
@@ -228,13 +228,13 @@ class EventReader:
     band_open: bool
 
     def columns(self, *names: str) -> tuple[Values, ...]:
-        """Other columns, whole, in file order."""
+        """Whole columns, in file order."""
         with self._readable() as file:
             return tuple(file.column(file.events, name) for name in names)
 
     @contextmanager
     def _readable(self) -> Iterator[FitsFile]:
-        """The file; opened anew where it was large and what had been inflated was given back."""
+        """The file, opened again if its decompressed content was freed."""
         if self.file.released:
             with open_fits(self.events.path, self.limits) as file:
                 yield file
@@ -242,46 +242,46 @@ class EventReader:
             yield self.file
 
     def load(self) -> FieldEvents:
-        """The photons, screened and sorted by time.
+        """Read the photons, screened and sorted by time.
 
         Raises
         ------
         UnreadableFileError
-            A time or an energy is not finite, or no photon is left.
+            A time or an energy is not finite, or no photon passes the screening.
         """
-        tally = _Tally()
+        losses = _Losses()
         with self._readable() as file:
-            parts = [self._screen(rows, tally) for rows in file.blocks(file.events)]
-        if self.file.held > KEPT_BYTES:
+            parts = [self._screen(rows, losses) for rows in file.blocks(file.events)]
+        if self.file.held_bytes > MAX_KEPT_BYTES:
             self.file.release()
-        self._refuse_broken(tally)
+        self._require_finite(losses)
         columns = {name: [getattr(part, name) for part in parts] for name in _Photons.__slots__}
         parts.clear()
         time = np.concatenate(columns["time"])
         kept = len(time)
-        self._refuse_nothing_left(kept, tally)
+        self._require_photons(kept, losses)
         order = np.argsort(time, kind="stable") if (time[1:] < time[:-1]).any() else None
-        # One column after the other, its blocks given back, so that a long list is in memory once and not twice.
+        # Column by column, freeing its blocks, so that a long list is in memory only once.
         del time
-        joined = {}
+        concatenated = {}
         for name in list(columns):
             whole = np.concatenate(columns.pop(name))
-            joined[name] = whole if order is None else whole[order]
-        return FieldEvents(**joined, screening=Screening(self.events.rows, kept, dict(tally.losses)))
+            concatenated[name] = whole if order is None else whole[order]
+        return FieldEvents(**concatenated, screening=Screening(self.events.rows, kept, dict(losses.by_reason)))
 
-    def _screen(self, rows: Rows, tally: _Tally) -> _Photons:
+    def _screen(self, rows: Rows, losses: _Losses) -> _Photons:
         time = rows.column(self.time_column).astype(np.float64) + self.time_shift
         stored = rows.column(self.energy.column).astype(np.float64)
-        tally.bad_times += int(np.count_nonzero(~np.isfinite(time)))
-        tally.bad_energies += int(np.count_nonzero(~np.isfinite(stored)))
+        losses.bad_times += int(np.count_nonzero(~np.isfinite(time)))
+        losses.bad_energies += int(np.count_nonzero(~np.isfinite(stored)))
         detector = self._detector(rows)
         kept = np.ones(rows.count, dtype=np.bool_)
-        self._screen_times(time, detector, kept, tally)
+        self._screen_times(time, detector, kept, losses)
         for rule in self.rules:
             if rule.column.upper() in self.events.columns:
-                tally.drop(kept, rule.passes(rows.column(rule.column)), rule.reason)
-        kev = self._screen_energies(stored, kept, tally)
-        x, y = self._screen_positions(rows, kept, tally)
+                losses.drop(kept, rule.select(rows.column(rule.column)), rule.reason)
+        kev = self._screen_energies(stored, kept, losses)
+        x, y = self._screen_positions(rows, kept, losses)
         chosen = np.flatnonzero(kept)
         return _Photons(
             time[chosen],
@@ -298,60 +298,64 @@ class EventReader:
         numbers = rows.column(self.detector_column).astype(np.int16)
         return numbers % np.int16(self.detector_modulo) if self.detector_modulo else numbers
 
-    def _screen_times(self, time: F64, detector: NDArray[np.int16], kept: Mask, tally: _Tally) -> None:
-        """Events are good inside the good times of their own detector; without any in the file all are kept."""
+    def _screen_times(self, time: F64, detector: NDArray[np.int16], kept: Mask, losses: _Losses) -> None:
+        """Select events in the good times of their own detector; all if the file has none."""
         if not any(len(one.gti) for one in self.detectors):
             return
-        known, good = np.zeros_like(kept), np.zeros_like(kept)
+        has_gti, good = np.zeros_like(kept), np.zeros_like(kept)
         for one in self.detectors:
             if not len(one.gti):
                 continue
             own = detector == one.number
-            known |= own
+            has_gti |= own
             good[own] = gti_contains(one.gti, time[own])
-        tally.drop(kept, known, "no good times for its detector")
-        tally.drop(kept, good, "outside good time")
+        losses.drop(kept, has_gti, "no good times for its detector")
+        losses.drop(kept, good, "outside good time")
 
-    def _screen_energies(self, stored: F64, kept: Mask, tally: _Tally) -> F64:
+    def _screen_energies(self, stored: F64, kept: Mask, losses: _Losses) -> F64:
         kev = self.energy.kev(stored)
         null = self.events.require(self.energy.column).null
         present = kev >= 0 if null is None else (kev >= 0) & (stored != null)
-        tally.drop(kept, present, "no energy")
+        losses.drop(kept, present, "no energy")
         low, high = self.band
         inside = (kev > low) & (kev < high) if self.band_open else (kev >= low - 1e-9) & (kev <= high + 1e-9)
-        tally.drop(kept, inside, f"outside {low:g}–{high:g} keV")
+        losses.drop(kept, inside, f"outside {low:g}–{high:g} keV")
         return kev
 
-    def _screen_positions(self, rows: Rows, kept: Mask, tally: _Tally) -> tuple[Values, Values]:
+    def _screen_positions(self, rows: Rows, kept: Mask, losses: _Losses) -> tuple[Values, Values]:
         if self.x_column is None or self.y_column is None:
-            nowhere = np.zeros(rows.count, dtype=np.float32)
-            return nowhere, nowhere
+            zeros = np.zeros(rows.count, dtype=np.float32)
+            return zeros, zeros
         x, y = rows.column(self.x_column), rows.column(self.y_column)
         for name, values in ((self.x_column, x), (self.y_column, y)):
             present = is_position(values, self.position_null, self.events.require(name).null)
-            tally.drop(kept, present, "no sky position")
+            losses.drop(kept, present, "no sky position")
         return x, y
 
-    def _refuse_broken(self, tally: _Tally) -> None:
-        broken = ((tally.bad_times, "times"), (tally.bad_energies, "energies"))
-        said = ", ".join(f"{count:,} of {self.events.rows:,} {what} are not finite" for count, what in broken if count)
-        if said:
-            raise UnreadableFileError(self.events.path, f"{said}; the file is damaged, reprocess it")
+    def _require_finite(self, losses: _Losses) -> None:
+        broken = ((losses.bad_times, "times"), (losses.bad_energies, "energies"))
+        problems = ", ".join(
+            f"{count:,} of {self.events.rows:,} {what} are not finite" for count, what in broken if count
+        )
+        if problems:
+            raise UnreadableFileError(self.events.path, f"{problems}; the file is damaged, reprocess it")
 
-    def _refuse_nothing_left(self, kept: int, tally: _Tally) -> None:
+    def _require_photons(self, kept: int, losses: _Losses) -> None:
         if kept:
             return
-        rows, losses = self.events.rows, tally.losses
-        if losses["outside good time"] == rows:
+        rows, reasons = self.events.rows, losses.by_reason
+        if reasons["outside good time"] == rows:
             raise UnreadableFileError(
                 self.events.path,
                 f"all {rows:,} events lie outside the good-time intervals; check TIMEZERO and the GTIs",
             )
-        raise UnreadableFileError(self.events.path, f"none of {rows:,} events passes screening: {said_losses(losses)}")
+        raise UnreadableFileError(
+            self.events.path, f"none of {rows:,} events passes screening: {format_losses(reasons)}"
+        )
 
 
 def is_position(values: Values, *nulls: float | None) -> Mask:
-    """Whether each value of a sky column is a position: finite and no null."""
+    """Whether each value of a sky column is a position: finite and not null."""
     present = np.isfinite(values.astype(np.float64))
     for null in nulls:
         if null is not None:
@@ -359,6 +363,6 @@ def is_position(values: Values, *nulls: float | None) -> Mask:
     return present
 
 
-def said_losses(losses: Mapping[str, int]) -> str:
-    """Losses by reason, in words."""
+def format_losses(losses: Mapping[str, int]) -> str:
+    """Numbers of rejected rows by reason, as text."""
     return ", ".join(f"{count:,} {reason}" for reason, count in losses.items() if count)

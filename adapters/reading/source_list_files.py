@@ -1,4 +1,4 @@
-"""Source lists that missions deliver beside their event files: positions of a FITS table, apertures cut by the PSF."""
+"""Source lists delivered with event files: positions from a FITS table, apertures from the point spread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xherald.photons import Aperture, Observation
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import ReadLimits
 
-__all__ = ["ListLayout", "apertures_of_list"]
+__all__ = ["ListLayout", "read_source_list"]
 
 _ARCSEC = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
 
@@ -28,11 +28,11 @@ class ListLayout:
     ----------
     ra, dec : str — deg
     error : tuple of str
-        Columns of the 68 % position error, the first that is there; its TUNIT must be an angle.
+        Columns of the 68 % position error, in order of preference; TUNIT must be an angle.
     identifier : tuple of str
-        Columns that number the sources, the first that is there; else the row number counts.
+        Columns of the source number, in order of preference; the row number without any.
     summary : tuple of str
-        Columns that are 0 in the row that sums up a source; other rows are of a camera or band.
+        Columns that are 0 in the summary row of a source; other rows are of one camera or band.
     """
 
     ra: str = "RA"
@@ -42,26 +42,26 @@ class ListLayout:
     summary: tuple[str, ...] = ()
 
 
-def apertures_of_list(observation: Observation, path: Path, layout: ListLayout) -> list[Aperture]:
-    """An aperture for each source of the list, named after observation and number.
+def read_source_list(observation: Observation, path: Path, layout: ListLayout) -> list[Aperture]:
+    """Apertures of the sources in a list, named by observation and source number.
 
     Raises
     ------
     UnreadableFileError
-        The list has no table with the position columns.
+        The file has no table with the position columns.
     """
     from xherald.photons.apertures import aperture_at
 
     with open_fits(path, ReadLimits()) as file:
         table = _table(file, layout)
-        chosen = np.ones(table.rows, dtype=np.bool_)
+        selected = np.ones(table.rows, dtype=np.bool_)
         for name in layout.summary:
             if name.upper() in table.columns:
-                chosen &= file.column(table, name) == 0
-        ra, dec = (file.column(table, name)[chosen].astype(np.float64) for name in (layout.ra, layout.dec))
+                selected &= file.column(table, name) == 0
+        ra, dec = (file.column(table, name)[selected].astype(np.float64) for name in (layout.ra, layout.dec))
         numbers = _first(file, table, layout.identifier)
-        numbers = (np.arange(1, table.rows + 1) if numbers is None else numbers)[chosen]
-        errors = _errors(file, table, layout.error, chosen)
+        numbers = (np.arange(1, table.rows + 1) if numbers is None else numbers)[selected]
+        errors = _errors(file, table, layout.error, selected)
     spread = observation.point_spread
     astrometry = spread.astrometry_arcsec if spread else 0.0
     return [
@@ -89,7 +89,7 @@ def _first(file: FitsFile, table: Hdu, names: Sequence[str]) -> NDArray[np.gener
 
 
 def _errors(file: FitsFile, table: Hdu, names: Sequence[str], chosen: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-    """Position errors, arcsec; None where there are none or their unit is not known."""
+    """Position errors, arcsec; None without such a column or with an unknown unit."""
     for name in names:
         if name.upper() not in table.columns:
             continue

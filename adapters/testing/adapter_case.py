@@ -1,4 +1,4 @@
-"""What the rules of adapters are looked at with: an adapter, its author's good files, and wrong copies of these."""
+"""Test case of the adapter rules: an adapter, valid files of its author, and invalid copies of these."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["AdapterCase", "GoodFile"]
 
 @dataclass(frozen=True)
 class GoodFile:
-    """One of the author's files, what comes of it, and a folder for copies."""
+    """A valid file of the author, its content, and a folder for copies."""
 
     path: Path
     adapter: InstrumentAdapter
@@ -33,90 +33,90 @@ class GoodFile:
 
     @cached_property
     def header(self) -> Mapping[str, object]:
-        """Its keywords, as the road tells an adapter of them."""
+        """Keywords as passed to `claims`."""
         return read_header(self.path, ReadLimits())
 
     def read(self, path: Path, limits: ReadLimits | None = None) -> Observation | EventBatch:
-        """What the adapter makes of a file or of a copy."""
+        """Read a file or a copy with the adapter."""
         return self.adapter.read(path, self.options, limits or ReadLimits())
 
     @cached_property
     def content(self) -> Observation | EventBatch:
-        """What the adapter makes of it."""
+        """Result of reading the file."""
         return self.read(self.path)
 
     @property
     def observation(self) -> Observation:
-        """The exposure; a table of photons has none."""
+        """The observation; skips the rule for a table of photons."""
         if isinstance(self.content, EventBatch):
-            raise Skipped("a table of photons: its sources are told apart already")
+            raise Skipped("a table of photons, not an observation")
         return self.content
 
     @cached_property
     def copy(self) -> FitsCopy:
-        """Of a FITS file."""
+        """Copies of a FITS file."""
         if not is_fits(self.path):
-            raise Skipped(f"{self.path.name} is no FITS file")
+            raise Skipped(f"{self.path.name} is not a FITS file")
         return FitsCopy(self.path, self.folder("plain"))
 
     @cached_property
     def table(self) -> TableCopy:
-        """Of a CSV or Parquet table."""
+        """Copies of a CSV or Parquet table."""
         if not is_table(self.path):
             raise Skipped(
-                f"{self.path.name} is neither FITS nor a CSV or Parquet table: make wrong copies of it yourself"
+                f"{self.path.name} is neither FITS nor a CSV or Parquet table, so no invalid copies can be made"
             )
         return TableCopy(self.path)
 
     @property
     def is_fits(self) -> bool:
-        """Whether it is FITS."""
+        """Whether it is a FITS file."""
         return is_fits(self.path)
 
     def folder(self, name: str) -> Path:
-        """A fresh folder with the file's companions in it."""
+        """A new folder with copies of the file's companions."""
         made = self.scratch / f"{self.path.name}.{name}"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
-        for one in self.adapter.companions(self.path):
+        for one in self.adapter.companion_paths(self.path):
             shutil.copy(one, made / one.name)
         return made
 
     @cached_property
     def time_column(self) -> Column:
-        """Of arrival times."""
+        """Column of arrival times."""
         events = self.observation.events
         found = self.copy.column_like(events.time, events, scaled=False, prefer="TIME")
         if found is None:
-            raise Skipped("no column of the file goes with the times, so none can be spoilt")
+            raise Skipped("no column of the file corresponds to the times")
         return found
 
     @cached_property
     def energy_column(self) -> Column:
-        """Of energies or channels."""
+        """Column of energies or channels."""
         events = self.observation.events
         found = self.copy.column_like(events.energy, events, scaled=True)
         if found is None:
-            raise Skipped("no column of the file goes with the energies, so none can be spoilt")
+            raise Skipped("no column of the file corresponds to the energies")
         return found
 
     @cached_property
     def sky_columns(self) -> tuple[Column, Column]:
-        """Of sky pixels."""
+        """Columns of sky pixels."""
         if self.observation.projection is None:
-            raise Skipped(f"no sky image: {self.observation.projection_fault}")
+            raise Skipped(f"no sky positions: {self.observation.projection_fault}")
         found = self.copy.sky_columns()
         if found is None:
-            raise Skipped("no pair of columns says that it is a plane of the sky (TCTYP)")
+            raise Skipped("no pair of columns has a sky projection (TCTYP)")
         return found
 
-    def refused(self, path: Path, what: str) -> Observation | EventBatch | None:
-        """None where a copy is refused as it should be; what was read of it otherwise.
+    def read_or_refuse(self, path: Path, what: str) -> Observation | EventBatch | None:
+        """Read an invalid copy; None if it is refused, as it should be.
 
         Raises
         ------
         Violation
-            It was refused with an error that no user can make sense of.
+            It was refused with an unexpected error.
         """
         try:
             content = self.read(path)
@@ -124,22 +124,22 @@ class GoodFile:
                 _ = content.events
         except (FileError, PhotonError):
             return None
-        except Exception as fault:
+        except Exception as error:
             raise Violation(
-                f"{self.path.name} {what}: raised {type(fault).__name__}: {fault}; raise UnreadableFileError with what "
+                f"{self.path.name} {what}: raised {type(error).__name__}: {error}; raise UnreadableFileError with what "
                 "is wrong and what to do"
-            ) from fault
+            ) from error
         return content
 
     def must_refuse(self, path: Path, what: str) -> None:
-        """Raise a `Violation` where a copy is read as if nothing were wrong."""
-        if self.refused(path, what) is not None:
-            raise Violation(f"{self.path.name} {what} was read as if nothing were wrong; raise UnreadableFileError")
+        """Raise a `Violation` if an invalid copy is read without an error."""
+        if self.read_or_refuse(path, what) is not None:
+            raise Violation(f"{self.path.name} {what} was read without an error; raise UnreadableFileError")
 
 
 @dataclass(frozen=True)
 class AdapterCase:
-    """An adapter and good files of its mission."""
+    """An adapter and valid files of its mission."""
 
     plugin: InstrumentAdapter
     files: tuple[GoodFile, ...]
@@ -147,24 +147,24 @@ class AdapterCase:
     before: str
     scratch: Path = field(repr=False)
 
-    def each(self, look: Callable[[GoodFile], None]) -> None:
-        """Look at every file; skipped where none could be looked at."""
+    def for_each_file(self, check: Callable[[GoodFile], None]) -> None:
+        """Check every file; the rule is skipped if it is skipped for all."""
         reasons = []
         for one in self.files:
             try:
-                look(one)
-            except Skipped as fault:
-                reasons.append(str(fault))
+                check(one)
+            except Skipped as reason:
+                reasons.append(str(reason))
         if len(reasons) == len(self.files):
             raise Skipped("; ".join(dict.fromkeys(reasons)) or "no file was given")
 
 
 @contextmanager
-def case_of(
+def open_case(
     plugin: InstrumentAdapter, files: tuple[Path, ...], options: Options, foreign: tuple[Path, ...], before: str
 ) -> Iterator[AdapterCase]:
-    """A case with a scratch folder, for as long as it is looked at."""
+    """A case with a temporary folder."""
     with TemporaryDirectory(prefix="xherald-kit-") as name:
-        # Two files may bear one name, so each has a place of its own.
+        # Files may have equal names, so each has a folder of its own.
         good = tuple(GoodFile(path, plugin, options, Path(name, str(i))) for i, path in enumerate(files))
         yield AdapterCase(plugin, good, foreign, before, Path(name))

@@ -1,6 +1,6 @@
-"""Copies of an author's good FITS file, made wrong in one place: what `check_adapter` holds refusals against.
+"""Copies of a valid FITS file with a single change, for `check_adapter`.
 
-Bytes are changed, not tables rewritten: everything but the one thing stays as the mission's software wrote it.
+The bytes are edited in place, so that the rest remains as written by the mission's software.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.adapters.reading.fits_files import BLOCK, CARD, Column, FitsFile, Hdu, data_bytes, load_fits
+from xherald.adapters.reading.fits_files import BLOCK, Column, FitsFile, Hdu, load_fits
+from xherald.adapters.reading.keywords import CARD, data_size
 from xherald.photons import FieldEvents
 from xherald.plugins.contract import ReadLimits
 
 __all__ = ["FitsCopy", "is_fits"]
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
-PROBED: Final = 5_000
-"""Photons that a column is held against to tell what it is."""
+MAX_COMPARED: Final = 5_000
+"""Largest number of photons that are compared to identify a column."""
 
 
 def is_fits(path: Path) -> bool:
-    """Whether a file, plain or gzip, begins as FITS does."""
+    """Whether a file, plain or gzip, begins like a FITS file."""
     with path.open("rb") as file:
-        packed = file.read(2) == GZIP_MAGIC
+        is_gzip = file.read(2) == GZIP_MAGIC
     try:
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with gzip.open(path) if is_gzip else path.open("rb") as file:
             return bool(file.read(9) == b"SIMPLE  =")
     except (OSError, EOFError):
         return False
@@ -45,14 +46,14 @@ class _Unit:
 
 
 class FitsCopy:
-    """A good file in memory, inflated, with its units told apart.
+    """A valid file in memory, decompressed and split into units.
 
     Parameters
     ----------
     path : Path
-        The author's own file.
+        File of the author.
     scratch : Path
-        A folder that an inflated copy is put into.
+        Folder for a decompressed copy.
     """
 
     def __init__(self, path: Path, scratch: Path) -> None:
@@ -61,7 +62,7 @@ class FitsCopy:
         self.plain = scratch / path.name
         self.plain.write_bytes(self.content)
         self.file: FitsFile = load_fits(self.plain, ReadLimits())
-        self.place = self.file.hdus.index(self.file.events)
+        self.index = self.file.hdus.index(self.file.events)
         self._units = self._split()
 
     @property
@@ -70,34 +71,34 @@ class FitsCopy:
         return self.file.events
 
     @property
-    def good_time_places(self) -> list[int]:
-        """Which units are tables of good times: those with columns START and STOP."""
+    def good_time_indices(self) -> list[int]:
+        """Indices of the units with good times, which have columns START and STOP."""
         return [i for i, one in enumerate(self.file.hdus) if {"START", "STOP"} <= set(one.columns)]
 
     def _split(self) -> list[_Unit]:
         units, start = [], 0
         for hdu in self.file.hdus:
-            size = data_bytes(hdu.header, hdu.path)
+            size = data_size(hdu.header, hdu.path)
             end = hdu.offset + size + -size % BLOCK
             units.append(_Unit(self.content[start : hdu.offset], self.content[hdu.offset : end]))
             start = end
         return units
 
-    # Which column is which
+    # Identification of columns
 
     def column_like(
         self, wanted: NDArray[Any], events: FieldEvents, *, scaled: bool, prefer: str = ""
     ) -> Column | None:
-        """The column whose values go with those of the photons.
+        """Find the column that corresponds to a quantity of the photons.
 
         Parameters
         ----------
         wanted : ndarray, shape (n,) — times or energies of `events`
         events : FieldEvents
-        scaled : bool — whether a factor may lie between, or a shift alone
-        prefer : str — name of the column that is taken where several would do
+        scaled : bool — whether the relation may include a factor, not only an offset
+        prefer : str — name of the column to prefer if several correspond
         """
-        some = np.linspace(0, len(events) - 1, min(len(events), PROBED)).astype(np.int64)
+        some = np.linspace(0, len(events) - 1, min(len(events), MAX_COMPARED)).astype(np.int64)
         rows, values = events.row[some], wanted[some].astype(np.float64)
         spread = float(np.ptp(values))
         best: tuple[float, Column] | None = None
@@ -117,7 +118,7 @@ class FitsCopy:
         return None if best is None else best[1]
 
     def sky_columns(self) -> tuple[Column, Column] | None:
-        """The pair of columns whose keywords say that they are right ascension and declination on a plane."""
+        """Columns with a projection of right ascension and declination, according to TCTYP."""
         kinds = {
             one.number: str(self.events.header.get(f"TCTYP{one.number}", "")) for one in self.events.columns.values()
         }
@@ -129,32 +130,32 @@ class FitsCopy:
     # Copies
 
     def write(self, folder: Path, content: bytes) -> Path:
-        """A file of the same name."""
+        """Write a file of the same name."""
         path = folder / self.plain.name
         path.write_bytes(content)
         return path
 
     def headers_only(self, folder: Path) -> Path:
-        """Cut off where the photons begin."""
+        """Copy truncated at the first photon."""
         return self.write(folder, self.content[: self.events.offset])
 
     def cut(self, folder: Path) -> Path:
-        """Cut off in the middle of the photons."""
+        """Copy truncated in the middle of the photons."""
         size = self.events.rows * self.events.row_bytes
         return self.write(folder, self.content[: self.events.offset + size // 2])
 
     def with_rows(self, folder: Path, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Path:
-        """With other rows of photons, as bytes of shape (rows, bytes a row)."""
-        hdu, unit = self.events, self._units[self.place]
+        """Copy with changed rows, as bytes of shape (rows, bytes per row)."""
+        hdu, unit = self.events, self._units[self.index]
         size = hdu.rows * hdu.row_bytes
         rows = np.frombuffer(unit.data[:size], dtype=np.uint8).reshape(hdu.rows, hdu.row_bytes).copy()
         made = np.ascontiguousarray(change(rows))
-        data = made.tobytes() + unit.data[size : data_bytes(hdu.header, hdu.path)]
+        data = made.tobytes() + unit.data[size : data_size(hdu.header, hdu.path)]
         header = _with_card(unit.header, "NAXIS2", str(len(made)))
-        return self._joined(folder, {self.place: _Unit(header, data + b"\0" * (-len(data) % BLOCK))})
+        return self._write_units(folder, {self.index: _Unit(header, data + b"\0" * (-len(data) % BLOCK))})
 
     def with_values(self, folder: Path, column: Column, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Path:
-        """With other stored values of one column."""
+        """Copy with changed stored values of a column."""
         assert column.dtype is not None
         dtype = column.dtype
 
@@ -168,20 +169,20 @@ class FitsCopy:
         return self.with_rows(folder, changed)
 
     def with_cards(self, folder: Path, cards: dict[int, dict[str, str | None]]) -> Path:
-        """With other cards of some units' headers, values as FITS writes them; None takes a card away."""
+        """Copy with changed header cards by unit, values in FITS format; None removes a card."""
         changed = {}
-        for place, wanted in cards.items():
-            header = self._units[place].header
+        for index, wanted in cards.items():
+            header = self._units[index].header
             for key, value in wanted.items():
                 header = _with_card(header, key, value)
-            changed[place] = _Unit(header, self._units[place].data)
-        return self._joined(folder, changed)
+            changed[index] = _Unit(header, self._units[index].data)
+        return self._write_units(folder, changed)
 
-    def without(self, folder: Path, places: list[int]) -> Path:
-        """Without some units."""
-        return self.write(folder, b"".join(u.header + u.data for i, u in enumerate(self._units) if i not in places))
+    def without(self, folder: Path, indices: list[int]) -> Path:
+        """Copy without some units."""
+        return self.write(folder, b"".join(u.header + u.data for i, u in enumerate(self._units) if i not in indices))
 
-    def _joined(self, folder: Path, changed: dict[int, _Unit]) -> Path:
+    def _write_units(self, folder: Path, changed: dict[int, _Unit]) -> Path:
         units = [changed.get(i, unit) for i, unit in enumerate(self._units)]
         return self.write(folder, b"".join(unit.header + unit.data for unit in units))
 

@@ -1,4 +1,4 @@
-"""Copies of an author's good table of photons (CSV, Parquet), made wrong in one place, for `check_adapter`."""
+"""Copies of a valid table of photons (CSV, Parquet) with a single change, for `check_adapter`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["TableCopy", "is_table"]
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file can be read as CSV or Parquet."""
+    """Whether a file is CSV or Parquet, by its suffix."""
     return path.suffix.lower() in (".csv", ".parquet", ".pq")
 
 
 class TableCopy:
-    """A good table in memory.
+    """A valid table in memory.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class TableCopy:
         self.table: pa.Table = pc.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
 
     def time_column(self, batch: EventBatch) -> str | None:
-        """The column that holds the photons' times; None where it is not told from the others."""
+        """Name of the column of times; None if it cannot be identified."""
         import pyarrow as pa
 
         names: list[str] = self.table.column_names
@@ -51,7 +51,7 @@ class TableCopy:
         return None
 
     def write(self, folder: Path, table: pa.Table) -> Path:
-        """A file of the same name."""
+        """Write a file of the same name."""
         import pyarrow.csv as pc
         import pyarrow.parquet as pq
 
@@ -63,18 +63,18 @@ class TableCopy:
         return path
 
     def cut(self, folder: Path) -> Path:
-        """Cut off in the middle."""
+        """Copy truncated in the middle."""
         path = folder / self.path.name
         whole = self.path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
         return path
 
     def without(self, folder: Path, name: str) -> Path:
-        """Without a column."""
+        """Copy without a column."""
         return self.write(folder, self.table.drop_columns([name]))
 
     def with_nan(self, folder: Path, name: str) -> Path:
-        """With NaN in the last place of a column's first row that has any."""
+        """Copy with NaN in the last element of a column's first non-empty row."""
         import pyarrow as pa
 
         column = self.table.column(name)
@@ -82,11 +82,11 @@ class TableCopy:
         row = next(i for i, one in enumerate(values) if not isinstance(one, list) or one)
         values[row] = [*values[row][:-1], float("nan")] if isinstance(values[row], list) else float("nan")
         kind = column.type if pa.types.is_list(column.type) else pa.float64()
-        place = self.table.column_names.index(name)
-        return self.write(folder, self.table.set_column(place, name, pa.array(values, kind)))
+        index = self.table.column_names.index(name)
+        return self.write(folder, self.table.set_column(index, name, pa.array(values, kind)))
 
     def longer(self, folder: Path, rows: int) -> Path:
-        """The same rows over and over, so many at least."""
+        """Copy with the rows repeated to at least a number of rows."""
         import pyarrow as pa
 
         times = -(-rows // max(self.table.num_rows, 1))

@@ -252,9 +252,9 @@ def test_swift_nulls(tmp_path: Path) -> None:
     assert dict(events.screening.losses) == {"no energy": 7, "no sky position": 3}
     nowhere = observe(write_swift(tmp_path / "nowhere.evt", photons, columns={"X": np.full(100, -1)}))
     assert nowhere.projection is None
-    assert "null in every row" in nowhere.projection_fault
+    assert "null in all rows" in nowhere.projection_fault
     assert len(nowhere.events) == 100
-    with pytest.raises(FileError, match="null in every row"):
+    with pytest.raises(FileError, match="null in all rows"):
         nowhere.require_projection()
 
 
@@ -390,7 +390,9 @@ def test_positions_agree_with_astropy(keywords: dict[str, object], tmp_path: Pat
     assert separation_deg(*projection.to_sky(events.x, events.y), *expected).max() < 1e-9
     if keywords.keys() & {"TP11_12", "TCROT12", "LONP11"}:
         plain = observe(write_chandra(tmp_path / "plain.fits", photons)).require_projection()
-        assert separation_deg(*projection.to_sky(events.x, events.y), *plain.to_sky(events.x, events.y)).max() > 20 / 3600
+        assert (
+            separation_deg(*projection.to_sky(events.x, events.y), *plain.to_sky(events.x, events.y)).max() > 20 / 3600
+        )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from read_files import batch as read_by_host
 from steady_sources import steady_batch
 
-from xherald.adapters.photon_lists import ABOUT, COLUMNS, as_table, batch_of, read_batch, write_batch
+from xherald.adapters.photon_lists import ABOUT, COLUMNS, as_table, batch_from_table, read_batch, write_batch
 from xherald.photons import Background, EventBatch, EventList, Exposure, Identity, TimeReference
 from xherald.photons.errors import FileError, OversizeFileError, UnreadableFileError
 from xherald.plugins import ReadLimits
@@ -67,7 +67,7 @@ def assert_same(one: EventBatch, other: EventBatch) -> None:
 @given(st.lists(event_lists(), max_size=5))
 def test_a_table_gives_back_every_bit(lists: list[EventList]) -> None:
     before = EventBatch.from_lists(lists)
-    after = batch_of(as_table(before))
+    after = batch_from_table(as_table(before))
     assert_same(before, after)
 
 
@@ -125,15 +125,18 @@ FAULTS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     "null-row": (changed("time_s", 2, lambda _: None), "column time_s, row 3: empty"),
     "null-name": (changed("obsreg_id", 2, lambda _: None), "column obsreg_id, row 3: empty"),
     "null-number": (changed("frame_time_s", 2, lambda _: None), "column frame_time_s, row 3: empty"),
-    "null-photon": (changed("time_s", 2, lambda v: [None, *v[1:]]), r"row 3 \(source 2\): time_s has an entry"),
-    "nan-time": (changed("time_s", 2, lambda v: [*v[:-1], np.nan]), r"row 3 \(source 2\): time_s has an entry"),
-    "infinite-energy": (changed("energy_kev", 1, lambda v: [np.inf, *v[1:]]), r"row 2 .*energy_kev has an entry"),
+    "null-photon": (changed("time_s", 2, lambda v: [None, *v[1:]]), r"row 3 \(source 2\): time_s has an element"),
+    "nan-time": (changed("time_s", 2, lambda v: [*v[:-1], np.nan]), r"row 3 \(source 2\): time_s has an element"),
+    "infinite-energy": (changed("energy_kev", 1, lambda v: [np.inf, *v[1:]]), r"row 2 .*energy_kev has an element"),
     "nan-background": (changed("background_time_s", 1, lambda v: [np.nan, *v[1:]]), r"row 2 .*background_time_s has"),
     "nan-number": (changed("area_ratio", 3, lambda _: np.nan), r"row 4 \(source 3\): area_ratio is not finite"),
     "unsorted": (changed("time_s", 2, swapped), r"row 3 \(source 2\): time_s is not sorted"),
     "unsorted-background": (changed("background_time_s", 0, swapped), r"row 1 .*background_time_s is not sorted"),
-    "lengths": (changed("energy_kev", 2, lambda v: v[1:]), r"row 3 .*energy_kev has \d+ entries, time_s has another"),
-    "interval-lengths": (changed("gti_stop_s", 2, lambda v: v[1:]), r"row 3 .*gti_stop_s has \d+ entries, gti_start_s"),
+    "lengths": (changed("energy_kev", 2, lambda v: v[1:]), r"row 3 .*energy_kev has \d+ elements, unlike time_s"),
+    "interval-lengths": (
+        changed("gti_stop_s", 2, lambda v: v[1:]),
+        r"row 3 .*gti_stop_s has \d+ elements, unlike gti_start_s",
+    ),
     "electronvolts": (changed("energy_kev", 2, lambda v: [1000 * x for x in v]), "row 3 .*energies are in keV"),
     "outside-band": (changed("energy_kev", 2, lambda v: [7.1, *v[1:]]), "row 3 .*outside the band"),
     "outside-good-time": (changed("time_s", 2, lambda v: [-1.0, *v[1:]]), "row 3 .*outside the good-time intervals"),
@@ -155,18 +158,21 @@ FAULTS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     "ratio": (changed("area_ratio", 2, lambda _: 0.0), "row 3 .*background photons but an area_ratio of 0"),
     "text-for-times": (
         of_type("time_s", pa.list_(pa.string()), ["soon"]),
-        "column time_s holds .*string, expected num",
+        "column time_s has type .*string, expected num",
     ),
-    "numbers-for-lists": (of_type("time_s", pa.float64(), 1.0), "column time_s holds double, expected lists"),
-    "text-for-numbers": (of_type("frame_time_s", pa.string(), "3 s"), "column frame_time_s holds string"),
+    "numbers-for-lists": (of_type("time_s", pa.float64(), 1.0), "column time_s has type double, expected lists"),
+    "text-for-numbers": (of_type("frame_time_s", pa.string(), "3 s"), "column frame_time_s has type string"),
     "no-such-clock": (changed("time_scale", 1, lambda _: "moon"), r"row 2 \(source 1\): a time reference needs"),
     "no-such-scale": (
         lambda table: changed("time_scale", 1, lambda _: "moon")(
             changed("mjd_reference_day", 1, lambda _: 5e4)(changed("mjd_reference_fraction", 1, lambda _: 0.0)(table))
         ),
-        r"row 2 \(source 1\): time scale 'moon' is not known",
+        r"row 2 \(source 1\): time scale 'moon' is not supported",
     ),
-    "no-column": (lambda table: table.drop_columns(["gti_start_s"]), "no column gti_start_s; a row a source needs"),
+    "no-column": (
+        lambda table: table.drop_columns(["gti_start_s"]),
+        "no column gti_start_s; tables with one row per source need",
+    ),
 }
 
 

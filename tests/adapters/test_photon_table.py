@@ -131,7 +131,7 @@ def test_options_say_what_a_table_does_not(tmp_path: Path) -> None:
         (("obsreg_id,time,energy", "1_1,1,1000", ",2,1000"), "column obsreg_id, row 2"),
         (("obsreg_id,time,energy", "1_1,1,1000", "1_1,soon,1000"), "Row #3.*'soon'"),
         (("obsreg_id,time,energy", "1_1,1,1000", "1_1,2"), "cannot be parsed"),
-        (("obsreg_id,time,energy",), "holds no events"),
+        (("obsreg_id,time,energy",), "has no events"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, lines: tuple[str, ...], said: str) -> None:
@@ -143,7 +143,7 @@ def test_bad_rows_are_named(tmp_path: Path, lines: tuple[str, ...], said: str) -
 def test_parquet_with_text_for_numbers(tmp_path: Path) -> None:
     path = tmp_path / "bad.parquet"
     pq.write_table(pa.table({"obsreg_id": ["1_1"], "time": ["a"], "energy": [1.0]}), path)
-    with pytest.raises(UnreadableFileError, match="column time holds string"):
+    with pytest.raises(UnreadableFileError, match="column time has type string"):
         read(path)
 
 

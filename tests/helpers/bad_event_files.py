@@ -133,7 +133,7 @@ BAD_FILES: tuple[BadFile, ...] = (
     BadFile("truncated gzip", _truncated_gzip, "truncated"),
     BadFile("corrupt gzip", _corrupt_gzip, "corrupt gzip"),
     BadFile("truncated FITS", _truncated_fits, "truncated"),
-    BadFile("no EVENTS", _no_events_table, "holds no events table"),
+    BadFile("no EVENTS", _no_events_table, "has no events table"),
     BadFile("zero events", lambda f: _chandra(f, "zero_events", some_photons(60)[:0], gti={0: [(0, 9)]}), "no events"),
     BadFile("one event", lambda f: _chandra(f, "one_event", some_photons(60)[:1]), "one event", by_scan=True),
     BadFile("all events in one frame", _one_frame, "one frame", by_scan=True),

@@ -34,7 +34,7 @@ MISSIONS = {"chandra": "chandra", "xmm": "xmm", "swift": "swift", "erosita": "er
 """Names of the simulator's telescopes begin with these."""
 
 FLOORS = {
-    "adapters": (refusal_rules, {"EVENTS_A_SECOND": "speed", "TIMES_THE_TABLE": "memory"}),
+    "adapters": (refusal_rules, {"MIN_EVENTS_PER_SECOND": "speed", "MAX_MEMORY_RATIO": "memory"}),
     "representations": (representation_rules, {"PHOTONS_A_SECOND": "speed", "TIMES_THE_INPUT": "memory"}),
     "extractors": (extractor_rules, {"SOURCES_A_SECOND": "speed"}),
     "embedders": (embedder_rules, {"SOURCES_A_SECOND": "speed"}),
