@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from xherald.catalog_store.ledger.store import open_store
-from xherald.daemon.daemon import Daemon, with_stream
+from xherald.daemon.daemon import Daemon, with_daemon_settings
 from xherald.detector.configuration.configuration import load_configuration
-from xherald.detector.configuration.stream_settings import SourceSettings
+from xherald.detector.configuration.daemon_settings import SourceSettings
 from xherald.simulation.drop import simulate_drop
 
 __all__ = ["bench_day"]
@@ -42,7 +42,7 @@ def bench_day() -> dict[str, float]:
             some = -(-a_day // PART)
             files += sum(1 for _ in simulate_drop(drop, missions=(telescope,), files=some, seed=100 + number))
         source = SourceSettings(kind="folder", path=str(drop), exclude=["*.truth.json"])  # type: ignore[call-arg]
-        configuration = with_stream(load_configuration(), sources={"day": source}, metrics_port=0)
+        configuration = with_daemon_settings(load_configuration(), sources={"day": source}, metrics_port=0)
         with open_store(f"sqlite:///{name}/store.sqlite") as store:
             began = time.perf_counter()
             done = Daemon(configuration, store).once()

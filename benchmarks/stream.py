@@ -58,12 +58,12 @@ def _watching(folder: Path) -> Iterator[tuple[Path, Path, Store]]:
     drop, sink = folder / "drop", folder / "alerts.jsonl"
     drop.mkdir()
     stream: dict[str, Any] = {
-        "sources": {"bench": {"kind": "folder", "path": str(drop), "every_s": 1}},
-        "settle_s": SETTLE_S,
+        "sources": {"bench": {"kind": "folder", "path": str(drop), "interval_s": 1}},
+        "stable_after_s": SETTLE_S,
         "workers": WORKERS,
         "metrics_port": 0,
     }
-    environment = {f"XHERALD_STREAM__{key.upper()}": json.dumps(value) for key, value in stream.items()}
+    environment = {f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in stream.items()}
     environment["XHERALD_ALERTS__SINKS"] = json.dumps({"file": {"kind": "jsonl", "path": str(sink)}})
     with open_store(f"sqlite:///{folder}/store.sqlite") as store:
         daemon = Daemon(load_configuration(None, environment), store)

@@ -23,7 +23,7 @@ __all__ = ["command"]
 
 @click.command("ingest")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; stream.workers if not given.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; daemon.workers if not given.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Take such files only. May be given several times.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave such files alone. May be given several times.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
@@ -50,16 +50,16 @@ def command(
       1  some file was set aside (`xherald store show` says why), or the run was ended before its time
       2  wrong options or configuration, or another daemon works on the store
     """  # noqa: D301
-    from xherald.daemon.daemon import Daemon, with_stream
+    from xherald.daemon.daemon import Daemon, with_daemon_settings
     from xherald.daemon.logs import make_log
-    from xherald.detector.configuration.stream_settings import SourceSettings
+    from xherald.detector.configuration.daemon_settings import SourceSettings
 
     patterns = {name: list(given) for name, given in (("include", include), ("exclude", exclude)) if given}
     source = SourceSettings.model_validate({"kind": "folder", "path": str(folder.absolute()), **patterns})
     loaded = configuration()
     changes = {"sources": {"ingest": source}, **({"workers": workers} if workers else {})}
-    settings = with_stream(loaded, **changes)
-    log = make_log(settings.settings.stream.log, quiet=True)
+    settings = with_daemon_settings(loaded, **changes)
+    log = make_log(settings.settings.daemon.log_format, quiet=True)
     with (
         open_selected_store(url, create=True) as store,
         _progress(store, shown=not quiet) as advance,

@@ -19,7 +19,7 @@ __all__ = ["command"]
 
 @click.command("nightly")
 @click.option(
-    "--rebuild/--no-rebuild", default=None, help="Rebuild the references, too; as stream.rebuild if not given."
+    "--rebuild/--no-rebuild", default=None, help="Rebuild the references, too; as daemon.rebuild if not given."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
@@ -29,7 +29,7 @@ def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
 
     Compares the detections of the last day with the rates that were stated for them.
 
-    The daemon does this every night (stream.nightly). An alarm is kept in the store and shown by `xherald status`. A
+    The daemon does this every night (daemon.nightly_cron). An alarm is kept in the store and shown by `xherald status`. A
     rebuild makes new references of simulated sources and of the stream's own, judges them beside those in use, and
     takes them into use if no figure is worse; `xherald calibration list` shows what came of it.
 

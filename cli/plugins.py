@@ -140,7 +140,7 @@ def _broken_in_daemon(settings: Configuration) -> dict[tuple[str, str], int]:
     """How often plugins broke in a daemon on this machine, as that tells."""
     from .status import asked
 
-    told = asked(settings.settings.stream.metrics_port) or {}
+    told = asked(settings.settings.daemon.metrics_port) or {}
     return {(one["kind"], one["name"]): int(one["times"]) for one in told.get("plugins", [])}
 
 

@@ -40,7 +40,7 @@ def command(as_json: bool, url: str | None) -> None:
         oldest = store.oldest_waiting()
         told: dict[str, Any] = {
             "store": store.name,
-            "daemon": asked(settings.stream.metrics_port),
+            "daemon": asked(settings.daemon.metrics_port),
             "drops": {state.value: number for state, number in store.drop_counts().items()},
             "waiting_s": None if oldest is None else round(max((now - oldest).total_seconds(), 0.0), 1),
             "alerts": {state.value: number for state, number in store.alert_counts().items()},

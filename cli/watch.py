@@ -39,7 +39,7 @@ __all__ = ["command"]
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Of --dir and --once: take such files only.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Of --dir and --once: leave such files alone.")
-@click.option("--json-log", is_flag=True, help="Log in JSON, one event a line; else as stream.log says.")
+@click.option("--json-log", is_flag=True, help="Log in JSON, one event a line; else as daemon.log_format says.")
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 @store_option
 @run_options
@@ -82,11 +82,11 @@ def command(
         return _with_options(configuration(), {"once": once, "dir": folder}, patterns, alerts)
 
     settings = read()
-    if not settings.settings.stream.sources:
+    if not settings.settings.daemon.sources:
         raise ConfigError(
-            "there is nothing to watch: name stream.sources in the configuration, or give --dir or --once"
+            "there is nothing to watch: name daemon.sources in the configuration, or give --dir or --once"
         )
-    log = make_log("json" if json_log else settings.settings.stream.log, quiet=quiet)
+    log = make_log("json" if json_log else settings.settings.daemon.log_format, quiet=quiet)
     with open_selected_store(url, create=True) as store:
         daemon = Daemon(settings, store, log, reload=read)
         signal.signal(signal.SIGTERM, lambda *_: daemon.end())
@@ -104,9 +104,9 @@ def _with_options(
     from dataclasses import replace
 
     from xherald.detector.configuration.alert_settings import SinkSettings
-    from xherald.detector.configuration.stream_settings import SourceSettings
+    from xherald.detector.configuration.daemon_settings import SourceSettings
 
-    stream, sinks = settings.settings.stream, settings.settings.alerts
+    stream, sinks = settings.settings.daemon, settings.settings.alerts
     sources = {} if folders["once"] is not None else dict(stream.sources)
     for name, path in folders.items():
         if path is not None:
@@ -115,4 +115,4 @@ def _with_options(
         added = SinkSettings.model_validate({"kind": "jsonl", "path": str(alerts.absolute())})
         sinks = sinks.model_copy(update={"sinks": {**sinks.sinks, "alerts-file": added}})
     stream = stream.model_copy(update={"sources": sources})
-    return replace(settings, settings=settings.settings.model_copy(update={"stream": stream, "alerts": sinks}))
+    return replace(settings, settings=settings.settings.model_copy(update={"daemon": stream, "alerts": sinks}))

@@ -40,7 +40,7 @@ from .lock import hold
 from .logs import Log, SilentLog
 from .metrics import Metrics, Served
 
-__all__ = ["Daemon", "Summary", "opened_sources", "with_stream"]
+__all__ = ["Daemon", "Summary", "opened_sources", "with_daemon_settings"]
 
 BEAT_S: Final = 0.5
 COUNTED_EVERY_S: Final = 5.0
@@ -157,7 +157,7 @@ class Daemon:
         ConfigError
             Notices are to be read, and cannot be.
         """
-        require_notices(self._configuration.settings.stream)
+        require_notices(self._configuration.settings.daemon)
         return self._run(once=False)
 
     def once(self) -> Summary:
@@ -169,7 +169,7 @@ class Daemon:
             taken = hold(self._store)
             stack.callback(taken.release)
             self._store.release_worker(taken.name)
-            settings = self._configuration.settings.stream
+            settings = self._configuration.settings.daemon
             if settings.metrics_port and not once:
                 served = Served(self.metrics, settings.metrics_port)
                 stack.callback(served.close)
@@ -196,7 +196,7 @@ class Daemon:
         try:
             pool.start()
             intakes = self._intakes(sources, files, job_runner, once=False)
-            settings = self._configuration.settings.stream
+            settings = self._configuration.settings.daemon
             polling = Polling(intakes, settings.sources, self.metrics, self._log, lambda: self._found(job_runner))
             if listeners_of(settings):
                 notices = Notices(settings, polling, self.metrics, self._log, self._stopping)
@@ -272,12 +272,12 @@ class Daemon:
     def _begin(self) -> tuple[Pool, Files, Mapping[str, tuple[DropSource, Options]]]:
         self._configuration.host.listen(self.metrics.broke)
         sources = opened_sources(self._configuration)
-        files = Files(spool_of(self._configuration.settings.stream.spool, self._store), sources)
+        files = Files(spool_of(self._configuration.settings.daemon.spool_folder, self._store), sources)
         files.purge(self._store)
         used = serving(self._configuration, self._store, self._log)
         self._sheets = sheets_of(self._configuration) if self._announcing else None
         drawing = None if self._sheets is None else self._sheets.folder
-        return Pool(used, self._configuration.settings.stream, self._work, drawing), files, sources
+        return Pool(used, self._configuration.settings.daemon, self._work, drawing), files, sources
 
     def _crew(self, worker: str, pool: Pool, files: Files, sender: OutboxWorker | None) -> JobRunner:
         def finished(done: CommittedDrop) -> None:
@@ -305,7 +305,7 @@ class Daemon:
     def _intakes(
         self, sources: Mapping[str, tuple[DropSource, Options]], files: Files, job_runner: JobRunner, *, once: bool
     ) -> dict[str, Intake]:
-        stream = self._configuration.settings.stream
+        stream = self._configuration.settings.daemon
         return {
             name: Intake(
                 name,
@@ -402,7 +402,7 @@ class Daemon:
         try:
             self._configuration = self._read_anew()
             opened_sources(self._configuration)
-            require_notices(self._configuration.settings.stream)
+            require_notices(self._configuration.settings.daemon)
             self._dispatcher("check")
         except XheraldError as fault:
             self._configuration = before
@@ -420,22 +420,22 @@ def opened_sources(configuration: Configuration) -> dict[str, tuple[DropSource, 
         A kind is unknown, or an option or a schedule wrong.
     """
     host, opened = configuration.host, {}
-    if (nightly := configuration.settings.stream.nightly) is not None:
+    if (nightly := configuration.settings.daemon.nightly_cron) is not None:
         trigger_of_nights(nightly)
-    for name, settings in configuration.settings.stream.sources.items():
+    for name, settings in configuration.settings.daemon.sources.items():
         trigger_of(name, settings)
         source = host.drop_sources.get(settings.kind)
         if source is None:
             known = ", ".join(sorted(host.drop_sources))
             raise ConfigError(
-                f"stream.sources.{name}.kind: no drop source is named {settings.kind!r}; there are {known}"
+                f"daemon.sources.{name}.kind: no drop source is named {settings.kind!r}; there are {known}"
             )
-        opened[name] = (source, host.options_for(source, settings.options, f"stream.sources.{name}"))
+        opened[name] = (source, host.options_for(source, settings.options, f"daemon.sources.{name}"))
     return opened
 
 
-def with_stream(configuration: Configuration, **changes: Any) -> Configuration:
+def with_daemon_settings(configuration: Configuration, **changes: Any) -> Configuration:
     """The configuration with some settings of the stream replaced."""
     settings = configuration.settings
-    stream = settings.stream.model_copy(update=changes)
-    return replace(configuration, settings=settings.model_copy(update={"stream": stream}))
+    stream = settings.daemon.model_copy(update=changes)
+    return replace(configuration, settings=settings.model_copy(update={"daemon": stream}))

@@ -132,7 +132,7 @@ class Served:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         except OSError as fault:
             raise ConfigError(
-                f"stream.metrics_port = {port}: {fault.strerror or fault}; name another, or 0 for none"
+                f"daemon.metrics_port = {port}: {fault.strerror or fault}; name another, or 0 for none"
             ) from fault
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])

@@ -53,7 +53,7 @@ def main(folder: Path) -> int:
             *(str(Path(sys.executable).with_name("xherald")), "watch", "--quiet", "--dir", str(drop)),
             *("--exclude", "*.truth.json", "--store", url, "--alerts", str(alerts)),
         ],
-        env={**os.environ, "XHERALD_STREAM__SETTLE_S": "0.5", "XHERALD_STREAM__METRICS_PORT": "0"},
+        env={**os.environ, "XHERALD_DAEMON__STABLE_AFTER_S": "0.5", "XHERALD_DAEMON__METRICS_PORT": "0"},
     )
     written: list[WrittenFiles] = []
     everything_written = threading.Event()

@@ -36,7 +36,7 @@ class Listing:
         Bytes; 0 where the archive tells none, or only a rounded number.
     mtime : float
         Last change, s since 1970, UTC; 0 where the archive tells none.
-    mark : str
+    etag : str
         What else tells one content from another there, such as an ETag.
     """
 
@@ -44,7 +44,7 @@ class Listing:
     name: str
     size: int = 0
     mtime: float = 0.0
-    mark: str = ""
+    etag: str = ""
 
     @property
     def folder(self) -> str:

@@ -257,8 +257,8 @@ class Dispatcher:
         state = RetryCallState(Retrying(), None, (), {})
         state.attempt_number = failures
         settings = self.settings
-        longest = max(settings.retry_first_s, settings.retry_most_s)
-        seconds = wait_exponential(multiplier=settings.retry_first_s, max=longest)(state)
+        longest = max(settings.retry_delay_s, settings.retry_max_delay_s)
+        seconds = wait_exponential(multiplier=settings.retry_delay_s, max=longest)(state)
         return timedelta(seconds=seconds + wait_random(0, seconds / 2)(state))
 
     def _hold(

@@ -1,55 +1,49 @@
-"""Files that belong to others: regions, source lists, responses. They are no drops, and their file waits for them.
+"""Files that belong to event files: regions, source lists, responses. They are not drops themselves.
 
-Adapters know what belongs to a file by looking beside it. What lies in an archive far away is shown to them as a folder
-of empty files of the same names.
+Adapters name companions from file names alone, so that files in a remote archive are treated as local ones are.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 
-from xherald.plugins import PluginHost
+from xherald.plugins import FolderNames, PluginHost
 
-__all__ = ["belonging", "expects", "shadow_of"]
+__all__ = ["expects_companions", "find_companions"]
 
 
-@contextmanager
-def shadow_of(names: Iterable[str]) -> Iterator[Path]:
-    """A folder of empty files of these names, for as long as it is looked at."""
-    with tempfile.TemporaryDirectory(prefix="xherald-names-") as folder:
-        for name in names:
-            Path(folder, name).touch()
-        yield Path(folder)
+def find_companions(names: Iterable[str], siblings: FolderNames, host: PluginHost) -> dict[str, tuple[str, ...]]:
+    """Companions of some files of a folder, by any adapter; files without companions are left out.
 
-
-def belonging(folder: Path, names: Iterable[str], host: PluginHost) -> dict[str, tuple[str, ...]]:
-    """Names of what belongs to each of some files of a folder, as any adapter sees it; files with none are left out.
-
-    An adapter that breaks on a name has nothing to say of it, and is written down at the host.
+    Parameters
+    ----------
+    names : iterable of str
+        Names of the files whose companions are wanted.
+    siblings : FolderNames
+        Names of all files in their folder.
+    host : PluginHost
+        An adapter that fails on a name contributes nothing; the failure is recorded here.
     """
     found: dict[str, tuple[str, ...]] = {}
     for name in names:
-        theirs: dict[str, None] = {}
+        companions: dict[str, None] = {}
         for adapter in host.adapters.values():
             try:
-                theirs |= dict.fromkeys(one.name for one in adapter.companions(folder / name))
-            except Exception as fault:  # foreign code, which must not end the watch
-                host.note_failure("adapters", adapter, f"asked what belongs to {name}", fault)
-        theirs.pop(name, None)
-        if theirs:
-            found[name] = tuple(theirs)
+                companions |= dict.fromkeys(adapter.companions(name, siblings))
+            except Exception as fault:  # a defect of a plugin must not end the watch
+                host.note_failure("adapters", adapter, f"finding companions of {name}", fault)
+        companions.pop(name, None)
+        if companions:
+            found[name] = tuple(companions)
     return found
 
 
-def expects(path: Path, host: PluginHost) -> bool:
-    """Whether any adapter says that something usually comes with a file of this name."""
+def expects_companions(name: str, host: PluginHost) -> bool:
+    """Whether any adapter expects companions for a file of this name."""
     for adapter in host.adapters.values():
         try:
-            if adapter.expects_companions(path):
+            if adapter.expects_companions(name):
                 return True
-        except Exception as fault:  # foreign code, which must not end the watch
-            host.note_failure("adapters", adapter, f"asked whether anything comes with {path.name}", fault)
+        except Exception as fault:  # a defect of a plugin must not end the watch
+            host.note_failure("adapters", adapter, f"asking whether {name} has companions", fault)
     return False

@@ -27,10 +27,10 @@ class StabilityTracker:
 
     Parameters
     ----------
-    settle_s : float — s that it has to stand
+    stable_after_s : float — s that it has to stand
     """
 
-    settle_s: float
+    stable_after_s: float
     _since: dict[str, tuple[Hashable, float]] = field(default_factory=dict)
 
     def stands(self, url: str, look: Hashable, mtime: float = 0.0) -> bool:
@@ -49,7 +49,7 @@ class StabilityTracker:
         if before is None or before[0] != look:
             before = self._since[url] = (look, moment)
         age = time.time() - mtime if mtime else 0.0
-        return max(moment - before[1], age) >= self.settle_s
+        return max(moment - before[1], age) >= self.stable_after_s
 
     def waited(self, url: str) -> float:
         """How long, s, a file has been seen to stand."""

@@ -19,13 +19,13 @@ from xherald.catalog_store.ledger.records import Drop, Sighting
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
 from xherald.detector.configuration.configuration import Configuration
-from xherald.detector.configuration.stream_settings import StreamSettings
+from xherald.detector.configuration.daemon_settings import DaemonSettings
 from xherald.detector.plugin_support.plugin_guard import guarded
 from xherald.photons.artefact_folders import compute_sha256
 from xherald.photons.errors import DropError, UnclaimedFileError, UnreadableFileError, XheraldError
-from xherald.plugins import DropSource, Listing, Options
+from xherald.plugins import DropSource, FolderNames, Listing, Options
 
-from .companions import belonging, expects, shadow_of
+from .companions import expects_companions, find_companions
 from .completeness import Examined, StabilityTracker, examine
 from .spool import Files
 
@@ -68,7 +68,7 @@ class Intake:
     store : Store
     files : Files — where fetched files lie
     configuration : Configuration
-    settings : StreamSettings
+    settings : DaemonSettings
     once : bool
         Whether there will be no later look to wait for: what is not whole is set aside at once.
     stopped : callable — whether the daemon is about to end, so that the look is cut short
@@ -81,7 +81,7 @@ class Intake:
     store: Store
     files: Files
     configuration: Configuration
-    settings: StreamSettings
+    settings: DaemonSettings
     once: bool = False
     stopped: Callable[[], bool] = lambda: False
     found: Callable[[], None] = lambda: None
@@ -94,7 +94,7 @@ class Intake:
     _taking: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        self._steadiness = StabilityTracker(self.settings.settle_s)
+        self._steadiness = StabilityTracker(self.settings.stable_after_s)
 
     def look(self, options: Options | None = None) -> PollSummary:
         """Look at everything that the source lists, and take what is whole.
@@ -239,7 +239,7 @@ class Intake:
     def _awaits_companions(self, one: Listing, companions: set[tuple[str, str]]) -> bool:
         if self.once or companions or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
             return False
-        return expects(Path(one.file_name), self.configuration.host)
+        return expects_companions(one.file_name, self.configuration.host)
 
     def _stands(self, one: Listing) -> bool:
         return self._steadiness.stands(one.url, _look(one), one.mtime if self._is_local else 0.0)
@@ -271,7 +271,7 @@ class Intake:
 
     def _sighting(self, one: Listing, companions: Iterable[tuple[str, str]]) -> Sighting:
         """A file with what belongs to it is another drop than without, at the same place."""
-        return Sighting(self.name, one.url, one.size, one.mtime, one.mark + _company(companions))
+        return Sighting(self.name, one.url, one.size, one.mtime, one.etag + _company(companions))
 
     def _content(self, one: Listing, path: Path, companions: Collection[tuple[str, str]]) -> str:
         """SHA-256 of a file; of what belongs to it, too, where this very file was taken without that before."""
@@ -287,23 +287,14 @@ class Intake:
     def _owners(
         self, some: Iterable[Listing], listed: Iterable[Listing]
     ) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
-        """What belongs to each of some files, both as folder and name."""
-        folders: dict[str, list[str]] = {}
-        for one in some:
-            folders.setdefault(one.folder, []).append(one.file_name)
-        host = self.configuration.host
-        found: dict[str, Mapping[str, tuple[str, ...]]] = {}
-        for folder, names in folders.items():
-            if self._is_local:
-                found[folder] = belonging(Path(folder), names, host)
-            else:
-                with shadow_of(one.file_name for one in listed if one.folder == folder) as shadow:
-                    found[folder] = belonging(shadow, names, host)
-        return {
-            (folder, name): tuple((folder, other) for other in theirs)
-            for folder, owned in found.items()
-            for name, theirs in owned.items()
-        }
+        """Companions of some files, both as folder and name."""
+        remote = None if self._is_local else _names_by_folder(listed)
+        owners: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+        for folder, names in _names_by_folder(some).items():
+            siblings = FolderNames.in_folder(Path(folder)) if remote is None else FolderNames(remote[folder])
+            for name, companions in find_companions(names, siblings, self.configuration.host).items():
+                owners[folder, name] = tuple((folder, other) for other in companions)
+        return owners
 
     @property
     def _is_local(self) -> bool:
@@ -315,16 +306,23 @@ class Intake:
         self._steadiness.forget(one.url)
 
 
+def _names_by_folder(listed: Iterable[Listing]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = {}
+    for one in listed:
+        folders.setdefault(one.folder, []).append(one.file_name)
+    return folders
+
+
 def _key(one: Listing) -> int:
     return hash((one.url, *_look(one)))
 
 
 def _look(one: Listing) -> tuple[int, float, str]:
-    return one.size, one.mtime, one.mark
+    return one.size, one.mtime, one.etag
 
 
 def _company(companions: Iterable[tuple[str, str]]) -> str:
-    """What the mark of a file ends in that has come with others; empty without."""
+    """What the etag of a file ends in that has come with others; empty without."""
     names = sorted(name for _, name in companions)
     return f" with {hashlib.sha256(' '.join(names).encode()).hexdigest()[:12]}" if names else ""
 

@@ -30,7 +30,7 @@ from .intake import PollSummary
 if TYPE_CHECKING:
     from xherald.daemon.logs import Log
     from xherald.daemon.metrics import Metrics
-    from xherald.detector.configuration.stream_settings import NoticeSettings, StreamSettings
+    from xherald.detector.configuration.daemon_settings import DaemonSettings, NoticeSettings
 
     from .polling import Polling
 
@@ -104,14 +104,14 @@ class Notices:
 
     Parameters
     ----------
-    settings : StreamSettings
+    settings : DaemonSettings
     polling : Polling
     metrics : Metrics
     log : Log
     stopped : callable — whether the daemon is about to end, so that looks were cut short
     """
 
-    settings: StreamSettings
+    settings: DaemonSettings
     polling: Polling
     metrics: Metrics
     log: Log
@@ -239,7 +239,7 @@ class Notices:
             errand.looks += 1
             # What waits in a folder is for this errand alone to take; in a source as a whole the schedule does.
             errand.done = errand.options is None or not told.waiting
-            pause = max(self.settings.settle_s / 2, LEAST_PAUSE_S) * 2 ** min(errand.looks - 1, 20)
+            pause = max(self.settings.stable_after_s / 2, LEAST_PAUSE_S) * 2 ** min(errand.looks - 1, 20)
             errand.ready_at = time.monotonic() + min(pause, LONGEST_PAUSE_S)
         else:
             self._missed(errand, told)
@@ -247,16 +247,16 @@ class Notices:
     def _missed(self, errand: _Errand, why: Fault) -> None:
         """Try again later; what is not passing, such as a page that is not there, a few times only."""
         errand.failures += 1
-        wait = self.settings.retry_s * 2 ** min(errand.failures - 1, 20)
+        wait = self.settings.retry_delay_s * 2 ** min(errand.failures - 1, 20)
         errand.ready_at = time.monotonic() + min(max(wait, LEAST_PAUSE_S), LONGEST_WAIT_S)
-        if why is not Fault.TRANSIENT and errand.failures >= self.settings.attempts:
+        if why is not Fault.TRANSIENT and errand.failures >= self.settings.max_attempts:
             errand.done = True
             self.metrics.error("notices")
             self.log.error("notice given up", source=errand.source, reason=f"{errand.failures} looks failed, see above")
 
     def _acknowledge(self, consumer: Any) -> None:
         """Say which notices count as read: in each partition all up to the first that is not done."""
-        client = kafka_client("stream.notices")
+        client = kafka_client("daemon.notices")
         for (topic, partition), waiting in list(self._held.items()):
             last: int | None = None
             while waiting and all(one.done for one in waiting[0].errands):
@@ -277,7 +277,7 @@ class Notices:
             self.log.warning("notices cannot be read", reason=redact(reason, self._connection.secrets()))
 
 
-def listeners_of(settings: StreamSettings) -> dict[str, tuple[str, ...]]:
+def listeners_of(settings: DaemonSettings) -> dict[str, tuple[str, ...]]:
     """Sources that listen for notices of each facility, whose name is case-folded."""
     found: dict[str, tuple[str, ...]] = {}
     for name, source in settings.sources.items():
@@ -286,7 +286,7 @@ def listeners_of(settings: StreamSettings) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def require_notices(settings: StreamSettings) -> None:
+def require_notices(settings: DaemonSettings) -> None:
     """Refuse settings with which no notice could be read.
 
     Raises
@@ -299,7 +299,7 @@ def require_notices(settings: StreamSettings) -> None:
 
 
 def _consumer(settings: NoticeSettings, on_error: Callable[[Any], None]) -> Any:
-    client = kafka_client("stream.notices")
+    client = kafka_client("daemon.notices")
     given = settings.for_client(
         {
             # A group that is new begins with what the topic still holds, lest a first notice be lost in a crash.
@@ -315,4 +315,4 @@ def _consumer(settings: NoticeSettings, on_error: Callable[[Any], None]) -> Any:
         return client.Consumer(given)
     except client.KafkaException as fault:
         reason = redact(str(fault.args[0].str()), settings.secrets())
-        raise ConfigError(f"stream.notices.settings: {reason}; see librdkafka's CONFIGURATION.md") from None
+        raise ConfigError(f"daemon.notices.settings: {reason}; see librdkafka's CONFIGURATION.md") from None

@@ -24,7 +24,7 @@ from .intake import Intake, PollSummary
 if TYPE_CHECKING:
     from xherald.daemon.logs import Log
     from xherald.daemon.metrics import Metrics
-    from xherald.detector.configuration.stream_settings import SourceSettings
+    from xherald.detector.configuration.daemon_settings import SourceSettings
     from xherald.plugins import Options
 
 __all__ = ["Polling", "look_at", "trigger_of"]
@@ -212,7 +212,7 @@ class Polling:
 
 def _pause(place: _Place) -> float:
     """How long what waits is left alone, s."""
-    return min(max(place.intake.settings.settle_s / 2, LEAST_PAUSE_S), LONGEST_PAUSE_S)
+    return min(max(place.intake.settings.stable_after_s / 2, LEAST_PAUSE_S), LONGEST_PAUSE_S)
 
 
 def _watched(intake: Intake, log: Log) -> Path | None:
@@ -238,10 +238,10 @@ def trigger_of(name: str, settings: SourceSettings) -> Any:
 
     jitter = settings.jitter_s or None
     if settings.cron is None:
-        return IntervalTrigger(seconds=settings.every_s, jitter=jitter, timezone=UTC)
+        return IntervalTrigger(seconds=settings.interval_s, jitter=jitter, timezone=UTC)
     try:
         trigger = CronTrigger.from_crontab(settings.cron, timezone=UTC)
     except ValueError as fault:
-        raise ConfigError(f"stream.sources.{name}.cron: {settings.cron!r}: {fault}") from fault
+        raise ConfigError(f"daemon.sources.{name}.cron: {settings.cron!r}: {fault}") from fault
     trigger.jitter = jitter
     return trigger

@@ -69,12 +69,12 @@ def sheets_of(configuration: Configuration) -> Sheets | None:
             host.note_failure("alert_sinks", sink.plugin, f"asked whether {name} wants sheets", fault)
     if not wanting:
         return None
-    folder = settings.stream.sheets
+    folder = settings.daemon.sheets_folder
     if folder is None:
         from platformdirs import user_data_path
 
         folder = user_data_path("xherald") / "sheets"
-    return Sheets(folder.absolute(), frozenset(wanting), settings.stream.sheets_days)
+    return Sheets(folder.absolute(), frozenset(wanting), settings.daemon.sheets_keep_days)
 
 
 def draw_sheets(scan: Scan, folder: Path) -> list[str]:

@@ -148,7 +148,7 @@ class JobRunner:
         self._claimed = moment
         # The next file is at hand when one is done.
         wanted = self.pool.idle + self._ahead * self.pool.size
-        attempts = self.configuration.settings.stream.attempts
+        attempts = self.configuration.settings.daemon.max_attempts
         drops = self.store.claim(self.worker, wanted, lease=LEASE, max_attempts=attempts)
         if len(drops) < wanted:
             self._asked = moment
@@ -285,8 +285,8 @@ class JobRunner:
         announce = announcer(settings.alerts, mark, self.sheets) if self.announcing else announce_nothing
         deciding = decide(
             result,
-            settings.stream.false_discovery_method if self.announcing else None,
-            settings.stream.false_discovery_level,
+            settings.daemon.false_discovery_method if self.announcing else None,
+            settings.daemon.false_discovery_level,
             settings.detection.false_alarms_per_1000 / 1000.0,
             announce,
         )
@@ -304,19 +304,19 @@ class JobRunner:
 
     def _try_again(self, drop: Drop, answer: JobResult) -> None:
         """Another attempt later, after a time that doubles; the store counts them."""
-        stream = self.configuration.settings.stream
+        stream = self.configuration.settings.daemon
         self.metrics.error("defect")
         self.log.error("attempt lost", drop=drop.id, url=drop.url, reason=answer.reason, trace=answer.trace or None)
-        if drop.attempts >= stream.attempts:
+        if drop.attempts >= stream.max_attempts:
             self._set_aside(drop, f"given up after {drop.attempts} attempts: {answer.reason}", "defect")
             return
-        later = timedelta(seconds=stream.retry_s * 2 ** (drop.attempts - 1))
+        later = timedelta(seconds=stream.retry_delay_s * 2 ** (drop.attempts - 1))
         self.store.postpone(drop.id, self.worker, answer.reason, datetime.now(UTC) + later)
 
     def _hold(self, one: _InHand, reason: str) -> None:
         """Keep the claim, and try again when what is in the way may have passed."""
-        stream = self.configuration.settings.stream
-        wait = min(max(stream.retry_s, 0.1) * 2**one.hindered, LONGEST_WAIT_S)
+        stream = self.configuration.settings.daemon
+        wait = min(max(stream.retry_delay_s, 0.1) * 2**one.hindered, LONGEST_WAIT_S)
         one.hindered += 1
         one.ready_at = time.monotonic() + wait
         self._given.discard(one.drop.id)

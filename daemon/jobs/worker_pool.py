@@ -24,7 +24,7 @@ from .processing import Fault, JobResult, PlotsDone, Task
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration, Settings
-    from xherald.detector.configuration.stream_settings import StreamSettings
+    from xherald.detector.configuration.daemon_settings import DaemonSettings
     from xherald.detector.scan import Scan
 
 __all__ = ["Pool", "resident_gib"]
@@ -57,7 +57,7 @@ class Pool:
     Parameters
     ----------
     configuration : Configuration
-    settings : StreamSettings
+    settings : DaemonSettings
     work : callable, optional
         What is done with a task in place of the road, given the configuration too; a function of a module, for it is
         named to the worker.
@@ -66,7 +66,7 @@ class Pool:
     """
 
     configuration: Configuration
-    settings: StreamSettings
+    settings: DaemonSettings
     work: Callable[[Task, Any], JobResult] | None = None
     sheets: Path | None = None
     _workers: list[_Worker] = field(default_factory=list, init=False)
@@ -188,7 +188,9 @@ class Pool:
             drawn = {one.drop_id for one in found if one.draws}
             worker.tasks = tuple(one for one in worker.tasks if one.drop_id in drawn)
         worker.answered = bool(worker.tasks)
-        if not worker.tasks and (worker.done >= self.settings.files_per_worker or held > self.settings.worker_gib):
+        if not worker.tasks and (
+            worker.done >= self.settings.files_per_worker or held > self.settings.worker_memory_gib
+        ):
             self._dismiss(worker)
         return found
 
@@ -203,10 +205,12 @@ class Pool:
             if not worker.tasks or worker.process.pid is None:
                 continue
             held = resident_gib(worker.process.pid)
-            if held > FAR_TOO_LARGE * self.settings.worker_gib:
-                found += self._lost(worker, f"its worker held {held:.1f} GiB, over stream.worker_gib, and was ended")
-            elif moment - worker.since > self.settings.longest_file_s:
-                found += self._lost(worker, "took longer than stream.longest_file_s, and its worker was ended")
+            if held > FAR_TOO_LARGE * self.settings.worker_memory_gib:
+                found += self._lost(
+                    worker, f"its worker held {held:.1f} GiB, over daemon.worker_memory_gib, and was ended"
+                )
+            elif moment - worker.since > self.settings.file_timeout_s:
+                found += self._lost(worker, "took longer than daemon.file_timeout_s; its worker was killed")
         return found
 
     def _lost(self, worker: _Worker, why: str) -> list[JobResult]:

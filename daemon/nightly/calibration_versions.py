@@ -99,7 +99,7 @@ def configured(configuration: Configuration) -> str:
 
 def folder_of(configuration: Configuration, store: Store) -> Path:
     """Where calibrations are kept that are rebuilt for a store."""
-    folder = configuration.settings.stream.calibrations
+    folder = configuration.settings.daemon.calibrations_folder
     if folder is not None:
         return folder.absolute()
     from platformdirs import user_data_path

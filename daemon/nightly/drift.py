@@ -165,10 +165,14 @@ def check_drift(store: Store, configuration: Configuration, now: datetime | None
     from xherald.detector.scoring.detect import calibration_of
 
     until = now or datetime.now(UTC)
-    stream = configuration.settings.stream
-    since = until - timedelta(days=stream.drift_days)
+    stream = configuration.settings.daemon
+    since = until - timedelta(days=stream.drift_window_days)
     drift = drift_of(
-        store.false_alarm_probabilities(since, until), calibration_of(configuration), stream.drift_level, since, until
+        store.false_alarm_probabilities(since, until),
+        calibration_of(configuration),
+        stream.drift_alarm_level,
+        since,
+        until,
     )
     store.set_shared_states({DRIFT: drift.as_dict()})
     return drift

@@ -83,7 +83,7 @@ def run_night(
     due : datetime, optional
         The time of the schedule that it is done for, which is done for once; None does it in any case.
     rebuilding : bool, optional
-        Whether the reference is rebuilt; as ``stream.rebuild`` says if not given.
+        Whether the reference is rebuilt; as ``daemon.rebuild`` says if not given.
     stage : callable, optional
         Told what is being done.
 
@@ -100,14 +100,14 @@ def run_night(
     from .reference_rebuild import rebuild
 
     begun = datetime.now(UTC)
-    if not _take_turn(store, due, begun, configuration.settings.stream.nightly_longest_s):
+    if not _take_turn(store, due, begun, configuration.settings.daemon.nightly_timeout_s):
         return None
     fault, came = "ended without a word", None
     try:
         stage("drift watch")
         used = in_use(configuration, store)
         drift = check_drift(store, used)
-        wanted = configuration.settings.stream.rebuild if rebuilding is None else rebuilding
+        wanted = configuration.settings.daemon.rebuild if rebuilding is None else rebuilding
         rebuilt = rebuild(store, used, configured(configuration), stage) if wanted else None
         came = None if rebuilt is None else {name: getattr(rebuilt, name) for name in ("name", "activated", "reason")}
         fault = ""
@@ -132,7 +132,9 @@ def trigger_of_nights(cron: str) -> Any:
     try:
         return CronTrigger.from_crontab(cron, timezone=UTC)
     except ValueError as fault:
-        raise ConfigError(f"stream.nightly: {cron!r}: {fault}; give minute hour day month weekday, or null") from fault
+        raise ConfigError(
+            f"daemon.nightly_cron: {cron!r}: {fault}; give minute hour day month weekday, or null"
+        ) from fault
 
 
 @dataclass(slots=True)
@@ -175,7 +177,7 @@ class Nights:
 
     def lay_anew(self) -> None:
         """Reckon the next time from now, at the start and when the clock was set."""
-        cron = self.configuration.settings.stream.nightly
+        cron = self.configuration.settings.daemon.nightly_cron
         now = datetime.now(UTC)
         self._next = None if cron is None else trigger_of_nights(cron).get_next_fire_time(None, now)
 
@@ -235,10 +237,10 @@ class Nights:
         self._process, self._started = process, datetime.now(UTC)
 
     def _look_after(self, process: BaseProcess) -> None:
-        longest = self.configuration.settings.stream.nightly_longest_s
+        longest = self.configuration.settings.daemon.nightly_timeout_s
         if process.is_alive():
             if (datetime.now(UTC) - self._started).total_seconds() > longest:
-                self._kill(process, f"took longer than stream.nightly_longest_s = {longest:g}")
+                self._kill(process, f"took longer than daemon.nightly_timeout_s = {longest:g}")
             return
         process.join()
         self._process = None

@@ -67,7 +67,7 @@ def rebuild(store: Store, used: Configuration, configured: str, stage: Stage = l
     from xherald.evaluation.calibration_comparison import compare
 
     begun = time.monotonic()
-    base, stream = calibration_of(used), used.settings.stream
+    base, stream = calibration_of(used), used.settings.daemon
     material = gather(store, used, base, stage)
     digest = _digest(material)
     if not material.sources:
@@ -90,7 +90,7 @@ def rebuild(store: Store, used: Configuration, configured: str, stage: Stage = l
         new,
         tuple(base.about["telescopes"]),
         tuple(material.sources),
-        sources=stream.rebuild_judged,
+        sources=stream.rebuild_test_sources,
         seed=number,
         stage=stage,
     )

@@ -83,7 +83,7 @@ def gather(
     stage : callable, optional
         Told what is being done.
     """
-    stream = configuration.settings.stream
+    stream = configuration.settings.daemon
     vetted = {
         (one.obs_id, one.detection_id, instrument_key(one.mission, one.instrument)): one
         for one in store.vetted_candidates(stream.rebuild_sources)

@@ -1,4 +1,4 @@
-"""Settings of alerts: where they go, which candidates each sink is told of, and how often it is tried."""
+"""Settings of alerts: sinks, which candidates each of them receives, budgets and retries."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["AlertSettings", "SinkSettings"]
 
 
 class SinkSettings(BaseModel):
-    """One sink: its kind, what it is told of, and beside these the options of its kind.
+    """A sink; further keys are options of its kind.
 
     Parameters
     ----------
     kind : str
-        Of the alert sinks that `xherald plugins` lists.
+        An alert sink listed by `xherald plugins`.
     far_hz_below : float or None
-        Hz; it is told of candidates with a false-alarm rate below this only.
+        Only candidates with a false-alarm rate below this are sent, Hz.
     expected_false_alarms_per_1000_below : float or None
-        The same of the false alarms expected among 1,000 sources.
+        Only candidates with fewer expected false alarms per 1,000 sources are sent.
     tenses : tuple of str
-        What it is told of: current, archival, injection, test.
+        Tenses that are sent: current, archival, injection, test.
     rate_per_minute : int or None
-        Most messages in a minute; the others wait.
+        Largest number of messages per minute; others wait.
     per_day : int or None
-        Most candidates announced in a day, those with the lowest false-alarm rates; the others go into one digest at
-        the day's end. Retractions are always sent.
+        Largest number of candidates per day, those with the lowest false-alarm rates; the others are sent as one digest
+        at the end of the day. Retractions are always sent.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -42,24 +42,24 @@ class SinkSettings(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options as given; the sink's own model checks them."""
+        """Options of its kind, which the sink's own model validates."""
         return dict(self.model_extra or {})
 
 
 class AlertSettings(BaseModel):
-    """Alerts: sinks by name, and what holds for all of them.
+    """Sinks by name, and settings of all sinks.
 
     Parameters
     ----------
     sinks : mapping of str to SinkSettings
     archival_after_days : float
-        An observation that ended longer ago is archival, not current.
+        Observations that ended longer ago are archival, not current.
     digest_hour_utc : int
-        When days end, and their digests are sent.
-    retry_first_s, retry_most_s : float
-        s; a sink that fails is left alone for about the first, then twice as long each time, up to the second.
+        Hour at which days end and their digests are sent.
+    retry_delay_s, retry_max_delay_s : float
+        s; after a failure a sink is not used for the first, doubled for each further failure, up to the second.
     give_up_after_days : float
-        An alert that no try has brought out for so long has failed; `xherald alert replay` sends it anew.
+        An alert that could not be delivered for this long has failed; `xherald alert replay` sends it again.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +67,6 @@ class AlertSettings(BaseModel):
     sinks: dict[str, SinkSettings] = Field(default_factory=dict)
     archival_after_days: float = Field(default=30.0, gt=0)
     digest_hour_utc: int = Field(default=0, ge=0, le=23)
-    retry_first_s: float = Field(default=5.0, gt=0)
-    retry_most_s: float = Field(default=900.0, gt=0)
+    retry_delay_s: float = Field(default=5.0, gt=0)
+    retry_max_delay_s: float = Field(default=900.0, gt=0)
     give_up_after_days: float = Field(default=7.0, gt=0)

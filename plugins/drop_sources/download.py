@@ -44,13 +44,13 @@ class Body:
     ----------
     start : int — byte at which it begins; 0 where the server knows no ranges, or the content is another by now
     total : int or None — bytes of the whole file, where it tells
-    mark : str — what tells this content from another
+    etag : str — what tells this content from another
     chunks : iterator of bytes — raises `DropError` where they break off
     """
 
     start: int
     total: int | None
-    mark: str
+    etag: str
     chunks: Iterator[bytes]
 
 
@@ -65,7 +65,7 @@ def download(
     into : Path
     options : RemoteOptions
     opened : callable
-        Given the byte to begin at and the mark of what is there, gives the `Body` for as long as it is read, or raises
+        Given the byte to begin at and the etag of what is there, gives the `Body` for as long as it is read, or raises
         `DropError`.
 
     Raises
@@ -73,20 +73,20 @@ def download(
     DropError
     """
     target = into / listing.file_name
-    part, mark = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.mark")
+    part, etag = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.etag")
     most = int(options.most_gib * 2**30)
 
     def once() -> Path:
-        have = part.stat().st_size if part.exists() and mark.exists() else 0
-        with opened(have, mark.read_text(encoding="utf-8") if have else "") as body:
+        have = part.stat().st_size if part.exists() and etag.exists() else 0
+        with opened(have, etag.read_text(encoding="utf-8") if have else "") as body:
             if max(listing.size, body.total or 0) > most:
                 raise DropError(f"{listing.url}: is larger than most_gib = {options.most_gib:g}", is_transient=False)
-            _append(body, part, mark, options.mib_per_s, most, listing.url)
+            _append(body, part, etag, options.mib_per_s, most, listing.url)
             size = part.stat().st_size
             if body.total is not None and size != body.total:
                 raise DropError(f"{listing.url}: broke off after {size:,} of {body.total:,} bytes")
         part.replace(target)
-        mark.unlink(missing_ok=True)
+        etag.unlink(missing_ok=True)
         return target
 
     try:
@@ -126,8 +126,8 @@ def in_tries(work: Callable[[], T], options: RemoteOptions) -> T:
     return tries(work)
 
 
-def _append(body: Body, part: Path, mark: Path, mib_per_s: float | None, most: int, url: str) -> None:
-    mark.write_text(body.mark, encoding="utf-8")
+def _append(body: Body, part: Path, etag: Path, mib_per_s: float | None, most: int, url: str) -> None:
+    etag.write_text(body.etag, encoding="utf-8")
     with part.open("r+b" if body.start else "wb") as file:
         file.truncate(body.start)
         file.seek(body.start)

@@ -43,7 +43,7 @@ class BucketSource(DropSource[BucketOptions]):
         for path, facts in sorted(found.items()):
             name = path.removeprefix(root).lstrip("/")
             if facts.get("type") == "file" and options.wants(name):
-                yield Listing(f"{scheme}{path}", name, int(facts.get("size") or 0), _changed(facts), _mark(facts))
+                yield Listing(f"{scheme}{path}", name, int(facts.get("size") or 0), _changed(facts), _etag(facts))
 
     def below(self, options: BucketOptions, url: str) -> Options | None:
         """Options that begin at that folder, if it lies below the root."""
@@ -51,8 +51,8 @@ class BucketSource(DropSource[BucketOptions]):
         return None if start is None else options.model_copy(update={"start": start})
 
     def fetch(self, listing: Listing, into: Path, options: BucketOptions) -> Path:
-        """Fetch it, going on from where an earlier try broke off if its mark or size and time are still the same."""
-        return download(listing, into, options, lambda start, mark: _opened(listing, options, start, mark))
+        """Fetch it, going on from where an earlier try broke off if its etag or size and time are still the same."""
+        return download(listing, into, options, lambda start, etag: _opened(listing, options, start, etag))
 
 
 def _file_system(settings: BucketOptions) -> tuple[Any, str]:
@@ -78,15 +78,15 @@ def _found(settings: BucketOptions) -> tuple[Mapping[str, Mapping[str, Any]], st
 
 
 @contextmanager
-def _opened(listing: Listing, settings: BucketOptions, start: int, mark: str) -> Iterator[Body]:
+def _opened(listing: Listing, settings: BucketOptions, start: int, etag: str) -> Iterator[Body]:
     with ExitStack() as stack:
         with _faults(listing.url):
             system, _ = _file_system(settings)
             path = system._strip_protocol(listing.url)
             facts = system.info(path)
-            same = _mark(facts) or f"{facts.get('size')} {_changed(facts)}"
+            same = _etag(facts) or f"{facts.get('size')} {_changed(facts)}"
             size = facts.get("size")
-            begins = start if start and mark == same else 0
+            begins = start if start and etag == same else 0
             file = stack.enter_context(system.open(path, "rb", block_size=16 * CHUNK))
             file.seek(begins)
         yield Body(begins, int(size) if size else None, same, _chunks(file, listing.url))
@@ -119,5 +119,5 @@ def _changed(facts: Mapping[str, Any]) -> float:
     return 0.0
 
 
-def _mark(facts: Mapping[str, Any]) -> str:
+def _etag(facts: Mapping[str, Any]) -> str:
     return str(facts.get("ETag") or facts.get("etag") or "").strip('"')

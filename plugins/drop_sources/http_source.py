@@ -67,7 +67,7 @@ class WebSource(DropSource[WebOptions]):
     def fetch(self, listing: Listing, into: Path, options: WebOptions) -> Path:
         """Fetch it, going on from where an earlier try broke off if the server says that it is still the same."""
         with _client(options) as client:
-            return download(listing, into, options, lambda start, mark: _opened(client, listing.url, start, mark))
+            return download(listing, into, options, lambda start, etag: _opened(client, listing.url, start, etag))
 
 
 class _Links(HTMLParser):
@@ -142,8 +142,8 @@ def _page(client: httpx2.Client, url: str) -> str:
 
 
 @contextmanager
-def _opened(client: httpx2.Client, url: str, start: int, mark: str) -> Iterator[Body]:
-    headers = {"Range": f"bytes={start}-", "If-Range": mark} if start and mark else {}
+def _opened(client: httpx2.Client, url: str, start: int, etag: str) -> Iterator[Body]:
+    headers = {"Range": f"bytes={start}-", "If-Range": etag} if start and etag else {}
     with ExitStack() as stack:
         with _faults(url):
             answer = stack.enter_context(client.stream("GET", url, headers=headers))

@@ -120,7 +120,7 @@ def _fetches_again(case: SourceCase) -> None:
 @rule("gone", "What is gone is a DropError, or a path at which nothing lies; never something else.")
 def _gone(case: SourceCase) -> None:
     listing = case.listed[0]
-    missing = replace(listing, url=f"{listing.folder}/no-such-file.fits", name="no-such-file.fits", size=0, mark="")
+    missing = replace(listing, url=f"{listing.folder}/no-such-file.fits", name="no-such-file.fits", size=0, etag="")
     with _folder() as into:
         try:
             path = case.plugin.fetch(missing, into, case.options)

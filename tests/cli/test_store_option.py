@@ -55,8 +55,8 @@ class Stores:
         """Call a command; `settings` says how ``store.url`` is given: by "file", "environment" or "nothing"."""
         environment = {
             "XDG_DATA_HOME": str(self._folder / "data"),
-            "XHERALD_STREAM__METRICS_PORT": "0",
-            "XHERALD_STREAM__WORKERS": "1",
+            "XHERALD_DAEMON__METRICS_PORT": "0",
+            "XHERALD_DAEMON__WORKERS": "1",
         }
         if settings == "environment":
             environment["XHERALD_STORE__URL"] = f"sqlite:///{self.settings}"

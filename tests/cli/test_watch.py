@@ -34,9 +34,9 @@ def run(tmp_path: Path, *words: object) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "XHERALD_STORE__URL": f"sqlite:///{tmp_path}/store.sqlite",
-        "XHERALD_STREAM__SETTLE_S": "0.1",
-        "XHERALD_STREAM__METRICS_PORT": "0",
-        "XHERALD_STREAM__WORKERS": "1",
+        "XHERALD_DAEMON__STABLE_AFTER_S": "0.1",
+        "XHERALD_DAEMON__METRICS_PORT": "0",
+        "XHERALD_DAEMON__WORKERS": "1",
     }
     command = [str(XHERALD), *map(str, words)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)

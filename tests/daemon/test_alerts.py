@@ -269,8 +269,8 @@ def test_a_sink_that_is_down_is_left_alone_and_the_others_are_served(store: Stor
         port = int(hook.url.split(":")[2].split("/")[0])
     chosen = AlertSettings.model_validate(
         {
-            "retry_first_s": 60.0,
-            "retry_most_s": 600.0,
+            "retry_delay_s": 60.0,
+            "retry_max_delay_s": 600.0,
             "sinks": {
                 "down": {"kind": "webhook", "url": hook.url},
                 "file": {"kind": "jsonl", "path": tmp_path / "a.jsonl"},
@@ -609,7 +609,7 @@ def test_alerts_are_sent_listed_replayed_and_taken_back(duty: Run, store: Store,
     assert (last.candidate_id, last.alert_type, last.reason) == ("a", "retraction", "a hot pixel")
     assert last.previous == (record.id,)
     (vetting, *_) = store.candidate("a").vettings
-    assert (vetting.who, vetting.verdict, vetting.comment) == ("Ann", VettingDecision.REJECTED, "a hot pixel")
+    assert (vetting.author, vetting.verdict, vetting.comment) == ("Ann", VettingDecision.REJECTED, "a hot pixel")
     assert [one.id for one in store.candidates()] == ["b"]
     assert duty("list", "--candidate", "a", "--json").rows[-1]["alert_type"] == "retraction"
 

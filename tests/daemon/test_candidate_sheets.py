@@ -41,8 +41,8 @@ def configured(tmp_path: Path, sinks: dict[str, Any], **stream: Any) -> Configur
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
     settings = {"sources": {"here": {"kind": "folder", "path": str(folder)}}, "workers": 1, "metrics_port": 0}
-    settings |= {"spool": str(tmp_path / "spool"), "sheets": str(tmp_path / "sheets"), **stream}
-    environment = {f"XHERALD_STREAM__{key.upper()}": json.dumps(value) for key, value in settings.items()}
+    settings |= {"spool_folder": str(tmp_path / "spool"), "sheets_folder": str(tmp_path / "sheets"), **stream}
+    environment = {f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in settings.items()}
     return load_configuration(None, {**environment, "XHERALD_ALERTS__SINKS": json.dumps(sinks)})
 
 
@@ -103,7 +103,7 @@ def test_a_worker_answers_before_it_draws_and_its_death_then_costs_the_sheets_al
     demo_files: list[Path], tmp_path: Path
 ) -> None:
     configuration = configured(tmp_path, {})
-    pool = Pool(configuration, configuration.settings.stream, sheets=tmp_path / "sheets")
+    pool = Pool(configuration, configuration.settings.daemon, sheets=tmp_path / "sheets")
     pool.start()
     try:
         (steady,) = gathered(pool, [Task(2, demo_files[1], "here")], 1)

@@ -30,7 +30,7 @@ from xherald.catalog_store.ledger.states import AlertType, CandidateState, DropS
 from xherald.catalog_store.ledger.store import open_store
 from xherald.daemon.daemon import Daemon, opened_sources
 from xherald.daemon.intake import completeness
-from xherald.daemon.intake.companions import belonging, expects, shadow_of
+from xherald.daemon.intake.companions import expects_companions, find_companions
 from xherald.daemon.intake.intake import Intake
 from xherald.daemon.intake.spool import Files
 from xherald.daemon.jobs.decisions import CONTROL, CandidateChange, decide
@@ -39,10 +39,10 @@ from xherald.daemon.jobs.processing import Fault, JobResult, Task, process_file
 from xherald.daemon.jobs.worker_pool import Pool
 from xherald.daemon.metrics import Metrics, Served
 from xherald.detector.configuration.configuration import Configuration, load_configuration
-from xherald.detector.configuration.stream_settings import SourceSettings
+from xherald.detector.configuration.daemon_settings import SourceSettings
 from xherald.detector.scoring import false_discovery
 from xherald.photons.errors import ConfigError, PluginError, StoreError
-from xherald.plugins import PluginHost, ReadLimits
+from xherald.plugins import FolderNames, PluginHost, ReadLimits
 
 LIMITS = ReadLimits()
 
@@ -135,17 +135,16 @@ NAMES = {
 }
 
 
-def test_what_belongs_to_a_file_is_known_by_its_name_alone() -> None:
+def test_companions_depend_on_names_alone() -> None:
     host = PluginHost()
     names = [*NAMES, *(one for some in NAMES.values() for one in some), "acisf1_evt2.fits"]
-    with shadow_of(names) as folder:
-        found = belonging(folder, names, host)
+    found = find_companions(names, FolderNames(names), host)
     assert {name: set(theirs) for name, theirs in found.items() if name in NAMES} == NAMES
-    assert [expects(Path(name), host) for name in NAMES] == [True, True, True, False]
+    assert [expects_companions(name, host) for name in NAMES] == [True, True, True, False]
     assert host.failures == []
 
 
-def test_an_adapter_that_breaks_when_asked_for_companions_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adapter_that_fails_to_name_companions_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> bool:
         raise ValueError("no such pattern")
 
@@ -153,9 +152,8 @@ def test_an_adapter_that_breaks_when_asked_for_companions_is_named(monkeypatch: 
     for method in ("companions", "expects_companions"):
         monkeypatch.setattr(type(host.adapters["chandra"]), method, broken)
     names = ("photons.csv", "photons_gti.csv")
-    with shadow_of(names) as folder:
-        assert belonging(folder, names, host) == {"photons.csv": ("photons_gti.csv",)}
-    assert not expects(Path("photons.csv"), host)
+    assert find_companions(names, FolderNames(names), host) == {"photons.csv": ("photons_gti.csv",)}
+    assert not expects_companions("photons.csv", host)
     assert [(one.name, one.times) for one in host.failures] == [("chandra", 3)]
     assert "no such pattern" in host.failures[0].reason
 
@@ -176,7 +174,7 @@ class Given:
     def new_intake(self, *, once: bool = False) -> Intake:
         sources = opened_sources(self.configuration)
         ((name, (source, options)),) = sources.items()
-        stream = self.configuration.settings.stream
+        stream = self.configuration.settings.daemon
         files = Files(self.folder.parent / "spool", sources)
         return Intake(name, source, options, self.store, files, self.configuration, stream, once)
 
@@ -311,11 +309,11 @@ def test_a_clock_that_is_set_back_or_ahead_holds_nothing_up(given_folder: Callab
 
 
 def test_a_restart_goes_on_with_what_was_only_seen(given_folder: Callable[..., Given]) -> None:
-    here = given_folder(settle_s=3600)
+    here = given_folder(stable_after_s=3600)
     drop_file(here.folder, "a").touch()
     here.intake.look()
     assert here.states() == {"a.csv": DropState.SEEN}
-    here.configuration = configured(here.folder, None, settle_s=0.0)
+    here.configuration = configured(here.folder, None, stable_after_s=0.0)
     here.new_intake().look()
     assert here.states() == {"a.csv": DropState.STABLE}
 
@@ -420,8 +418,8 @@ def test_a_worker_that_dies_or_dawdles_costs_one_attempt(tmp_path: Path) -> None
     folder.mkdir()
     names = ("good", "killer", "slow", "other")
     tasks = [Task(i, drop_file(folder, name, name), "here") for i, name in enumerate(names)]
-    configuration = configured(folder, None, longest_file_s=0.2, files_per_worker=1)
-    pool = Pool(configuration, configuration.settings.stream, light)
+    configuration = configured(folder, None, file_timeout_s=0.2, files_per_worker=1)
+    pool = Pool(configuration, configuration.settings.daemon, light)
     pool.start()
     try:
         first = pool.processes
@@ -431,7 +429,7 @@ def test_a_worker_that_dies_or_dawdles_costs_one_attempt(tmp_path: Path) -> None
         pool.end()
     assert [found[i].fault for i in range(4)] == [None, Fault.DEFECT, Fault.DEFECT, None]
     assert "ended without a word" in found[1].reason
-    assert "longest_file_s" in found[2].reason
+    assert "file_timeout_s" in found[2].reason
 
 
 def test_the_road_tells_faults_of_files_from_what_may_pass(demo_files: list[Path], tmp_path: Path) -> None:
@@ -469,7 +467,7 @@ def _defect(*_: Any) -> Any:
 
 
 def test_good_files_are_done_whatever_the_others_hold(given_folder: Callable[..., Given]) -> None:
-    here = given_folder(attempts=2, retry_s=0.05, workers=1)
+    here = given_folder(max_attempts=2, retry_delay_s=0.05, workers=1)
     for number in range(9):
         drop_file(here.folder, f"{number}", burst=number % 3 == 0)
     for name in ("bad", "killer", "defect"):
@@ -506,7 +504,7 @@ def test_a_file_is_judged_again_with_what_came_late(
     running: Callable[..., tuple[Given, Daemon]], demo_files: list[Path]
 ) -> None:
     good_times = demo_files[2].with_name("eventfiles_table_gti.csv").read_bytes()
-    here, _ = running(settle_s=0.1, companions_wait_s=3600)
+    here, _ = running(stable_after_s=0.1, companions_wait_s=3600)
     drop_file(here.folder, "7", burst=True)
     drop_file(here.folder, "8", burst=True)
     until(lambda: done(here, "7", "8"))
@@ -625,7 +623,7 @@ def _errors(daemon: Daemon, kind: str) -> float:
 def test_what_something_passing_hinders_is_held_and_done_when_it_has_passed(
     running: Callable[..., tuple[Given, Daemon]],
 ) -> None:
-    here, daemon = running(retry_s=0.1, attempts=2)
+    here, daemon = running(retry_delay_s=0.1, max_attempts=2)
     hindrance = here.folder / ".hindrance"
     hindrance.touch()
     drop_file(here.folder, "a", "hindered")
@@ -638,11 +636,11 @@ def test_what_something_passing_hinders_is_held_and_done_when_it_has_passed(
 
 def test_a_source_that_is_gone_costs_itself_only_and_comes_back(given_folder: Callable[..., Given]) -> None:
     here = given_folder()
-    stream = here.configuration.settings.stream
+    stream = here.configuration.settings.daemon
     gone = here.folder.parent / "gone"
-    other = SourceSettings.model_validate({"kind": "folder", "path": str(gone), "every_s": 0.2})
+    other = SourceSettings.model_validate({"kind": "folder", "path": str(gone), "interval_s": 0.2})
     stream = stream.model_copy(update={"sources": {**stream.sources, "gone": other}})
-    settings = here.configuration.settings.model_copy(update={"stream": stream})
+    settings = here.configuration.settings.model_copy(update={"daemon": stream})
     here.configuration = replace(here.configuration, settings=settings)
     daemon = here.daemon()
     thread = threading.Thread(target=daemon.watch)
@@ -663,15 +661,15 @@ def test_a_source_that_is_gone_costs_itself_only_and_comes_back(given_folder: Ca
 
 def test_sources_of_an_unknown_kind_or_with_a_wrong_option_are_refused(tmp_path: Path) -> None:
     def loaded(source: dict[str, Any]) -> Configuration:
-        return load_configuration(None, {"XHERALD_STREAM__SOURCES": json.dumps({"x": source})})
+        return load_configuration(None, {"XHERALD_DAEMON__SOURCES": json.dumps({"x": source})})
 
     with pytest.raises(ConfigError, match="no drop source is named 'gopher'; there are folder, fsspec, http"):
         opened_sources(loaded({"kind": "gopher"}))
-    with pytest.raises(ConfigError, match=r"stream\.sources\.x\.url"):
+    with pytest.raises(ConfigError, match=r"daemon\.sources\.x\.url"):
         opened_sources(loaded({"kind": "http", "url": "ftp://x"}))
-    with pytest.raises(ConfigError, match=r"stream\.sources\.x\.cron"):
+    with pytest.raises(ConfigError, match=r"daemon\.sources\.x\.cron"):
         opened_sources(loaded({"kind": "folder", "path": "/", "cron": "99 * * * *"}))
-    with pytest.raises(ConfigError, match="cron has five fields"):
+    with pytest.raises(ConfigError, match="cron needs five fields"):
         loaded({"kind": "folder", "path": "/", "cron": "every day"})
 
 

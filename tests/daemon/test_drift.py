@@ -170,7 +170,7 @@ def drifted(tmp_path: Path) -> str:
 
 
 def test_an_alarm_is_told_by_the_command_and_by_status(drifted: str, xherald: Callable[..., CliResult]) -> None:
-    quiet = {"XHERALD_STORE__URL": drifted, "XHERALD_STREAM__METRICS_PORT": "0"}
+    quiet = {"XHERALD_STORE__URL": drifted, "XHERALD_DAEMON__METRICS_PORT": "0"}
     answer = xherald("nightly", "--json", environment=quiet)
     assert answer.exit_code == 1
     told = json.loads(answer.stdout)["drift"]
@@ -185,7 +185,7 @@ def test_an_alarm_is_told_by_the_command_and_by_status(drifted: str, xherald: Ca
     kept = json.loads(xherald("status", "--json", environment=quiet).stdout)["drift"]
     assert kept["groups"] == told["groups"]
     # Before that hour nothing was judged.
-    early = xherald("nightly", "--json", environment=quiet | {"XHERALD_STREAM__DRIFT_DAYS": "0.01"})
+    early = xherald("nightly", "--json", environment=quiet | {"XHERALD_DAEMON__DRIFT_WINDOW_DAYS": "0.01"})
     assert (early.exit_code, json.loads(early.stdout)["drift"]["groups"]) == (0, [])
 
 
@@ -216,7 +216,7 @@ def test_a_job_that_fails_is_kept_with_its_reason(tmp_path: Path, xherald: Calla
     environment = {
         "XHERALD_STORE__URL": f"sqlite:///{tmp_path}/store.sqlite",
         "XHERALD_DETECTION__CALIBRATION": str(tmp_path / "nowhere"),
-        "XHERALD_STREAM__METRICS_PORT": "0",
+        "XHERALD_DAEMON__METRICS_PORT": "0",
     }
     open_store(environment["XHERALD_STORE__URL"]).close()
     answer = xherald("nightly", environment=environment)
@@ -226,10 +226,11 @@ def test_a_job_that_fails_is_kept_with_its_reason(tmp_path: Path, xherald: Calla
 
 
 def test_a_schedule_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"stream.nightly: '99 3 \* \* \*'"):
+    with pytest.raises(ConfigError, match=r"daemon.nightly_cron: '99 3 \* \* \*'"):
         trigger_of_nights("99 3 * * *")
-    with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store, pytest.raises(ConfigError, match=r"stream.nightly"):
-        Daemon(configured(tmp_path, None, nightly="at night"), store)
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
+    with store, pytest.raises(ConfigError, match=r"daemon.nightly_cron"):
+        Daemon(configured(tmp_path, None, nightly_cron="at night"), store)
 
 
 class Remembering:
@@ -253,7 +254,9 @@ def test_the_daemon_does_it_in_the_night_and_tells_of_drift(tmp_path: Path, drif
         # The clock stands some seconds before the minute of the schedule, and runs.
         start = night.replace(second=56, microsecond=0)
         with time_machine.travel(start, tick=True):
-            daemon = Daemon(configured(tmp_path / "drop", None, nightly=cron, metrics_port=0), store, log, work=light)
+            daemon = Daemon(
+                configured(tmp_path / "drop", None, nightly_cron=cron, metrics_port=0), store, log, work=light
+            )
             thread = threading.Thread(target=daemon.watch)
             thread.start()
             try:
@@ -278,14 +281,14 @@ def test_the_daemon_does_it_in_the_night_and_tells_of_drift(tmp_path: Path, drif
     ("changes", "expected"),
     [
         ({"XHERALD_DETECTION__CALIBRATION": "/nowhere"}, "no such folder"),
-        ({"XHERALD_STREAM__NIGHTLY_LONGEST_S": "0.01"}, "took longer than stream.nightly_longest_s = 0.01"),
+        ({"XHERALD_DAEMON__NIGHTLY_TIMEOUT_S": "0.01"}, "took longer than daemon.nightly_timeout_s = 0.01"),
         ({}, "ended with the daemon"),
     ],
 )
 def test_a_night_that_goes_wrong_is_survived_and_told(tmp_path: Path, changes: dict[str, str], expected: str) -> None:
     log, metrics = Remembering(), Metrics()
     start = datetime.now(UTC).replace(second=59, microsecond=0)
-    configuration = load_configuration(None, {"XHERALD_STREAM__NIGHTLY": "'* * * * *'", **changes})
+    configuration = load_configuration(None, {"XHERALD_DAEMON__NIGHTLY_CRON": "'* * * * *'", **changes})
     with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store, time_machine.travel(start, tick=True):
         nights = Nights(configuration, store, metrics, log)
         assert not nights.at_work

@@ -121,7 +121,7 @@ def test_of_several_files_that_a_dying_worker_had_only_the_guilty_one_loses_an_a
     folder.mkdir()
     tasks = [Task(i, drop_file(folder, name, name), "here") for i, name in enumerate(("good", "killer", "other"))]
     configuration = configured(folder, None, workers=1)
-    pool = Pool(configuration, configuration.settings.stream, light)
+    pool = Pool(configuration, configuration.settings.daemon, light)
     pool.start()
     told: list[JobResult] = []
     try:

@@ -11,10 +11,10 @@ import pytest
 
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import open_store
-from xherald.daemon.daemon import Daemon, with_stream
+from xherald.daemon.daemon import Daemon, with_daemon_settings
 from xherald.daemon.jobs.worker_pool import resident_gib
 from xherald.detector.configuration.configuration import load_configuration
-from xherald.detector.configuration.stream_settings import SourceSettings
+from xherald.detector.configuration.daemon_settings import SourceSettings
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ def test_memory_stays_flat_over_50_000_files(tmp_path: Path) -> None:
     for number in range(FILES):
         small_table(drop, number, random)
     source = SourceSettings(kind="folder", path=str(drop))  # type: ignore[call-arg]
-    configuration = with_stream(load_configuration(), sources={"drop": source}, metrics_port=0, settle_s=0.0)
+    changes = {"sources": {"drop": source}, "metrics_port": 0, "stable_after_s": 0.0}
+    configuration = with_daemon_settings(load_configuration(), **changes)
     held: list[tuple[int, float]] = []
     done = 0
 

@@ -85,7 +85,7 @@ class Here:
 
     def configuration(self, *, brokers: str | None = None, **source: Any) -> Configuration:
         """One that looks on its schedule at the root page alone, and hardly ever."""
-        web = {"kind": "http", "url": self.root, "every_s": 1e6, "depth": 1, "first_wait_s": 0.0, "tries": 1}
+        web = {"kind": "http", "url": self.root, "interval_s": 1e6, "depth": 1, "first_wait_s": 0.0, "tries": 1}
         web |= {"notices": ["Swift", "Chandra"], **source}
         stream = {
             "sources": {"web": web},
@@ -94,11 +94,11 @@ class Here:
                 # The cluster for tests keeps a member that left until its session is over.
                 "settings": {"session.timeout.ms": 3500, "heartbeat.interval.ms": 300},
             },
-            "settle_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1, "retry_s": 0.2,
-            "attempts": 2, "metrics_port": 0, "spool": str(self.tmp_path / "spool"),
+            "stable_after_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1,
+            "retry_delay_s": 0.2, "max_attempts": 2, "metrics_port": 0, "spool_folder": str(self.tmp_path / "spool"),
         }  # fmt: skip
         return load_configuration(
-            None, {f"XHERALD_STREAM__{key.upper()}": json.dumps(value) for key, value in stream.items()}
+            None, {f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in stream.items()}
         )
 
     def start(self, configuration: Configuration | None = None) -> Daemon:
@@ -376,30 +376,30 @@ def test_brokers_that_are_down_are_told_and_survived(here: Here) -> None:
 
 def streamed(where: Any, **source: Any) -> Configuration:
     place = {"kind": "folder", "path": "/", **source}
-    environment = {"XHERALD_STREAM__SOURCES": json.dumps({"x": place, "y": {**place, "notices": ["SWIFT"]}})}
-    return load_configuration(None, environment | {"XHERALD_STREAM__NOTICES": json.dumps(where)})
+    environment = {"XHERALD_DAEMON__SOURCES": json.dumps({"x": place, "y": {**place, "notices": ["SWIFT"]}})}
+    return load_configuration(None, environment | {"XHERALD_DAEMON__NOTICES": json.dumps(where)})
 
 
 def test_who_listens_to_whom() -> None:
-    stream = streamed({"brokers": "b:1", "topic": "t"}, notices=["Swift", "swift", "IXPE"]).settings.stream
+    stream = streamed({"brokers": "b:1", "topic": "t"}, notices=["Swift", "swift", "IXPE"]).settings.daemon
     assert listeners_of(stream) == {"swift": ("x", "y"), "ixpe": ("x",)}
 
 
 def test_wrong_settings_are_refused_before_anything_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"sources\.y listens for notices, but notices says nowhere"):
+    with pytest.raises(ConfigError, match=r"sources\.y uses notices, but the section notices is missing"):
         streamed(None)
-    with pytest.raises(ConfigError, match=r"stream\.notices\.topic"):
+    with pytest.raises(ConfigError, match=r"daemon\.notices\.topic"):
         streamed({"brokers": "b:1"})
     with pytest.raises(ConfigError, match=r"settings hold a secret, sasl\.password"):
         streamed({"brokers": "b:1", "topic": "t", "settings": {"sasl.password": "secret"}})
-    with pytest.raises(ConfigError, match=r"stream\.notices\.settings: No such configuration property: \"no\.such\""):
-        require_notices(streamed({"brokers": "b:1", "topic": "t", "settings": {"no.such": 1}}).settings.stream)
+    with pytest.raises(ConfigError, match=r"daemon\.notices\.settings: No such configuration property: \"no\.such\""):
+        require_notices(streamed({"brokers": "b:1", "topic": "t", "settings": {"no.such": 1}}).settings.daemon)
     with pytest.raises(ConfigError, match="NOT_THERE is not set"):
-        require_notices(streamed({"brokers": "b:1", "topic": "t", "secret_env": "NOT_THERE"}).settings.stream)
+        require_notices(streamed({"brokers": "b:1", "topic": "t", "secret_env": "NOT_THERE"}).settings.daemon)
     good = streamed({"brokers": "b:1", "topic": "t"})
-    require_notices(good.settings.stream)
+    require_notices(good.settings.daemon)
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with open_store(f"sqlite:///{tmp_path}/s.sqlite") as store:
         daemon = Daemon(good, store)
-        with pytest.raises(ConfigError, match=r"stream\.notices: .*pip install 'xherald\[kafka\]'"):
+        with pytest.raises(ConfigError, match=r"daemon\.notices: .*pip install 'xherald\[kafka\]'"):
             daemon.watch()

@@ -44,9 +44,9 @@ def environment(tmp_path: Path, base: Path) -> dict[str, str]:
     return {
         "XHERALD_STORE__URL": f"sqlite:///{tmp_path}/store.sqlite",
         "XHERALD_DETECTION__CALIBRATION": str(base),
-        "XHERALD_STREAM__CALIBRATIONS": str(tmp_path / "calibrations"),
-        "XHERALD_STREAM__REBUILD_NULLS": str(NULLS),
-        "XHERALD_STREAM__REBUILD_JUDGED": str(JUDGED),
+        "XHERALD_DAEMON__CALIBRATIONS_FOLDER": str(tmp_path / "calibrations"),
+        "XHERALD_DAEMON__REBUILD_NULLS": str(NULLS),
+        "XHERALD_DAEMON__REBUILD_TEST_SOURCES": str(JUDGED),
     }
 
 
@@ -130,7 +130,7 @@ def test_files_that_are_gone_or_changed_are_left_out(
         calibration = calibration_of(configuration)
         whole = gather(store, configuration, calibration)
         assert (whole.read, whole.skipped, set(whole.sources)) == (1, 0, {TELESCOPE})
-        few = load_configuration(None, environment | {"XHERALD_STREAM__REBUILD_SOURCES": "7"})
+        few = load_configuration(None, environment | {"XHERALD_DAEMON__REBUILD_SOURCES": "7"})
         assert gather(store, few, calibration).sources[TELESCOPE].kinds.count("") == 7
         os.utime(path, (1.0, 1.0))
         changed = gather(store, configuration, calibration)
@@ -183,7 +183,7 @@ def test_a_daemon_takes_up_what_came_into_use(tmp_path: Path) -> None:
     folder.mkdir()
     drop_file(folder, "first")
     with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
-        daemon = Daemon(configured(folder, None, nightly=None), store, work=naming)
+        daemon = Daemon(configured(folder, None, nightly_cron=None), store, work=naming)
         thread = threading.Thread(target=daemon.watch)
         thread.start()
         try:

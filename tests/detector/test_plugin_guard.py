@@ -19,7 +19,7 @@ from xherald.daemon.jobs.processing import JobResult as Answered
 from xherald.daemon.metrics import Metrics, Served
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import Configuration, load_configuration
-from xherald.detector.configuration.stream_settings import SourceSettings
+from xherald.detector.configuration.daemon_settings import SourceSettings
 from xherald.detector.scoring.detect import score_batch
 from xherald.photons.statistics import assess
 from xherald.plugins import PluginHost
@@ -153,9 +153,9 @@ def intake(folder: Path, store: Any, configuration: Configuration) -> Any:
     from xherald.daemon.intake.spool import Files
 
     source = configuration.host.drop_sources["folder"]
-    options = configuration.host.options_for(source, {"path": str(folder)}, "stream.sources.here")
+    options = configuration.host.options_for(source, {"path": str(folder)}, "daemon.sources.here")
     files = Files(folder / "spool", {"here": (source, options)})
-    return Intake("here", source, options, store, files, configuration, configuration.settings.stream, True)
+    return Intake("here", source, options, store, files, configuration, configuration.settings.daemon, True)
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_a_source_that_cannot_say_what_to_watch_ends_no_daemon(
         raise IndexError("out of order")
 
     monkeypatch.setattr(type(one.source), "watched", broken)
-    settings = SourceSettings.model_validate({"kind": "folder", "path": str(tmp_path), "every_s": 3600})
+    settings = SourceSettings.model_validate({"kind": "folder", "path": str(tmp_path), "interval_s": 3600})
     polling = Polling({"here": one}, {"here": settings}, Metrics(), Silence(), lambda: None)  # type: ignore[arg-type]
     polling.end()
     assert configuration.host.broken["drop_sources", "folder"] >= 1
@@ -217,7 +217,7 @@ def test_what_broke_is_told_by_the_daemon_and_by_the_commands(xherald: Run, tmp_
     open_store(url).close()
     served = Served(metrics, 0)
     try:
-        environment = {"XHERALD_STREAM__METRICS_PORT": str(served.port)}
+        environment = {"XHERALD_DAEMON__METRICS_PORT": str(served.port)}
         listed = xherald("plugins", environment=environment).stdout
         told = xherald("plugins", "--json", environment=environment).rows[0]["plugins"]
         status = xherald("status", "--store", url, environment=environment).stdout

@@ -67,12 +67,12 @@ def configured(folder: Path, sink: Path | None, **stream: Any) -> Configuration:
     """A configuration that watches a folder, quick in everything."""
     import json
 
-    quick = {"settle_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1, "retry_s": 0.1}
-    quick |= {"metrics_port": 0, "spool": str(folder.parent / "spool")}
-    source = {"kind": "folder", "path": str(folder), "every_s": 0.3}
+    quick = {"stable_after_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1}
+    quick |= {"retry_delay_s": 0.1, "metrics_port": 0, "spool_folder": str(folder.parent / "spool")}
+    source = {"kind": "folder", "path": str(folder), "interval_s": 0.3}
     environment = {
-        "XHERALD_STREAM__SOURCES": json.dumps({"here": source}),
-        **{f"XHERALD_STREAM__{key.upper()}": json.dumps(value) for key, value in (quick | stream).items()},
+        "XHERALD_DAEMON__SOURCES": json.dumps({"here": source}),
+        **{f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in (quick | stream).items()},
     }
     if sink is not None:
         environment["XHERALD_ALERTS__SINKS"] = json.dumps({"file": {"kind": "jsonl", "path": str(sink)}})

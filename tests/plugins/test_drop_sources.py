@@ -48,8 +48,8 @@ def test_patterns_and_temporary_names(name: str, wanted: bool) -> None:
 def test_the_built_in_sources_come_through_the_door_of_all_plugins() -> None:
     host = PluginHost()
     assert set(host.drop_sources) == {"folder", "http", "fsspec"}
-    with pytest.raises(ConfigError, match=r"stream\.sources\.x\.pth"):
-        host.options_for(host.drop_sources["folder"], {"path": "/", "pth": "/"}, "stream.sources.x")
+    with pytest.raises(ConfigError, match=r"daemon\.sources\.x\.pth"):
+        host.options_for(host.drop_sources["folder"], {"path": "/", "pth": "/"}, "daemon.sources.x")
 
 
 # --- folders ------------------------------------------------------------------------------------------------------
@@ -278,16 +278,16 @@ def test_a_bucket_is_listed_and_fetched_from(bucket: dict[str, Any], tmp_path: P
     a, b = source.poll(settings)
     assert (a.url, a.name, a.size) == ("s3://archive/drop/a.fits", "a.fits", len(CONTENT))
     assert b.name == "sub/b.fits"
-    assert a.mark
-    assert a.mark != b.mark
+    assert a.etag
+    assert a.etag != b.etag
     assert a.mtime > 1.7e9
     # Half of it is there from an earlier try: the rest is fetched, if it is still the same.
-    part, mark = tmp_path / "a.fits.part", tmp_path / "a.fits.mark"
+    part, etag = tmp_path / "a.fits.part", tmp_path / "a.fits.etag"
     part.write_bytes(b"?" * 1000)
-    mark.write_text(a.mark)
+    etag.write_text(a.etag)
     assert source.fetch(a, tmp_path, settings).read_bytes() == b"?" * 1000 + CONTENT[1000:]
     part.write_bytes(b"?" * 1000)
-    mark.write_text("of another content")
+    etag.write_text("of another content")
     assert source.fetch(a, tmp_path, settings).read_bytes() == CONTENT
 
 
