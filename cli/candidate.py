@@ -155,8 +155,8 @@ def _record_to_json(details: CandidateDetails) -> dict[str, Any]:
         "verdicts": [
             {
                 "verdict": vetting.verdict.value,
-                "author": vetting.who,
-                "created": vetting.when.isoformat(),
+                "author": vetting.author,
+                "created": vetting.created.isoformat(),
                 "comment": vetting.comment,
             }
             for vetting in details.vettings

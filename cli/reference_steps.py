@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,10 @@ from .step_options import (
     rename_option,
     sources_argument,
 )
+
+if TYPE_CHECKING:
+    from xherald.detector.references.method_steps import NamedSources
+    from xherald.detector.references.step_files import SavedRepresentations
 
 __all__ = ["cluster", "embed", "features", "represent"]
 
@@ -110,6 +114,7 @@ def features(
 
     settings = configuration()
     name, chosen = find_plugin_settings("extractor", case_name, extractor, options, settings)
+    source: SavedRepresentations | NamedSources
     with stages(shown=not as_json) as stage:
         if len(paths) == 1 and is_representations_file(paths[0]):
             source = read_representations(paths[0])

@@ -122,8 +122,10 @@ class KerasLayer:
         if (epsilon := finite_number(self.settings.get("epsilon"))) is None:
             raise ArtefactError(f"epsilon {self.settings.get('epsilon')!r} is not a finite number")
         shape = self.input_shape[-1:]
-        names = ("gamma", "beta", "moving_mean", "moving_variance")
-        return BatchNormalization(*(self._read_weight(name, shape) for name in names), epsilon)
+        gamma, beta, mean, variance = (
+            self._read_weight(name, shape) for name in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
+        return BatchNormalization(gamma, beta, mean, variance, epsilon)
 
     def _parse_slope(self) -> float:
         """Negative slope of the activation: 1 for linear, 0 for relu."""

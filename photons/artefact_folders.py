@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ __all__ = [
     "open_artefact",
     "read_manifest",
     "save_arrays",
+    "save_compressed_arrays",
     "save_json",
 ]
 
@@ -157,13 +158,22 @@ def load_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def save_arrays(path: Path, *, compress: bool = False, **arrays: NDArray[Any]) -> None:
+def save_arrays(path: Path, /, **arrays: NDArray[Any]) -> None:
     """Write arrays as npz; object arrays are refused, since reading them can execute code."""
+    _save_arrays(path, arrays, np.savez)
+
+
+def save_compressed_arrays(path: Path, /, **arrays: NDArray[Any]) -> None:
+    """Write arrays as compressed npz, as `save_arrays` does uncompressed."""
+    _save_arrays(path, arrays, np.savez_compressed)
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], write: Callable[..., None]) -> None:
     for name, array in arrays.items():
         if np.asarray(array).dtype.hasobject:
             raise ArtefactError(f"{path}: array {name} contains objects")
     with path.open("wb") as file:
-        (np.savez_compressed if compress else np.savez)(file, **arrays)  # type: ignore[arg-type]
+        write(file, **arrays)
 
 
 def load_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:

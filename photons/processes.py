@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from typing import Any
 
 __all__ = ["process_pool"]
 
@@ -38,7 +39,7 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 @contextmanager
 def _main_hidden() -> Iterator[None]:
     main = sys.modules["__main__"]
-    kept = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    kept: dict[str, Any] = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
     try:
         vars(main).pop("__file__", None)
         main.__spec__ = None

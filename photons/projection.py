@@ -109,7 +109,8 @@ class SkyProjection:
         # Lengths of the steps along x and y; with a rotation, their signs say which way the larger component goes.
         steps = np.hypot(matrix[0], matrix[1])
         signs = np.where(np.diag(matrix) < 0, -1.0, 1.0)
-        return cls(kind, *map(float, (*p.crval, *p.crpix, *(steps * signs))), wcs=None if is_plain else wcs)
+        ra, dec, x_reference, y_reference, x_step, y_step = map(float, (*p.crval, *p.crpix, *(steps * signs)))
+        return cls(kind, ra, dec, x_reference, y_reference, x_step, y_step, wcs=None if is_plain else wcs)
 
     @property
     def pixel_arcsec(self) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xherald.catalog_store.table_files import replace_on_success
 from xherald.photons.arrays import F64, I64
-from xherald.photons.artefact_folders import load_arrays, save_arrays
+from xherald.photons.artefact_folders import load_arrays, save_arrays, save_compressed_arrays
 from xherald.photons.errors import ArtefactError, FileError, ReferenceDataError, UnreadableFileError
 from xherald.plugins.contract import Features, Values
 
@@ -117,7 +117,7 @@ def write_representations(representations: SavedRepresentations, path: Path) -> 
     else:
         arrays |= {"data": values.data, "indices": values.indices, "indptr": values.indptr}
     with replace_on_success(path) as part:
-        save_arrays(part, compress=True, **arrays)
+        save_compressed_arrays(part, **arrays)
 
 
 def read_representations(path: Path) -> SavedRepresentations:

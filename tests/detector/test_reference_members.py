@@ -11,7 +11,7 @@ from xherald.detector.calibration.calibration import SHIPPED
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.references.member_arrays import make_members
 from xherald.photons import EventBatch, EventList, Exposure, Identity
-from xherald.photons.artefact_folders import load_arrays, save_arrays
+from xherald.photons.artefact_folders import load_arrays, save_arrays, save_compressed_arrays
 from xherald.photons.errors import ArtefactError, ReferenceDataError
 from xherald.plugins.reference_members import LIGHT_CURVE_BINS, MEMBER_ARRAYS, ReferenceMembers
 
@@ -71,7 +71,7 @@ def test_light_curves_have_bins_of_equal_exposure(batch: EventBatch) -> None:
 def test_members_are_read_when_first_needed(batch: EventBatch, tmp_path: Path) -> None:
     made = make_members(batch)
     path = tmp_path / "members.npz"
-    save_arrays(path, compress=True, **made.arrays)
+    save_compressed_arrays(path, **made.arrays)
     calls: list[Path] = []
 
     def read() -> dict[str, np.ndarray]:
