@@ -1,6 +1,6 @@
-"""Arithmetic behind a candidate's evidence: plain functions on arrays over sources, each with its uncertainty.
+"""Arithmetic of measurements with uncertainties: functions on arrays over sources.
 
-All intervals hold 68.27 % of the probability, 15.87 % on either side, as one standard deviation of a Gaussian does.
+Intervals contain 68.27 % of the probability, with 15.87 % on either side, as one standard deviation of a Gaussian.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TAIL: Final = 0.15865525393145707
 
 
 def poisson_interval(counts: ArrayLike) -> tuple[F64, F64]:
-    """Interval of a Poisson mean of which so many counts were seen: exact limits, which cover at least 68.27 %.
+    """Exact limits of a Poisson mean for observed counts, with a coverage of at least 68.27 %.
 
     Garwood 1936, Biometrika 28, 437; tabulated in Gehrels 1986, ApJ 303, 336, tables 1 and 2 (S = 1).
 
@@ -41,9 +41,9 @@ def poisson_interval(counts: ArrayLike) -> tuple[F64, F64]:
 
 
 def rate_ratio(inside: ArrayLike, outside: ArrayLike, exposure_ratio: ArrayLike) -> tuple[F64, F64, F64]:
-    """How many times the rate outside an interval the rate inside is.
+    """Ratio of the rate inside an interval to the rate outside.
 
-    Given their sum, the counts inside are binomial, whatever the rates (Przyborowski & Wilenski 1940, Biometrika 31,
+    Given their sum, the counts inside are binomial for any rates (Przyborowski & Wilenski 1940, Biometrika 31,
     313; Gehrels 1986, ApJ 303, 336, section 4a); the exact limits of the binomial part (Clopper & Pearson 1934,
     Biometrika 26, 404) become those of the ratio.
 
@@ -56,7 +56,7 @@ def rate_ratio(inside: ArrayLike, outside: ArrayLike, exposure_ratio: ArrayLike)
     Returns
     -------
     value, low, high : ndarray, shape (n,)
-        NaN where there is no such number: of no counts at all, or a value or an upper limit over no counts outside.
+        NaN where undefined: without any counts, or the value and upper limit without counts outside.
     """
     from scipy.special import betaincinv
 
@@ -71,7 +71,7 @@ def rate_ratio(inside: ArrayLike, outside: ArrayLike, exposure_ratio: ArrayLike)
 
 
 def excess(counts: ArrayLike, expected: F64, expected_low: F64, expected_high: F64) -> tuple[F64, F64, F64]:
-    """Counts above those expected; below zero where they are fewer.
+    """Counts in excess of those expected; negative where they are fewer.
 
     The limits of both are added in quadrature, each on its own side (Barlow 2003, physics/0306138, section 1).
 
@@ -95,21 +95,21 @@ def excess(counts: ArrayLike, expected: F64, expected_low: F64, expected_high: F
 
 
 def hardness_change(inside: tuple[F64, F64, F64], outside: tuple[F64, F64, F64]) -> tuple[F64, F64, F64, F64]:
-    """Hardness ratio inside less outside, with its interval, and by how many standard deviations it is not zero.
+    """Hardness ratio inside less outside, with its interval and its significance in standard deviations.
 
     Limits are added in quadrature, each on its own side; the significance is the change over the limit on the side of
-    zero. With many photons this is the test of two proportions; with few it is no better than the intervals are
+    zero. For many photons this is the test of two proportions; for few, it is only as good as the intervals are
     symmetric.
 
     Parameters
     ----------
     inside, outside : (value, low, high), ndarrays of shape (n,)
-        NaN where there is no photon to tell.
+        NaN without photons.
 
     Returns
     -------
     value, low, high, sigma : ndarray, shape (n,)
-        `sigma` is signed: above zero where it is harder inside.
+        `sigma` is signed: positive where it is harder inside.
     """
     value = inside[0] - outside[0]
     down = np.hypot(inside[0] - inside[1], outside[2] - outside[0])

@@ -170,9 +170,9 @@ def _compare(history: History, now: ObservedCounts, others: ObservedCounts, mean
     else:
         [history["mean_upper_limit_ct_s"]] = _limits([others])
     history["ratio_at_least"], history["ratio_at_most"] = least, most
-    chance = same_rate_probability(now, others)
-    history["p_value"] = chance
-    history["p_after_trials"] = float(-np.expm1(len(compared) * np.log1p(-min(chance, 1 - 1e-16))))
+    p_value = same_rate_probability(now, others)
+    history["p_value"] = p_value
+    history["p_after_trials"] = float(-np.expm1(len(compared) * np.log1p(-min(p_value, 1 - 1e-16))))
     history["extreme"] = _extreme(history["rate_ct_s"], compared)
 
 

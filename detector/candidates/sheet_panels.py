@@ -176,7 +176,7 @@ def draw_map(place: Axes, reference: Reference, where: EmbeddingPosition, simila
 
     case = reference.case(where["case"])
     at = case.embedding
-    known = np.array(reference.sources["bona_fide"].to_pylist(), dtype=np.str_)
+    kinds = np.array(reference.sources["bona_fide"].to_pylist(), dtype=np.str_)
     names = np.array(reference.sources["obsreg_id"].to_pylist(), dtype=np.str_)
     thinned = at[:: max(1, -(-len(at) // MAX_DRAWN))]
     place.scatter(
@@ -188,7 +188,7 @@ def draw_map(place: Axes, reference: Reference, where: EmbeddingPosition, simila
         rasterized=True,
     )
     for kind in BONA_FIDE_KINDS:
-        chosen = known == kind
+        chosen = kinds == kind
         if chosen.any():
             place.scatter(
                 at[chosen, 0], at[chosen, 1], s=80 if kind == "other" else 26, color=KIND_COLOURS[kind],

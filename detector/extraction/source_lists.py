@@ -93,8 +93,8 @@ def read_source_list(path: Path, observation: Observation, settings: ApertureSet
     elif kind in _TABLE_FORMATS:
         listed = apertures_from_table(_read_table(path, _TABLE_FORMATS[kind]), path, observation, settings)
     else:
-        known = ", ".join([*_TABLE_FORMATS, ".reg"])
-        raise UnreadableFileError(path, f"unknown format of source list {kind!r}; allowed suffixes: {known}")
+        allowed = ", ".join([*_TABLE_FORMATS, ".reg"])
+        raise UnreadableFileError(path, f"unknown format of source list {kind!r}; allowed suffixes: {allowed}")
     return listed_in_field(listed, path, observation)
 
 

@@ -67,7 +67,7 @@ def make_rows(scan: Scan) -> list[DetectionRow]:
 def significance_key(row: DetectionRow) -> tuple[int, float, float]:
     """Sorting key: candidates first, then other flares and dips, then the rest, each the most significant first.
 
-    Sources that the calibration cannot tell apart are ordered by the timing tests; untested sources come last.
+    Sources of the same rank are ordered by the timing tests; untested sources come last.
     """
     order = 0 if row["is_candidate"] else 1 if row["kind"] != "steady" else 2
     ranking, p_value = row["ranking_statistic"], row["p_value"]

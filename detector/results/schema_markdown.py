@@ -42,7 +42,7 @@ def make_markdown_table(fields: Sequence[Field]) -> str:
 
 
 def update_document(text: str) -> str:
-    """A document with its tables made anew."""
+    """A document with its tables generated again."""
     return BLOCK.sub(lambda found: f"{found[1]}\n{make_markdown_table(TABLES[found['name']])}\n{found[3]}", text)
 
 

@@ -1,4 +1,4 @@
-"""Which version of the code this is: looked up once, for results are stamped with it by the thousand."""
+"""Version of the installed package, looked up once."""
 
 from __future__ import annotations
 

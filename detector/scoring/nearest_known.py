@@ -35,8 +35,8 @@ def find_neighbours(
     if reference is None or not features or not len(detection_batch):
         return None
     case = list(features)[-1]
-    kept, own, known = reference.case(case), features[case], get_member_kinds(reference)
-    n, k = len(own), min(MAX_SIMILAR, *(len(known.rows[group]) for group in ("flare", "dip", "ordinary")))
+    kept, own, members = reference.case(case), features[case], get_member_kinds(reference)
+    n, k = len(own), min(MAX_SIMILAR, *(len(members.rows[group]) for group in ("flare", "dip", "ordinary")))
     found, distances = np.zeros((n, k), dtype=np.int64), np.zeros((n, k))
     dips = direction == DIRECTIONS["dip"]
     for group, chosen in (("flare", ~dips), ("dip", dips)):
@@ -46,8 +46,8 @@ def find_neighbours(
     return Neighbours(
         reference=f"{reference.name}@{reference.version}",
         case=case,
-        names=known.names[found],
-        kinds=known.kinds[found],
+        names=members.names[found],
+        kinds=members.kinds[found],
         distances=distances,
         typical=find_nearest_members(reference, case, "ordinary", own, k)[1][:, -1],
         places=_map_positions(make_case(case, kept.settings, host).embedder, away, kept.embedding[around], host),

@@ -103,7 +103,7 @@ def test_numbers_are_those_of_the_detections(detections: Detections, evidence: l
 
 
 def test_t90_is_that_of_the_simulated_bursts(population: Population, detections: Detections) -> None:
-    """The true event, as the simulation bounds it, holds the middle of what was measured."""
+    """The middle of T90 lies within the true event."""
     truth = population.truth
     direction = np.array(truth["direction"].to_pylist())
     start, stop = (np.array(truth[f"event_{end}_s"].to_pylist(), dtype=float) for end in ("start", "stop"))
@@ -182,8 +182,8 @@ def test_without_a_reference_no_transient_is_similar(population: Population) -> 
 
 def test_evidence_of_an_untested_source_has_no_probabilities() -> None:
     few = simulated_source("few", 4, 0.0001, dated=False)
-    verdict = detections_of(table_of(EventBatch.from_lists([few])))
-    (one,) = make_evidence(verdict, [0])
+    scored = detections_of(table_of(EventBatch.from_lists([few])))
+    (one,) = make_evidence(scored, [0])
     assert (one["kind"], one["false_alarm_probability"], one["class_probabilities"]) == ("steady", None, {})
     json.dumps(one, allow_nan=False)
 
@@ -215,17 +215,17 @@ def test_sheet_shows_kind_significance_and_vetoes(detections: Detections) -> Non
 @pytest.mark.parametrize("what", ["no field", "untested", "no reference"])
 def test_sheets_without_a_field_tests_or_a_reference(what: str) -> None:
     source = simulated_source("few", 4, 0.0001, dated=False) if what == "untested" else simulated_source("a", 2, 0.01)
-    verdict = detections_of(table_of(EventBatch.from_lists([source])), with_reference=what != "no reference")
-    words = read_sheet(verdict, 0)
+    scored = detections_of(table_of(EventBatch.from_lists([source])), with_reference=what != "no reference")
+    words = read_sheet(scored, 0)
     assert ("not testable" in words) == (what == "untested")
     assert ("map" in words) == (what != "no reference")
 
 
 def test_sheet_of_a_field_shows_images_inside_and_outside(demo_files: list[Path]) -> None:
     photons = extract_sources(demo_files[0], load_configuration(None, {}))
-    verdict = detections_of(photons)
-    index = int(np.flatnonzero(verdict.candidate)[0])
-    words = read_sheet(verdict, index)
+    scored = detections_of(photons)
+    index = int(np.flatnonzero(scored.candidate)[0])
+    words = read_sheet(scored, index)
     assert "inside the interval" in words
     assert "outside the interval" in words
     assert "cumulative counts" not in words

@@ -1,4 +1,4 @@
-"""A candidate's place before and after: what the store tells on both databases, what is said of it, and the road."""
+"""History of positions: what the store returns in both databases, the comparison, its text, and the whole pipeline."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LIVE = 12_000.0
 
 
 def tiles(ra: float = RA, dec: float = DEC, counts: int = 0, background: float = 0.02) -> tuple[MapTile, ...]:
-    """Map of a field of five arcmin about a place, with so many photons at the place itself."""
+    """Map of a field of five arcmin around a position, with the given photons at the position."""
     grid = np.linspace(-0.08, 0.08, 161)
     lon, lat = np.meshgrid(ra + grid / np.cos(np.radians(dec)), dec + grid)
     pixels = np.unique(healpix_index(lon.ravel(), lat.ravel(), 13))
@@ -57,10 +57,10 @@ def tiles(ra: float = RA, dec: float = DEC, counts: int = 0, background: float =
     return make_tiles(SkyMap(13, pixels, photons, background * each, LIVE * each, SPREAD, (ra, dec)), 1.5)
 
 
-def looked(
+def observed(
     obs_id: str, days: float, *found: DetectionRecord, mapped: bool = True, mission: str = "XMM", **facts: Any
 ) -> ObservationRecord:
-    """An observation of the field, so many days before (below 0) or after the one that asks."""
+    """An observation of the field, days before (negative) or after the present one."""
     start = NOW + days * DAY
     plain: dict[str, Any] = {"ra_deg": RA, "dec_deg": DEC, "tiles": tiles() if mapped else ()}
     return ObservationRecord(
@@ -73,7 +73,7 @@ def source(counts: int = 40, ra_deg: float = RA, dec_deg: float = DEC, **facts: 
     return detection("s1", ra_deg, dec_deg, counts=counts, **{**plain, **facts})
 
 
-ASKING = looked("new", 0.0, source(200))
+ASKING = observed("new", 0.0, source(200))
 
 
 @pytest.fixture(params=DATABASES)
@@ -82,31 +82,36 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def keep(store: Store, *observations: ObservationRecord, verdict: Any = DropOutcome()) -> None:  # noqa: B008 - frozen
+def keep(store: Store, *observations: ObservationRecord, outcome: Any = DropOutcome()) -> None:  # noqa: B008 - frozen
     for one in observations:
         (drop,) = claimed(store, f"{one.mission} {one.obs_id} {one.processing_version} {one.part} {one.start}")
-        store.commit_result(drop.id, RUN, [one], verdict, NOW)
+        store.commit_result(drop.id, RUN, [one], outcome, NOW)
 
 
-def described_by(store: Store, radius: float = 3.0, asking: ObservationRecord = ASKING) -> PositionHistory:
-    """What the store tells of the place while the asking observation is finished."""
-    told: list[PositionHistory] = []
+def get_history(store: Store, radius: float = 3.0, asking: ObservationRecord = ASKING) -> PositionHistory:
+    """History of the position that the store returns while the present observation is committed."""
+    found: list[PositionHistory] = []
 
     def ask(prior: PriorState) -> DropOutcome:
-        told.append(prior.position_history(RA, DEC, radius, asking))
+        found.append(prior.position_history(RA, DEC, radius, asking))
         return DropOutcome()
 
-    keep(store, asking, verdict=ask)
-    return told[-1]
+    keep(store, asking, outcome=ask)
+    return found[-1]
 
 
 # The store
 
 
-def test_observations_of_a_place_are_told_with_and_without_a_source(store: Store) -> None:
-    keep(store, looked("1", -900, source(40, ra_deg=RA + 2 / 3600)), looked("2", -500), looked("3", 30, mapped=False))
-    keep(store, looked("4", -40, source(25), mapped=False), verdict=DropOutcome([candidate("XH-4")]))
-    found = described_by(store)
+def test_observations_with_and_without_a_detection(store: Store) -> None:
+    keep(
+        store,
+        observed("1", -900, source(40, ra_deg=RA + 2 / 3600)),
+        observed("2", -500),
+        observed("3", 30, mapped=False),
+    )
+    keep(store, observed("4", -40, source(25), mapped=False), outcome=DropOutcome([candidate("XH-4")]))
+    found = get_history(store)
     assert found.total == 3
     four, two, one = found.visits
     assert (four.obs_id, four.detection_id, four.candidate_id, four.start) == ("4", "s1", "XH-4", NOW - 40 * DAY)
@@ -117,91 +122,93 @@ def test_observations_of_a_place_are_told_with_and_without_a_source(store: Store
     assert 0 < two.background_counts < 1
 
 
-def test_of_itself_a_source_has_no_history(store: Store) -> None:
-    keep(store, looked("new", -0.001, source(190), processing_version="1"))  # an earlier processing
-    keep(store, looked("new", -300.0, source(190), part="S003"))  # a part of it
-    keep(store, looked("renamed", 0.1, source(190)))  # the same time under another name
-    assert described_by(store, asking=replace(ASKING, processing_version="2")) == PositionHistory()
+def test_history_excludes_the_same_exposure(store: Store) -> None:
+    keep(store, observed("new", -0.001, source(190), processing_version="1"))  # an earlier processing
+    keep(store, observed("new", -300.0, source(190), part="S003"))  # a part of it
+    keep(store, observed("renamed", 0.1, source(190)))  # the same time under another name
+    assert get_history(store, asking=replace(ASKING, processing_version="2")) == PositionHistory()
 
 
-def test_a_superseded_processing_is_no_history(store: Store) -> None:
-    keep(store, looked("1", -9, source(70), processing_version="1"), looked("1", -9, processing_version="2"))
-    (one,) = described_by(store).visits
+def test_superseded_processings_do_not_count(store: Store) -> None:
+    keep(store, observed("1", -9, source(70), processing_version="1"), observed("1", -9, processing_version="2"))
+    (one,) = get_history(store).visits
     assert (one.obs_id, one.detection_id, one.counts) == ("1", None, 0)
 
 
-def test_of_parts_of_one_exposure_one_is_told(store: Store) -> None:
-    keep(store, looked("1", -9, part="A"), looked("1", -9, source(30), part="B", mapped=False))
-    found = described_by(store)
+def test_one_part_of_an_exposure_counts(store: Store) -> None:
+    keep(store, observed("1", -9, part="A"), observed("1", -9, source(30), part="B", mapped=False))
+    found = get_history(store)
     assert [(one.obs_id, one.counts) for one in found.visits] == [("1", 30)]
     assert found.total == 1
 
 
-def test_other_instruments_are_named_but_not_compared(store: Store) -> None:
-    chandra = looked("7", -50, source(900, dec_deg=DEC + 1 / 3600), mission="CHANDRA")
+def test_other_instruments_are_listed_but_not_compared(store: Store) -> None:
+    chandra = observed("7", -50, source(900, dec_deg=DEC + 1 / 3600), mission="CHANDRA")
     # Far off, but for its own error.
-    wide = looked("8", -20, source(30, dec_deg=DEC + 100 / 3600, pos_err_arcsec=40.0), mission="EP")
+    wide = observed("8", -20, source(30, dec_deg=DEC + 100 / 3600, pos_err_arcsec=40.0), mission="EP")
     keep(
         store,
         chandra,
         wide,
-        looked("9", -10, mission="SWIFT"),
-        looked("6", -5, source(5, dec_deg=DEC + 0.01), mission="A"),
+        observed("9", -10, mission="SWIFT"),
+        observed("6", -5, source(5, dec_deg=DEC + 0.01), mission="A"),
     )
-    found = described_by(store)
+    found = get_history(store)
     assert found.visits == ()
     assert [(one.mission, one.obs_id) for one in found.elsewhere] == [("EP", "8"), ("CHANDRA", "7")]
     assert found.elsewhere[1].separation_arcsec == pytest.approx(1.0, abs=1e-3)
 
 
-def test_the_nearest_detection_within_the_errors_is_the_source(store: Store) -> None:
+def test_nearest_detection_within_the_errors_is_the_source(store: Store) -> None:
     near, far = source(30, dec_deg=DEC + 2 / 3600), source(60, dec_deg=DEC + 12 / 3600)
-    keep(store, looked("1", -9, far, near), looked("2", -8, far), looked("3", -7, replace(far, pos_err_arcsec=5.0)))
-    three, two, one = described_by(store).visits
+    keep(
+        store, observed("1", -9, far, near), observed("2", -8, far), observed("3", -7, replace(far, pos_err_arcsec=5.0))
+    )
+    three, two, one = get_history(store).visits
     assert (one.counts, one.detection_id) == (30, "s1")
-    # A neighbour's photons are among those counted, and it is told.
+    # Photons of a neighbour are among those counted.
     assert (two.detection_id, two.crowded) == (None, True)
     assert (three.counts, three.crowded) == (60, False)
 
 
-def test_a_field_that_does_not_hold_the_place_says_nothing(store: Store) -> None:
-    keep(store, looked("1", -9, tiles=tiles(RA + 0.5)), looked("2", -8, tiles=tiles(RA + 0.12)))
-    assert described_by(store) == PositionHistory()
+def test_fields_without_the_position_do_not_count(store: Store) -> None:
+    keep(store, observed("1", -9, tiles=tiles(RA + 0.5)), observed("2", -8, tiles=tiles(RA + 0.12)))
+    assert get_history(store) == PositionHistory()
 
 
-def test_only_the_latest_are_read_and_all_are_counted(store: Store) -> None:
+def test_latest_observations_are_listed_and_all_are_counted(store: Store) -> None:
     here = tiles()
-    keep(store, *(looked(str(number), -100 + number, tiles=here) for number in range(55)))
-    found = described_by(store)
+    keep(store, *(observed(str(number), -100 + number, tiles=here) for number in range(55)))
+    found = get_history(store)
     assert found.total == 55
     assert [one.obs_id for one in found.visits] == [str(number) for number in range(54, 4, -1)]
 
 
-def test_pruning_forgets_maps_and_a_backup_keeps_them(store: Store, tmp_path: Path) -> None:
-    keep(store, looked("1", -9), looked("2", -8, source(30)), verdict=DropOutcome())
-    before = described_by(store)
+def test_pruning_deletes_maps_and_a_backup_keeps_them(store: Store, tmp_path: Path) -> None:
+    keep(store, observed("1", -9), observed("2", -8, source(30)), outcome=DropOutcome())
+    before = get_history(store)
     rows = store.row_counts()["map_tiles"]
     assert rows >= 3
     store.backup(tmp_path / "copy.sqlite")
     with open_store(f"sqlite:///{tmp_path / 'copy.sqlite'}") as copy:
         assert copy.row_counts()["map_tiles"] == rows
-        assert described_by(copy, asking=looked("newer", 1, source(3))).visits[-2:] == before.visits
+        assert get_history(copy, asking=observed("newer", 1, source(3))).visits[-2:] == before.visits
     assert store.check(NOW) == []
     gone = store.prune(NOW + DAY)
     assert (gone.tiles, store.row_counts()["map_tiles"]) == (rows, 0)
-    assert described_by(store, asking=looked("newest", 2, mapped=False)) == PositionHistory()
+    assert get_history(store, asking=observed("newest", 2, mapped=False)) == PositionHistory()
     assert store.check(NOW) == []
 
 
-def test_a_damaged_map_is_found_by_the_check(store: Store) -> None:
+def test_check_finds_damaged_maps(store: Store) -> None:
     broken = tuple(replace(one, content=one.content[:-9]) for one in tiles())
-    keep(store, looked("1", -9, tiles=broken))
+    keep(store, observed("1", -9, tiles=broken))
     (one,) = store.check(NOW)
     assert (one.name, one.rows) == ("map-damaged", len(broken))
     assert "restore" in one.meaning
 
 
-# What is made of it
+# Comparison
 
 
 def visit(counts: int, days: float, found: bool = True, obs_id: str = "1", **facts: Any) -> Visit:
@@ -218,7 +225,7 @@ def of(
     return made
 
 
-def test_what_was_never_seen_has_a_limit() -> None:
+def test_source_never_detected_has_an_upper_limit() -> None:
     made = of(60, visit(0, -2573, found=False))
     assert made["mean_rate_ct_s"] is None
     assert made["ratio"] is None
@@ -236,7 +243,7 @@ def test_what_was_never_seen_has_a_limit() -> None:
     )
 
 
-def test_what_is_brighter_than_ever_is_called_so() -> None:
+def test_source_brighter_than_ever() -> None:
     made = of(300, visit(20, -10), visit(25, -1000), visit(18, -2000))
     assert made["ratio"] is not None
     net = (300 - 1) * 3 / (63 - 1.8)
@@ -248,7 +255,7 @@ def test_what_is_brighter_than_ever_is_called_so() -> None:
     assert "times the mean of 3 observations since 2020-09-08 (p < 1e-6)" in sentence
 
 
-def test_what_is_as_bright_as_before_and_what_is_fainter() -> None:
+def test_constant_and_fainter_sources() -> None:
     assert format_history(of(22, visit(20, -10), visit(25, -20))).startswith("as bright as before: 0.9")
     fainter = of(12, visit(90, -10), visit(85, 20))
     assert fainter["extreme"] == "faintest"
@@ -256,13 +263,13 @@ def test_what_is_as_bright_as_before_and_what_is_fainter() -> None:
     assert ", 2026-02-19 to 2026-03-21 (p" in format_history(fainter)
 
 
-def test_a_rate_once_as_high_is_not_brighter_than_ever() -> None:
+def test_source_once_as_bright_is_not_brighter_than_ever() -> None:
     made = of(150, visit(140, -10), visit(0, -20, found=False), visit(0, -30, found=False))
     assert made["extreme"] is None
     assert format_history(made).startswith("brighter than before: ")
 
 
-def test_what_a_neighbour_spoils_is_listed_but_not_compared() -> None:
+def test_crowded_observations_are_listed_but_not_compared() -> None:
     made = of(40, visit(300, -10, found=False, crowded=True))
     assert (made["compared"], made["p_value"], made["mean_upper_limit_ct_s"]) == (0, None, None)
     assert made["observations"][0]["upper_limit_ct_s"] is not None
@@ -271,7 +278,7 @@ def test_what_a_neighbour_spoils_is_listed_but_not_compared() -> None:
     assert (both["compared"], both["exposure_s"]) == (1, LIVE)
 
 
-def test_where_only_others_looked_they_are_named() -> None:
+def test_detections_by_other_instruments_are_named() -> None:
     other = DetectionElsewhere("CHANDRA", "ACIS", "7", NOW - DAY, 0.5)
     assert format_history(of(40, elsewhere=(other,))) == (
         "not observed before by this instrument; detected by CHANDRA ACIS 7 on 2026-02-28"
@@ -280,13 +287,13 @@ def test_where_only_others_looked_they_are_named() -> None:
     assert format_history(None) == ""
 
 
-def test_all_but_a_few_are_told_by_their_number() -> None:
+def test_long_histories_are_shortened() -> None:
     rows = history_rows(of(40, *(visit(20, -number, obs_id=str(number)) for number in range(1, 11)), total=80))
     assert ("earlier observations", "74") in rows
     assert sum(label.startswith("2026-02") for label, _ in rows) == 6
 
 
-def test_a_constant_rate_is_seldom_called_another() -> None:
+def test_p_values_of_a_constant_rate() -> None:
     rng, trials = np.random.default_rng(20260103), 300
     chances = []
     for _ in range(trials):
@@ -297,7 +304,7 @@ def test_a_constant_rate_is_seldom_called_another() -> None:
     assert low < 0.1 + 3 * np.sqrt(0.09 / trials)
 
 
-def test_a_candidate_gets_its_history_from_what_stands() -> None:
+def test_candidates_get_their_history() -> None:
     asked: list[tuple[float, float, float, str]] = []
 
     def history(ra: float, dec: float, radius: float, asking: ObservationRecord) -> PositionHistory:
@@ -305,19 +312,19 @@ def test_a_candidate_gets_its_history_from_what_stands() -> None:
         return PositionHistory((visit(3, -9),), 1)
 
     nowhere = source(50, ra_deg=None, dec_deg=None)  # type: ignore[arg-type]
-    records = (looked("a", 0, source(9)), looked("b", 0, source(80, pos_err_arcsec=4.0), nowhere))
+    records = (observed("a", 0, source(9)), observed("b", 0, source(80, pos_err_arcsec=4.0), nowhere))
     made = tuple(CandidateRecord(f"c{place}", place, "flare", evidence={"kind": "flare"}) for place in (1, 2))
-    verdict = decide(Result(records, made, (), RUN), None, 0.1, 1e-3, announce_nothing)(
+    outcome = decide(Result(records, made, (), RUN), None, 0.1, 1e-3, announce_nothing)(
         PriorState((), {}, (False, False), lambda _: None, history)
     )
-    first, second = verdict.candidates
+    first, second = outcome.candidates
     assert asked == [(RA, DEC, 12.0, "b")]
     assert first.evidence["history"]["observations"][0]["counts"] == 3
     assert second.evidence["history"] is None
     assert asked == [(RA, DEC, 12.0, "b")]
 
 
-def test_alerts_say_it_in_a_sentence() -> None:
+def test_alerts_have_the_history_in_one_sentence() -> None:
     evidence = {"candidate_id": "c", "kind": "flare", "history": of(300, visit(20, -10))}
     facts = facts_of(evidence)
     alert = Alert("c-1", "c", "initial", "current", "2026-03-01T12:00:00Z", "Flare", facts, evidence)
@@ -327,7 +334,7 @@ def test_alerts_say_it_in_a_sentence() -> None:
     assert Alert.from_json(json.loads(json.dumps(alert.as_json()))).facts.history_summary == facts.history_summary
 
 
-# The road
+# Pipeline
 
 QUIET, FLARING = None, (6_000.0, 6_400.0, 2_000.0)
 
@@ -357,7 +364,7 @@ def snapshots(folder: Path, obs_id: str, start: float, change: tuple[float, floa
     return made.rename(folder / made.name)
 
 
-def test_a_flare_where_nothing_was_before(tmp_path: Path, xherald: Callable[..., CliResult]) -> None:
+def test_daemon_reports_a_flare_at_an_empty_position(tmp_path: Path, xherald: Callable[..., CliResult]) -> None:
     folder, sink = tmp_path / "drop", tmp_path / "alerts.jsonl"
     folder.mkdir()
     url = f"sqlite:///{tmp_path}/store.sqlite"

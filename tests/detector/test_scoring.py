@@ -156,9 +156,9 @@ def test_false_alarm_rates_of_steady_sources(telescope, configuration):
 
 def test_transients_are_significant_and_in_their_direction(configuration):
     sources = simulate_sources("chandra-acis-i", 1500, FAR_SEED + 1, 0.6)
-    sure = sources.select(sources.bona_fide)
-    scored = score(sure.batch, configuration)
-    flares, dips = sure.direction == FLARE, sure.direction == DIP
+    bright = sources.select(sources.bona_fide)
+    scored = score(bright.batch, configuration)
+    flares, dips = bright.direction == FLARE, bright.direction == DIP
     assert flares.sum() > 100
     assert dips.sum() > 10
     # Bona-fide events are expected at 5 σ or more; one at 5 σ, with some fifty trials, is found three times in four,
@@ -168,7 +168,7 @@ def test_transients_are_significant_and_in_their_direction(configuration):
     assert np.mean(scored.detection_batch.direction[dips & scored.significant] == DIP) > 0.7
     assert np.all(scored.p_astro[scored.significant] > 0.2)
     assert scored.class_probabilities.sum(axis=1) == pytest.approx(np.ones(len(scored)))
-    assert set(scored.classes) >= set(sure.classes[flares])
+    assert set(scored.classes) >= set(bright.classes[flares])
 
 
 def test_results_do_not_depend_on_the_batch(configuration):
