@@ -29,8 +29,8 @@ def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
 
     Compares the detections of the last day with the rates that were stated for them.
 
-    The daemon does this every night (daemon.nightly_cron). An alarm is kept in the store, and `xherald status` shows it. A
-    rebuild makes new references of simulated sources and of the stream's own, judges them beside those in use, and
+    The daemon does this every night (daemon.nightly_cron). An alarm is kept in the store, and `xherald status` shows
+    it. A rebuild makes new references of simulated sources and of the stream's own, judges them beside those in use, and
     takes them into use if no figure is worse; `xherald calibration list` shows what came of it.
 
     \b

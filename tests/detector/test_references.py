@@ -19,7 +19,7 @@ from paths import ROOT
 from benchmarks import baseline
 from xherald.catalog_store.references.reference_store import ReferenceStore
 from xherald.detector.configuration.configuration import load_configuration
-from xherald.encoders.inference import Encoder, encoder_folder
+from xherald.encoders.inference import Encoder, find_encoder
 from xherald.plugins.reference import Reference
 from xherald.simulation.templates import TEMPLATES
 
@@ -192,7 +192,8 @@ def test_a_second_build_is_a_second_version_and_the_same_but_for_its_date(
     assert differ == {"manifest.json"}
     listed = json.loads(xherald("reference", "list", "--json", "--config", settings).stdout)
     assert [(one["version"], one["active"]) for one in listed if one["name"] == "sim"] == [("1", False), ("2", True)]
-    assert xherald("reference", "activate", "sim@1", "--config", settings).stdout == "sim@1 is active for CHANDRA/ACIS.\n"
+    activated = xherald("reference", "activate", "sim@1", "--config", settings)
+    assert activated.stdout == "sim@1 is active for CHANDRA/ACIS.\n"
     listed = json.loads(xherald("reference", "list", "--json", "--config", settings).stdout)
     assert [one["active"] for one in listed if one["name"] == "sim"] == [True, False]
 
@@ -200,7 +201,8 @@ def test_a_second_build_is_a_second_version_and_the_same_but_for_its_date(
 def test_the_built_in_reference_comes_up_once(settings: Path, xherald: Callable[..., Any]) -> None:
     told = [json.loads(xherald("reference", "show", "--json", "--config", settings).stdout) for _ in range(2)]
     assert told[0] == told[1]
-    assert (told[0]["name"], told[0]["sources"], list(told[0]["cases"])) == ("built-in", 600 + len(TEMPLATES), ["quick"])
+    expected = ("built-in", 600 + len(TEMPLATES), ["quick"])
+    assert (told[0]["name"], told[0]["sources"], list(told[0]["cases"])) == expected
     other = json.loads(
         xherald(
             "reference", "show", "--json", "--config", settings, environment={"XHERALD_REFERENCE__EXACT_BELOW": "29999"}
@@ -367,7 +369,7 @@ def published(population: Path) -> Path:
     times, energies = [one[0] for one in lists], [one[1] for one in lists]
 
     def encoded(name: str, values: np.ndarray) -> np.ndarray:
-        return Encoder.load(encoder_folder(name)).encode(values.astype(np.float32))
+        return Encoder.load(find_encoder(name)).encode(values.astype(np.float32))
 
     features = {
         "2DPCA": baseline.pca(baseline.maps(times, energies), 15),
