@@ -18,6 +18,7 @@ from .contract import (
 )
 from .contract_version import CONTRACT_VERSION
 from .drops import DropSource, Listing, SourceOptions
+from .folder_names import FolderNames
 from .hookspecs import hookimpl
 from .host import PluginFailure, PluginHost, PluginRecord
 from .reference import Reference, ReferenceCase
@@ -37,6 +38,7 @@ __all__ = [
     "Features",
     "FittedExtractor",
     "Flags",
+    "FolderNames",
     "InstrumentAdapter",
     "Listing",
     "Options",

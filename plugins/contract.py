@@ -19,6 +19,8 @@ from typing_extensions import TypeVar
 from xherald.photons import Aperture, EventBatch, Observation
 from xherald.photons.arrays import F32, F64
 
+from .folder_names import FolderNames
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -122,12 +124,35 @@ class InstrumentAdapter(Plugin[OptionsT]):
             With the reason why it cannot be used.
         """
 
-    def companions(self, path: Path) -> Iterable[Path]:
-        """Existing files beside it that belong to it (region, source list)."""
+    def companions(self, name: str, siblings: FolderNames) -> Iterable[str]:
+        """Names of the files in the same folder that belong to a file, such as a region or a source list.
+
+        The answer depends on names alone: the files may be in a remote archive.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file, without its folder.
+        siblings : FolderNames
+            Names of all files in its folder; ``name`` may be among them.
+        """
         return ()
 
-    def expects_companions(self, path: Path) -> bool:
-        """Whether files that belong to it usually come with it, so that a stream does well to wait for them."""
+    def companion_paths(self, path: Path, siblings: FolderNames | None = None) -> list[Path]:
+        """Companions of a file on disk.
+
+        Parameters
+        ----------
+        path : Path
+        siblings : FolderNames, optional
+            Names of the files in its folder; listed from disk if not given.
+        """
+        if siblings is None:
+            siblings = FolderNames.in_folder(path.parent)
+        return [path.with_name(name) for name in self.companions(path.name, siblings)]
+
+    def expects_companions(self, name: str) -> bool:
+        """Whether files of this name usually come with companions, so that the daemon waits for these."""
         return False
 
     def apertures(self, observation: Observation) -> list[Aperture]:

@@ -26,7 +26,7 @@ def describe(path: Path, configuration: Configuration) -> dict[str, Any]:
     """
     adapter, content = open_file(path, configuration)
     facts = describe_table(content) if isinstance(content, EventBatch) else describe_observation(content)
-    companions = sorted(str(one) for one in adapter.companions(path))
+    companions = sorted(str(one) for one in adapter.companion_paths(path))
     return {"file": str(path), "adapter": adapter.name, **facts, "companions": companions}
 
 

@@ -233,16 +233,19 @@ def _files_in(path: Path, configuration: Configuration) -> Iterator[Path]:
         yield path / EVENTS_TABLE
         return
     from xherald.adapters.reading.fits_files import read_header
+    from xherald.plugins import FolderNames
 
     claimed: list[Path] = []
     companions: set[Path] = set()
+    names: dict[Path, FolderNames] = {}
     for file in sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")):
         try:
             adapter = configuration.host.adapter_for(file, read_header(file, configuration.settings.read))
         except UnclaimedFileError:
             continue
         claimed.append(file)
-        companions.update(other.resolve() for other in adapter.companions(file))
+        siblings = names.setdefault(file.parent, FolderNames.in_folder(file.parent))
+        companions.update(other.resolve() for other in adapter.companion_paths(file, siblings))
     found = [file for file in claimed if file.resolve() not in companions]
     if not found:
         raise FileError(path, "no file in this folder is claimed by an adapter (see `xherald plugins`)")
