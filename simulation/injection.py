@@ -28,6 +28,7 @@ from .classes import CLASSES, class_named
 from .energies import MIDDLE_KEV, draw_energies
 from .fits_rows import insert_rows, packed, unpacked
 from .injection_rows import RowMaker
+from .mirror_spread import scatter
 from .model import SourceModel
 from .random_streams import stream
 from .telescopes import telescope_of
@@ -259,7 +260,7 @@ def _draw(
     true = np.concatenate(energies)
     axis = observation.pointing
     angle = float(off_axis_arcmin(observation, *place) or 0.0) if axis else 0.0
-    du, dv = telescope.scatter(np.full(len(true), angle), true, rng)
+    du, dv = scatter(telescope, np.full(len(true), angle), true, rng)
     projection = observation.require_projection()
     x, y = (float(value) for value in projection.to_pixel(*place))
     measured = telescope.measured(true, rng)

@@ -22,6 +22,7 @@ from .energies import draw_energies
 from .exposure import ObservingPlan, RecordedEvents
 from .focal_plane import chips_hit, offset_of, onto_focal
 from .frames import FramedEvents, Hits, framed, read_out
+from .mirror_spread import scatter
 from .model import Component, PlacedSource
 from .pileup import pile_up
 from .random_streams import stream
@@ -120,7 +121,7 @@ def _hits(
     module = rng.choice(np.array(telescope.modules), len(time))
     passed = rng.random(len(time)) < telescope.vignetting_at(angle, energy)
     time, energy, module, angle = time[passed], energy[passed], module[passed], angle[passed]
-    du, dv = telescope.scatter(angle, energy, rng)
+    du, dv = scatter(telescope, angle, energy, rng)
     index, x, y = chips_hit(telescope.chips, module, u[passed] + du, v[passed] + dv)
     on = index >= 0
     return Hits(time, telescope.measured(energy, rng), index, x, y).select(on)

@@ -138,9 +138,3 @@ class Telescope:
         noise, fano = self.resolution_ev
         sigma = np.sqrt(noise**2 + fano * energy_kev) * 1e-3 / 2.354820045
         return np.maximum(energy_kev + sigma * rng.standard_normal(len(energy_kev)), 0.0)
-
-    def scatter(self, off_axis_arcmin: ArrayLike, energy_kev: F64, rng: np.random.Generator) -> tuple[F64, F64]:
-        """How far from its place each photon falls, arcsec in focal u and v."""
-        from .mirror_spread import scatter
-
-        return scatter(self, off_axis_arcmin, energy_kev, rng)

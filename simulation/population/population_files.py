@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -28,10 +28,7 @@ from xherald.simulation.write_errors import file_errors
 from .draws import PopulationChunk
 from .population_settings import PopulationRequest
 
-if TYPE_CHECKING:
-    from .population import Population
-
-__all__ = ["TRUTH", "PublishedTables", "listed_as", "published_tables", "table_of", "write_published"]
+__all__ = ["TRUTH", "PublishedTables", "listed_as", "published_tables", "table_of"]
 
 
 EVENTS: Final = "eventfiles_table.csv"
@@ -110,24 +107,6 @@ def _hardness(batch: EventBatch) -> dict[str, pa.Array]:
         return pa.array((upper - lower) / np.where(total > 0, total, 1.0), mask=total == 0)
 
     return {"hard_hm": ratio(hard, medium), "hard_ms": ratio(medium, soft), "hard_hs": ratio(hard, soft)}
-
-
-def write_published(folder: Path, population: Population) -> None:
-    """Write a population's tables in the published form.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if it is not there; files of the same names in it are replaced.
-    population : Population
-
-    Raises
-    ------
-    FileError
-        A file cannot be written.
-    """
-    with published_tables(folder) as tables:
-        tables.add(population.batch, population.truth)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from xherald.simulation.population.population import (
     simulate_population,
     write_population,
 )
-from xherald.simulation.population.population_files import write_published
+from xherald.simulation.population.population_files import published_tables
 from xherald.simulation.population.population_kernels import arrival_frames, good_integrals
 from xherald.simulation.population.population_settings import COUNTS, SETTINGS, STEADY, VARIABLE
 from xherald.simulation.random_streams import stream
@@ -310,7 +310,8 @@ def test_the_published_form_holds_the_same_photons(tmp_path: Path, chandra: Popu
     bona_fide = truth(chandra, "is_bona_fide")
     chosen = np.concatenate([np.flatnonzero(~bona_fide)[:100], np.flatnonzero(bona_fide)])
     part = Population(chandra.batch.select(chosen), chandra.truth.take(chosen))
-    write_published(tmp_path / "tables", part)
+    with published_tables(tmp_path / "tables") as tables:
+        tables.add(part.batch, part.truth)
     batch = read_by_host(tmp_path / "tables" / "eventfiles_table.csv")
     ids = [one.detection_id for one in part.batch.identities]
     assert [one.detection_id for one in batch.identities] == ids
