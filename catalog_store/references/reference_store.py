@@ -28,13 +28,14 @@ from xherald.photons.artefact_folders import (
     open_artefact,
     read_manifest,
     save_arrays,
+    save_compressed_arrays,
 )
 from xherald.photons.errors import ArtefactError, ConfigError
 from xherald.plugins.contract import FeatureExtractor
 from xherald.plugins.reference import Reference, ReferenceCase
 from xherald.plugins.reference_members import MEMBER_ARRAYS, ReferenceMembers
 
-from .neighbour_index import load_index, save_index
+from .neighbour_index import FeatureIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -176,7 +177,7 @@ class ReferenceStore:
                 for name, case in reference.cases.items()
             }
             pq.write_table(reference.sources, part / "sources.parquet", compression="zstd")
-            save_arrays(part / MEMBERS, compress=True, **reference.members.arrays)
+            save_compressed_arrays(part / MEMBERS, **reference.members.arrays)
             for name, case in reference.cases.items():
                 _save_case(part / "cases" / name, case)
         return self.find(f"{reference.name}@{reference.version}")
@@ -227,7 +228,7 @@ def _save_case(folder: Path, case: ReferenceCase) -> None:
     for name in ("extractor", "index"):
         (folder / name).mkdir(parents=True)
     case.extractor.save(folder / "extractor")
-    save_index(case.index, folder / "index")
+    case.index.save(folder / "index")
     arrays: dict[str, NDArray[Any]] = {
         "features": case.features,
         "embedding": case.embedding,
@@ -256,7 +257,7 @@ def _load_case(
         cluster=arrays["cluster"],
         clusters=_read_table(folder / "clusters.parquet"),
         candidates=_read_table(folder / "candidates.parquet"),
-        index=load_index(folder / "index", arrays["features"]),
+        index=FeatureIndex.load(folder / "index", arrays["features"]),
         measured=about["measured"],
         means=arrays.get("means"),
     )

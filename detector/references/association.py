@@ -116,7 +116,7 @@ def select_candidates(
     """
     import pyarrow as pa
 
-    from xherald.catalog_store.references.neighbour_index import ExactIndex
+    from xherald.plugins.embedders.exact_neighbours import find_nearest, make_tiles
 
     label = np.array(kinds)
     known = np.flatnonzero(label != "")
@@ -128,7 +128,9 @@ def select_candidates(
         is_neighbour[near.ravel()] = True
         is_neighbour[known] = False
     rows = np.flatnonzero(in_cluster | is_neighbour)
-    nearest, distance = (found[:, 0] for found in ExactIndex(features[known]).query(features[rows], 1))
+    nearest, distance = (
+        found[:, 0] for found in find_nearest(make_tiles(features[known]), features[rows], 1, threads=0)
+    )
     order = np.argsort(distance, kind="stable")
     rows, nearest, distance = rows[order], nearest[order], distance[order]
     through = np.where(in_cluster[rows], np.where(is_neighbour[rows], "both", "cluster"), "neighbour")

@@ -114,13 +114,13 @@ def build_reference(
 def _build_case(
     case: Case, population: ReferencePopulation, settings: AssociationSettings, exact_below: int, stage: Stage
 ) -> ReferenceCase:
-    from xherald.catalog_store.references.neighbour_index import build_index
+    from xherald.catalog_store.references.neighbour_index import FeatureIndex
 
     mapped = embed_case(case, population, stage)
     features = np.ascontiguousarray(mapped.features, dtype=np.float32)
     stage(f"{case.name}: neighbours")
     with _timed(mapped.seconds, "index"):
-        index, recall = build_index(features, exact_below=exact_below)
+        index = FeatureIndex.build(features, exact_below=exact_below)
     clusters = summarise_clusters(mapped.cluster, population.kinds, settings)
     candidates = select_candidates(
         population.names, population.kinds, features, mapped.cluster, clusters, index, settings
@@ -139,7 +139,8 @@ def _build_case(
             "clusters": clusters.num_rows - 1,
             "outliers": int((mapped.cluster == 0).sum()),
             "candidates": candidates.num_rows,
-            **recall,
+            "index": index.kind,
+            "recall_at_10": index.recall,
             "seconds": {key: round(value, 3) for key, value in mapped.seconds.items()},
         },
         means=mapped.means,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from xherald.detector.configuration.configuration import Configuration
-    from xherald.encoders.training import Trained, TrainingSettings
+    from xherald.encoders.training import TrainingResult, TrainingSettings
 
 __all__ = ["Origin", "draw_curves", "train_encoder"]
 
@@ -130,7 +130,7 @@ def train_encoder(
     return {"encoder": str(out), "latent": trained.network.latent, "weights": trained.network.weights, **facts}
 
 
-def _told(trained: Trained) -> Mapping[str, Any]:
+def _told(trained: TrainingResult) -> Mapping[str, Any]:
     """How training went, for the manifest."""
     return {
         "trained_on": trained.sources[0],
@@ -143,7 +143,7 @@ def _told(trained: Trained) -> Mapping[str, Any]:
     }
 
 
-def draw_curves(trained: Trained) -> Figure:
+def draw_curves(trained: TrainingResult) -> Figure:
     """Learning curves: mean squared error of a bin by epoch, against that of the mean array."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,8 +1,8 @@
-"""Exact nearest neighbours in feature space, for maps of large sets and for the catalogue store's index.
+"""Exact nearest neighbours in feature space, for embeddings of large sets and for the index of a reference.
 
-Features are laid out in tiles, so that one pass gives the distances to `TILE` sources in vector instructions and single
-precision. That only sifts: whatever could be among the nearest is measured anew in double precision, so that neighbours
-and their order are those of double precision, and sources at one distance come in the order of their rows.
+Features are stored in tiles, so that one pass computes the distances to `TILE` sources with vector instructions in
+single precision. These only preselect: distances of possible neighbours are computed again in double precision, which
+decides their order. Sources at equal distance are ordered by row.
 """
 
 from __future__ import annotations
@@ -18,30 +18,38 @@ from xherald.photons.errors import ReferenceDataError
 from xherald.photons.threads import run_in_threads
 from xherald.plugins.contract import Features
 
-__all__ = ["EXACT_UP_TO", "FEW", "Tiles", "check_features", "find_nearest", "find_nearest_others", "make_tiles"]
+__all__ = [
+    "MAX_EXACT_SOURCES",
+    "MAX_SINGLE_THREAD_QUERIES",
+    "Tiles",
+    "check_features",
+    "find_nearest",
+    "find_nearest_others",
+    "make_tiles",
+]
 
 
 TILE: Final = 256
-"""Sources a tile: 24 features of them fill half of a first-level cache."""
+"""Sources in a tile; 24 features of them fill half of a first-level cache."""
 
-AT_ONCE: Final = 256
-"""Queries that a tile is held against before the next is fetched."""
+QUERY_BLOCK: Final = 256
+"""Queries compared with a tile before the next tile is loaded."""
 
-FEW: Final = 32
-"""Queries up to which starting threads would cost more than they save."""
+MAX_SINGLE_THREAD_QUERIES: Final = 32
+"""Queries up to which starting threads costs more than it saves."""
 
-EXACT_UP_TO: Final = 200_000
-"""Sources whose neighbours embedders find exactly unless told otherwise: a minute on two cores, more as the square."""
+MAX_EXACT_SOURCES: Final = 200_000
+"""Sources up to which embedders find neighbours exactly by default: a minute on two cores, growing with the square."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiles:
-    """Features as they were given and as the search reads them.
+    """Features in rows and in tiles.
 
     Parameters
     ----------
     rows : ndarray, shape (n, d), float32
-    tiles : ndarray, shape (n / TILE rounded up, d, TILE), float32 — the last one filled up with infinity
+    tiles : ndarray, shape (n / TILE rounded up, d, TILE), float32 — the last one padded with infinity
     """
 
     rows: F32
@@ -49,12 +57,12 @@ class Tiles:
 
 
 def make_tiles(features: Features) -> Tiles:
-    """Lay features out for `find_nearest`.
+    """Arrange features for `find_nearest`.
 
     Raises
     ------
     ReferenceDataError
-        They are no table of finite numbers.
+        They are not a table of finite numbers.
     """
     rows = check_features(features)
     n, d = rows.shape
@@ -72,38 +80,38 @@ def find_nearest(among: Tiles, queries: Features, k: int, own: I64 | None = None
     queries : ndarray, shape (m, d), float32
     k : int
     own : ndarray, shape (m,), int64, optional
-        Row that each query is itself, which is left out; −1 for none.
+        Row of the query itself, which is excluded; −1 for none.
     threads : int
-        0 for as many as there are cores.
+        0 for one for each core.
 
     Returns
     -------
-    rows : ndarray, shape (m, k), int64 — nearest first, those at one distance by row
+    rows : ndarray, shape (m, k), int64 — nearest first, at equal distance by row
     distances : ndarray, shape (m, k), float64 — Euclidean
 
     Raises
     ------
     ReferenceDataError
-        There are fewer than k sources, or queries have other features, or such as are not finite.
+        There are fewer than k sources, or the queries have other features or ones that are not finite.
     """
     queries = check_features(queries)
     (n, d), m = among.rows.shape, len(queries)
     if queries.shape[1] != d:
-        raise ReferenceDataError(f"sources of {queries.shape[1]} features cannot be held against ones of {d}")
+        raise ReferenceDataError(f"queries have {queries.shape[1]} features, the sources have {d}")
     others = n if own is None else n - 1
     if not 1 <= k <= others:
-        raise ReferenceDataError(f"{k} neighbours were asked for among {others} sources; ask for 1 to {others}")
+        raise ReferenceDataError(f"k = {k} neighbours among {others} sources; ask for 1 to {others}")
     own = np.full(m, -1, dtype=np.int64) if own is None else np.asarray(own, dtype=np.int64)
     squares, rows = np.full((m, k), np.inf), np.full((m, k), n, dtype=np.int64)
-    # Rounding of a sum of d squares in single precision, doubled; and what squares below the smallest number lose.
+    # Twice the rounding error of a sum of d squares in single precision, and the loss of squares that underflow.
     margin, floor = 1 + (d + 4) * 2.0**-23, d * float(np.finfo(np.float32).tiny)
 
     def some(first: int, stop: int) -> None:
-        for start in range(first, stop, AT_ONCE):
-            these = slice(start, min(start + AT_ONCE, stop))
+        for start in range(first, stop, QUERY_BLOCK):
+            these = slice(start, min(start + QUERY_BLOCK, stop))
             _search(among.tiles, among.rows, queries[these], own[these], squares[these], rows[these], margin, floor)
 
-    run_in_threads(some, np.arange(m + 1), threads if m > FEW else 1)
+    run_in_threads(some, np.arange(m + 1), threads if m > MAX_SINGLE_THREAD_QUERIES else 1)
     distances: F64 = np.sqrt(squares)
     return rows, distances
 
@@ -115,16 +123,16 @@ def find_nearest_others(features: Features, k: int, threads: int = 0) -> tuple[I
 
 
 def check_features(features: Features) -> F32:
-    """Features as kernels read them.
+    """Features as a contiguous table in single precision.
 
     Raises
     ------
     ReferenceDataError
-        They are no table of finite numbers.
+        They are not a table of finite numbers.
     """
     rows: F32 = np.ascontiguousarray(features, dtype=np.float32)
     if rows.ndim != 2 or not rows.shape[1]:
-        raise ReferenceDataError(f"features are to be a table of sources and features, not of shape {rows.shape}")
+        raise ReferenceDataError(f"features must have a row for each source, not the shape {rows.shape}")
     if not np.isfinite(rows).all():
         raise ReferenceDataError(f"features of source {int(np.argmin(np.isfinite(rows).all(axis=1)))} are not finite")
     return rows
@@ -132,7 +140,7 @@ def check_features(features: Features) -> F32:
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def _squares_in_tile(tile: F32, query: F32, out: F32) -> None:
-    """Squared distances to a tile's sources; the inner loop becomes vector instructions."""
+    """Squared distances to the sources of a tile; the inner loop is vectorised."""
     for j in range(TILE):
         out[j] = np.float32(0.0)
     for c in range(tile.shape[0]):
@@ -144,7 +152,7 @@ def _squares_in_tile(tile: F32, query: F32, out: F32) -> None:
 
 @njit(cache=True, nogil=True)
 def _sink(squares: F64, rows: I64, size: int, square: float, row: int) -> None:
-    """Put an entry in the place of a heap's first, which is its farthest, later rows being farther."""
+    """Replace the first entry of a heap, its farthest; at equal distance the later row is farther."""
     i = 0
     while True:
         child = 2 * i + 1
@@ -164,7 +172,7 @@ def _sink(squares: F64, rows: I64, size: int, square: float, row: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _sort(squares: F64, rows: I64) -> None:
-    """Turn a heap into a list, nearest first."""
+    """Sort a heap, nearest first."""
     for last in range(squares.size - 1, 0, -1):
         square, row = squares[last], rows[last]
         squares[last], rows[last] = squares[0], rows[0]
@@ -175,7 +183,7 @@ def _sort(squares: F64, rows: I64) -> None:
 def _search(
     tiles: F32, features: F32, queries: F32, own: I64, squares: F64, rows: I64, margin: float, floor: float
 ) -> None:
-    """Fill a heap a query with its nearest, then sort it; heaps start at infinity."""
+    """Fill a heap with the nearest sources of each query, then sort it; heaps start at infinity."""
     n, d = features.shape
     rough = np.empty(TILE, dtype=np.float32)
     bounds = np.full(len(queries), np.inf, dtype=np.float32)

@@ -106,11 +106,11 @@ def _affinities(features: Features, options: FastTSNEOptions, threads: int) -> A
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-    from .exact_neighbours import EXACT_UP_TO, find_nearest_others
+    from .exact_neighbours import MAX_EXACT_SOURCES, find_nearest_others
 
     n = len(features)
     k = min(n - 1, int(NEIGHBOURS_PER_PERPLEXITY * options.perplexity))
-    if options.neighbours == "approximate" or (options.neighbours == "auto" and n > EXACT_UP_TO):
+    if options.neighbours == "approximate" or (options.neighbours == "auto" and n > MAX_EXACT_SOURCES):
         return PerplexityBasedNN(
             features,
             perplexity=options.perplexity,

@@ -49,11 +49,11 @@ class UMAPEmbedder(Embedder[UMAPOptions]):
 
     def fit(self, features: Features, options: UMAPOptions, advance: Advance = lambda _: None) -> F64:
         """Place a whole population, shape (n, 2): see `Embedder.fit`."""
-        from .exact_neighbours import EXACT_UP_TO
+        from .exact_neighbours import MAX_EXACT_SOURCES
 
         # Four sources are the fewest whose graph has the two eigenvectors that the map starts from.
         require_mappable(features, max(options.neighbours, 3), f"{options.neighbours} neighbours")
-        found = _neighbours(features, options.neighbours) if len(features) <= EXACT_UP_TO else (None, None, None)
+        found = _neighbours(features, options.neighbours) if len(features) <= MAX_EXACT_SOURCES else (None, None, None)
         advance(f"UMAP of {len(features)} sources")
         with warnings.catch_warnings():
             # True, and of no concern: new sources are placed among their neighbours.

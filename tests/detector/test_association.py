@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from xherald.catalog_store.references.neighbour_index import ExactIndex
+from xherald.catalog_store.references.neighbour_index import FeatureIndex
 from xherald.detector.configuration.reference_settings import AssociationSettings
 from xherald.detector.references.association import select_candidates, summarise_clusters
 from xherald.detector.references.bona_fide import BonaFideList, parse_kind, read_bona_fide
@@ -75,7 +75,7 @@ def test_candidates_come_through_clusters_and_neighbours() -> None:
     features = random.normal(size=(2000, 4)).astype(np.float32)
     names = [f"s{i:04d}" for i in range(2000)]
     clusters = summarise_clusters(cluster, kinds, SETTINGS)
-    table = select_candidates(names, kinds, features, cluster, clusters, ExactIndex(features), SETTINGS).to_pydict()
+    table = select_candidates(names, kinds, features, cluster, clusters, FeatureIndex(features), SETTINGS).to_pydict()
     known = [i for i, kind in enumerate(kinds) if kind]
     apart = np.linalg.norm(features[:, None] - features[known][None], axis=2)
     near = {j for i in known for j in np.argsort(np.linalg.norm(features - features[i], axis=1))[1:6] if not kinds[j]}
@@ -103,7 +103,7 @@ def test_without_neighbours_and_dominant_clusters_there_is_no_candidate() -> Non
     settings = AssociationSettings(neighbours=0)
     clusters = summarise_clusters(cluster, kinds, settings)
     names = [str(i) for i in range(50)]
-    table = select_candidates(names, kinds, features, cluster, clusters, ExactIndex(features), settings)
+    table = select_candidates(names, kinds, features, cluster, clusters, FeatureIndex(features), settings)
     assert table.num_rows == 0
     assert table.column_names == ["obsreg_id", "kind", "through", "cluster", "nearest", "distance"]
 

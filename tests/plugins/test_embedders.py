@@ -215,13 +215,13 @@ def test_a_source_is_not_its_own_neighbour_but_its_double_is(features: np.ndarra
 def test_neighbours_that_cannot_be_found_are_refused() -> None:
     among = make_tiles(np.zeros((5, 2), dtype=np.float32))
     query = np.zeros((1, 2), dtype=np.float32)
-    with pytest.raises(ReferenceDataError, match="6 neighbours were asked for among 5"):
+    with pytest.raises(ReferenceDataError, match="k = 6 neighbours among 5"):
         find_nearest(among, query, 6)
     with pytest.raises(ReferenceDataError, match="0 neighbours"):
         find_nearest(among, query, 0)
-    with pytest.raises(ReferenceDataError, match="5 neighbours were asked for among 4"):
+    with pytest.raises(ReferenceDataError, match="k = 5 neighbours among 4"):
         find_nearest_others(np.zeros((5, 2), dtype=np.float32), 5)
-    with pytest.raises(ReferenceDataError, match="of 3 features cannot be held against ones of 2"):
+    with pytest.raises(ReferenceDataError, match="queries have 3 features, the sources have 2"):
         find_nearest(among, np.zeros((1, 3), dtype=np.float32), 1)
     with pytest.raises(ReferenceDataError, match="source 0 are not finite"):
         find_nearest(among, np.array([[0, np.inf]], dtype=np.float32), 1)
