@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xherald.encoders.inference import Encoder, encoder_folder
+from xherald.encoders.inference import Encoder, find_encoder
 from xherald.plugins.representations import EtdtCube, EtMap
 
 __all__ = ["bench_encoders"]
@@ -28,7 +28,7 @@ def bench_encoders() -> dict[str, float]:
     batch = simulate_population(SOURCES, seed=8, workers=2).batch
     maps = EtMap().transform(batch, EtMap.options_model(normalise=True))
     cubes = EtdtCube().transform(batch, EtdtCube.options_model(normalise=True))
-    of_maps, of_cubes = (Encoder.load(encoder_folder(name)) for name in ("et_map_12", "etdt_cube_24"))
+    of_maps, of_cubes = (Encoder.load(find_encoder(name)) for name in ("et_map_12", "etdt_cube_24"))
     ours_s = _median(lambda: of_maps.encode(maps), 7)
     one_thread_s = _median(lambda: of_maps.encode(maps, threads=1), 5)
     cubes_s = _median(lambda: of_cubes.encode(cubes), 7)
@@ -47,9 +47,9 @@ def bench_encoders() -> dict[str, float]:
 
 def _keras(encoder: Encoder, maps: np.ndarray) -> tuple[float, float]:
     """Seconds that Keras takes for all maps, and the largest relative difference of the features."""
-    from xherald.encoders.architectures import autoencoder
+    from xherald.encoders.architectures import build_autoencoder
 
-    model = autoencoder(encoder.shape, encoder.latent).encoder
+    model = build_autoencoder(encoder.shape, encoder.latent).encoder
     model.set_weights([getattr(layer, name) for layer in encoder.network.layers for name in layer.weights])
     images = maps[..., np.newaxis]
 

@@ -197,9 +197,9 @@ def show(encoder: str, as_json: bool) -> None:
     Example:
       xherald encoder show et_map_12 --json
     """  # noqa: D301
-    from xherald.encoders.inference import Encoder, encoder_folder
+    from xherald.encoders.inference import Encoder, find_encoder
 
-    facts = dict(Encoder.load(encoder_folder(encoder)).about)
+    facts = dict(Encoder.load(find_encoder(encoder)).about)
     _answer(facts, as_json, "\n".join(f"{name}: {value}" for name, value in facts.items()))
 
 

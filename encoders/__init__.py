@@ -1,4 +1,4 @@
-"""Autoencoders: architectures, training, safe import of legacy files, inference without TensorFlow, shipped weights.
+"""Autoencoders: architectures, training, import of Keras files, inference without TensorFlow, shipped weights.
 
-The room stands on `photons` alone; TensorFlow is imported by what trains and imports, never by what runs an encoder.
+Depends on `photons` only. TensorFlow is imported for training, h5py for the import, neither for inference.
 """

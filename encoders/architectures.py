@@ -1,7 +1,7 @@
-"""Autoencoders to train, as Keras models, and the way from their encoders to `Network`.
+"""Autoencoders as Keras models, and the conversion of their encoders to `Network`.
 
-Convolutional for E–t maps, as the published encoder is (Dillmann et al. 2025, MNRAS 537, 931); its decoder, of which no
-file was published, is its mirror. Dense for E–t–dt cubes. TensorFlow is imported by what is called, never before.
+Convolutional for E–t maps, with the layers of the published encoder (Dillmann et al. 2025, MNRAS 537, 931) and a
+mirrored decoder, since none was published; dense for E–t–dt cubes. Functions import TensorFlow when they are called.
 """
 
 from __future__ import annotations
@@ -20,37 +20,36 @@ from .network import Activation, BatchNormalization, Conv2D, Dense, Flatten, Lay
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Autoencoder", "autoencoder", "keras_module", "network_of"]
+__all__ = ["Autoencoder", "build_autoencoder", "convert_network", "import_keras"]
 
 SLOPE: Final = 0.1
-"""Of all leaky rectifiers; this and what follows is in the published file's own model configuration."""
+"""Negative slope of all leaky rectifiers, as in the model configuration of the published file."""
 
 MOMENTUM: Final = 0.9
 EPSILON: Final = 1e-3
-"""Of the batch normalisations."""
+"""Momentum and epsilon of batch normalisations, as in the published file."""
 
 BOTTLENECK_L2: Final = 1e-4
-"""Weight of the squared weights of a map encoder's last layer in the loss. The published file says 0.1: with that,
-in a trial on 18,000 maps, most of the loss was these weights for the first seven epochs."""
+"""L2 regularisation of the last layer of a map encoder. The published file has 0.1, which in a test with 18,000 maps
+dominated the loss for the first seven epochs."""
 
 HIDDEN_MAP: Final = (192, 48)
 HIDDEN_CUBE: Final = (256,)
-"""Units of the dense layers before the features. A cube gets one: its few photons are mostly noise, and with two or
-three in a row (256, 64; 256, 128, 64) the reconstruction is worse after the same number of steps, 5 % below the error
-of the mean cube instead of 7 %."""
+"""Units of the dense layers before the features. Cubes have one layer: with two or three (256, 64; 256, 128, 64) the
+reconstruction is worse after the same number of steps, 5 % below the error of the mean cube instead of 7 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Autoencoder:
-    """A model that gives back what it is given, and the part of it that makes features.
+    """An autoencoder and its encoder.
 
     Parameters
     ----------
     model, encoder : keras.Model
     shape : tuple of int
-        Of one source's array.
+        Shape of one source's array.
     input_shape : tuple of int
-        Of the same values for the models.
+        Shape of the same values for the models.
     """
 
     model: keras.Model
@@ -59,55 +58,54 @@ class Autoencoder:
     input_shape: Shape
 
 
-def keras_module() -> Any:
-    """Keras on TensorFlow, its chatter silenced.
+def import_keras() -> Any:
+    """Import Keras with the TensorFlow backend, without its log messages.
 
     Raises
     ------
     ConfigError
-        They are not installed.
+        Keras or TensorFlow is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         import keras
         import tensorflow as tf
-    except ImportError as fault:
+    except ImportError as error:
         raise ConfigError(
-            f"{fault.name or 'tensorflow'} is not installed, and encoders are trained with it: "
-            "pip install 'xherald[train]'"
-        ) from fault
-    # It cannot fuse leaky rectifiers, and says so on standard error each time it tries.
+            f"training encoders needs {error.name or 'tensorflow'}; run pip install 'xherald[train]'"
+        ) from error
+    # The remapper cannot fuse leaky rectifiers, and logs an error for each.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     return keras
 
 
-def autoencoder(shape: Shape, latent: int) -> Autoencoder:
-    """Autoencoder for arrays of a shape: convolutional for maps, dense for all others.
+def build_autoencoder(shape: Shape, latent: int) -> Autoencoder:
+    """Build an autoencoder: convolutional for maps, dense for other shapes.
 
     Parameters
     ----------
     shape : tuple of int
-        Of one source's array.
+        Shape of one source's array.
     latent : int
-        Features.
+        Number of features.
 
     Raises
     ------
     ConfigError
-        A map whose sides the two strides of 2 do not divide, or Keras is not installed.
+        The sides of a map are not multiples of 4, or Keras is not installed.
     """
     if latent < 1:
-        raise ConfigError(f"latent: {latent} features; give 1 or more")
+        raise ConfigError(f"latent is {latent}; it must be 1 or more")
     if len(shape) != 2:
         return _dense(shape, latent)
     if any(size % 4 for size in shape):
-        raise ConfigError(f"maps of shape {shape}: the convolutions need sides that 4 divides")
+        raise ConfigError(f"maps of shape {shape} are not supported; their sides must be multiples of 4")
     return _convolutional(shape, latent)
 
 
 def _convolutional(shape: Shape, latent: int) -> Autoencoder:
-    keras = keras_module()
+    keras = import_keras()
     layers = keras.layers
     rows, columns = shape
 
@@ -144,11 +142,11 @@ def _convolutional(shape: Shape, latent: int) -> Autoencoder:
         _normalisation(layers),
         layers.Conv2D(1, 3, padding="same", activation="linear"),
     ]
-    return _joined(keras, encoder, decoder, shape, (rows, columns, 1))
+    return _assemble(keras, encoder, decoder, shape, (rows, columns, 1))
 
 
 def _dense(shape: Shape, latent: int) -> Autoencoder:
-    keras = keras_module()
+    keras = import_keras()
     layers = keras.layers
     bins = prod(shape)
 
@@ -156,7 +154,7 @@ def _dense(shape: Shape, latent: int) -> Autoencoder:
         [keras.Input((bins,)), *_dense_layers(layers, HIDDEN_CUBE), _bottleneck(keras, latent)], name="encoder"
     )
     decoder = [*_dense_layers(layers, tuple(reversed(HIDDEN_CUBE))), layers.Dense(bins, activation="linear")]
-    return _joined(keras, encoder, decoder, shape, (bins,))
+    return _assemble(keras, encoder, decoder, shape, (bins,))
 
 
 def _normalisation(layers: Any) -> Any:
@@ -180,45 +178,45 @@ def _bottleneck(keras: Any, latent: int, weight: float = 0.0) -> Any:
     )
 
 
-def _joined(keras: Any, encoder: Any, decoder: list[Any], shape: Shape, input_shape: Shape) -> Autoencoder:
+def _assemble(keras: Any, encoder: Any, decoder: list[Any], shape: Shape, input_shape: Shape) -> Autoencoder:
     model = keras.Sequential([keras.Input(input_shape), encoder, *decoder], name="autoencoder")
     return Autoencoder(model, encoder, shape, input_shape)
 
 
-def network_of(encoder: keras.Model, shape: Shape) -> Network:
-    """A Keras encoder's layers and weights.
+def convert_network(encoder: keras.Model, shape: Shape) -> Network:
+    """Convert a Keras encoder.
 
     Parameters
     ----------
     encoder : keras.Model
-        As `autoencoder` makes them.
+        From `build_autoencoder`.
     shape : tuple of int
-        Of one source's array.
+        Shape of one source's array.
     """
-    return Network(shape, tuple(encoder.input_shape[1:]), tuple(_layer_of(layer) for layer in encoder.layers))
+    return Network(shape, tuple(encoder.input_shape[1:]), tuple(_convert_layer(layer) for layer in encoder.layers))
 
 
-def _layer_of(layer: Any) -> Layer:
+def _convert_layer(layer: Any) -> Layer:
     kind = type(layer).__name__
     weights = [np.asarray(weight, np.float32) for weight in layer.get_weights()]
     if kind == "Conv2D":
         kernel, bias = weights
-        return Conv2D(kernel, bias, tuple(layer.strides), layer.padding, _slope_of(layer.activation))
+        return Conv2D(kernel, bias, tuple(layer.strides), layer.padding, _get_slope(layer.activation))
     if kind == "Dense":
         kernel, bias = weights
-        return Dense(kernel, bias, _slope_of(layer.activation))
+        return Dense(kernel, bias, _get_slope(layer.activation))
     if kind == "BatchNormalization":
         gamma, beta, mean, variance = weights
         return BatchNormalization(gamma, beta, mean, variance, float(layer.epsilon))
     if kind == "LeakyReLU":
-        return Activation(_slope_of(layer))
+        return Activation(_get_slope(layer))
     if kind == "Flatten":
         return Flatten()
-    raise ConfigError(f"layer {layer.name}: {kind} is none that an encoder can be exported with")
+    raise ConfigError(f"layer {layer.name}: {kind} cannot be converted")
 
 
-def _slope_of(activation: Any) -> float:
+def _get_slope(activation: Any) -> float:
     slope = getattr(activation, "negative_slope", None)
     if slope is None and getattr(activation, "__name__", "") != "linear":
-        raise ConfigError(f"activation {activation!r} is none that an encoder can be exported with")
+        raise ConfigError(f"activation {activation!r} cannot be converted")
     return 1.0 if slope is None else float(slope)

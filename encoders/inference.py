@@ -1,7 +1,7 @@
-"""An encoder at work, without TensorFlow: what the road calls with representations and gets features from.
+"""Inference without TensorFlow: features from representations.
 
-Batch normalisations are folded into the layer after them where no padding lies between, which is exact; what is left is
-convolutions and products, in compiled kernels (`steps`, `kernels`), some sources at a time in every thread.
+Batch normalisations are folded into the next layer if there is no padding in between, which is exact; convolutions and
+matrix products run in compiled kernels (`steps`, `kernels`), in blocks of sources in several threads.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from xherald.photons.threads import run_in_threads
 
 from .kernels import ROWS
 from .network import KIND, Network, Shape, load_network
-from .steps import ProductOfFew, Rows, Step, steps_of
+from .steps import SparseProduct, SparseRows, Step, make_steps
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["SHIPPED", "Encoder", "encoder_folder"]
+__all__ = ["SHIPPED", "Encoder", "find_encoder"]
 
 
 Values: TypeAlias = "F32 | csr_array"
@@ -35,42 +35,42 @@ Values: TypeAlias = "F32 | csr_array"
 WEIGHTS: Final = Path(__file__).with_name("weights")
 
 SHIPPED: Final = ("et_map_12", "etdt_cube_24")
-"""Encoders that come with xherald, by name."""
+"""Names of the shipped encoders."""
 
-BLOCK: Final = 1 << 17
-"""Values of one layer that a thread holds at a time: half a MiB, which stays in a core's cache."""
+MAX_BLOCK_VALUES: Final = 1 << 17
+"""Largest number of values of a layer per thread: half a MiB, for the cache of a core."""
 
 
-def encoder_folder(name: str) -> Path:
-    """Folder of an encoder that comes with xherald, or of anybody's.
+def find_encoder(name: str) -> Path:
+    """Folder of a shipped encoder, or a path.
 
     Parameters
     ----------
     name : str
-        Of `SHIPPED`, or a path.
+        One of `SHIPPED`, or a path.
 
     Raises
     ------
     ArtefactError
-        Neither.
+        It is neither.
     """
     folder = WEIGHTS / name if name in SHIPPED else Path(name)
     if not folder.is_dir():
-        raise ArtefactError(f"{name}: no encoder; give one that comes with xherald ({', '.join(SHIPPED)}) or a folder")
+        raise ArtefactError(f"{name} is not an encoder; give a shipped one ({', '.join(SHIPPED)}) or a folder")
     return folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoder:
-    """An encoder ready to run; `load` it, or make it `of` a network.
+    """An encoder; see `load` and `from_network`.
 
     Parameters
     ----------
     network : Network
     about : mapping
-        Facts of its manifest; empty if it has none.
+        Facts of its manifest, if any.
     steps : tuple of Step
-        What is done with a block of sources.
+        Operations on a block of sources.
     """
 
     network: Network
@@ -78,21 +78,21 @@ class Encoder:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, network: Network, about: Mapping[str, Any] = MappingProxyType({})) -> Encoder:
-        """Encoder of a network."""
-        return cls(network, about, steps_of(network))
+    def from_network(cls, network: Network, about: Mapping[str, Any] = MappingProxyType({})) -> Encoder:
+        """Prepare a network."""
+        return cls(network, about, make_steps(network))
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
-        """Read an encoder's artefact.
+        """Load an encoder folder.
 
         Raises
         ------
         ArtefactError
-            It is not finished, was changed, or is no encoder.
+            It is incomplete, modified, or not an encoder.
         """
         manifest = open_artefact(folder, KIND)
-        return cls.of(load_network(folder), manifest.about)
+        return cls.from_network(load_network(folder), manifest.about)
 
     @property
     def shape(self) -> Shape:
@@ -101,20 +101,20 @@ class Encoder:
 
     @property
     def latent(self) -> int:
-        """Features a source."""
+        """Number of features."""
         return self.network.latent
 
     def encode(self, values: Values, threads: int = 0) -> F32:
         """Features of every source.
 
-        A source's are the same to the last bit whatever else is in ``values``, dense or CSR, in however many threads.
+        They are identical for any other sources in ``values``, dense or CSR, and any number of threads.
 
         Parameters
         ----------
         values : ndarray or csr_array
             Dense of shape (n, *shape), or CSR of shape (n, product of shape).
         threads : int
-            0 takes every core.
+            0 uses all cores.
 
         Returns
         -------
@@ -123,46 +123,45 @@ class Encoder:
         Raises
         ------
         ReferenceDataError
-            Arrays of another shape than the encoder was made for, or values that are not finite or so large that no
-            features come of them.
+            The arrays have another shape than the encoder's, or values that are not finite or too large.
         """
-        rows = self._checked(values)
+        rows = self._validate(values)
         n = values.shape[0]
         features = np.empty((n, self.latent), np.float32)
-        block = max(BLOCK // max(prod(shape) for shape in self.network.shapes[1:]) // ROWS * ROWS, ROWS)
+        block = max(MAX_BLOCK_VALUES // max(prod(shape) for shape in self.network.shapes[1:]) // ROWS * ROWS, ROWS)
 
         def work(first: int, stop: int) -> None:
             for start in range(first * block, min(stop * block, n), block):
                 end = min(start + block, n)
-                features[start:end] = self._block(rows, start, end)
+                features[start:end] = self._encode_block(rows, start, end)
 
         if n:
             run_in_threads(work, np.arange(-(-n // block) + 1), threads)
         if not np.isfinite(features).all():
             bad = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-            raise ReferenceDataError(f"source {bad}: values not finite, or too large to encode; normalise them")
+            raise ReferenceDataError(f"source {bad}: features are not finite; normalise the values")
         return features
 
-    def _checked(self, values: Values) -> F32 | Rows:
-        """Values as the steps take them, once it is sure that they are of the right shape."""
+    def _validate(self, values: Values) -> F32 | SparseRows:
+        """Values in the form of the steps, with their shape verified."""
         expected = self.network.shape
         if isinstance(values, np.ndarray):
             if values.shape[1:] != expected:
-                raise ReferenceDataError(f"arrays of shape {values.shape[1:]} for an encoder of {expected}")
+                raise ReferenceDataError(f"arrays have shape {values.shape[1:]}, the encoder expects {expected}")
             return np.ascontiguousarray(values, np.float32).reshape(-1, *self.network.input_shape)
         if len(values.shape) != 2 or values.shape[1] != prod(expected):
-            raise ReferenceDataError(f"sparse rows of {values.shape[-1]} values for an encoder of {expected}")
-        return Rows.of(values)
+            raise ReferenceDataError(f"sparse rows have {values.shape[-1]} values, the encoder expects {expected}")
+        return SparseRows.from_csr(values)
 
-    def _block(self, values: F32 | Rows, start: int, end: int) -> F32:
+    def _encode_block(self, values: F32 | SparseRows, start: int, end: int) -> F32:
         """Features of the sources start to end - 1."""
         first, *others = self.steps
         if isinstance(values, np.ndarray):
             part = first.run(values[start:end])
-        elif isinstance(first, ProductOfFew):
+        elif isinstance(first, SparseProduct):
             part = first.run_rows(values, start, end)
         else:
-            part = first.run(values.dense(start, end).reshape(-1, *self.network.input_shape))
+            part = first.run(values.to_dense(start, end).reshape(-1, *self.network.input_shape))
         for step in others:
             part = step.run(part)
         return part

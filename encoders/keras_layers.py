@@ -17,7 +17,7 @@ import numpy as np
 from xherald.photons.arrays import F32
 from xherald.photons.errors import ArtefactError
 
-from .network import MAX_WEIGHTS, Activation, BatchNormalization, Conv2D, Dense, Flatten, Layer, Shape, finite_number
+from .network import MAX_WEIGHTS, Activation, BatchNormalization, Conv2D, Dense, Flatten, Layer, Shape, parse_finite
 
 if TYPE_CHECKING:
     import h5py
@@ -119,7 +119,7 @@ class KerasLayer:
         axis = self.settings.get("axis")
         if axis not in (-1, [-1], len(self.input_shape), [len(self.input_shape)]):
             raise ArtefactError(f"axis {axis} is not supported, only the last")
-        if (epsilon := finite_number(self.settings.get("epsilon"))) is None:
+        if (epsilon := parse_finite(self.settings.get("epsilon"))) is None:
             raise ArtefactError(f"epsilon {self.settings.get('epsilon')!r} is not a finite number")
         shape = self.input_shape[-1:]
         gamma, beta, mean, variance = (
@@ -180,7 +180,7 @@ def _follow_hard_links(group: Any, path: str) -> Any:
 
 
 def _parse_leaky_slope(settings: object) -> float:
-    slope = finite_number(settings.get("alpha")) if isinstance(settings, dict) else None
+    slope = parse_finite(settings.get("alpha")) if isinstance(settings, dict) else None
     if slope is None:
         raise ArtefactError("activation LeakyReLU has no finite alpha")
     return slope

@@ -1,9 +1,8 @@
-"""Arithmetic of an encoder's layers, compiled: what `inference` calls with blocks of sources.
+"""Compiled kernels of an encoder's layers.
 
-A source's result is the same to the last bit whatever block it is in: each is computed by the same operations in the
-same order, by no library whose order depends on the size of the whole. Weights come in panels of `PANEL` filters,
-padded with zeros, so that the innermost loop has a length that the compiler knows; eight rows and four steps of the
-sum are taken at once, which keeps the multipliers busy rather than the memory.
+The result of a source does not depend on its block: the order of operations is fixed, unlike in a BLAS library. Weights
+are in panels of `PANEL` filters, padded with zeros, for a fixed length of the innermost loop; eight rows and four terms
+of the sum are processed together, so that arithmetic and not memory limits the speed.
 """
 
 from __future__ import annotations
@@ -29,31 +28,31 @@ __all__ = [
 
 
 PANEL: Final = 16
-"""Filters in a panel: one register of 512 bits, or two of 256."""
+"""Filters per panel: one 512-bit register, or two of 256 bits."""
 
 ROWS: Final = 8
-"""Rows taken at once; their number is padded to a multiple of it."""
+"""Rows processed together; their number is padded to a multiple."""
 
 STEPS: Final = 4
-"""Steps of a sum taken at once; its length is padded to a multiple of it."""
+"""Terms of a sum processed together; its length is padded to a multiple."""
 
-# `contract` lets a product and a sum become one instruction, for every source alike; nothing else may be reordered.
+# `contract` allows fused multiply–add for all sources alike; no other reordering is allowed.
 FAST = {"contract"}
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def multiply(rows: F32, panels: F32, bias: F32, slope: float, out: F32) -> None:
-    """Products of rows with a matrix, plus a bias, rectified.
+    """Products of rows and a matrix, plus a bias, rectified.
 
     Parameters
     ----------
     rows : ndarray, shape (n, depth)
-        Multiples of `ROWS` and `STEPS`.
+        n and depth are multiples of `ROWS` and `STEPS`.
     panels : ndarray, shape (panels, depth, PANEL)
     bias : ndarray, shape (panels, PANEL)
     slope : float32
     out : ndarray, shape (≤ n, ≤ panels × PANEL)
-        Filled; what is beyond it is not kept.
+        Output; results beyond its shape are discarded.
     """
     count, filters = out.shape
     total = np.empty((ROWS, PANEL), np.float32)
@@ -91,12 +90,12 @@ def multiply(rows: F32, panels: F32, bias: F32, slope: float, out: F32) -> None:
 def _patches(
     values: F32, height: int, width: int, sy: int, sx: int, top: int, left: int, columns: int, out: F32
 ) -> None:
-    """Cells under the kernel at each of its places, in rows; what lies beyond the values stays as it is in ``out``."""
+    """Copy the cells under the kernel at each position to a row of ``out``; cells off the values are not written."""
     rows = out.shape[0]
     channels = values.shape[2]
-    for place in range(rows):
-        y0 = (place // columns) * sy - top
-        x0 = (place % columns) * sx - left
+    for position in range(rows):
+        y0 = (position // columns) * sy - top
+        x0 = (position % columns) * sx - left
         for dy in range(height):
             y = y0 + dy
             if y < 0 or y >= values.shape[0]:
@@ -107,7 +106,7 @@ def _patches(
                     continue
                 at = (dy * width + dx) * channels
                 for c in range(channels):
-                    out[place, at + c] = values[y, x, c]
+                    out[position, at + c] = values[y, x, c]
 
 
 @njit(cache=True, nogil=True)
@@ -129,14 +128,14 @@ def convolve(
     bias : ndarray, shape (panels, PANEL)
     slope : float32
     window : tuple of int
-        Height and width of the kernel, strides, rows above and columns left that count as zeros.
+        Height and width of the kernel, strides, padding above and left.
     out : ndarray, shape (n, rows after, columns after, filters)
-        Filled.
+        Output.
     """
     height, width, sy, sx, top, left = window
     n, down, across, filters = out.shape
     places = down * across
-    # Cells that no source has (padding) are zero from here on, for they are the same of every source.
+    # Padding remains zero, since it has the same cells for every source.
     scratch = np.zeros((-(-places // ROWS) * ROWS, panels.shape[1]), np.float32)
     for s in range(n):
         _patches(values[s], height, width, sy, sx, top, left, across, scratch[:places])
@@ -147,7 +146,7 @@ def convolve(
 def convolve_sparse(
     values: F32, panels: F32, bias: F32, slope: float, window: tuple[int, int, int, int, int, int], out: F32
 ) -> None:
-    """Convolution of values with one channel of which most are zero: each that is not is added to where it is seen.
+    """Convolution of mostly zero values with one channel: adds the contribution of each non-zero value.
 
     Parameters
     ----------
@@ -155,7 +154,7 @@ def convolve_sparse(
     panels, bias, slope, window
         See `convolve`.
     out : ndarray, shape (n, rows after, columns after, filters)
-        Filled.
+        Output.
     """
     height, width, sy, sx, top, left = window
     n, down, across, filters = out.shape
@@ -192,7 +191,7 @@ def convolve_sparse(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def rectify(values: F32, slope: float) -> None:
-    """Multiply what is below zero by a slope, in place; ``values`` is flat."""
+    """Multiply negative values by a slope, in place; ``values`` is flat."""
     for i in range(values.size):
         value = values[i]
         values[i] = value if value > 0 else value * slope
@@ -208,7 +207,7 @@ def _add_row(total: F32, value: float, panels: F32, k: int) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _keep(total: F32, slope: float, out: F32) -> None:
+def _store(total: F32, slope: float, out: F32) -> None:
     for f in range(out.size):
         value = total[f // PANEL, f % PANEL]
         out[f] = value if value > 0 else value * slope
@@ -216,14 +215,14 @@ def _keep(total: F32, slope: float, out: F32) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def multiply_nonzero(rows: F32, panels: F32, bias: F32, slope: float, out: F32) -> None:
-    """As `multiply`, for rows of which most values are zero: these are passed over."""
+    """As `multiply`, for mostly zero rows, whose zeros are skipped."""
     total = np.empty(bias.shape, np.float32)
     for s in range(rows.shape[0]):
         total[:] = bias
         for k in range(rows.shape[1]):
             if rows[s, k] != 0:
                 _add_row(total, rows[s, k], panels, k)
-        _keep(total, slope, out[s])
+        _store(total, slope, out[s])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -233,7 +232,7 @@ def multiply_rows(data: F32, columns: I32, starts: I64, panels: F32, bias: F32, 
     Parameters
     ----------
     data, columns : ndarray, shape (values,)
-        Columns of a row ascend, so that the sum is that of `multiply_nonzero`.
+        Columns of a row ascend, so that sums are identical to those of `multiply_nonzero`.
     starts : ndarray, shape (n + 1,)
     panels, bias, slope, out
         See `multiply`.
@@ -243,4 +242,4 @@ def multiply_rows(data: F32, columns: I32, starts: I64, panels: F32, bias: F32, 
         total[:] = bias
         for i in range(starts[s], starts[s + 1]):
             _add_row(total, data[i], panels, columns[i])
-        _keep(total, slope, out[s])
+        _store(total, slope, out[s])

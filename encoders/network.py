@@ -1,6 +1,6 @@
-"""An encoder as data: its layers and their weights, checked against each other, kept as JSON and npz.
+"""Layers and weights of an encoder, stored as JSON and npz: `Network`.
 
-What is trained (`training`) and what is imported (`importing`) ends here; what runs it (`inference`) begins here.
+`training` and `keras_import` create networks, `inference` runs them.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ __all__ = [
     "Flatten",
     "Layer",
     "Network",
-    "finite_number",
     "load_network",
+    "parse_finite",
     "save_network",
     "write_encoder",
 ]
 
 
 KIND: Final = "encoder"
-"""Kind of an encoder's artefact, in its manifest."""
+"""Kind of artefact in the manifest."""
 
 LAYERS_FILE: Final = "encoder.json"
 WEIGHTS_FILE: Final = "weights.npz"
 FILES: Final = (LAYERS_FILE, WEIGHTS_FILE)
-"""What an encoder's folder holds beside its manifest."""
+"""Files of an encoder folder besides the manifest."""
 
-FORM: Final = 1
+FORMAT: Final = 1
 """Version of the layer list."""
 
 MAX_WEIGHTS: Final = 100_000_000
-"""Weights that a network may have; a file that claims more is not an encoder of photon lists."""
+"""Largest number of weights of a network."""
 
-LARGEST: Final = float(np.finfo(np.float32).max)
+MAX_FLOAT32: Final = float(np.finfo(np.float32).max)
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -65,9 +65,9 @@ class Conv2D:
     bias : ndarray, shape (filters,), float32
     stride : tuple of int
     padding : "same" or "valid"
-        As TensorFlow pads: of an odd number of cells, the greater part at the end.
+        As in TensorFlow: an odd number of cells has the larger part at the end.
     negative_slope : float
-        What values below zero are multiplied by: 1 leaves all as they are, 0 is the plain rectifier.
+        Factor of negative values: 1 for a linear activation, 0 for the plain rectifier.
     """
 
     kind: ClassVar[str] = "conv2d"
@@ -83,13 +83,13 @@ class Conv2D:
     def shape_after(self, shape: Shape) -> Shape:
         """Shape of one source's values after this layer."""
         if self.padding not in ("same", "valid"):
-            raise ArtefactError(f"padding {self.padding!r}; there are 'same' and 'valid'")
+            raise ArtefactError(f"padding {self.padding!r} is not supported, only 'same' and 'valid'")
         if len(self.stride) != 2 or not all(type(step) is int and step >= 1 for step in self.stride):
-            raise ArtefactError(f"stride {self.stride}; give two whole numbers above zero")
+            raise ArtefactError(f"stride {self.stride} is not a pair of positive integers")
         if self.kernel.ndim != 4 or self.bias.shape != self.kernel.shape[3:]:
-            raise ArtefactError(f"kernel of shape {self.kernel.shape} with a bias of shape {self.bias.shape}")
+            raise ArtefactError(f"kernel of shape {self.kernel.shape} does not match bias of shape {self.bias.shape}")
         if len(shape) != 3 or shape[2] != self.kernel.shape[2]:
-            raise ArtefactError(f"kernel of shape {self.kernel.shape} on values of shape {shape}")
+            raise ArtefactError(f"kernel of shape {self.kernel.shape} does not match values of shape {shape}")
         sides = [
             -(-size // step) if self.padding == "same" else (size - taps) // step + 1
             for size, taps, step in zip(shape[:2], self.kernel.shape[:2], self.stride, strict=True)
@@ -99,12 +99,12 @@ class Conv2D:
         return (*sides, self.kernel.shape[3])
 
     def pad_before(self, shape: Shape) -> tuple[int, int]:
-        """Rows above and columns left of the values that count as zeros."""
+        """Numbers of zero rows above and zero columns left of the values."""
         down, across = self._padded(shape)
         return down // 2, across // 2
 
     def is_padded(self, shape: Shape) -> bool:
-        """Whether any cell beyond the values is looked at."""
+        """Whether the values are padded."""
         return any(self._padded(shape))
 
     def _padded(self, shape: Shape) -> list[int]:
@@ -139,15 +139,15 @@ class Dense:
     def shape_after(self, shape: Shape) -> Shape:
         """Shape of one source's values after this layer."""
         if self.kernel.ndim != 2 or self.bias.shape != self.kernel.shape[1:]:
-            raise ArtefactError(f"kernel of shape {self.kernel.shape} with a bias of shape {self.bias.shape}")
+            raise ArtefactError(f"kernel of shape {self.kernel.shape} does not match bias of shape {self.bias.shape}")
         if shape != self.kernel.shape[:1]:
-            raise ArtefactError(f"kernel of shape {self.kernel.shape} on values of shape {shape}")
+            raise ArtefactError(f"kernel of shape {self.kernel.shape} does not match values of shape {shape}")
         return (self.kernel.shape[1],)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchNormalization:
-    """Values of each channel scaled by what training saw: ``gamma (x - mean) / sqrt(variance + epsilon) + beta``.
+    """Normalisation of each channel: ``gamma (x - mean) / sqrt(variance + epsilon) + beta``.
 
     Parameters
     ----------
@@ -169,15 +169,17 @@ class BatchNormalization:
         """Shape of one source's values after this layer."""
         for name in self.weights:
             if getattr(self, name).shape != shape[-1:]:
-                raise ArtefactError(f"{name} of shape {getattr(self, name).shape} on values of shape {shape}")
+                raise ArtefactError(
+                    f"{name} of shape {getattr(self, name).shape} does not match values of shape {shape}"
+                )
         if not self.epsilon >= 0 or not np.all(self.variance + self.epsilon > 0):
-            raise ArtefactError("variance below zero")
+            raise ArtefactError("negative variance")
         return shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Activation:
-    """A leaky rectifier of its own; see `Conv2D` for ``negative_slope``."""
+    """A leaky rectifier; see `Conv2D` for ``negative_slope``."""
 
     kind: ClassVar[str] = "activation"
     weights: ClassVar[tuple[str, ...]] = ()
@@ -192,7 +194,7 @@ class Activation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flatten:
-    """Values in a row, the last axis fastest."""
+    """Flattening of values in C order."""
 
     kind: ClassVar[str] = "flatten"
     weights: ClassVar[tuple[str, ...]] = ()
@@ -212,21 +214,20 @@ KINDS: Final[Mapping[str, type[Layer]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """Layers one after another.
+    """A sequence of layers.
 
     Parameters
     ----------
     shape : tuple of int
-        Of one source's array, as its representation gives it.
+        Shape of one source's array, as in the representation.
     input_shape : tuple of int
-        Of the same values for the first layer: (rows, columns, channels), or (bins,).
+        Shape of the same values for the first layer: (rows, columns, channels) or (bins,).
     layers : tuple of Layer
 
     Raises
     ------
     ArtefactError
-        A layer does not fit on the one before, has a weight that is not finite, or the last does not give a row of
-        features.
+        A layer does not match the previous one, a weight is not finite, or the output is not one-dimensional.
     """
 
     shape: Shape
@@ -236,27 +237,29 @@ class Network:
     def __post_init__(self) -> None:
         for shape in (self.shape, self.input_shape):
             if not shape or not all(type(size) is int and 1 <= size <= MAX_WEIGHTS for size in shape):
-                raise ArtefactError(f"encoder: input of shape {shape}; give whole numbers above zero")
+                raise ArtefactError(f"encoder: input shape {shape} is invalid")
         if prod(self.shape) != prod(self.input_shape):
-            raise ArtefactError(f"encoder: arrays of shape {self.shape} for a first layer of {self.input_shape}")
+            raise ArtefactError(
+                f"encoder: arrays of shape {self.shape} do not match the first layer with {self.input_shape}"
+            )
         if not self.weights:
-            raise ArtefactError("encoder: has no layer with weights")
+            raise ArtefactError("encoder: no layer has weights")
         shape = self.input_shape
         for index, layer in enumerate(self.layers):
             where = f"encoder: layer {index} ({layer.kind})"
             try:
                 shape = layer.shape_after(shape)
-            except ArtefactError as fault:
-                raise ArtefactError(f"{where}: {fault}") from fault
+            except ArtefactError as error:
+                raise ArtefactError(f"{where}: {error}") from error
             for name in layer.weights:
                 if not np.isfinite(getattr(layer, name)).all():
-                    raise ArtefactError(f"{where}: {name} holds values that are not finite; train or export it anew")
+                    raise ArtefactError(f"{where}: {name} has values that are not finite; train or export it again")
         if len(shape) != 1:
-            raise ArtefactError(f"encoder: gives values of shape {shape}; the last layer must give a row of features")
+            raise ArtefactError(f"encoder: output of shape {shape} is not one-dimensional")
 
     @property
     def latent(self) -> int:
-        """Features a source."""
+        """Number of features."""
         return self.shapes[-1][0]
 
     @property
@@ -272,13 +275,13 @@ class Network:
         """Number of weights."""
         return sum(getattr(layer, name).size for layer in self.layers for name in layer.weights)
 
-    def rounded(self) -> Network:
-        """The same with kernels rounded to 16 bits, so that it takes half the space."""
-        return replace(self, layers=tuple(_rounded(layer) for layer in self.layers))
+    def round_kernels(self) -> Network:
+        """The same network with kernels rounded to 16 bits, which need half the space."""
+        return replace(self, layers=tuple(_round_kernel(layer) for layer in self.layers))
 
 
 def write_encoder(folder: Path, network: Network, about: Mapping[str, Any]) -> None:
-    """Write an encoder's artefact.
+    """Write an encoder folder.
 
     Parameters
     ----------
@@ -286,7 +289,7 @@ def write_encoder(folder: Path, network: Network, about: Mapping[str, Any]) -> N
         Must not exist.
     network : Network
     about : mapping
-        Where it came from, in JSON's own types; shapes and sizes are added.
+        JSON-serializable facts about its origin; shapes and sizes are added.
 
     Raises
     ------
@@ -305,75 +308,81 @@ def write_encoder(folder: Path, network: Network, about: Mapping[str, Any]) -> N
 
 
 def save_network(network: Network, folder: Path) -> None:
-    """Write an encoder's two files into an existing folder."""
+    """Write the files of a network to an existing folder."""
     layers: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[Any]] = {}
     for index, layer in enumerate(network.layers):
         layers.append({"kind": layer.kind, **{name: getattr(layer, name) for name in layer.settings}})
-        arrays |= {f"{index}.{name}": _compact(getattr(layer, name)) for name in layer.weights}
+        arrays |= {f"{index}.{name}": _compress(getattr(layer, name)) for name in layer.weights}
     shapes = {"shape": list(network.shape), "input_shape": list(network.input_shape)}
-    save_json(folder / LAYERS_FILE, {"form": FORM, **shapes, "layers": layers})
+    save_json(folder / LAYERS_FILE, {"form": FORMAT, **shapes, "layers": layers})
     save_arrays(folder / WEIGHTS_FILE, **arrays)
 
 
 def load_network(folder: Path) -> Network:
-    """Read what `save_network` wrote.
+    """Load a network written by `save_network`.
 
     Raises
     ------
     ArtefactError
-        It is not what `save_network` wrote.
+        The files are invalid.
     """
     path = folder / LAYERS_FILE
     content = load_json(path)
-    if content.get("form") != FORM:
-        raise ArtefactError(f"{path}: form {content.get('form')!r} of encoder, where {FORM} is known; make it anew")
+    if content.get("form") != FORMAT:
+        raise ArtefactError(
+            f"{path}: encoder format {content.get('form')!r} is not supported, only {FORMAT}; create it again"
+        )
     shape, input_shape, listed = (content.get(name) for name in ("shape", "input_shape", "layers"))
     if not isinstance(shape, list) or not isinstance(input_shape, list) or not isinstance(listed, list):
-        raise ArtefactError(f"{path}: lacks shape, input_shape or layers; make the encoder anew")
+        raise ArtefactError(f"{path}: lacks shape, input_shape or layers; create the encoder again")
     arrays = load_arrays(folder / WEIGHTS_FILE)
     try:
-        layers = tuple(_layer(index, facts, arrays) for index, facts in enumerate(listed))
+        layers = tuple(_parse_layer(index, facts, arrays) for index, facts in enumerate(listed))
         network = Network(tuple(shape), tuple(input_shape), layers)
-    except ArtefactError as fault:
-        raise ArtefactError(f"{folder}: {fault}") from fault
+    except ArtefactError as error:
+        raise ArtefactError(f"{folder}: {error}") from error
     if stray := sorted(arrays):
-        raise ArtefactError(f"{folder / WEIGHTS_FILE}: array {stray[0]} belongs to no layer; make the encoder anew")
+        raise ArtefactError(
+            f"{folder / WEIGHTS_FILE}: array {stray[0]} does not belong to a layer; create the encoder again"
+        )
     return network
 
 
-def finite_number(value: object) -> float | None:
-    """A number that was read from JSON; None if it is none, or not finite."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
+def parse_finite(value: object) -> float | None:
+    """Value as a float; None if it is not a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < MAX_FLOAT32:
         return None
     return float(value)
 
 
-def _layer(index: int, facts: object, arrays: dict[str, NDArray[Any]]) -> Layer:
-    """One layer of the list, its weights taken out of the arrays."""
+def _parse_layer(index: int, facts: object, arrays: dict[str, NDArray[Any]]) -> Layer:
+    """Parse one layer, and remove its weights from the arrays."""
     where = f"encoder: layer {index}"
     if not isinstance(facts, dict) or not isinstance(facts.get("kind"), str) or facts["kind"] not in KINDS:
-        raise ArtefactError(f"{where}: no layer of a known kind ({', '.join(KINDS)})")
+        raise ArtefactError(f"{where}: unknown kind of layer; supported: {', '.join(KINDS)}")
     kind = KINDS[facts["kind"]]
     if set(facts) != {"kind", *kind.settings}:
-        raise ArtefactError(f"{where} ({kind.kind}): settings {sorted(set(facts) - {'kind'})}, not {kind.settings}")
+        raise ArtefactError(
+            f"{where} ({kind.kind}): settings {sorted(set(facts) - {'kind'})}, expected {kind.settings}"
+        )
     values: dict[str, Any] = {}
     for name in kind.settings:
         value = tuple(facts[name]) if isinstance(facts[name], list) else facts[name]
         if name in ("negative_slope", "epsilon"):
-            value = finite_number(value)
+            value = parse_finite(value)
             if value is None:
-                raise ArtefactError(f"{where} ({kind.kind}): {name} is {facts[name]!r}, no number")
+                raise ArtefactError(f"{where} ({kind.kind}): {name} is {facts[name]!r}, expected a finite number")
         values[name] = value
     for name in kind.weights:
         array = arrays.pop(f"{index}.{name}", None)
         if array is None or array.dtype not in (np.float16, np.float32):
-            raise ArtefactError(f"{where} ({kind.kind}): has no {name} of 32 or 16 bits; make the encoder anew")
+            raise ArtefactError(f"{where} ({kind.kind}): has no 32-bit or 16-bit {name}; create the encoder again")
         values[name] = array.astype(np.float32)
     return kind(**values)
 
 
-def _rounded(layer: Layer) -> Layer:
+def _round_kernel(layer: Layer) -> Layer:
     if not isinstance(layer, Conv2D | Dense):
         return layer
     with np.errstate(over="ignore"):
@@ -381,8 +390,8 @@ def _rounded(layer: Layer) -> Layer:
     return replace(layer, kernel=kernel)
 
 
-def _compact(weights: F32) -> NDArray[np.floating[Any]]:
-    """The same numbers in half the space, where they allow it."""
+def _compress(weights: F32) -> NDArray[np.floating[Any]]:
+    """Weights with 16 bits if that is exact."""
     with np.errstate(over="ignore"):
         half = weights.astype(np.float16)
     return half if np.array_equal(half.astype(np.float32), weights) else weights

@@ -1,4 +1,4 @@
-"""From a network's layers to the steps that run it: weights laid out for the kernels, batch normalisations folded."""
+"""Steps of inference from a network's layers: weights in the layout of the kernels, batch normalisations folded."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .network import Activation, BatchNormalization, Conv2D, Dense, Flatten, Net
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["ProductOfFew", "Rows", "Step", "steps_of"]
+__all__ = ["SparseProduct", "SparseRows", "Step", "make_steps"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class SparseRows:
     """Rows of a sparse array, for the kernels.
 
     Parameters
     ----------
-    data, columns : ndarray, shape (values,) — float32, int32; columns ascend within a row and are there once
+    data, columns : ndarray, shape (values,) — float32, int32; columns ascend within a row without duplicates
     starts : ndarray, shape (n + 1,), int64
     width : int
     """
@@ -39,8 +39,8 @@ class Rows:
     width: int
 
     @classmethod
-    def of(cls, values: csr_array) -> Rows:
-        """Rows of a CSR array, which stays as it is."""
+    def from_csr(cls, values: csr_array) -> SparseRows:
+        """Rows of a CSR array, which is not modified."""
         if not values.has_canonical_format:
             values = values.copy()
             values.sum_duplicates()
@@ -51,8 +51,8 @@ class Rows:
             int(values.shape[1]),
         )
 
-    def dense(self, first: int, stop: int) -> F32:
-        """Rows first to stop - 1, zeros written out."""
+    def to_dense(self, first: int, stop: int) -> F32:
+        """Rows first to stop - 1 as a dense array."""
         span = slice(self.starts[first], self.starts[stop])
         out = np.zeros((stop - first, self.width), np.float32)
         out[np.repeat(np.arange(stop - first), np.diff(self.starts[first : stop + 1])), self.columns[span]] = self.data[
@@ -62,16 +62,16 @@ class Rows:
 
 
 class Step(ABC):
-    """Something done with a block of sources."""
+    """Operation on a block of sources."""
 
     @abstractmethod
     def run(self, values: F32) -> F32:
-        """Values after it; those given are not needed afterwards."""
+        """Apply the operation; the input may be overwritten."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reshape(Step):
-    """Values in another shape."""
+    """Change of shape."""
 
     shape: Shape
 
@@ -82,7 +82,7 @@ class Reshape(Step):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rectify(Step):
-    """Values below zero times a slope."""
+    """Leaky rectifier."""
 
     slope: np.float32
 
@@ -95,7 +95,7 @@ class Rectify(Step):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale(Step):
-    """Values of each channel times one number plus another: a batch normalisation that nothing could take up."""
+    """Linear scaling of each channel: a batch normalisation that could not be folded."""
 
     factor: F32
     shift: F32
@@ -107,28 +107,28 @@ class Scale(Step):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convolution(Step):
-    """Convolution, rectified."""
+    """Convolution and leaky rectifier."""
 
     panels: F32
     bias: F32
     slope: np.float32
     window: tuple[int, int, int, int, int, int]
     shape: Shape
-    """Of one source's values after it."""
-    few: bool
-    """Whether the values have one channel, most of which is zero."""
+    """Shape of one source's output."""
+    is_sparse: bool
+    """Whether the values have one channel and are mostly zero."""
 
     def run(self, values: F32) -> F32:
         """See `Step.run`."""
         out = np.empty((len(values), *self.shape), np.float32)
-        kernel = kernels.convolve_sparse if self.few else kernels.convolve
+        kernel = kernels.convolve_sparse if self.is_sparse else kernels.convolve
         kernel(values, self.panels, self.bias, self.slope, self.window, out)
         return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Product(Step):
-    """Matrix product, rectified."""
+    """Matrix product and leaky rectifier."""
 
     panels: F32
     bias: F32
@@ -148,8 +148,8 @@ class Product(Step):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ProductOfFew(Step):
-    """Matrix product, rectified, of values that most are zero: a network's first layer."""
+class SparseProduct(Step):
+    """Matrix product and leaky rectifier of mostly zero values, as in a first layer."""
 
     panels: F32
     bias: F32
@@ -162,8 +162,8 @@ class ProductOfFew(Step):
         kernels.multiply_nonzero(values, self.panels, self.bias, self.slope, out)
         return out
 
-    def run_rows(self, rows: Rows, first: int, stop: int) -> F32:
-        """The same for the rows first to stop - 1 of a sparse array."""
+    def run_rows(self, rows: SparseRows, first: int, stop: int) -> F32:
+        """Apply to the rows first to stop - 1 of a sparse array."""
         out = np.empty((stop - first, self.units), np.float32)
         starts = rows.starts[first : stop + 1]
         kernels.multiply_rows(rows.data, rows.columns, starts, self.panels, self.bias, self.slope, out)
@@ -172,13 +172,13 @@ class ProductOfFew(Step):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scaling:
-    """Batch normalisations not taken up yet: ``factor x + shift`` of each channel."""
+    """Batch normalisations to be folded: ``factor x + shift`` for each channel."""
 
     factor: F64
     shift: F64
 
     @classmethod
-    def of(cls, layer: BatchNormalization) -> _Scaling:
+    def from_layer(cls, layer: BatchNormalization) -> _Scaling:
         factor = layer.gamma.astype(np.float64) / np.sqrt(layer.variance.astype(np.float64) + layer.epsilon)
         return cls(factor, layer.beta - layer.mean * factor)
 
@@ -191,46 +191,48 @@ class _Scaling:
         return Scale(self.factor.astype(np.float32), self.shift.astype(np.float32))
 
 
-def steps_of(network: Network) -> tuple[Step, ...]:
-    """Steps that give what the layers one after another give, up to rounding."""
+def make_steps(network: Network) -> tuple[Step, ...]:
+    """Steps equivalent to the layers, up to rounding."""
     return tuple(_steps(network))
 
 
 def _steps(network: Network) -> Iterator[Step]:
-    waiting: _Scaling | None = None
-    nothing_yet = True
+    pending: _Scaling | None = None
+    is_first = True
     for layer, before, after in zip(network.layers, network.shapes, network.shapes[1:], strict=False):
         if isinstance(layer, BatchNormalization):
-            waiting = _Scaling.of(layer) if waiting is None else waiting.then(_Scaling.of(layer))
+            pending = _Scaling.from_layer(layer) if pending is None else pending.then(_Scaling.from_layer(layer))
             continue
         if isinstance(layer, Flatten):
-            # The last axis is the fastest, so channels repeat.
-            if waiting is not None:
-                repeats = prod(before) // len(waiting.factor)
-                waiting = _Scaling(np.tile(waiting.factor, repeats), np.tile(waiting.shift, repeats))
+            # Channels repeat, since the last axis is the fastest.
+            if pending is not None:
+                repeats = prod(before) // len(pending.factor)
+                pending = _Scaling(np.tile(pending.factor, repeats), np.tile(pending.shift, repeats))
             if before != after:
                 yield Reshape(after)
             continue
-        if waiting is not None and (isinstance(layer, Activation) or _sees_padding(layer, before)):
-            # Padding is zero after the normalisation, not before it, so it cannot go into the kernel.
-            yield waiting.step()
-            waiting, nothing_yet = None, False
+        if pending is not None and (isinstance(layer, Activation) or _has_padding(layer, before)):
+            # Padding is zero after the normalisation, which therefore cannot be folded.
+            yield pending.step()
+            pending, is_first = None, False
         if isinstance(layer, Activation):
             yield Rectify(np.float32(layer.negative_slope))
         elif isinstance(layer, Conv2D):
-            yield _convolution(layer, before, after, waiting, few=nothing_yet and before[2] == 1)
+            yield _make_convolution(layer, before, after, pending, is_sparse=is_first and before[2] == 1)
         else:
-            yield _product(layer, waiting, few=nothing_yet and waiting is None)
-        waiting, nothing_yet = None, False
-    if waiting is not None:
-        yield waiting.step()
+            yield _make_product(layer, pending, is_sparse=is_first and pending is None)
+        pending, is_first = None, False
+    if pending is not None:
+        yield pending.step()
 
 
-def _sees_padding(layer: Conv2D | Dense | Activation, shape: Shape) -> bool:
+def _has_padding(layer: Conv2D | Dense | Activation, shape: Shape) -> bool:
     return isinstance(layer, Conv2D) and layer.is_padded(shape)
 
 
-def _convolution(layer: Conv2D, before: Shape, after: Shape, scaling: _Scaling | None, *, few: bool) -> Convolution:
+def _make_convolution(
+    layer: Conv2D, before: Shape, after: Shape, scaling: _Scaling | None, *, is_sparse: bool
+) -> Convolution:
     height, width, channels, filters = layer.kernel.shape
     kernel, bias = layer.kernel.astype(np.float64), layer.bias.astype(np.float64)
     if scaling is not None:
@@ -242,16 +244,16 @@ def _convolution(layer: Conv2D, before: Shape, after: Shape, scaling: _Scaling |
         np.float32(layer.negative_slope),
         (height, width, *layer.stride, *layer.pad_before(before)),
         after,
-        few and scaling is None and channels == 1,
+        is_sparse and scaling is None and channels == 1,
     )
 
 
-def _product(layer: Dense, scaling: _Scaling | None, *, few: bool) -> Product | ProductOfFew:
+def _make_product(layer: Dense, scaling: _Scaling | None, *, is_sparse: bool) -> Product | SparseProduct:
     kernel, bias = layer.kernel.astype(np.float64), layer.bias.astype(np.float64)
     if scaling is not None:
         bias = bias + scaling.shift @ kernel
         kernel = kernel * scaling.factor[:, np.newaxis]
-    kind = ProductOfFew if few else Product
+    kind = SparseProduct if is_sparse else Product
     return kind(_panels(kernel), _panels(bias[np.newaxis])[:, 0].copy(), np.float32(layer.negative_slope), len(bias))
 
 

@@ -1,8 +1,7 @@
-"""Training an autoencoder on a population's representations; its encoder is what is kept.
+"""Training of autoencoders on the representations of a population.
 
-Arrays go in as the road makes them, dense or CSR, brought to [0, 1]; a sparse one is written out a batch at a time.
-What is watched is the error of the reconstruction on sources that are not trained on, and the weights that were best at
-it are the ones that are kept.
+Arrays are dense or CSR, normalised to [0, 1]; sparse ones are expanded in batches. Training monitors the reconstruction
+error on validation sources and keeps the weights of the best epoch.
 """
 
 from __future__ import annotations
@@ -17,54 +16,54 @@ import numpy as np
 from xherald.photons.arrays import F32, I64
 from xherald.photons.errors import ConfigError, ReferenceDataError
 
-from .architectures import Autoencoder, autoencoder, keras_module, network_of
+from .architectures import Autoencoder, build_autoencoder, convert_network, import_keras
 from .network import Network, Shape
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Trained", "TrainingSettings", "train"]
+__all__ = ["TrainingResult", "TrainingSettings", "train"]
 
 
 Values: TypeAlias = "F32 | csr_array"
 Advance: TypeAlias = Callable[[int, int, str], object]
 
-FEWEST: Final = 200
-"""Sources to train on."""
+MIN_SOURCES: Final = 200
+"""Smallest number of sources."""
 
 MAP_BINS: Final = 24 * 16
-"""Bins of a published map. What is made small is the error of the whole array in this unit, so that Adam's epsilon and
-the term of the weights count alike however many bins there are."""
+"""Bins of a published map. The loss is the error of the whole array in this unit, so that Adam's epsilon and the
+regularisation have the same effect for any number of bins."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How to train.
+    """Settings of the training.
 
     Parameters
     ----------
     latent : int
-        Features.
+        Number of features.
     epochs : int
-        At most.
+        Largest number of epochs.
     patience : int
-        Epochs without a gain on the validation sources after which training ends.
+        Epochs without improvement on the validation sources after which training ends.
     batch : int
-        Sources a step.
+        Sources per step.
     learning_rate : float
-        Of Adam (Kingma & Ba 2015) to begin with; falls to zero over the epochs as half a cosine (Loshchilov & Hutter
-        2017), so that few epochs end where many would.
+        Initial learning rate of Adam (Kingma & Ba 2015), with cosine decay to zero over the epochs (Loshchilov & Hutter
+        2017).
     validation : float
-        Part of the sources that are not trained on.
+        Fraction of the sources used for validation.
     seed : int
-        Of first weights, of order, and of which sources are for validation.
+        Seed of initial weights, order, and selection of validation sources.
     half : bool
-        Whether kernels are rounded to 16 bits in the end.
+        Whether to round kernels to 16 bits after training.
 
     Raises
     ------
     ConfigError
-        A number out of its range.
+        A setting is out of range.
     """
 
     latent: int = 12
@@ -77,30 +76,30 @@ class TrainingSettings:
     half: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("latent", 1), ("epochs", 1), ("patience", 1), ("batch", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"training: {name} is {getattr(self, name)}; give {least} or more")
+        for name, minimum in (("latent", 1), ("epochs", 1), ("patience", 1), ("batch", 1), ("seed", 0)):
+            if getattr(self, name) < minimum:
+                raise ConfigError(f"training: {name} is {getattr(self, name)}; it must be {minimum} or more")
         if not 0 < self.validation < 1:
-            raise ConfigError(f"training: validation is {self.validation}; give a part, between 0 and 1")
+            raise ConfigError(f"training: validation is {self.validation}; it must be between 0 and 1")
         if not 0 < self.learning_rate < np.inf:
-            raise ConfigError(f"training: learning_rate is {self.learning_rate}; give a number above zero")
+            raise ConfigError(f"training: learning_rate is {self.learning_rate}; it must be above 0")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """An encoder and how its training went.
+class TrainingResult:
+    """A trained encoder with its losses.
 
     Parameters
     ----------
     network : Network
     loss, validation_loss : tuple of float
-        Mean squared error of a bin after each epoch.
+        Mean squared error per bin after each epoch.
     best : int
-        Epoch whose weights were kept, from 0.
+        Index of the epoch whose weights were kept.
     baseline : float
-        Validation loss of giving back the mean of the training sources, whatever comes.
+        Validation loss of the mean of the training sources as reconstruction.
     sources : tuple of int
-        Trained on, and validated on.
+        Numbers of training and validation sources.
     """
 
     network: Network
@@ -113,10 +112,10 @@ class Trained:
 
 def train(
     values: Values, shape: Shape, settings: TrainingSettings, advance: Advance = lambda _done, _most, _line: None
-) -> Trained:
+) -> TrainingResult:
     """Train an autoencoder.
 
-    With one seed, on one machine, the weights come out the same.
+    Weights are reproducible for a seed on the same machine.
 
     Parameters
     ----------
@@ -125,62 +124,63 @@ def train(
     shape : tuple of int
     settings : TrainingSettings
     advance : callable, optional
-        Told after each batch how many were done, how many there are at most, and where training stands.
+        Called after each batch with the number of batches done, their largest number, and a status line.
 
     Raises
     ------
     ReferenceDataError
-        Too few sources, values that are not between 0 and 1, or a loss that is not finite.
+        There are too few sources, values outside [0, 1], or a loss that is not finite.
     ConfigError
         Keras is not installed.
     """
     n, bins = values.shape[0], prod(shape)
-    _refuse(values, shape)
-    held = round(n * settings.validation)
-    if min(n, held * 10) < FEWEST:
+    _validate(values, shape)
+    n_validation = round(n * settings.validation)
+    if min(n, n_validation * 10) < MIN_SOURCES:
         raise ReferenceDataError(
-            f"{n} sources, {held} of them for validation: an encoder needs {FEWEST}, with {FEWEST // 10} for validation"
+            f"{n} sources, {n_validation} of them for validation, are too few; "
+            f"training needs {MIN_SOURCES}, {MIN_SOURCES // 10} of them for validation"
         )
     order = np.random.default_rng(settings.seed).permutation(n)
-    fitted, kept = np.sort(order[held:]), np.sort(order[:held])
+    training, validation = np.sort(order[n_validation:]), np.sort(order[:n_validation])
     flat: Values = values.reshape(n, bins) if isinstance(values, np.ndarray) else values
-    keras = keras_module()
+    keras = import_keras()
     keras.utils.set_random_seed(settings.seed)
-    model = autoencoder(shape, settings.latent)
-    history = _fit(keras, model, flat, fitted, kept, settings, advance)
-    network = network_of(model.encoder, shape)
-    validation = history["val_mean_squared_error"]
-    return Trained(
-        network=network.rounded() if settings.half else network,
+    model = build_autoencoder(shape, settings.latent)
+    history = _fit(keras, model, flat, training, validation, settings, advance)
+    network = convert_network(model.encoder, shape)
+    validation_loss = history["val_mean_squared_error"]
+    return TrainingResult(
+        network=network.round_kernels() if settings.half else network,
         loss=tuple(history["mean_squared_error"]),
-        validation_loss=tuple(validation),
-        best=int(np.argmin(validation)),
-        baseline=_baseline(flat, fitted, kept),
-        sources=(len(fitted), len(kept)),
+        validation_loss=tuple(validation_loss),
+        best=int(np.argmin(validation_loss)),
+        baseline=_baseline(flat, training, validation),
+        sources=(len(training), len(validation)),
     )
 
 
-def _refuse(values: Values, shape: Shape) -> None:
+def _validate(values: Values, shape: Shape) -> None:
     dense = isinstance(values, np.ndarray)
     expected = shape if dense else (prod(shape),)
     if values.shape[1:] != expected:
-        raise ReferenceDataError(f"arrays of shape {values.shape[1:]}, not {expected}")
+        raise ReferenceDataError(f"arrays have shape {values.shape[1:]}, expected {expected}")
     data = values if isinstance(values, np.ndarray) else values.data
     if data.size and not (data.min() >= 0 and data.max() <= 1):
-        raise ReferenceDataError("values that are not between 0 and 1; use a representation that is normalised")
+        raise ReferenceDataError("values are not between 0 and 1; use a normalised representation")
 
 
 def _fit(
     keras: Any,
     model: Autoencoder,
     flat: Values,
-    fitted: I64,
-    kept: I64,
+    training: I64,
+    validation: I64,
     settings: TrainingSettings,
     advance: Advance,
 ) -> dict[str, list[float]]:
-    """Losses by epoch; the model has its best weights then."""
-    steps = -(-len(fitted) // settings.batch) * settings.epochs
+    """Train the model, which then has its best weights; returns losses by epoch."""
+    steps = -(-len(training) // settings.batch) * settings.epochs
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     model.model.compile(
         optimizer=keras.optimizers.Adam(rate),
@@ -188,18 +188,18 @@ def _fit(
         loss_weights=[prod(model.shape) / MAP_BINS],
         metrics=["mean_squared_error"],
     )
-    watched = {"monitor": "val_mean_squared_error", "mode": "min"}
-    batches = _batches(keras)
+    monitor = {"monitor": "val_mean_squared_error", "mode": "min"}
+    batches = _make_batch_class(keras)
     fit = model.model.fit(
-        batches(flat, fitted, model.input_shape, settings.batch, np.random.default_rng(settings.seed)),
-        validation_data=batches(flat, kept, model.input_shape, settings.batch),
+        batches(flat, training, model.input_shape, settings.batch, np.random.default_rng(settings.seed)),
+        validation_data=batches(flat, validation, model.input_shape, settings.batch),
         epochs=settings.epochs,
         shuffle=False,
         verbose=0,
         callbacks=[
-            keras.callbacks.EarlyStopping(**watched, patience=settings.patience, restore_best_weights=True),
+            keras.callbacks.EarlyStopping(**monitor, patience=settings.patience, restore_best_weights=True),
             keras.callbacks.TerminateOnNaN(),
-            _reporter(keras, advance, settings),
+            _make_reporter(keras, advance, settings),
         ],
     )
     history: dict[str, list[float]] = {name: [float(x) for x in losses] for name, losses in fit.history.items()}
@@ -207,16 +207,16 @@ def _fit(
     if not np.isfinite(losses).all():
         epoch = int(np.flatnonzero(~np.isfinite(losses).all(axis=0))[0]) + 1
         raise ReferenceDataError(
-            f"training broke down in epoch {epoch}: the loss is not finite; lower the learning rate"
+            f"training diverged in epoch {epoch}: the loss is not finite; decrease the learning rate"
         )
     return history
 
 
-def _batches(keras: Any) -> Any:
-    """Class of datasets whose batches are written out when they are asked for."""
+def _make_batch_class(keras: Any) -> Any:
+    """Keras dataset class that expands batches on demand."""
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-        """Batches of some sources, in a new order every epoch where they are given what draws it."""
+        """Batches of selected sources, shuffled every epoch if a generator is given."""
 
         def __init__(
             self, flat: Values, chosen: I64, shape: Shape, size: int, random: np.random.Generator | None = None
@@ -229,7 +229,7 @@ def _batches(keras: Any) -> Any:
             return -(-len(self._chosen) // self._size)
 
         def __getitem__(self, index: int) -> tuple[F32, F32]:
-            rows = _written_out(self._flat, self._chosen[index * self._size : (index + 1) * self._size])
+            rows = _expand(self._flat, self._chosen[index * self._size : (index + 1) * self._size])
             batch = rows.reshape(-1, *self._shape)
             return batch, batch
 
@@ -240,11 +240,11 @@ def _batches(keras: Any) -> Any:
     return Batches
 
 
-def _reporter(keras: Any, advance: Advance, settings: TrainingSettings) -> Any:
-    """Keras callback that tells how training goes."""
+def _make_reporter(keras: Any, advance: Advance, settings: TrainingSettings) -> Any:
+    """Keras callback for progress reports."""
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
-        """Tells of batches done and of the last epoch's validation loss."""
+        """Reports batches done and the last validation loss."""
 
         done = 0
         line = f"epoch 1 of {settings.epochs}"
@@ -260,17 +260,17 @@ def _reporter(keras: Any, advance: Advance, settings: TrainingSettings) -> Any:
     return Reporter()
 
 
-def _written_out(flat: Values, chosen: I64) -> F32:
+def _expand(flat: Values, chosen: I64) -> F32:
     rows = flat[chosen]
     dense: F32 = rows if isinstance(rows, np.ndarray) else rows.toarray()
     return dense.astype(np.float32, copy=False)
 
 
-def _baseline(flat: Values, fitted: I64, kept: I64) -> float:
-    """Mean squared error of a bin, on sources kept, of the mean of those fitted; sparse arrays stay sparse."""
-    mean = np.asarray(flat[fitted].sum(axis=0), np.float64).ravel() / len(fitted)
-    rest = flat[kept]
+def _baseline(flat: Values, training: I64, validation: I64) -> float:
+    """Mean squared error per bin of the mean training source on the validation sources; sparse arrays stay sparse."""
+    mean = np.asarray(flat[training].sum(axis=0), np.float64).ravel() / len(training)
+    rest = flat[validation]
     total = np.asarray(rest.sum(axis=0), np.float64).ravel()
     data = rest if isinstance(rest, np.ndarray) else rest.data
     squares = float(np.sum(np.square(data, dtype=np.float64)))
-    return float((squares - 2 * total @ mean + len(kept) * mean @ mean) / (len(kept) * len(mean)))
+    return float((squares - 2 * total @ mean + len(validation) * mean @ mean) / (len(validation) * len(mean)))

@@ -106,11 +106,11 @@ class AutoencoderExtractor(FeatureExtractor[AutoencoderOptions]):
         ArtefactError
             There is no such encoder, or it was changed.
         """
-        from xherald.encoders.inference import Encoder, encoder_folder
+        from xherald.encoders.inference import Encoder, find_encoder
 
         if not len(sample):
             raise ReferenceDataError(f"extractor {NAME}: no sources to learn the scaling of features from")
-        encoder = Encoder.load(encoder_folder(options.encoder))
+        encoder = Encoder.load(find_encoder(options.encoder))
         advance(f"encoding {len(sample):,} sources with {options.encoder}")
         raw = _encoded(encoder, sample).astype(np.float64)
         mean, scale = np.zeros(encoder.latent), np.ones(encoder.latent)
@@ -137,7 +137,7 @@ class AutoencoderExtractor(FeatureExtractor[AutoencoderOptions]):
             raise ArtefactError(f"{folder / SCALING}: a scale is not positive; build it anew")
         about = facts.get("about")
         kept = {name: value for name, value in facts.items() if name != "extractor"}
-        encoder = Encoder.of(network, about if isinstance(about, dict) else {})
+        encoder = Encoder.from_network(network, about if isinstance(about, dict) else {})
         return FittedAutoencoder(encoder, arrays["mean"], arrays["scale"], kept)
 
 

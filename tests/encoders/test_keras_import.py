@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 import marshal
 import os
 from collections.abc import Callable
@@ -15,7 +14,8 @@ import pytest
 from cli_result import CliResult
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_encoder import conv2d, evaluate, leaky, normalise
+from keras_files import MAP, KerasFile, chained, lambda_layer
+from plain_encoder import conv2d, evaluate, leaky, normalise, sparse_values
 
 from xherald.encoders import keras_import
 from xherald.encoders.inference import Encoder
@@ -44,93 +44,6 @@ IDENTITIES = {
     ),
 }
 
-MAP = (6, 4, 1)
-
-
-# --- files as Keras 2 writes them ------------------------------------------------------------------------------------
-
-
-def lambda_layer(code: str, name: str = "lambda") -> dict:
-    settings = {"name": name, "function": [code, None, None], "function_type": "lambda", "arguments": {}}
-    return {"class_name": "Lambda", "config": settings}
-
-
-def leaky_relu() -> dict:
-    return {"class_name": "LeakyReLU", "config": {"name": "leaky", "alpha": 0.1}}
-
-
-def layers_of_a_map() -> list[dict]:
-    common = {"dtype": "float32", "trainable": True}
-    conv = {"padding": "same", "data_format": "channels_last", "dilation_rate": [1, 1], "groups": 1, "use_bias": True}
-    return [
-        {
-            "class_name": "InputLayer",
-            "config": {"name": "input", "batch_input_shape": [None, *MAP], "dtype": "float32"},
-        },
-        {
-            "class_name": "Conv2D",
-            "config": common
-            | conv
-            | {
-                "name": "conv",
-                "filters": 5,
-                "kernel_size": [3, 2],
-                "strides": [2, 1],
-                "activation": leaky_relu(),
-            },
-        },
-        {"class_name": "BatchNormalization", "config": common | {"name": "norm", "axis": [3], "epsilon": 0.001}},
-        {"class_name": "Dropout", "config": {"name": "dropout", "rate": 0.5}},
-        {"class_name": "Flatten", "config": {"name": "flatten", "data_format": "channels_last"}},
-        {"class_name": "Dense", "config": common | {"name": "dense", "units": 3, "activation": "relu"}},
-    ]
-
-
-def weights_of_a_map() -> dict[str, dict[str, np.ndarray]]:
-    random = np.random.default_rng(3)
-
-    def draw(*shape: int) -> np.ndarray:
-        return random.normal(size=shape).astype(np.float32)
-
-    norm = {name: draw(5) for name in ("gamma", "beta", "moving_mean")} | {"moving_variance": draw(5) ** 2}
-    return {
-        "conv": {"kernel": draw(3, 2, 1, 5), "bias": draw(5)},
-        "norm": norm,
-        "dense": {"kernel": draw(60, 3), "bias": draw(3)},
-    }
-
-
-def chained(layers: list[dict]) -> dict:
-    names = [layer["config"]["name"] for layer in layers]
-    for before, layer in zip([None, *names], layers, strict=False):
-        layer["name"] = layer["config"]["name"]
-        layer["inbound_nodes"] = [] if before is None else [[[before, 0, 0, {}]]]
-    ends = {"input_layers": [[names[0], 0, 0]], "output_layers": [[names[-1], 0, 0]]}
-    return {"class_name": "Functional", "config": {"name": "model", "layers": layers, **ends}}
-
-
-class KerasFile:
-    """Content of a file, which a test may change before it is written."""
-
-    def __init__(self) -> None:
-        self.layers = layers_of_a_map()
-        self.weights = weights_of_a_map()
-        self.version = "2.12.0"
-
-    def settings(self, name: str) -> dict:
-        return next(layer["config"] for layer in self.layers if layer["config"]["name"] == name)
-
-    def write(self, path: Path, model: dict | None = None) -> Path:
-        with h5py.File(path, "w") as file:
-            file.attrs["keras_version"] = self.version
-            file.attrs["model_config"] = json.dumps(chained(self.layers) if model is None else model)
-            for layer, weights in self.weights.items():
-                group = file.create_group(f"model_weights/{layer}")
-                group.attrs["weight_names"] = [f"{layer}/{name}:0" for name in weights]
-                for name, values in weights.items():
-                    group.create_dataset(f"{layer}/{name}:0", data=values)
-        return path
-
 
 @pytest.fixture
 def file() -> KerasFile:
@@ -140,20 +53,14 @@ def file() -> KerasFile:
 # --- supported files ------------------------------------------------------------------------------------------------
 
 
-def maps(count: int, shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
-    """Counts of which most are zero, brought to [0, 1] as representations are."""
-    counts = np.random.default_rng(seed).poisson(0.15, (count, *shape)).astype(np.float32)
-    return counts / np.maximum(counts.max(axis=tuple(range(1, counts.ndim)), keepdims=True), 1)
-
-
 def test_features_of_an_imported_network_agree_with_its_layers(file: KerasFile, tmp_path: Path) -> None:
     network = read_keras(file.write(tmp_path / "encoder.h5"))
     assert (network.shape, network.input_shape, network.latent) == ((6, 4), MAP, 3)
-    values = maps(50, (6, 4))
+    values = sparse_values(50, (6, 4))
     conv, norm, dense = (file.weights[name] for name in ("conv", "norm", "dense"))
     after = leaky(conv2d(values[..., None].astype(float), conv["kernel"], conv["bias"], (2, 1)), 0.1)
     after = normalise(after, *norm.values(), 0.001).reshape(50, -1) @ dense["kernel"] + dense["bias"]
-    assert np.allclose(Encoder.of(network).encode(values), np.maximum(after, 0), rtol=1e-5, atol=1e-5)
+    assert np.allclose(Encoder.from_network(network).encode(values), np.maximum(after, 0), rtol=1e-5, atol=1e-5)
 
 
 def test_sequential_and_functional_models_agree(file: KerasFile, tmp_path: Path) -> None:
@@ -162,8 +69,8 @@ def test_sequential_and_functional_models_agree(file: KerasFile, tmp_path: Path)
     sequence = read_keras(
         file.write(tmp_path / "sequence.h5", {"class_name": "Sequential", "config": {"layers": layers}})
     )
-    values = maps(9, (6, 4))
-    assert np.array_equal(Encoder.of(chain).encode(values), Encoder.of(sequence).encode(values))
+    values = sparse_values(9, (6, 4))
+    assert np.array_equal(Encoder.from_network(chain).encode(values), Encoder.from_network(sequence).encode(values))
 
 
 def test_features_of_the_published_encoder_agree_with_its_weights(data: Path, tmp_path: Path) -> None:
@@ -178,7 +85,7 @@ def test_features_of_the_published_encoder_agree_with_its_weights(data: Path, tm
             for name, group in source["model_weights"].items()
             if name in group
         }
-    values = maps(200, (24, 16))
+    values = sparse_values(200, (24, 16))
     # In the order of README's description: two pairs of convolutions with a normalisation between, then three products.
     now = values[..., np.newaxis].astype(np.float64)
     for first, norm, second in (
@@ -218,7 +125,7 @@ def test_command_takes_the_shape_of_a_flat_encoder(
     answer = xherald("encoder", "import", path, "--out", tmp_path / "cube", "--shape", "5,4,3")
     assert answer.exit_code == 0
     encoder = Encoder.load(tmp_path / "cube")
-    values = maps(7, (5, 4, 3))
+    values = sparse_values(7, (5, 4, 3))
     assert np.allclose(encoder.encode(values), evaluate(encoder.network, values), atol=1e-5)
     refused = xherald("encoder", "import", path, "--out", tmp_path / "other", "--shape", "5,4,4")
     assert refused.exit_code == 1
@@ -233,8 +140,10 @@ def test_identity_lambda_is_skipped(python: str, file: KerasFile, tmp_path: Path
     plain = read_keras(file.write(tmp_path / "plain.h5"))
     file.layers.insert(1, lambda_layer(IDENTITIES[python]))
     with_identity = read_keras(file.write(tmp_path / "lambda.h5"))
-    values = maps(5, (6, 4))
-    assert np.array_equal(Encoder.of(plain).encode(values), Encoder.of(with_identity).encode(values))
+    values = sparse_values(5, (6, 4))
+    assert np.array_equal(
+        Encoder.from_network(plain).encode(values), Encoder.from_network(with_identity).encode(values)
+    )
 
 
 OTHERS = {
@@ -372,8 +281,8 @@ def negative_variance(file: KerasFile) -> None:
         (lacks_weight, r"layer dense \(Dense\): the file has no bias"),
         (lacks_layer, r"layer dense \(Dense\): the file has no kernel"),
         (double, r"layer dense \(Dense\): bias is float64"),
-        (not_finite, "bias holds values that are not finite"),
-        (negative_variance, "variance below zero"),
+        (not_finite, "bias has values that are not finite"),
+        (negative_variance, "negative variance"),
     ],
 )
 def test_invalid_weights_are_refused(
