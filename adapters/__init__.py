@@ -4,13 +4,16 @@ Adapters of other instruments import from here: `FitsAdapter` and `MissionTable`
 `open_fits` for other files.
 """
 
+from .reading.byte_streams import check_path
 from .reading.field_of_view import FieldOfView
 from .reading.fits_adapter import FitsAdapter, PhotonColumns
 from .reading.fits_files import FitsFile, Hdu, open_fits, read_header
-from .reading.gti_tables import GtiLayout
+from .reading.gti_tables import GtiLayout, find_gti_tables
+from .reading.headers import get_number, get_text
 from .reading.keywords import Keywords
 from .reading.mission_table import Instrument, MissionTable, NoImage
 from .reading.screening import ChannelEnergy, Energy, LinearEnergy, Rule
+from .reading.source_list_files import SourceListLayout, read_source_list
 
 __all__ = [
     "ChannelEnergy",
@@ -27,6 +30,12 @@ __all__ = [
     "NoImage",
     "PhotonColumns",
     "Rule",
+    "SourceListLayout",
+    "check_path",
+    "find_gti_tables",
+    "get_number",
+    "get_text",
     "open_fits",
     "read_header",
+    "read_source_list",
 ]

@@ -23,10 +23,11 @@ from xherald.adapters import (
     MissionTable,
     NoImage,
     Rule,
+    SourceListLayout,
+    get_text,
     open_fits,
+    read_source_list,
 )
-from xherald.adapters.reading.headers import text
-from xherald.adapters.reading.source_list_files import ListLayout, read_source_list
 from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
@@ -35,7 +36,7 @@ __all__ = ["EinsteinProbeAdapter", "EinsteinProbeOptions", "register_adapters"]
 
 WXT_NAME = re.compile(r"ep(\d+)wxt(\w+?)(po|sl)?_(cl|uf)", re.IGNORECASE)
 FXT_NAME = re.compile(r"fxt_([ab])_(\d+)_", re.IGNORECASE)
-SOURCE_LIST = ListLayout(error=("POS_ERR", "RADEC_ERR"), identifier=("ID", "SRC_ID", "NUMBER"))
+SOURCE_LIST = SourceListLayout(error=("POS_ERR", "RADEC_ERR"), identifier=("ID", "SRC_ID", "NUMBER"))
 
 _WXT = Instrument(
     instrume=("WXT",),
@@ -132,7 +133,7 @@ class EinsteinProbeAdapter(FitsAdapter[EinsteinProbeOptions]):
 
     def single_detector(self, file: FitsFile, instrument: Instrument) -> tuple[int, str]:
         """Detector 12 for CMOS12, 0 for FXTA and FXTB."""
-        name = text(file.events.header.over(file.primary.header), "DETNAM", "INSTRUME")
+        name = get_text(file.events.header.over(file.primary.header), "DETNAM", "INSTRUME")
         match = re.fullmatch(r"CMOS\s*(\d+)", name, re.IGNORECASE)
         return (int(match[1]), f"CMOS {int(match[1])}") if match else (0, name)
 

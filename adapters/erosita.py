@@ -11,8 +11,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xherald.adapters import FitsAdapter, FitsFile, GtiLayout, Hdu, Instrument, LinearEnergy, MissionTable, Rule
-from xherald.adapters.reading.headers import text
+from xherald.adapters import (
+    FitsAdapter,
+    FitsFile,
+    GtiLayout,
+    Hdu,
+    Instrument,
+    LinearEnergy,
+    MissionTable,
+    Rule,
+    get_text,
+)
 from xherald.photons import PixelLayout, PointSpread
 from xherald.plugins import InstrumentAdapter, hookimpl
 
@@ -93,7 +102,7 @@ class ErositaAdapter(FitsAdapter):
 
 
 def _is_survey(file: FitsFile) -> bool:
-    return text(file.events.header, "OBS_MODE").upper() == "SURVEY"
+    return get_text(file.events.header, "OBS_MODE").upper() == "SURVEY"
 
 
 @hookimpl

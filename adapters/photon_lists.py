@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.adapters.reading.byte_streams import GIB, check_path
+from xherald.adapters import check_path
 from xherald.photons import EventBatch
 from xherald.photons.arrays import I64
 from xherald.photons.errors import FileError, OversizeFileError, PhotonError, UnreadableFileError
@@ -199,9 +199,9 @@ def _check_metadata(path: Path, file: pq.ParquetFile, limits: ReadLimits) -> Non
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     pieces = [group.column(j) for group in groups for j in range(group.num_columns)]
     size = sum(piece.total_uncompressed_size for piece in pieces)
-    if size > limits.max_uncompressed_gib * GIB:
+    if size > limits.max_uncompressed_bytes:
         raise OversizeFileError(
-            path, f"claims {size / GIB:,.1f} GiB, larger than limit max_uncompressed_gib; raise it or split it"
+            path, f"claims {size / 2**30:,.1f} GiB, larger than limit max_uncompressed_gib; raise it or split it"
         )
     events = sum(
         piece.num_values for piece in pieces if piece.path_in_schema.partition(".")[0] in ("time_s", BACKGROUND[0])

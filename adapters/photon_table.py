@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from xherald.adapters.reading.byte_streams import GIB, check_path
+from xherald.adapters import check_path
 from xherald.photons import EventBatch, Identity, TimeReference
 from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileError
@@ -163,9 +163,9 @@ def _read_table(path: Path, names: tuple[str, str, str], limits: ReadLimits) -> 
     import pyarrow.parquet as pq
 
     size = check_path(path)
-    if size > limits.max_uncompressed_gib * GIB:
+    if size > limits.max_uncompressed_bytes:
         raise OversizeFileError(
-            path, f"{size / GIB:.1f} GiB, larger than limit max_uncompressed_gib; raise it or split it"
+            path, f"{size / 2**30:.1f} GiB, larger than limit max_uncompressed_gib; raise it or split it"
         )
     available = _column_names(path)
     if missing := [name for name in names if name not in available]:

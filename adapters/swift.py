@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from xherald.adapters import FitsAdapter, FitsFile, GtiLayout, Instrument, LinearEnergy, MissionTable, NoImage, Rule
-from xherald.adapters.reading.headers import text
+from xherald.adapters import (
+    FitsAdapter,
+    FitsFile,
+    GtiLayout,
+    Instrument,
+    LinearEnergy,
+    MissionTable,
+    NoImage,
+    Rule,
+    get_text,
+)
 from xherald.photons import PixelLayout, PointSpread
 from xherald.plugins import InstrumentAdapter, hookimpl
 
@@ -66,7 +75,7 @@ class SwiftAdapter(FitsAdapter):
 
     def instrument_for(self, file: FitsFile) -> Instrument:
         """Photon counting, or windowed timing with its grades."""
-        is_windowed = text(file.events.header, "DATAMODE").upper().startswith("WINDOWED")
+        is_windowed = get_text(file.events.header, "DATAMODE").upper().startswith("WINDOWED")
         return _WINDOWED if is_windowed else super().instrument_for(file)
 
 

@@ -21,10 +21,11 @@ from xherald.adapters import (
     MissionTable,
     NoImage,
     Rule,
+    SourceListLayout,
+    find_gti_tables,
+    get_text,
+    read_source_list,
 )
-from xherald.adapters.reading.gti_tables import matching_tables
-from xherald.adapters.reading.headers import text
-from xherald.adapters.reading.source_list_files import ListLayout, read_source_list
 from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import FolderNames, InstrumentAdapter, hookimpl
@@ -32,7 +33,9 @@ from xherald.plugins import FolderNames, InstrumentAdapter, hookimpl
 __all__ = ["XmmAdapter", "register_adapters"]
 
 OBS_ID = re.compile(r"(?<!\d)\d{10}(?!\d)")
-SOURCE_LIST = ListLayout(error=("RADEC_ERR",), identifier=("ML_ID_SRC", "SRC_NUM"), summary=("ID_INST", "ID_BAND"))
+SOURCE_LIST = SourceListLayout(
+    error=("RADEC_ERR",), identifier=("ML_ID_SRC", "SRC_NUM"), summary=("ID_INST", "ID_BAND")
+)
 
 _MOS_SPREAD = PointSpread(
     source="r50 and r90 on axis: XMM-Newton Users Handbook §3.2.1 (half-energy width 17″); growth off axis from its "
@@ -108,7 +111,7 @@ class XmmAdapter(FitsAdapter):
 
     def gti_tables(self, file: FitsFile, instrument: Instrument) -> dict[int | None, list[Hdu]]:
         """GTI tables by CCDID or data-subspace keywords; tables not referenced by the latter are not used."""
-        layout, tables = matching_tables(file, instrument.gti)
+        layout, tables = find_gti_tables(file, instrument.gti)
         subspace = _subspace_tables(file.events.header)
         used = [table for table in tables if table.name in subspace] or tables
         owners: dict[int | None, list[Hdu]] = {}
@@ -143,18 +146,18 @@ def _subspace_tables(header: Mapping[str, object]) -> dict[str, int]:
 
     Components omit what they have in common with the first.
     """
-    kinds = {n: text(header, f"DSTYP{n}").upper() for n in range(1, 100) if f"DSTYP{n}" in header}
+    kinds = {n: get_text(header, f"DSTYP{n}").upper() for n in range(1, 100) if f"DSTYP{n}" in header}
     ccd = next((n for n, kind in kinds.items() if kind == "CCDNR"), None)
     if ccd is None:
         return {}
     found: dict[str, int] = {}
     for component in range(1, 100):
         prefix = "" if component == 1 else str(component)
-        value = text(header, f"{prefix}DSVAL{ccd}").partition(":")[0]
+        value = get_text(header, f"{prefix}DSVAL{ccd}").partition(":")[0]
         if not value.isdigit():
             break
         for n, kind in kinds.items():
-            table = text(header, f"{prefix}DSREF{n}", f"DSREF{n}").lstrip(":").upper()
+            table = get_text(header, f"{prefix}DSREF{n}", f"DSREF{n}").lstrip(":").upper()
             if kind == "TIME" and table:
                 found.setdefault(table, int(value))
     return found

@@ -4,14 +4,16 @@ The lowest package: it imports numpy, scipy, numba and astropy, and no other pac
 names listed here.
 """
 
+from .apertures import aperture_at, centroid_error_arcsec
 from .batch import EventBatch
 from .errors import XheraldError
 from .events import Background, EventList, Identity
 from .gti import Exposure
 from .observation import ChipLayout, DetectorUnit, FieldEvents, Observation, PixelLayout, Screening
 from .pointspread import PointSpread
-from .projection import SkyProjection
+from .projection import SkyProjection, separation_deg
 from .regions import Annulus, Aperture, Ellipse, Polygon
+from .threads import run_in_threads
 from .times import TimeReference
 
 __all__ = [
@@ -34,4 +36,8 @@ __all__ = [
     "SkyProjection",
     "TimeReference",
     "XheraldError",
+    "aperture_at",
+    "centroid_error_arcsec",
+    "run_in_threads",
+    "separation_deg",
 ]

@@ -1,6 +1,6 @@
 """The contract between the pipeline and its plugins: base classes, hooks, and the host that finds plugins."""
 
-from .alerts import Alert, AlertSink, Facts, Receipt
+from .alerts import Alert, AlertKind, AlertSink, AlertTense, Facts, Receipt
 from .contract import (
     Advance,
     Embedder,
@@ -21,15 +21,20 @@ from .drops import DropSource, Listing, SourceOptions
 from .folder_names import FolderNames
 from .hookspecs import hookimpl
 from .host import PluginFailure, PluginHost, PluginRecord
+from .kafka_connection import KafkaConnection, import_confluent_kafka
+from .known_transients import find_nearest_members, get_member_kinds
 from .reference import Reference, ReferenceCase
 from .reference_members import ReferenceMembers
 from .scoring import DetectionBatch, Flags, Scorer, Veto
+from .secrets import read_secret
 
 __all__ = [
     "CONTRACT_VERSION",
     "Advance",
     "Alert",
+    "AlertKind",
     "AlertSink",
+    "AlertTense",
     "DetectionBatch",
     "DropSource",
     "Embedder",
@@ -40,6 +45,7 @@ __all__ = [
     "Flags",
     "FolderNames",
     "InstrumentAdapter",
+    "KafkaConnection",
     "Listing",
     "Options",
     "OptionsT",
@@ -58,5 +64,9 @@ __all__ = [
     "SourceOptions",
     "Values",
     "Veto",
+    "find_nearest_members",
+    "get_member_kinds",
     "hookimpl",
+    "import_confluent_kafka",
+    "read_secret",
 ]

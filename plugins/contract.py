@@ -65,6 +65,11 @@ class ReadLimits(Options):
     max_uncompressed_gib: float = 16.0
     max_events: int = 200_000_000
 
+    @property
+    def max_uncompressed_bytes(self) -> int:
+        """`max_uncompressed_gib` in bytes."""
+        return int(self.max_uncompressed_gib * 2**30)
+
 
 OptionsT = TypeVar("OptionsT", bound=Options, default=Any)
 """Options of a plugin: ``class MyVeto(Veto[MyOptions])`` gets checked options of that type in its methods."""

@@ -16,7 +16,7 @@ from xherald.photons.errors import ConfigError
 from .contract import Options
 from .secrets import read_secret
 
-__all__ = ["KafkaConnection", "kafka_client"]
+__all__ = ["KafkaConnection", "import_confluent_kafka"]
 
 SECRET_SETTINGS: Final = frozenset(
     {
@@ -93,12 +93,12 @@ class KafkaConnection(Options):
         return told
 
 
-def kafka_client(what: str) -> Any:
-    """The module confluent_kafka.
+def import_confluent_kafka(needed_by: str) -> Any:
+    """Import confluent_kafka, which is an optional dependency.
 
     Parameters
     ----------
-    what : str — what needs it, for the error
+    needed_by : str — what needs it, for the error
 
     Raises
     ------
@@ -108,5 +108,5 @@ def kafka_client(what: str) -> Any:
     try:
         import confluent_kafka
     except ImportError as fault:
-        raise ConfigError(f"{what}: confluent-kafka is not installed; say pip install 'xherald[kafka]'") from fault
+        raise ConfigError(f"{needed_by}: confluent-kafka is not installed; run pip install 'xherald[kafka]'") from fault
     return confluent_kafka

@@ -12,7 +12,7 @@ from pathlib import Path
 from xherald.photons import Aperture, Ellipse, Observation
 from xherald.photons.errors import UnreadableFileError
 
-from .headers import pair
+from .headers import get_sky_position
 
 __all__ = ["FieldOfView", "whole_field"]
 
@@ -41,7 +41,7 @@ class FieldOfView:
             The header has no position.
         """
         for ra, dec in self.position:
-            if (position := pair(header, ra, dec, path)) is not None:
+            if (position := get_sky_position(header, ra, dec, path)) is not None:
                 return Ellipse.circle(*position, self.radius_arcmin * 60.0)
         keywords = " or ".join(f"{ra}, {dec}" for ra, dec in self.position)
         raise UnreadableFileError(

@@ -23,8 +23,8 @@ from xherald.plugins.contract import InstrumentAdapter, OptionsT, ReadLimits
 
 from .field_of_view import whole_field
 from .fits_files import FitsFile, Hdu, load_fits, open_fits
-from .gti_tables import live_fraction, matching_tables, read_good_times, require_intervals
-from .headers import first_number, number, pair, sky_projection, text, time_reference
+from .gti_tables import find_gti_tables, live_fraction, read_good_times, require_intervals
+from .headers import get_first_number, get_number, get_sky_position, get_text, sky_projection, time_reference
 from .mission_table import Instrument, MissionTable
 from .screening import Energy, EventReader, is_position
 
@@ -65,8 +65,8 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
     def claims(self, path: Path, header: Mapping[str, object]) -> bool:
         """Claim files by TELESCOP and INSTRUME."""
         instruments = {name.upper() for one in self.mission.instruments for name in one.instrume}
-        is_ours = text(header, "TELESCOP").upper() == self.mission.telescop.upper()
-        return is_ours and text(header, "INSTRUME").upper() in instruments
+        is_ours = get_text(header, "TELESCOP").upper() == self.mission.telescop.upper()
+        return is_ours and get_text(header, "INSTRUME").upper() in instruments
 
     def read(self, path: Path, options: OptionsT, limits: ReadLimits) -> Observation:
         """Read headers and good times; photons are read at first use."""
@@ -88,7 +88,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         with open_fits(path, limits) as file:
             instrument = self.instrument_for(file)
             header = file.events.header.over(file.primary.header)
-            timezero = number(header, "TIMEZERO", path) or 0.0
+            timezero = get_number(header, "TIMEZERO", path) or 0.0
             read = self.energy_for(file, instrument, options)
             others = (one for one in instrument.energies if one.column.upper() != read.column.upper())
             return PhotonColumns(
@@ -109,7 +109,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
 
     def instrument_for(self, file: FitsFile) -> Instrument:
         """Instrument of the mission table that describes this file."""
-        found = text(file.events.header.over(file.primary.header), "INSTRUME").upper()
+        found = get_text(file.events.header.over(file.primary.header), "INSTRUME").upper()
         for instrument in self.mission.instruments:
             if found in {name.upper() for name in instrument.instrume}:
                 return instrument
@@ -127,7 +127,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
 
     def gti_tables(self, file: FitsFile, instrument: Instrument) -> dict[int | None, list[Hdu]]:
         """GTI tables by detector; key None for tables of all detectors."""
-        layout, tables = matching_tables(file, instrument.gti)
+        layout, tables = find_gti_tables(file, instrument.gti)
         owners: dict[int | None, list[Hdu]] = {}
         for table in tables:
             owners.setdefault(layout.detector(table) if layout else None, []).append(table)
@@ -138,7 +138,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
 
     def single_detector(self, file: FitsFile, instrument: Instrument) -> tuple[int, str]:
         """Number and name of the only detector of an instrument."""
-        return 0, text(file.events.header, "DETNAM", "INSTRUME")
+        return 0, get_text(file.events.header, "DETNAM", "INSTRUME")
 
     def detectors(self, file: FitsFile, instrument: Instrument, timezero: float) -> tuple[DetectorUnit, ...]:
         """Detectors with their good times; `timezero` is TIMEZERO of the events, s."""
@@ -170,7 +170,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
 
     def pointing(self, file: FitsFile) -> tuple[float, float] | None:
         """Optical axis, ICRS deg, from RA_PNT and DEC_PNT, not RA_OBJ and DEC_OBJ."""
-        return pair(file.events.header.over(file.primary.header), "RA_PNT", "DEC_PNT", file.path)
+        return get_sky_position(file.events.header.over(file.primary.header), "RA_PNT", "DEC_PNT", file.path)
 
     def per_source_id(self, path: Path) -> str:
         """Detection id of a file with a single source; "" for a field."""
@@ -186,7 +186,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         instrument = self.instrument_for(file)
         events.require(instrument.time)
         reference = time_reference((events.header, file.primary.header), path)
-        timezero = number(header, "TIMEZERO", path) or 0.0
+        timezero = get_number(header, "TIMEZERO", path) or 0.0
         frame_time = self._frame_time(file, instrument)
         detectors = self.detectors(file, instrument, timezero)
         projection, fault = self._projection(file, instrument)
@@ -210,18 +210,18 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         )
         return Observation(
             path=path,
-            mission=text(header, "TELESCOP"),
-            instrument=text(header, "INSTRUME"),
-            mode=" ".join(value for key in instrument.mode_keywords if (value := text(header, key))),
-            obs_id=text(header, "OBS_ID"),
-            object_name=text(header, "OBJECT"),
+            mission=get_text(header, "TELESCOP"),
+            instrument=get_text(header, "INSTRUME"),
+            mode=" ".join(value for key in instrument.mode_keywords if (value := get_text(header, key))),
+            obs_id=get_text(header, "OBS_ID"),
+            object_name=get_text(header, "OBJECT"),
             time_reference=reference,
             span=self._span(file, detectors, timezero),
             frame_time=frame_time,
             band=instrument.band,
             hardness_split=instrument.hardness_split,
             detectors=detectors,
-            exposure=number(header, "EXPOSURE", path),
+            exposure=get_number(header, "EXPOSURE", path),
             pointing=self.pointing(file),
             projection=projection,
             projection_fault=fault,
@@ -240,14 +240,14 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         # All headers, since XMM has the frame time only in those of exposure and GTI tables.
         headers = [file.events.header, *(hdu.header for hdu in file.hdus)]
         for key, seconds in instrument.frame_keywords:
-            found = first_number(headers, key, file.path)
+            found = get_first_number(headers, key, file.path)
             if found is not None and found > 0:
                 return found * seconds
         return instrument.frame_default
 
     def _shift_to_frame_middle(self, file: FitsFile, instrument: Instrument, frame_time: float) -> float:
         """Shift from TIME to the middle of its frame, s."""
-        position = number(file.events.header, "TIMEPIXR", file.path) if instrument.timed_by_frame else None
+        position = get_number(file.events.header, "TIMEPIXR", file.path) if instrument.timed_by_frame else None
         if position is None:
             return 0.0
         if not 0 <= position <= 1:
@@ -265,7 +265,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         """Sky projection, or None and the reason."""
         header = file.events.header.over(file.primary.header)
         for mode in instrument.no_image:
-            if text(header, mode.keyword).upper().startswith(mode.value):
+            if get_text(header, mode.keyword).upper().startswith(mode.value):
                 return None, mode.reason
         if any(name.upper() not in file.events.columns for name in (instrument.x, instrument.y)):
             return None, f"no columns {instrument.x}, {instrument.y}, so events have no sky positions"
@@ -294,7 +294,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         if sets:
             return float(min(gti[0, 0] for gti in sets)), float(max(gti[-1, 1] for gti in sets))
         header = file.events.header.over(file.primary.header)
-        start, stop = number(header, "TSTART", file.path), number(header, "TSTOP", file.path)
+        start, stop = get_number(header, "TSTART", file.path), get_number(header, "TSTOP", file.path)
         if start is None or stop is None:
             raise UnreadableFileError(
                 file.path, "no time span: it has neither good-time intervals nor TSTART and TSTOP"

@@ -16,10 +16,10 @@ from xherald.photons.errors import GtiError
 from xherald.photons.gti import Gti, as_gti, gti_union
 
 from .fits_files import FitsFile, Hdu
-from .headers import first_number, number
+from .headers import get_first_number, get_number
 from .keywords import Keywords
 
-__all__ = ["GtiLayout", "live_fraction", "matching_tables", "read_good_times", "require_intervals"]
+__all__ = ["GtiLayout", "find_gti_tables", "live_fraction", "read_good_times", "require_intervals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class GtiLayout:
     def detector(self, hdu: Hdu) -> int | None:
         """Number of the detector it belongs to; None if it does not name one."""
         if self.detector_keyword:
-            found = number(hdu.header, self.detector_keyword, hdu.path)
+            found = get_number(hdu.header, self.detector_keyword, hdu.path)
             return None if found is None else int(found)
         match = re.fullmatch(self.name, hdu.name)
         return int(match[1]) if match is not None and match.re.groups else None
 
 
-def matching_tables(file: FitsFile, layouts: Sequence[GtiLayout]) -> tuple[GtiLayout | None, list[Hdu]]:
+def find_gti_tables(file: FitsFile, layouts: Sequence[GtiLayout]) -> tuple[GtiLayout | None, list[Hdu]]:
     """GTI tables of the first layout that any table of the file matches."""
     for layout in layouts:
         if found := [hdu for hdu in file.hdus if layout.matches(hdu)]:
@@ -77,7 +77,7 @@ def read_good_times(file: FitsFile, tables: Iterable[Hdu], where: str, timezero:
     for table in tables:
         start, stop = file.column(table, "START"), file.column(table, "STOP")
         if len(start):
-            own = number(table.header, "TIMEZERO", table.path)
+            own = get_number(table.header, "TIMEZERO", table.path)
             intervals = np.column_stack([start, stop]).astype(np.float64) + (timezero if own is None else own)
             sets.append(as_gti(_drop_empty_intervals(intervals), where=f"{file.path}: good-time intervals of {where}"))
     if not sets:
@@ -113,13 +113,13 @@ def live_fraction(headers: Sequence[Keywords], pairs: Iterable[tuple[str, str]],
     """
 
     def ratio(live: str, on: str) -> float | None:
-        over, under = first_number(headers, live, path), first_number(headers, on, path)
+        over, under = get_first_number(headers, live, path), get_first_number(headers, on, path)
         return over / under if over is not None and under else None
 
     candidates = [ratio(live.format(n=detector), on.format(n=detector)) for live, on in pairs]
     candidates += [
-        first_number(headers, "DTCOR", path),
-        first_number(headers, "DEADC", path),
+        get_first_number(headers, "DTCOR", path),
+        get_first_number(headers, "DEADC", path),
         ratio("LIVETIME", "ONTIME"),
     ]
     # Rounding may exceed one by parts in a thousand; other values outside (0, 1] are invalid.

@@ -21,7 +21,15 @@ from .keywords import Keywords
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["first_number", "number", "pair", "pixel_list_wcs", "sky_projection", "text", "time_reference"]
+__all__ = [
+    "get_first_number",
+    "get_number",
+    "get_sky_position",
+    "get_text",
+    "pixel_list_wcs",
+    "sky_projection",
+    "time_reference",
+]
 
 WCS_KEYWORD: Final = re.compile(
     r"(TCTYP|TCUNI|TCNAM|TCRVL|TCRPX|TCDLT|TCROT|TCD?|TPC?|TPV|TV|LONP|LATP|RADE|EQUI)(?P<column>\d+)(_\d+)?"
@@ -34,12 +42,12 @@ MATRIX_WITH_SCALES: Final = re.compile(r"TCD?\d+_\d+")
 """Elements of a matrix that takes the place of TCDLT."""
 
 
-def text(header: Mapping[str, object], *keys: str) -> str:
+def get_text(header: Mapping[str, object], *keys: str) -> str:
     """First non-empty value of the keywords, stripped; "" if there is none."""
     return next((value for key in keys if (value := str(header.get(key) or "").strip())), "")
 
 
-def number(header: Mapping[str, object], key: str, path: Path) -> float | None:
+def get_number(header: Mapping[str, object], key: str, path: Path) -> float | None:
     """Number of a keyword, possibly written as a string; None if absent.
 
     Raises
@@ -59,17 +67,17 @@ def number(header: Mapping[str, object], key: str, path: Path) -> float | None:
     return parsed
 
 
-def first_number(headers: Iterable[Mapping[str, object]], key: str, path: Path) -> float | None:
+def get_first_number(headers: Iterable[Mapping[str, object]], key: str, path: Path) -> float | None:
     """Number of a keyword in the first header that has it."""
-    return next((found for header in headers if (found := number(header, key, path)) is not None), None)
+    return next((found for header in headers if (found := get_number(header, key, path)) is not None), None)
 
 
-def pair(header: Mapping[str, object], first: str, second: str, path: Path) -> tuple[float, float] | None:
+def get_sky_position(header: Mapping[str, object], first: str, second: str, path: Path) -> tuple[float, float] | None:
     """Right ascension and declination, deg, of two keywords; None if either is absent or out of range.
 
     Unknown pointings have values such as −100 or −999 in the files of some missions.
     """
-    ra, dec = number(header, first, path), number(header, second, path)
+    ra, dec = get_number(header, first, path), get_number(header, second, path)
     if ra is None or dec is None or not (0 <= ra <= 360 and abs(dec) <= 90):
         return None
     return ra, dec
@@ -84,14 +92,14 @@ def time_reference(headers: Iterable[Keywords], path: Path) -> TimeReference:
         No header has them, or the time scale is not supported.
     """
     for header in headers:
-        day, fraction = number(header, "MJDREFI", path), number(header, "MJDREFF", path)
+        day, fraction = get_number(header, "MJDREFI", path), get_number(header, "MJDREFF", path)
         if day is None:
-            whole = number(header, "MJDREF", path)
+            whole = get_number(header, "MJDREF", path)
             if whole is None:
                 continue
             fraction, day = math.modf(whole)
         try:
-            return TimeReference(day, fraction or 0.0, text(header, "TIMESYS").lower() or "tt")
+            return TimeReference(day, fraction or 0.0, get_text(header, "TIMESYS").lower() or "tt")
         except PhotonError as fault:
             raise UnreadableFileError(path, f"{fault}; fix TIMESYS or MJDREF") from fault
     raise UnreadableFileError(path, "no MJDREF in the events or primary header, so times have no date; add MJDREF")
@@ -122,7 +130,7 @@ def _wcs_keywords(header: Keywords, nx: int, ny: int) -> list[str]:
 def _is_ordinary(header: Keywords, key: str) -> bool:
     """Whether a keyword needs no more than the closed form."""
     if key.startswith("TCUNI"):
-        return text(header, key).lower() in ("", "deg", "degree", "degrees")
+        return get_text(header, key).lower() in ("", "deg", "degree", "degrees")
     return ORDINARY_KEYWORD.match(key) is not None
 
 
@@ -149,13 +157,13 @@ def sky_projection(events: Hdu, x: str, y: str) -> SkyProjection:
             raise UnreadableFileError(path, f"broken sky projection: {key} {what}; fix the WCS of columns {x}, {y}")
         return float(value)
 
-    kinds = text(header, f"TCTYP{nx}").upper(), text(header, f"TCTYP{ny}").upper()
+    kinds = get_text(header, f"TCTYP{nx}").upper(), get_text(header, f"TCTYP{ny}").upper()
     kind = kinds[0][-3:]
     if kinds != (f"RA---{kind}", f"DEC--{kind}"):
         raise UnreadableFileError(
             path, f"broken sky projection: columns {x}, {y} are {kinds[0]!r}, {kinds[1]!r}, not right ascension and Dec"
         )
-    if text(header, f"RADE{nx}", "RADESYS", "RADECSYS").upper().startswith("FK4"):
+    if get_text(header, f"RADE{nx}", "RADESYS", "RADECSYS").upper().startswith("FK4"):
         raise UnreadableFileError(path, "positions are in FK4 (B1950); convert them to ICRS")
     ra, dec, x_reference, y_reference = (read(f"{key}{n}") for key in ("TCRVL", "TCRPX") for n in (nx, ny))
     others = [key for key in _wcs_keywords(header, nx, ny) if not _is_ordinary(header, key)]

@@ -15,13 +15,13 @@ from xherald.photons import Aperture, Observation
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import ReadLimits
 
-__all__ = ["ListLayout", "read_source_list"]
+__all__ = ["SourceListLayout", "read_source_list"]
 
 _ARCSEC = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
-class ListLayout:
+class SourceListLayout:
     """Columns of a mission's source list.
 
     Parameters
@@ -42,7 +42,7 @@ class ListLayout:
     summary: tuple[str, ...] = ()
 
 
-def read_source_list(observation: Observation, path: Path, layout: ListLayout) -> list[Aperture]:
+def read_source_list(observation: Observation, path: Path, layout: SourceListLayout) -> list[Aperture]:
     """Apertures of the sources in a list, named by observation and source number.
 
     Raises
@@ -77,7 +77,7 @@ def read_source_list(observation: Observation, path: Path, layout: ListLayout) -
     ]
 
 
-def _table(file: FitsFile, layout: ListLayout) -> Hdu:
+def _table(file: FitsFile, layout: SourceListLayout) -> Hdu:
     for hdu in file.hdus:
         if layout.ra.upper() in hdu.columns and layout.dec.upper() in hdu.columns:
             return hdu

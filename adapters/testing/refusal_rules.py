@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.adapters.reading.headers import number
+from xherald.adapters.reading.headers import get_number
 from xherald.photons import EventBatch, Observation
 from xherald.photons.errors import OversizeFileError, XheraldError
 from xherald.plugins.contract import ReadLimits
@@ -57,7 +57,7 @@ def _timezero(case: AdapterCase) -> None:
         cards: dict[int, dict[str, str | None]] = {}
         for place in places:
             hdu = copy.file.hdus[place]
-            cards[place] = {"TIMEZERO": repr((number(hdu.header, "TIMEZERO", hdu.path) or 0.0) + SHIFT_S)}
+            cards[place] = {"TIMEZERO": repr((get_number(hdu.header, "TIMEZERO", hdu.path) or 0.0) + SHIFT_S)}
         path = copy.with_cards(one.folder("timezero"), cards)
         content = one.read_or_refuse(path, "with another TIMEZERO")
         if not isinstance(content, Observation):

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from xherald.daemon.jobs.processing import Fault
 from xherald.photons.errors import ConfigError
 from xherald.plugins import Options
-from xherald.plugins.kafka_connection import kafka_client
+from xherald.plugins.kafka_connection import import_confluent_kafka
 from xherald.plugins.secrets import redact
 
 from .intake import PollSummary
@@ -256,7 +256,7 @@ class Notices:
 
     def _acknowledge(self, consumer: Any) -> None:
         """Say which notices count as read: in each partition all up to the first that is not done."""
-        client = kafka_client("daemon.notices")
+        client = import_confluent_kafka("daemon.notices")
         for (topic, partition), waiting in list(self._held.items()):
             last: int | None = None
             while waiting and all(one.done for one in waiting[0].errands):
@@ -299,7 +299,7 @@ def require_notices(settings: DaemonSettings) -> None:
 
 
 def _consumer(settings: NoticeSettings, on_error: Callable[[Any], None]) -> Any:
-    client = kafka_client("daemon.notices")
+    client = import_confluent_kafka("daemon.notices")
     given = settings.for_client(
         {
             # A group that is new begins with what the topic still holds, lest a first notice be lost in a crash.

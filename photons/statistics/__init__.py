@@ -2,6 +2,8 @@
 
 from .assess import TESTS, TimingSettings, assess, raw_statistics
 from .blocks import bayesian_blocks
+from .clock import accumulated_livetime
+from .hardness import hardness_change, hardness_posterior
 from .null_distributions import MIN_PHOTONS, NullTables, load_null_tables
 from .result import DIP, FLARE, STEADY, Hardness, Intervals, TestColumns, Timing
 
@@ -17,8 +19,11 @@ __all__ = [
     "TestColumns",
     "Timing",
     "TimingSettings",
+    "accumulated_livetime",
     "assess",
     "bayesian_blocks",
+    "hardness_change",
+    "hardness_posterior",
     "load_null_tables",
     "raw_statistics",
 ]

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from xherald.photons.errors import AlertRefusedError, SinkUnavailableError
 from xherald.plugins.alerts import Alert, AlertSink, Receipt
-from xherald.plugins.kafka_connection import KafkaConnection, kafka_client
+from xherald.plugins.kafka_connection import KafkaConnection, import_confluent_kafka
 
 from .gcn_notice import gcn_notice
 
@@ -46,7 +46,7 @@ class KafkaSink(AlertSink[KafkaOptions]):
 
     def send(self, alert: Alert, options: KafkaOptions) -> Receipt:
         """Produce the notice, and wait until it is confirmed."""
-        client = kafka_client("kafka")
+        client = import_confluent_kafka("kafka")
         value = json.dumps(gcn_notice(alert, options.schema_url), allow_nan=False).encode()
         key = (alert.candidate_id or alert.id).encode()
         answers: list[tuple[KafkaError | None, Message]] = []

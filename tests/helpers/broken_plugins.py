@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field
 
 from xherald.adapters.chandra import ChandraAdapter
 from xherald.adapters.reading.fits_files import open_fits
-from xherald.adapters.reading.headers import number
+from xherald.adapters.reading.headers import get_number
 from xherald.photons import Observation, SkyProjection
 from xherald.photons.artefact_folders import load_arrays, load_json, save_arrays, save_json
 from xherald.photons.errors import (
@@ -657,7 +657,7 @@ def without_timezero(self: ChandraAdapter, path: Path, options: Options, limits:
     from xherald.adapters.reading.fits_files import read_header
 
     one = ChandraAdapter.read(self, path, options, limits)
-    shift = number(read_header(path, limits), "TIMEZERO", path) or 0.0
+    shift = get_number(read_header(path, limits), "TIMEZERO", path) or 0.0
     return made(one, load_events=Bent(one.load_events, lambda events: replace(events, time=events.time - shift)))
 
 

@@ -18,6 +18,7 @@ MODULES = (
     "xherald.photons.arrays",
     "xherald.photons.artefact_folders",
     "xherald.photons.errors",
+    "xherald.photons.probabilities",
     "xherald.photons.statistics",
     "xherald.plugins",
     "xherald.plugins.testing",

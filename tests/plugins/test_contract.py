@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
@@ -223,3 +224,20 @@ def test_templates_and_examples_import_only_listed_names(path: Path) -> None:
         names = [name.strip() for name in (found[2] or found[3]).split("#")[0].split(",")]
         assert found[1] in MODULES, found[0]
         assert {name for name in names if name} <= set(import_module(found[1]).__all__), found[0]
+
+
+KINDS = ("drop_sources", "embedders", "extractors", "representations", "scorers", "sinks", "vetoes")
+BUILT_IN = (
+    *(ROOT / "adapters").glob("*.py"),
+    *(path for kind in KINDS for path in (ROOT / "plugins" / kind).glob("*.py")),
+)
+
+
+@pytest.mark.parametrize("path", BUILT_IN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_built_in_plugins_import_only_names_that_are_listed_somewhere(path: Path) -> None:
+    listed = {name for module in MODULES for name in import_module(module).__all__}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("xherald."):
+            if node.module.startswith("xherald.encoders."):
+                continue  # the networks of the one built-in extractor that needs them
+            assert {name.name for name in node.names} <= listed, f"{node.module}: list them, or do without"
