@@ -30,8 +30,8 @@ def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
     Compares the detections of the last day with the rates that were stated for them.
 
     The daemon does this every night (daemon.nightly_cron). An alarm is kept in the store, and `xherald status` shows
-    it. A rebuild makes new references of simulated sources and of the stream's own, judges them beside those in use, and
-    takes them into use if no figure is worse; `xherald calibration list` shows what came of it.
+    it. A rebuild makes new references of simulated sources and of the archive's own, compares them with those in use,
+    and takes them into use if no figure is worse; `xherald calibration list` shows the result.
 
     \b
     Examples:

@@ -15,22 +15,22 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 from pydantic_core import PydanticUndefined
 
-from xherald import photons, plugins
+from xherald import adapters, photons, plugins
 from xherald.plugins import Options, Plugin, PluginHost, hookspecs
 from xherald.plugins.host import KINDS
 
 __all__ = ["base_of", "hook_names", "render"]
 
 MISSION_TABLE: Final = (
-    plugins.FitsAdapter,
-    plugins.MissionTable,
-    plugins.Instrument,
-    plugins.FieldOfView,
-    plugins.GtiLayout,
-    plugins.LinearEnergy,
-    plugins.ChannelEnergy,
-    plugins.Rule,
-    plugins.NoImage,
+    adapters.FitsAdapter,
+    adapters.MissionTable,
+    adapters.Instrument,
+    adapters.FieldOfView,
+    adapters.GtiLayout,
+    adapters.LinearEnergy,
+    adapters.ChannelEnergy,
+    adapters.Rule,
+    adapters.NoImage,
     photons.PointSpread,
     photons.ChipLayout,
     photons.PixelLayout,
