@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from xherald.photons.arrays import F32, F64, I64
@@ -30,6 +31,9 @@ class NeighbourIndex(Protocol):
 
     def query(self, features: F32, k: int) -> tuple[I64, F64]:
         """The k nearest sources of each row, nearest first: their rows and Euclidean distances, both shape (n, k)."""
+
+    def save(self, folder: Path) -> None:
+        """Write the index into a folder; the features are kept beside it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
