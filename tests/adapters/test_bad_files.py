@@ -32,7 +32,7 @@ def test_bad_file_is_refused_with_its_reason(bad: BadFile, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("bad", FOR_THE_SCAN, ids=lambda bad: bad.name)
-def test_file_that_only_the_scan_refuses_is_read(bad: BadFile, tmp_path: Path) -> None:
+def test_file_refused_only_by_the_scan_is_read(bad: BadFile, tmp_path: Path) -> None:
     observation = observe(bad.make(tmp_path))
     assert len(observation.events) > 0
 
@@ -52,7 +52,7 @@ def test_no_permission(tmp_path: Path) -> None:
         read_header(path, LIMITS)
 
 
-def test_permission_refused_by_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_denied_permission_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Root is never refused by mode bits, so the refusal itself is played.
     path = write_chandra(tmp_path / "closed.fits", some_photons(10))
 
@@ -82,7 +82,7 @@ def test_memory_stays_bounded(name: str, tmp_path: Path) -> None:
     assert peak < 64 * 2**20
 
 
-def test_bomb_within_the_structure_is_refused_before_it_is_inflated(tmp_path: Path) -> None:
+def test_decompression_bomb_is_refused_before_decompression(tmp_path: Path) -> None:
     """A header that claims 8 GiB of rows, under the limit, in a file of some kilobytes."""
     plain = write_chandra(tmp_path / "plain.fits", some_photons(60)).read_bytes()
     path = tmp_path / "bomb.fits.gz"
@@ -93,7 +93,7 @@ def test_bomb_within_the_structure_is_refused_before_it_is_inflated(tmp_path: Pa
         pass
 
 
-def test_limits_are_settings(tmp_path: Path) -> None:
+def test_limits_are_configurable(tmp_path: Path) -> None:
     path = write_chandra(tmp_path / "many.fits", some_photons(3000))
     with pytest.raises(OversizeFileError, match="max_events = 1,000"):
         read(path, ReadLimits(max_events=1000))
@@ -101,7 +101,7 @@ def test_limits_are_settings(tmp_path: Path) -> None:
         read(path, ReadLimits(max_uncompressed_gib=0.0001))
 
 
-def test_sniffing_stops_at_the_events_header(tmp_path: Path) -> None:
+def test_read_header_stops_at_the_events_header(tmp_path: Path) -> None:
     """What is broken behind that header is no matter of the sniff, which inflates no further."""
     path = write_chandra(tmp_path / "cut.fits.gz", some_photons(3000))
     path.write_bytes(path.read_bytes()[:-5000])
@@ -121,14 +121,14 @@ def test_other_files_have_no_header(content: bytes, tmp_path: Path) -> None:
     assert not read_header(path, LIMITS)
 
 
-def test_gzip_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+def test_gzip_is_recognised_by_its_first_bytes(tmp_path: Path) -> None:
     plain = write_chandra(tmp_path / "plain.fits", some_photons(50))
     disguised = tmp_path / "disguised.fits"
     disguised.write_bytes(gzip.compress(plain.read_bytes()))
     assert len(observe(disguised).events) == len(observe(plain).events) == 50
 
 
-def test_file_that_shrinks_after_it_was_looked_at(tmp_path: Path) -> None:
+def test_file_truncated_after_opening_is_an_error(tmp_path: Path) -> None:
     path = write_chandra(tmp_path / "shrinks.fits", some_photons(3000))
     observation = observe(path)
     path.write_bytes(path.read_bytes()[: 2880 * 10])

@@ -28,7 +28,7 @@ def blind() -> Observation:
     return replace(imaging, projection=None, point_spread=None, pointing=None, field_of_view=SEEN)
 
 
-def test_all_photons_are_its_one_source(blind: Observation) -> None:
+def test_all_photons_belong_to_one_source(blind: Observation) -> None:
     batch, rows = extract_with_rows(blind, whole_field(blind))
     np.testing.assert_array_equal(rows, np.arange(len(blind.events)))
     np.testing.assert_array_equal(batch.time, blind.events.time)
@@ -38,7 +38,7 @@ def test_all_photons_are_its_one_source(blind: Observation) -> None:
     assert who.flags == ("no_image", "no_background")
 
 
-def test_its_detectors_share_the_exposure_alike(blind: Observation) -> None:
+def test_detectors_share_the_exposure(blind: Observation) -> None:
     batch = extract(blind, whole_field(blind))
     np.testing.assert_array_equal(batch.gti, [[0.0, 5_000.0], [5_000.0, 20_000.0]])
     np.testing.assert_allclose(batch.gti_fraction, [1.0, 0.5])
@@ -47,23 +47,23 @@ def test_its_detectors_share_the_exposure_alike(blind: Observation) -> None:
     assert batch.livetime[0] == pytest.approx(12_500.0 * batch.live_fraction[0])
 
 
-def test_an_instrument_with_an_image_has_no_such_source() -> None:
+def test_instrument_with_images_has_no_field_source() -> None:
     assert whole_field(simulated_field(6, 100)) == []
 
 
-def test_another_aperture_is_refused(blind: Observation) -> None:
+def test_other_aperture_is_refused(blind: Observation) -> None:
     smaller = Aperture("one", 150.0, 2.0, Ellipse.circle(150.0, 2.0, 60.0))
     with pytest.raises(FileError, match="its only source is the whole field"):
         extract(blind, [smaller])
 
 
-def test_without_image_and_field_nothing_is_extracted(blind: Observation) -> None:
+def test_extraction_needs_positions_or_a_field_of_view(blind: Observation) -> None:
     nowhere = replace(blind, field_of_view=None, projection_fault="no columns X, Y")
     with pytest.raises(FileError, match="no columns X, Y"):
         extract(nowhere, [Aperture("one", 150.0, 2.0, SEEN)])
 
 
-def test_the_first_position_that_there_is_counts() -> None:
+def test_first_available_position_is_used() -> None:
     field = FieldOfView(3.0, (("RA_TGT", "DEC_TGT"), ("RA_OBJ", "DEC_OBJ")))
     known = {"RA_TGT": 10.0, "DEC_TGT": -95.0, "RA_OBJ": 20.0, "DEC_OBJ": 5.0}
     assert field.read_region(known, Path("a.evt")) == Ellipse.circle(20.0, 5.0, 180.0)
@@ -72,7 +72,7 @@ def test_the_first_position_that_there_is_counts() -> None:
 
 
 @given(st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=20), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
-def test_bits_of_flags_are_those_of_their_number(flags: list[int], clear: int, set_: int) -> None:
+def test_bit_columns_agree_with_integers(flags: list[int], clear: int, set_: int) -> None:
     """In an integer column and in a bit column, whose bytes stand with the most significant first."""
     rule = Rule("FLAGS", "unfit", clear_bits=clear, set_bits=set_)
     wanted = [flag & clear == 0 and flag & set_ == set_ for flag in flags]
@@ -82,6 +82,6 @@ def test_bits_of_flags_are_those_of_their_number(flags: list[int], clear: int, s
     assert rule.select(cells).tolist() == wanted
 
 
-def test_one_byte_of_bits_stays_a_column_of_its_own() -> None:
+def test_single_byte_of_bits_is_read() -> None:
     cells = np.array([[0b011000], [0b011001], [0b001000]], dtype=np.uint8)
     assert Rule("FLAGS", "unfit", clear_bits=0b000111, set_bits=0b010000).select(cells).tolist() == [True, False, False]

@@ -65,7 +65,7 @@ def assert_same(one: EventBatch, other: EventBatch) -> None:
 
 
 @given(st.lists(event_lists(), max_size=5))
-def test_a_table_gives_back_every_bit(lists: list[EventList]) -> None:
+def test_table_round_trip_is_exact(lists: list[EventList]) -> None:
     before = EventBatch.from_lists(lists)
     after = batch_from_table(as_table(before))
     assert_same(before, after)
@@ -76,7 +76,7 @@ def batch_without_paths(one: EventBatch) -> EventBatch:
     return replace(one, identities=tuple(replace(who, source_path="") for who in one.identities))
 
 
-def test_a_file_gives_back_every_bit_by_row_groups_and_by_the_host(tmp_path: Path) -> None:
+def test_file_round_trip_is_exact(tmp_path: Path) -> None:
     before = steady_batch(2300, seed=5, frame_time=3.2, background=0.3)
     path = tmp_path / "many.parquet"
     write_batch(path, before, {"seed": 5})
@@ -90,7 +90,7 @@ def test_a_file_gives_back_every_bit_by_row_groups_and_by_the_host(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_file_holds_besides_is_left_alone(tmp_path: Path) -> None:
+def test_further_columns_are_ignored(tmp_path: Path) -> None:
     before = steady_batch(5, seed=1, frame_time=0.0)
     table = (
         as_table(before).append_column("truth_class", pa.array(["agn"] * 5)).append_column("time", pa.array([1.0] * 5))
@@ -177,7 +177,7 @@ FAULTS: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
 
 
 @pytest.mark.parametrize(("change", "said"), FAULTS.values(), ids=list(FAULTS))
-def test_what_cannot_be_true_is_refused(tmp_path: Path, change: Callable[[pa.Table], pa.Table], said: str) -> None:
+def test_invalid_values_are_refused(tmp_path: Path, change: Callable[[pa.Table], pa.Table], said: str) -> None:
     path = tmp_path / "bad.parquet"
     pq.write_table(change(as_table(steady_batch(5, seed=1, frame_time=0.0, background=0.5))), path)
     with pytest.raises(UnreadableFileError, match=said) as raised:
@@ -186,7 +186,7 @@ def test_what_cannot_be_true_is_refused(tmp_path: Path, change: Callable[[pa.Tab
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
-def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
+def test_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "cut.parquet"
     write_batch(path, steady_batch(50, seed=1, frame_time=0.0))
     whole = path.read_bytes()
@@ -195,7 +195,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
         read_batch(path)
 
 
-def test_limits_hold_before_photons_are_read(tmp_path: Path) -> None:
+def test_limits_apply_before_reading(tmp_path: Path) -> None:
     path = tmp_path / "many.parquet"
     write_batch(path, steady_batch(50, seed=1, frame_time=0.0))
     with pytest.raises(OversizeFileError, match="max_events = 100"):
@@ -204,7 +204,7 @@ def test_limits_hold_before_photons_are_read(tmp_path: Path) -> None:
         read_batch(path, ReadLimits(max_uncompressed_gib=1e-6))
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_write_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be written"):
         write_batch(tmp_path / "nowhere" / "a.parquet", steady_batch(2, seed=1, frame_time=0.0))
     (tmp_path / "a.parquet").mkdir()
@@ -213,5 +213,5 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
 
 
-def test_the_columns_are_documented_names() -> None:
+def test_columns_are_documented() -> None:
     assert as_table(steady_batch(1, seed=1, frame_time=0.0)).column_names == list(COLUMNS)

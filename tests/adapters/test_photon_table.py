@@ -43,7 +43,7 @@ def write_text(path: Path, *lines: str) -> Path:
     return path
 
 
-def test_csv_and_parquet_hold_the_same_sources(tmp_path: Path) -> None:
+def test_csv_and_parquet_give_the_same_sources(tmp_path: Path) -> None:
     table = photons()
     pq.write_table(table, tmp_path / "a.parquet")
     one, other = batch(write_csv(tmp_path / "a.csv", table)), batch(tmp_path / "a.parquet")
@@ -53,7 +53,7 @@ def test_csv_and_parquet_hold_the_same_sources(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.energy, other.energy)
 
 
-def test_each_source_has_its_own_photons_in_order_of_time(tmp_path: Path) -> None:
+def test_photons_are_sorted_by_source_and_time(tmp_path: Path) -> None:
     table = photons()
     read_back = batch(write_csv(tmp_path / "a.csv", table))
     ids, time, energy = (table.column(name).to_numpy() for name in ("obsreg_id", "time", "energy"))
@@ -65,7 +65,7 @@ def test_each_source_has_its_own_photons_in_order_of_time(tmp_path: Path) -> Non
         assert source.identity.obs_id == source.identity.detection_id.split("_")[0]
 
 
-def test_without_good_times_the_photons_stand_in_for_them(tmp_path: Path) -> None:
+def test_photons_define_unknown_good_times(tmp_path: Path) -> None:
     read_back = batch(write_csv(tmp_path / "a.csv", photons()))
     assert not read_back.good_times_known.any()
     for source in read_back:
@@ -73,7 +73,7 @@ def test_without_good_times_the_photons_stand_in_for_them(tmp_path: Path) -> Non
         assert source.identity.flags == ("good_times_unknown",)
 
 
-def test_good_times_beside_the_table(tmp_path: Path) -> None:
+def test_good_times_are_read_from_a_companion(tmp_path: Path) -> None:
     path = write_text(
         tmp_path / "a.csv", "obsreg_id,time,energy", "1_1,5,1000", "2_7,4,900", "1_1,25,2000", "1_1,12,700",
         "3_1,1,600", "3_1,9,600",
@@ -89,7 +89,7 @@ def test_good_times_beside_the_table(tmp_path: Path) -> None:
     assert (third.livetime, third.good_times_known) == (8.0, False)
 
 
-def test_source_seen_once_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_source_with_one_time_is_omitted_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_text(tmp_path / "a.csv", "obsreg_id,time,energy", "1_1,5,1000", "2_7,4,900", "2_7,6,900", "3_1,7,900",
                       "3_1,7,950")  # fmt: skip
     with caplog.at_level(logging.WARNING):
@@ -101,7 +101,7 @@ def test_source_seen_once_is_left_out_and_said(tmp_path: Path, caplog: pytest.Lo
         batch(alone)
 
 
-def test_photons_outside_the_band_are_left_out(tmp_path: Path) -> None:
+def test_photons_outside_the_band_are_rejected(tmp_path: Path) -> None:
     path = write_text(tmp_path / "a.csv", "obsreg_id,time,energy", "1_1,1,499", "1_1,2,500", "1_1,3,7000", "1_1,4,7001")
     np.testing.assert_array_equal(batch(path).time, [2, 3])
     np.testing.assert_array_equal(batch(path, band_kev=(0.4, 8.0)).time, [1, 2, 3, 4])
@@ -110,7 +110,7 @@ def test_photons_outside_the_band_are_left_out(tmp_path: Path) -> None:
         batch(in_kev)
 
 
-def test_options_say_what_a_table_does_not(tmp_path: Path) -> None:
+def test_options_complete_the_table(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "a.csv", photons())
     told = batch(path, mission="CHANDRA", instrument="ACIS", mjd_reference=50814.0, frame_time_s=3.14)
     reference = told.identities[0].time_reference
@@ -134,7 +134,7 @@ def test_options_say_what_a_table_does_not(tmp_path: Path) -> None:
         (("obsreg_id,time,energy",), "has no events"),
     ],
 )
-def test_bad_rows_are_named(tmp_path: Path, lines: tuple[str, ...], said: str) -> None:
+def test_invalid_rows_are_named(tmp_path: Path, lines: tuple[str, ...], said: str) -> None:
     path = write_text(tmp_path / "bad.csv", *lines)
     with pytest.raises(UnreadableFileError, match=said):
         read(path)
@@ -156,7 +156,7 @@ def test_parquet_with_text_for_numbers(tmp_path: Path) -> None:
         (("obsreg_id,start,stop", "1_1,0,"), "column stop, row 1"),
     ],
 )
-def test_bad_good_times_are_named(tmp_path: Path, lines: tuple[str, ...], said: str) -> None:
+def test_invalid_good_times_are_named(tmp_path: Path, lines: tuple[str, ...], said: str) -> None:
     path = write_text(tmp_path / "a.csv", "obsreg_id,time,energy", "1_1,1,1000", "1_1,2,1000")
     write_text(tmp_path / "a_gti.csv", *lines)
     with pytest.raises((UnreadableFileError, GtiError), match=said):

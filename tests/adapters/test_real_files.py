@@ -49,7 +49,7 @@ REFUSED = {
 }
 
 
-def test_no_real_file_is_left_out(data: Path) -> None:
+def test_all_real_files_are_tested(data: Path) -> None:
     held = {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file()}
     without = {name for name in held if name.startswith("gcn-schema/") or name == "README.md"}
     assert held - without == set(READ) | set(REFUSED)
@@ -65,7 +65,7 @@ def test_real_file_is_read(data: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READ)
-def test_real_file_is_read_as_the_contract_says(data: Path, name: str) -> None:
+def test_real_file_conforms_to_the_contract(data: Path, name: str) -> None:
     path = data / name
     report = check_adapter(PluginHost().adapter_for(path, read_header(path, LIMITS)), [path])
     # eROSITA's salvaged list has no good times, and the kit wants files that have.
@@ -79,7 +79,7 @@ def test_real_file_is_refused(data: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in READ if name.startswith(("chandra", "xmm"))])
-def test_times_and_positions_are_those_of_astropy(data: Path, name: str) -> None:
+def test_times_and_positions_agree_with_astropy(data: Path, name: str) -> None:
     """Row by row against an independent reader and WCS."""
     observation = observe(data / name)
     events = observation.events
@@ -92,7 +92,7 @@ def test_times_and_positions_are_those_of_astropy(data: Path, name: str) -> None
         np.testing.assert_allclose(events.energy, energy, rtol=1e-6)
 
 
-def test_xrt_200515_is_232_events_and_188_selected(data: Path) -> None:
+def test_xrt_200515_has_232_events_and_188_selected(data: Path) -> None:
     """The numbers of the published discovery: ellipse of the broad band, before and after the selection."""
     path = data / "chandra/acisf23022_000N027_r0122_regevt3.fits.gz"
     adapter = ChandraAdapter()
@@ -119,7 +119,7 @@ def test_region_band_is_an_option(data: Path) -> None:
     assert hard.region != broad.region
 
 
-def test_missing_energies_are_those_of_the_channel(data: Path) -> None:
+def test_missing_energies_come_from_channels(data: Path) -> None:
     """The same list with and without its energy column: the middle of a 14.6 eV channel is at most 7.3 eV off."""
     full = observe(data / "chandra/stingray_chandra_test.fits").events
     bare = observe(data / "chandra/stingray_chandra_noener_test.fits").events
@@ -128,13 +128,13 @@ def test_missing_energies_are_those_of_the_channel(data: Path) -> None:
     assert np.abs(full.energy[i] - bare.energy[j]).max() <= 0.0074
 
 
-def test_exposure_of_the_header_is_told_and_not_believed(data: Path) -> None:
+def test_header_exposure_is_not_used(data: Path) -> None:
     observation = observe(data / "chandra/stingray_chandra_test.fits")
     assert observation.exposure == pytest.approx(18279.3, abs=0.1)
     assert observation.detectors[0].good_time == pytest.approx(945.3, abs=0.1)
 
 
-def test_good_times_of_a_ccd_are_its_own(data: Path) -> None:
+def test_good_times_are_per_ccd(data: Path) -> None:
     observation = observe(data / "chandra/acisf29128N001_evt2.fits.gz")
     by_number = {one.number: one for one in observation.detectors}
     assert sorted(by_number) == [0, 1, 2, 3]
@@ -161,7 +161,7 @@ def test_cleaned_and_unfiltered_swift_lists_agree(data: Path) -> None:
     np.testing.assert_allclose(cleaned.time, unfiltered.time, atol=0.05)
 
 
-def test_slew_has_no_image(data: Path) -> None:
+def test_slew_has_no_positions(data: Path) -> None:
     observation = observe(data / "swift/sw00011337002xwtw2sl_cl.evt.gz")
     assert observation.projection is None
     assert "no sky positions" in observation.projection_fault
@@ -177,6 +177,6 @@ def test_erosita_positions_agree_with_its_sky_columns(data: Path) -> None:
     assert observation.pointing == (pytest.approx(107.170417), pytest.approx(-49.551667))
 
 
-def test_nicer_and_nustar_headers_are_understood(data: Path) -> None:
+def test_nicer_and_nustar_headers_are_read(data: Path) -> None:
     assert read_header(data / "other/nicer_sgr1830_timezero.evt.gz", LIMITS)["TIMEZERO"] == -1.0
     assert read_header(data / "other/nustar_solar_bad_wcs.evt.gz", LIMITS)["TCRVL13"] == "0.0"

@@ -30,7 +30,7 @@ def artefact(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_was_written_is_read(artefact: Path) -> None:
+def test_written_artefact_is_read(artefact: Path) -> None:
     manifest = open_artefact(artefact, "thing")
     assert manifest.about == {"seed": 11}
     assert set(manifest.files) == {"deep/arrays.npz", "more.json"}
@@ -39,7 +39,7 @@ def test_what_was_written_is_read(artefact: Path) -> None:
     assert [path.name for path in artefact.parent.iterdir()] == ["1"]
 
 
-def test_an_artefact_never_changes(artefact: Path) -> None:
+def test_existing_artefact_is_not_overwritten(artefact: Path) -> None:
     before = {path: path.read_bytes() for path in artefact.rglob("*") if path.is_file()}
     with (
         pytest.raises(ArtefactError, match="exists already, and artefacts are immutable"),
@@ -49,7 +49,7 @@ def test_an_artefact_never_changes(artefact: Path) -> None:
     assert {path: path.read_bytes() for path in artefact.rglob("*") if path.is_file()} == before
 
 
-def test_nothing_is_left_of_one_that_failed(tmp_path: Path) -> None:
+def test_failed_artefact_leaves_no_files(tmp_path: Path) -> None:
     def fail() -> None:
         with new_artefact(tmp_path / "x", "thing") as (part, _):
             save_json(part / "a.json", {})
@@ -80,20 +80,20 @@ def _changed(folder: Path) -> None:
         (lambda folder: (folder / MANIFEST).write_text("{}"), r"is not an artefact, expected a thing"),
     ],
 )
-def test_what_was_harmed_is_refused(artefact: Path, harm, said: str) -> None:
+def test_modified_artefact_is_refused(artefact: Path, harm, said: str) -> None:
     harm(artefact)
     with pytest.raises(ArtefactError, match=said):
         open_artefact(artefact, "thing")
 
 
-def test_one_of_another_kind_is_refused(artefact: Path) -> None:
+def test_artefact_of_another_kind_is_refused(artefact: Path) -> None:
     with pytest.raises(ArtefactError, match="is of kind 'thing', expected a encoder"):
         read_manifest(artefact, "encoder")
     with pytest.raises(ArtefactError, match="no such folder"):
         read_manifest(artefact / "nowhere", "thing")
 
 
-def test_arrays_of_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
+def test_object_arrays_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="array a contains objects"):
         save_arrays(tmp_path / "a.npz", a=np.array([{}], dtype=object))
     np.savez(tmp_path / "b.npz", a=np.array([{}], dtype=object))
@@ -107,6 +107,6 @@ def test_arrays_of_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
         load_arrays(tmp_path / "d.npz")
 
 
-def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
+def test_nan_in_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         save_json(tmp_path / "a.json", {"x": float("nan")})

@@ -70,7 +70,7 @@ def verdicts(observation: Observation, places: list[tuple[float, float]]) -> tup
     return assess(batch).p_value, [one.flags for one in batch.identities]
 
 
-def test_the_path_is_the_aim() -> None:
+def test_measured_path_follows_the_aim_point() -> None:
     observation = dithered([])
     path = measure_dither_path(observation)
     assert path is not None
@@ -81,7 +81,7 @@ def test_the_path_is_the_aim() -> None:
     assert np.abs(off - off.mean(axis=0)).std() < 1.0
 
 
-def test_steady_sources_at_an_edge_are_no_dips() -> None:
+def test_steady_sources_at_chip_edges_are_not_dips() -> None:
     places = [at_edge(along, depth) for along, depth in ((-120, 5), (-40, 15), (40, 25), (120, 32))]
     observation = dithered([PointSource(x, y, 400) for x, y in places])
     known, flags = verdicts(observation, places)
@@ -93,7 +93,7 @@ def test_steady_sources_at_an_edge_are_no_dips() -> None:
     assert (known > 1e-3).all()
 
 
-def test_sources_far_from_edges_are_left_as_they_are() -> None:
+def test_sources_far_from_edges_keep_their_exposure() -> None:
     observation = dithered([PointSource(10.0, -20.0, 100)])
     known, ((*flags,),) = verdicts(observation, [(10.0, -20.0)])
     unknown, _ = verdicts(replace(observation, chips=None), [(10.0, -20.0)])
@@ -101,14 +101,14 @@ def test_sources_far_from_edges_are_left_as_they_are() -> None:
     assert known == pytest.approx(unknown)
 
 
-def test_a_burst_at_an_edge_is_still_a_burst() -> None:
+def test_burst_at_a_chip_edge_is_detected() -> None:
     x, y = at_edge(0, 20)
     observation = dithered([PointSource(x, y, 100), PointSource(x, y, 40, start=9000.0, stop=9600.0)])
     (p,), _ = verdicts(observation, [(x, y)])
     assert p < 1e-6
 
 
-def test_too_few_events_tell_no_path() -> None:
+def test_too_few_events_have_no_path() -> None:
     observation = dithered([])
     names = ("time", "x", "y", "energy", "detector", "row")
     few = replace(observation.events, **{name: getattr(observation.events, name)[:50] for name in names})
@@ -116,7 +116,7 @@ def test_too_few_events_tell_no_path() -> None:
     assert measure_dither_path(replace(observation, chips=None)) is None
 
 
-def test_orion_s_stars_at_chip_edges_do_not_go_out(data: Path) -> None:
+def test_orion_stars_at_chip_edges_are_not_dips(data: Path) -> None:
     # Bright stars of ObsID 29128 that lose all their photons for 450 to 930 s while off CCD 3.
     observation = observe(data / "chandra" / "acisf29128N001_evt2.fits.gz")
     places = [(83.79448, -5.39565), (83.73294, -5.38681), (83.82631, -5.37699)]

@@ -28,7 +28,7 @@ def circle(observation: Observation, x: float, y: float, radius: float, name: st
     return Aperture(name, ra, dec, Ellipse.circle(ra, dec, radius), Annulus(ra, dec, 2 * radius, 5 * radius))
 
 
-def test_photons_are_those_that_the_regions_hold() -> None:
+def test_extracted_photons_are_inside_their_regions() -> None:
     observation = simulated_field(1, 20_000)
     projection, events = observation.require_projection(), observation.events
     rng = np.random.default_rng(2)
@@ -46,7 +46,7 @@ def test_photons_are_those_that_the_regions_hold() -> None:
         assert source.identity.detection_id == aperture.detection_id
 
 
-def test_background_scales_to_what_the_aperture_holds() -> None:
+def test_background_scales_to_the_aperture() -> None:
     """In a flat field, in its middle, at its edges and corners, and among neighbours: counts minus background is 0."""
     observation = simulated_field(3, 150_000)
     places = [(0.0, 0.0), (245.0, 0.0), (-245.0, 245.0), (0.0, -248.0), (100.0, 100.0), (125.0, 100.0), (112.0, 120.0)]
@@ -60,7 +60,7 @@ def test_background_scales_to_what_the_aperture_holds() -> None:
     assert ["aperture_partly_off_chip" in one for one in flags] == [False, True, True, True, False, False, False]
 
 
-def test_neighbours_share_photons_but_not_as_background() -> None:
+def test_neighbours_are_excluded_from_backgrounds() -> None:
     observation = simulated_field(4, 5_000, [PointSource(0.0, 0.0, 2_000), PointSource(30.0, 0.0, 2_000)])
     apart = [circle(observation, 0.0, 0.0, 10.0, "a"), circle(observation, 30.0, 0.0, 10.0, "b")]
     batch = extract(observation, apart)
@@ -71,7 +71,7 @@ def test_neighbours_share_photons_but_not_as_background() -> None:
     assert set(close[0].time) & set(close[1].time)
 
 
-def test_sources_keep_order_and_number_when_empty() -> None:
+def test_empty_sources_keep_order_and_number() -> None:
     observation = simulated_field(5, 200)
     apertures = [circle(observation, 100.0, 100.0, 0.6, "z"), circle(observation, 0.0, 0.0, 30.0, "a")]
     batch = extract(observation, apertures)
@@ -81,7 +81,7 @@ def test_sources_keep_order_and_number_when_empty() -> None:
     assert len(extract(observation, [])) == 0
 
 
-def test_an_aperture_beside_the_field_is_empty_and_flagged() -> None:
+def test_aperture_off_the_detectors_is_empty_and_flagged() -> None:
     observation = simulated_field(5, 2_000)
     batch = extract(observation, [circle(observation, 600.0, 0.0, 10.0)])
     assert batch.counts[0] == 0
@@ -89,7 +89,7 @@ def test_an_aperture_beside_the_field_is_empty_and_flagged() -> None:
     assert batch[0].background is None
 
 
-def test_detectors_are_weighed_by_the_area_they_hold() -> None:
+def test_detectors_are_weighted_by_area() -> None:
     observation = on_two_detectors(simulated_field(6, 60_000), np.array([[0.0, 5_000.0]]))
     west, across, east = (circle(observation, x, 0.0, 10.0, str(x)) for x in (-100.0, 0.0, 100.0))
     batch = extract(observation, [west, across, east])
@@ -101,14 +101,14 @@ def test_detectors_are_weighed_by_the_area_they_hold() -> None:
     assert all(isinstance(source, EventList) for source in batch)
 
 
-def test_a_detector_under_a_sliver_of_the_aperture_is_left_out() -> None:
+def test_detector_under_a_small_part_of_the_aperture_is_not_used() -> None:
     observation = on_two_detectors(simulated_field(6, 60_000), np.array([[0.0, 5_000.0]]))
     batch = extract(observation, [circle(observation, -9.9, 0.0, 10.0)])
     assert len(batch[0].exposure.gti) == 1
     assert batch.livetime[0] == pytest.approx(20_000)
 
 
-def test_identity_carries_the_place_and_the_observation() -> None:
+def test_identity_has_position_and_observation() -> None:
     observation = simulated_field(7, 3_000)
     ra, dec = place(observation, 180.0, 0.0)
     batch = extract(observation, [aperture_at(observation, ra, dec, "7", "source list", 0.4)])
@@ -119,14 +119,14 @@ def test_identity_carries_the_place_and_the_observation() -> None:
     assert batch.hardness_split[0] == observation.hardness_split
 
 
-def test_a_few_photons_are_enough() -> None:
+def test_few_photons_are_extracted() -> None:
     observation = simulated_field(1, 0, [PointSource(0.0, 0.0, 1)])
     batch = extract(observation, [circle(observation, 0.0, 0.0, 20.0)])
     assert batch.counts[0] == 1
     assert batch.livetime[0] == pytest.approx(20_000)
 
 
-def test_what_extraction_needs_is_named() -> None:
+def test_missing_inputs_of_extraction_are_named() -> None:
     observation = simulated_field(1, 100)
     one = circle(observation, 0.0, 0.0, 5.0)
     with pytest.raises(GtiError):
@@ -138,7 +138,7 @@ def test_what_extraction_needs_is_named() -> None:
         extract(observation, [far])
 
 
-def test_apertures_grow_off_axis_and_keep_above_the_pixels() -> None:
+def test_aperture_radius_grows_off_axis_and_exceeds_pixels() -> None:
     observation = simulated_field(1, 100)
     on_axis = aperture_at(observation, *place(observation, 0.0, 0.0), "1", "source list")
     off_axis = aperture_at(observation, *place(observation, 240.0, 0.0), "2", "source list")
@@ -151,7 +151,7 @@ def test_apertures_grow_off_axis_and_keep_above_the_pixels() -> None:
         aperture_at(replace(observation, point_spread=None), 50.0, 20.0, "1", "source list")
 
 
-def test_the_catalogue_ellipse_of_xrt_200515_holds_188_photons(data: Path) -> None:
+def test_catalogue_ellipse_of_xrt_200515_has_188_photons(data: Path) -> None:
     path = data / "chandra" / "acisf23022_000N027_r0122_regevt3.fits.gz"
     host, limits = PluginHost(), ReadLimits()
     adapter = host.adapter_for(path, read_header(path, limits))
@@ -162,7 +162,7 @@ def test_the_catalogue_ellipse_of_xrt_200515_holds_188_photons(data: Path) -> No
     assert 5 < batch.background_counts[0] < 40
 
 
-def test_the_flare_star_of_orion_holds_44_photons_in_three_arcsec(data: Path) -> None:
+def test_orion_flare_star_has_44_photons_in_three_arcsec(data: Path) -> None:
     path = data / "chandra" / "acisf29128N001_evt2.fits.gz"
     host, limits = PluginHost(), ReadLimits()
     adapter = host.adapter_for(path, read_header(path, limits))
@@ -175,7 +175,7 @@ def test_the_flare_star_of_orion_holds_44_photons_in_three_arcsec(data: Path) ->
     assert batch.counts.tolist() == [44]
 
 
-def test_places_turn_round() -> None:
+def test_positions_round_trip() -> None:
     observation = simulated_field(1, 10)
     ra, dec = place(observation, 33.0, -12.0)
     x, y = arcsec_from_middle(observation, [ra], [dec])

@@ -37,7 +37,7 @@ def times_around(*sets):
 
 
 @given(gtis(), gtis(), gtis())
-def test_algebra_is_that_of_sets(a, b, c):
+def test_gti_algebra_agrees_with_sets(a, b, c):
     t = times_around(a, b, c)
     in_a, in_b, _in_c = (gti_contains(s, t) for s in (a, b, c))
     assert np.array_equal(gti_contains(gti_union(a, b), t), in_a | in_b)
@@ -50,7 +50,7 @@ def test_algebra_is_that_of_sets(a, b, c):
 
 
 @given(gtis(), gtis())
-def test_good_time_is_conserved(a, b):
+def test_union_and_complement_conserve_time(a, b):
     assert gti_total(gti_union(a, b)) + gti_total(gti_intersection(a, b)) == pytest.approx(gti_total(a) + gti_total(b))
     assert gti_total(a) + gti_total(gti_complement(a, *SPAN)) == pytest.approx(SPAN[1] - SPAN[0])
 
@@ -58,7 +58,7 @@ def test_good_time_is_conserved(a, b):
 @given(
     gtis(min_size=1), st.lists(st.floats(0.01, 1.0), min_size=6, max_size=6), st.lists(st.floats(-20, 120), min_size=1)
 )
-def test_livetime_axis_closes_gaps_and_inverts(gti, fractions, times):
+def test_livetime_is_constant_in_gaps_and_invertible(gti, fractions, times):
     exposure = Exposure(gti, np.array(fractions[: len(gti)]))
     times = np.sort(np.array(times))
     livetime = exposure.livetime_at(times)
@@ -76,7 +76,7 @@ def test_livetime_axis_closes_gaps_and_inverts(gti, fractions, times):
 
 
 @given(gtis(min_size=1), gtis(min_size=1), st.floats(0.05, 1.0), st.floats(0.05, 1.0))
-def test_detectors_join_to_one_exposure(a, b, weight_a, weight_b):
+def test_detectors_combine_to_one_exposure(a, b, weight_a, weight_b):
     joined = combine_exposures([a, b], [weight_a, weight_b])
     assert np.array_equal(gti_union(joined.gti), gti_union(a, b))
     assert joined.fraction.max() == pytest.approx(1.0)
@@ -99,17 +99,17 @@ def test_detectors_join_to_one_exposure(a, b, weight_a, weight_b):
         ([0, 1, 2], "shape"),
     ],
 )
-def test_what_cannot_be_a_gti_is_refused_with_the_reason(intervals, reason):
+def test_invalid_gti_is_refused_with_the_reason(intervals, reason):
     with pytest.raises(GtiError, match=reason):
         as_gti(intervals, where="CCD 3")
 
 
-def test_the_error_names_the_place():
+def test_error_names_the_detector():
     with pytest.raises(GtiError, match="CCD 3"):
         as_gti([[0, 10], [5, 20]], where="CCD 3")
 
 
-def test_touching_intervals_are_no_overlap_and_lose_nothing():
+def test_touching_intervals_do_not_overlap():
     gti = as_gti([[10, 20], [0, 10]])
     assert gti_contains(gti, [0, 10, 20, 20.0001]).tolist() == [True, True, True, False]
     assert gti_union(gti).tolist() == [[0, 20]]

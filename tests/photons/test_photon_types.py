@@ -68,7 +68,7 @@ def same(a: EventList, b: EventList) -> bool:
 
 @given(st.lists(event_lists(), max_size=6), st.data())
 @settings(max_examples=50)
-def test_a_batch_is_its_lists(lists, data):
+def test_batch_has_the_sources_of_its_lists(lists, data):
     batch = EventBatch.from_lists(lists)
     assert len(batch) == len(lists)
     assert all(same(a, b) for a, b in zip(batch, lists, strict=True))
@@ -81,7 +81,7 @@ def test_a_batch_is_its_lists(lists, data):
     assert all(same(a, b) for a, b in zip(joined, lists, strict=True))
 
 
-def test_arrays_cannot_be_changed():
+def test_arrays_are_read_only():
     one = event_list()
     with pytest.raises(ValueError, match="read-only"):
         one.time[0] = 5.0
@@ -105,7 +105,7 @@ def test_arrays_cannot_be_changed():
         ({"hardness_split": 9.0}, "hardness split"),
     ],
 )
-def test_impossible_photons_are_refused_and_named(change, reason):
+def test_invalid_photons_are_refused_by_name(change, reason):
     with pytest.raises(PhotonError, match=reason) as caught:
         event_list(**change)
     assert "1/1_1" in str(caught.value)
@@ -122,11 +122,11 @@ def test_impossible_photons_are_refused_and_named(change, reason):
         ((50814.0, 0.0), 0.0, "1997-12-31T23:58:56"),
     ],
 )
-def test_mission_seconds_become_utc(mjd, seconds, utc):
+def test_mission_time_converts_to_utc(mjd, seconds, utc):
     assert TimeReference(*mjd).utc(seconds).startswith(utc)
 
 
-def test_a_time_reference_must_be_one():
+def test_invalid_time_reference_is_refused():
     with pytest.raises(PhotonError, match="invalid time reference"):
         TimeReference(float("nan"))
     with pytest.raises(PhotonError, match="scale"):
@@ -134,7 +134,7 @@ def test_a_time_reference_must_be_one():
 
 
 @given(st.floats(0.5, 20), st.floats(1.9, 15), st.floats(0.05, 0.98))
-def test_point_spread_holds_its_table_and_grows(r50, ratio, fraction):
+def test_point_spread_reproduces_its_table(r50, ratio, fraction):
     spread = PointSpread("made up", (0.0,), (1.5,), ((r50,),), ((r50 * ratio,),), 0.5)
     assert spread.radius(0.5, 0.0) == pytest.approx(r50, rel=1e-6)
     assert spread.radius(0.9, 0.0) == pytest.approx(r50 * ratio, rel=1e-3)

@@ -33,7 +33,7 @@ def test_published_intervals() -> None:
 
 
 @given(st.floats(0, 1e4), st.floats(0.5, 0.999))
-def test_no_counts_have_the_same_limit_over_any_background(background: float, level: float) -> None:
+def test_upper_limit_of_zero_counts_does_not_depend_on_background(background: float, level: float) -> None:
     low, high = source_interval(0, background, level)
     assert float(low) == 0
     # A quantile of exp(-b), which has lost ten digits to b where b is large.
@@ -42,12 +42,12 @@ def test_no_counts_have_the_same_limit_over_any_background(background: float, le
 
 
 @given(counts, st.floats(0.01, 0.99))
-def test_without_background_the_posterior_is_the_gamma_law(n: int, chance: float) -> None:
+def test_posterior_without_background_is_gamma(n: int, chance: float) -> None:
     assert float(source_quantile(n, 0.0, chance)) == pytest.approx(stats.gamma(n + 1).ppf(chance), rel=1e-9)
 
 
 @given(counts, backgrounds, st.sampled_from([0.6827, 0.9, 0.95, 0.99]))
-def test_an_interval_holds_its_probability_and_is_the_shortest(n: int, b: float, level: float) -> None:
+def test_interval_has_its_probability_and_is_the_shortest(n: int, b: float, level: float) -> None:
     low, high = (float(end) for end in source_interval(n, b, level))
 
     def density(s: float) -> float:
@@ -65,7 +65,7 @@ def test_an_interval_holds_its_probability_and_is_the_shortest(n: int, b: float,
         assert density(0.0) >= density(high) * (1 - 1e-6)
 
 
-def test_a_background_that_cannot_be_is_bounded_from_above() -> None:
+def test_inconsistent_background_gives_an_upper_bound() -> None:
     # 3 counts where 800 are expected: the true posterior, by steps, lies below the limit told, and hardly so.
     s = np.linspace(0, 30, 300_001)
     density = np.exp(3 * np.log1p(s / 800) - s)
@@ -76,7 +76,7 @@ def test_a_background_that_cannot_be_is_bounded_from_above() -> None:
     assert told == pytest.approx(true, rel=1e-3)
 
 
-def test_credible_intervals_are_calibrated_where_all_rates_are_as_likely() -> None:
+def test_credible_intervals_are_calibrated_for_a_flat_prior() -> None:
     rng, draws = np.random.default_rng(20260101), 20_000
     source = rng.uniform(0, 60, draws)
     background = rng.uniform(0, 10, draws)
@@ -99,7 +99,7 @@ def test_upper_limits_cover_every_rate(background: float) -> None:
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.floats(0.1, 10))
-def test_without_background_a_ratio_is_the_beta_law_s(one: int, other: int, times: float) -> None:
+def test_ratio_without_background_is_beta_distributed(one: int, other: int, times: float) -> None:
     chances = np.array([0.05, 0.16, 0.5, 0.84, 0.95])
     part = special.betaincinv(one + 1, other + 1, chances)
     exact = part / (1 - part) * times
@@ -126,7 +126,7 @@ RATES = [(2, 6, 0.5, 1), (5, 5, 3, 3), (0.5, 0.5, 5, 5), (20, 10, 1, 1), (1, 20,
 
 
 @pytest.mark.parametrize(("one", "other", "b0", "b1"), RATES)
-def test_one_rate_is_called_two_no_more_often_than_said(one: float, other: float, b0: float, b1: float) -> None:
+def test_equal_rates_have_calibrated_p_values(one: float, other: float, b0: float, b1: float) -> None:
     means = one + b0, other + b1
     sizes = [int(mean + 8 * np.sqrt(mean) + 8) for mean in means]
     chance = np.array(
@@ -140,7 +140,7 @@ def test_one_rate_is_called_two_no_more_often_than_said(one: float, other: float
         assert weight[chance <= level].sum() <= 1.3 * level
 
 
-def test_without_background_it_agrees_with_the_binomial_test() -> None:
+def test_equal_rates_without_background_agree_with_binomial_test() -> None:
     for one, other, times in ((30, 3, 1.0), (12, 20, 3.0), (8, 0, 2.0), (200, 150, 1.0)):
         exact = stats.binomtest(one, one + other, 1 / (1 + times)).pvalue
         told = same_rate_probability(ObservedCounts(one, 0.0, 1e3), ObservedCounts(other, 0.0, times * 1e3))
@@ -149,9 +149,7 @@ def test_without_background_it_agrees_with_the_binomial_test() -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.floats(0, 5), st.floats(0, 5), st.floats(0.01, 1e6))
-def test_it_does_not_matter_who_is_first_nor_in_which_units_time_is(
-    n: int, m: int, b: float, c: float, unit: float
-) -> None:
+def test_equal_rates_test_is_symmetric_and_unit_free(n: int, m: int, b: float, c: float, unit: float) -> None:
     one, other = ObservedCounts(n, b, 2.0), ObservedCounts(m, c, 5.0)
     told = same_rate_probability(one, other)
     assert 0 < told <= 1
@@ -160,13 +158,13 @@ def test_it_does_not_matter_who_is_first_nor_in_which_units_time_is(
     assert found == pytest.approx(told, rel=1e-6)
 
 
-def test_many_counts_go_over_into_wilks_law() -> None:
+def test_large_counts_approach_wilks_theorem() -> None:
     told = same_rate_probability(ObservedCounts(4000, 20.0, 1e4), ObservedCounts(4300, 10.0, 1e4))
     gauss = 2 * stats.norm.sf((4300 - 10 - (4000 - 20)) / np.sqrt(8300))
     assert told == pytest.approx(gauss, rel=0.05)
 
 
 @pytest.mark.parametrize("wrong", [(-1, 0.0, 1.0), (1, -0.1, 1.0), (1, np.nan, 1.0), (1, 0.0, 0.0), (1, 0.0, np.inf)])
-def test_what_makes_no_rate_is_refused(wrong: tuple[int, float, float]) -> None:
+def test_invalid_counts_are_refused(wrong: tuple[int, float, float]) -> None:
     with pytest.raises(PhotonError, match="invalid counts"):
         ObservedCounts(*wrong)

@@ -17,14 +17,14 @@ SKY = SkyProjection("TAN", RA, DEC, 500.5, 500.5, -0.5 / 3600, 0.5 / 3600)
 ARCSEC = 1 / 3600
 
 
-def test_a_circle_holds_its_edge_and_nothing_more() -> None:
+def test_circle_includes_its_edge() -> None:
     circle = Ellipse.circle(RA, DEC, 10.0)
     inside_out = circle.contains(SKY, [500.5, 519.5, 521.5], [500.5, 500.5, 500.5])
     assert inside_out.tolist() == [True, True, False]
     assert circle.area == pytest.approx(100 * math.pi)
 
 
-def test_the_angle_of_an_ellipse_turns_from_x_to_y() -> None:
+def test_ellipse_angle_is_counter_clockwise_from_x() -> None:
     along = Ellipse(RA, DEC, 10.0, 1.0, angle=30.0)
     turn = math.radians(30.0)
     x, y = 500.5 + 18 * math.cos(turn), 500.5 + 18 * math.sin(turn)
@@ -32,13 +32,13 @@ def test_the_angle_of_an_ellipse_turns_from_x_to_y() -> None:
     assert not along.contains(SKY, x, 1001.0 - y)
 
 
-def test_an_annulus_is_open_inside() -> None:
+def test_annulus_excludes_its_inner_edge() -> None:
     ring = Annulus(RA, DEC, 5.0, 10.0)
     assert ring.contains(SKY, [500.5, 513.5, 525.5], [500.5] * 3).tolist() == [False, True, False]
     assert ring.area == pytest.approx(75 * math.pi)
 
 
-def test_a_polygon_follows_its_edges_across_zero_hours() -> None:
+def test_polygon_across_ra_zero() -> None:
     square = Polygon(((359.999, -0.001), (0.001, -0.001), (0.001, 0.001), (359.999, 0.001)))
     assert square.ra == pytest.approx(0.0, abs=1e-9)
     assert square.area == pytest.approx(7.2**2)
@@ -55,7 +55,7 @@ def test_a_polygon_follows_its_edges_across_zero_hours() -> None:
         lambda: Polygon(((0.0, 0.0), (1.0, 1.0))),
     ],
 )
-def test_shapes_that_cannot_be_are_refused(wrong: object) -> None:
+def test_invalid_shapes_are_refused(wrong: object) -> None:
     with pytest.raises(PhotonError):
         wrong()  # type: ignore[operator]
 
@@ -80,14 +80,14 @@ def shapes(draw: st.DrawFn) -> Shape:
 
 
 @given(shapes(), st.integers(0, 1_000))
-def test_kernels_mean_by_inside_what_shapes_do(shape: Shape, seed: int) -> None:
+def test_kernels_agree_with_shapes(shape: Shape, seed: int) -> None:
     x, y = np.random.default_rng(seed).uniform(100, 900, (2, 60))
     table = shape_table([None, shape], SKY)
     assert [inside(table, 1, a, b) for a, b in zip(x, y, strict=True)] == shape.contains(SKY, x, y).tolist()
 
 
 @given(shapes())
-def test_the_extent_of_a_shape_holds_it(shape: Shape) -> None:
+def test_extent_contains_the_shape(shape: Shape) -> None:
     x, y = np.random.default_rng(1).uniform(100, 900, (2, 200))
     held = shape.contains(SKY, x, y)
     table = shape_table([shape], SKY)

@@ -37,7 +37,7 @@ def place(west: float, north: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("layout", "background"), [(CHANDRA, 8_000), (XMM, 20_000)])
-def test_a_map_holds_the_photons_and_what_the_background_explains(layout: Layout, background: int) -> None:
+def test_map_has_all_photons_and_the_background(layout: Layout, background: int) -> None:
     observation = simulated_field(1, background, layout=layout)
     sky = mapped(observation)
     assert np.all(np.diff(sky.pixels) > 0)
@@ -49,7 +49,7 @@ def test_a_map_holds_the_photons_and_what_the_background_explains(layout: Layout
 
 
 @pytest.mark.parametrize("layout", [CHANDRA, XMM])
-def test_a_source_s_rate_is_read_wherever_it_lies(layout: Layout) -> None:
+def test_source_rate_does_not_depend_on_position(layout: Layout) -> None:
     rng, counts = np.random.default_rng(2), 4000
     reach = 0.35 * layout.side
     places = rng.uniform(-reach, reach, (6, 2))
@@ -63,7 +63,7 @@ def test_a_source_s_rate_is_read_wherever_it_lies(layout: Layout) -> None:
         assert rate == pytest.approx(counts / EXPOSURE, rel=4 / np.sqrt(counts) + 0.02)
 
 
-def test_where_nothing_is_counts_are_the_background_s() -> None:
+def test_counts_without_source_are_background() -> None:
     sky = mapped(simulated_field(3, 20_000, [PointSource(60, 60, 2000)]))
     rng = np.random.default_rng(4)
     looks = [sky.sample(*place(*rng.uniform(-200, 0, 2)), 0.5) for _ in range(400)]
@@ -76,7 +76,7 @@ def test_where_nothing_is_counts_are_the_background_s() -> None:
     assert pulls.std() == pytest.approx(1, abs=0.2)
 
 
-def test_beside_the_detectors_nothing_was_seen() -> None:
+def test_positions_off_the_detectors_have_no_sample() -> None:
     sky = mapped(simulated_field(5, 5_000))
     assert sky.sample(*place(0, 0)) is not None
     for west, north in ((400.0, 0.0), (0.0, -400.0), (90_000.0, 0.0)):
@@ -84,7 +84,7 @@ def test_beside_the_detectors_nothing_was_seen() -> None:
     assert sky.sample(RA + 180, -DEC) is None
 
 
-def test_livetime_is_that_of_the_detector_that_looked() -> None:
+def test_livetime_is_that_of_the_detector() -> None:
     observation = on_two_detectors(simulated_field(6, 20_000), np.array([[0.0, 8_000.0]]))
     sky = mapped(observation)
     first, second = sky.sample(*place(-120, 0)), sky.sample(*place(120, 0))
@@ -95,7 +95,7 @@ def test_livetime_is_that_of_the_detector_that_looked() -> None:
     assert second.exposure_s == pytest.approx(0.9 * 8_000 * held, rel=0.03)
 
 
-def test_an_aperture_holds_as_much_as_the_point_spread_says() -> None:
+def test_enclosed_fraction_follows_the_point_spread() -> None:
     observation = simulated_field(7, 2_000, [PointSource(0, 0, 300), PointSource(100, 100, 300)])
     apertures = find_sources(observation)
     held = enclosed_fractions(observation, apertures, ENERGY)
@@ -104,7 +104,7 @@ def test_an_aperture_holds_as_much_as_the_point_spread_says() -> None:
     assert enclosed_fractions(replace(observation, point_spread=None), apertures, ENERGY) is None
 
 
-def test_without_an_image_there_is_no_map() -> None:
+def test_instrument_without_images_has_no_map() -> None:
     observation = simulated_field(8, 2_000)
     for without in ({"projection": None}, {"point_spread": None}, {"per_source_id": "12"}):
         assert map_field(replace(observation, **without), [], [], [], ENERGY) is None
@@ -118,7 +118,7 @@ def sky() -> SkyMap:
     return mapped(simulated_field(9, 8_000, [PointSource(0, 0, 300)]))
 
 
-def test_tiles_give_the_map_again(sky: SkyMap) -> None:
+def test_map_is_restored_from_tiles(sky: SkyMap) -> None:
     tiles = make_tiles(sky, ENERGY)
     again = join_tiles(tiles)
     assert (again.order, again.pointing) == (sky.order, sky.pointing)
@@ -132,7 +132,7 @@ def test_tiles_give_the_map_again(sky: SkyMap) -> None:
 
 
 @given(st.floats(-200, 200), st.floats(-200, 200), st.floats(0, 3))
-def test_a_few_tiles_answer_as_all_do(sky: SkyMap, west: float, north: float, error: float) -> None:
+def test_few_tiles_give_the_same_sample(sky: SkyMap, west: float, north: float, error: float) -> None:
     tiles, where = make_tiles(sky, ENERGY), place(west, north)
     about = set(find_tile_numbers(*where))
     some = [one for one in tiles if one.uniq in about]
@@ -143,14 +143,14 @@ def test_a_few_tiles_answer_as_all_do(sky: SkyMap, west: float, north: float, er
 
 
 @given(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
-def test_a_place_is_in_a_tile_about_it_anywhere_on_the_sky(ra: float, dec: float) -> None:
+def test_position_is_in_a_tile_around_it(ra: float, dec: float) -> None:
     about = find_tile_numbers(ra, dec)
     for order in (6, 9, 12, 15, 18):
         tile = order - 6
         assert int(healpix_index(ra, dec, tile)) + 4 * 4**tile in about
 
 
-def test_a_damaged_tile_is_told(sky: SkyMap) -> None:
+def test_damaged_tile_is_an_error(sky: SkyMap) -> None:
     tile = make_tiles(sky, ENERGY)[0]
     assert is_readable(tile)
     for content in (tile.content[:-20], b"", b"x" * 50, tile.content[:30] + b"\x00\x01" + tile.content[32:]):

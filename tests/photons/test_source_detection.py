@@ -35,7 +35,7 @@ def distances(observation: Observation, found: list[Aperture], x: float, y: floa
 
 
 @pytest.mark.parametrize(("layout", "photons"), [(CHANDRA, 8_000), (CHANDRA, 60_000), (XMM, 20_000)])
-def test_false_sources_are_as_rare_as_asked(layout: Layout, photons: int) -> None:
+def test_number_of_false_sources_agrees_with_setting(layout: Layout, photons: int) -> None:
     found = Counter(
         one.origin.split(" ")[2]
         for seed in range(FIELDS)
@@ -46,24 +46,24 @@ def test_false_sources_are_as_rare_as_asked(layout: Layout, photons: int) -> Non
     assert found["the"] <= poisson.ppf(0.999, FIELDS / 2)
 
 
-def test_the_number_of_false_sources_follows_the_setting() -> None:
+def test_number_of_false_sources_scales_with_setting() -> None:
     loose = SourceDetectionSettings(false_sources=20.0)
     found = sum(len(find_sources(simulated_field(seed, 20_000, layout=XMM), loose)) for seed in range(5))
     assert poisson.ppf(0.001, 0.4 * 100) <= found <= poisson.ppf(0.999, 100)
 
 
-def test_gaps_are_no_bursts() -> None:
+def test_gaps_are_not_bursts() -> None:
     gti = [(start, start + 1_000.0) for start in np.arange(0.0, 40_000.0, 6_000.0)]
     found = [one for seed in range(5) for one in find_sources(simulated_field(seed, 20_000, layout=XMM, gti=gti))]
     assert len(found) <= poisson.ppf(0.999, 5)
 
 
-def test_a_flare_of_the_whole_background_is_no_burst() -> None:
+def test_background_flare_is_not_a_burst() -> None:
     observation = simulated_field(3, 20_000, layout=XMM, profile=[(5_000.0, 5_600.0, 20_000.0)])
     assert len(find_sources(observation)) <= 4
 
 
-def test_an_empty_list_has_no_sources() -> None:
+def test_empty_list_has_no_sources() -> None:
     assert find_sources(simulated_field(1, 0)) == []
 
 
@@ -71,7 +71,7 @@ def test_an_empty_list_has_no_sources() -> None:
 
 
 @pytest.mark.parametrize(("layout", "counts", "half"), [(CHANDRA, 60, 180.0), (XMM, 300, 600.0)])
-def test_positions_are_unbiased_and_errors_hold_68_percent(layout: Layout, counts: int, half: float) -> None:
+def test_positions_are_unbiased_with_68_percent_errors(layout: Layout, counts: int, half: float) -> None:
     offsets, held = [], []
     for seed in range(8):
         places = np.random.default_rng(seed).uniform(-4, 4, (25, 2)) + np.stack(
@@ -92,7 +92,7 @@ def test_positions_are_unbiased_and_errors_hold_68_percent(layout: Layout, count
     assert binom.ppf(0.001, len(held), 0.68) <= sum(held) <= binom.ppf(0.999, len(held), 0.72)
 
 
-def test_neighbours_are_told_apart() -> None:
+def test_neighbours_are_resolved() -> None:
     pair = [PointSource(20.0, 0.0, 200), PointSource(23.0, 0.0, 40)]
     observation = simulated_field(2, 8_000, pair)
     found = find_sources(observation)
@@ -100,7 +100,7 @@ def test_neighbours_are_told_apart() -> None:
         assert distances(observation, found, one.x, one.y).min() < 0.7
 
 
-def test_ids_follow_significance_and_a_second_run_agrees() -> None:
+def test_ids_follow_significance_reproducibly() -> None:
     observation = simulated_field(2, 8_000, [PointSource(100.0, 0.0, 30), PointSource(-100.0, 0.0, 300)])
     found = find_sources(observation)
     assert [one.detection_id for one in found] == [str(k + 1) for k in range(len(found))]
@@ -108,14 +108,14 @@ def test_ids_follow_significance_and_a_second_run_agrees() -> None:
     assert find_sources(observation) == found
 
 
-def test_an_unknown_axis_is_flagged() -> None:
+def test_unknown_pointing_is_flagged() -> None:
     observation = replace(simulated_field(2, 8_000, [PointSource(10.0, 0.0, 100)]), pointing=None)
     assert "off_axis_unknown" in find_sources(observation)[0].flags
     assert "off-axis angles are unknown" in describe_observation(observation)["pointing_fault"]
     assert describe_observation(replace(observation, pointing=(83.8, -5.4)))["pointing_fault"] is None
 
 
-def test_what_finding_needs_is_named() -> None:
+def test_missing_inputs_of_detection_are_named() -> None:
     observation = simulated_field(1, 100)
     with pytest.raises(FileError, match="no point-spread table"):
         find_sources(replace(observation, point_spread=None))
@@ -128,7 +128,7 @@ def test_what_finding_needs_is_named() -> None:
 # Bursts
 
 
-def test_a_burst_of_ten_seconds_is_found_in_slices_only() -> None:
+def test_ten_second_burst_is_detected_in_slices_only() -> None:
     burst = PointSource(-180.0, 120.0, 12, start=7_000.0, stop=7_010.0)
     observation = simulated_field(4, 250_000, [burst])
     assert not len(find_sources(observation, SourceDetectionSettings(time_slices=False)))
@@ -141,13 +141,13 @@ def test_a_burst_of_ten_seconds_is_found_in_slices_only() -> None:
     assert "narrower_than_psf" not in nearest.flags
 
 
-def test_a_burst_of_a_known_source_is_no_new_source() -> None:
+def test_burst_of_a_detected_source_is_not_a_new_source() -> None:
     steady, burst = PointSource(60.0, 60.0, 300), PointSource(60.0, 60.0, 60, start=7_000.0, stop=7_020.0)
     observation = simulated_field(5, 8_000, [steady, burst])
     assert [one.origin for one in find_sources(observation) if "slices" in one.origin] == []
 
 
-def test_an_afterglow_in_one_pixel_is_flagged() -> None:
+def test_afterglow_is_flagged() -> None:
     afterglow = PointSource(-180.0, 120.0, 12, start=7_000.0, stop=7_010.0, spread=False)
     observation = simulated_field(4, 250_000, [afterglow])
     found = find_sources(observation)
@@ -167,7 +167,7 @@ def observed(path: Path) -> Observation:
     return observation
 
 
-def test_the_flare_stars_of_orion_are_found_blind(data: Path) -> None:
+def test_orion_flare_stars_are_detected(data: Path) -> None:
     found = find_sources(observed(data / "chandra" / "acisf29128N001_evt2.fits.gz"))
     assert 200 < len(found) < 600
     assert separations(found, 83.833298, -5.420581).min() < 2.0
@@ -175,7 +175,7 @@ def test_the_flare_stars_of_orion_are_found_blind(data: Path) -> None:
         assert separations(found, ra, dec).min() < 2.0
 
 
-def test_a_weak_source_six_arcmin_off_axis_is_found(data: Path) -> None:
+def test_weak_source_off_axis_is_detected(data: Path) -> None:
     found = find_sources(observed(data / "chandra" / "acisf28964N002_evt2.fits.gz"))
     assert separations(found, 244.716668, -1.991759).min() < 3.0
     assert len(found) < 40
@@ -191,5 +191,5 @@ def test_a_weak_source_six_arcmin_off_axis_is_found(data: Path) -> None:
         ("swift/sw00011337002xpcw3po_cl.evt.gz", 12),
     ],
 )
-def test_other_fields_hold_a_plausible_number(data: Path, name: str, most: int) -> None:
+def test_real_fields_have_plausible_numbers_of_sources(data: Path, name: str, most: int) -> None:
     assert 1 <= len(find_sources(observed(data / name))) <= most
