@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.detector.references.case_pipeline import select_cases
-from xherald.detector.scoring.boosted_trees import Trees, fit_trees
+from xherald.detector.scoring.boosted_trees import Trees, fit_trees, require_lightgbm
 from xherald.detector.scoring.score_columns import COVARIATES, DIRECTIONS
 from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
@@ -150,6 +150,7 @@ def build_calibration(
     ConfigError
         The seed is one of an evaluation, or a telescope is not among `TELESCOPE_INSTRUMENTS`.
     """
+    require_lightgbm()
     sizes = sizes or Sizes()
     if not 0 <= seed <= FIRST_EVALUATION_SEED - SEEDS:
         raise ConfigError(f"calibration: seed {seed}; give one from 0 to {FIRST_EVALUATION_SEED - SEEDS}")
@@ -266,7 +267,13 @@ def _class_trees(sample: ScoredSources) -> tuple[dict[str, tuple[str, ...]], dic
         found, wanted = np.unique(sample.classes[seen], return_inverse=True)
         columns = {name: values[seen] for name, values in sample.columns.items()}
         trees[direction] = fit_trees(
-            columns, wanted, dict.fromkeys(columns, 0), iterations=150, leaves=16, smallest_leaf=20
+            columns,
+            wanted,
+            dict.fromkeys(columns, 0),
+            iterations=150,
+            leaves=16,
+            min_leaf_sources=20,
+            column_fraction=0.5,
         )
         names[direction] = tuple(found.tolist())
     return names, trees

@@ -191,7 +191,7 @@ class Calibration:
             if column not in columns:
                 raise PluginError(f"no scorer gives {column!r}, without which nothing is judged: see `xherald plugins`")
             evidence = columns[column]
-            score = trees.raw(columns, n)[:, 0] + LN10 * np.maximum(evidence - SURE, 0.0)
+            score = trees.evaluate(columns, n)[:, 0] + LN10 * np.maximum(evidence - SURE, 0.0)
             out[name] = np.where(np.isnan(evidence), np.nan, score)
         return out
 
@@ -238,7 +238,7 @@ class Calibration:
         out = np.full((n, len(names)), np.nan)
         first = 0
         for direction, code in DIRECTIONS.items():
-            raw = self.class_trees[direction].raw(columns, n)
+            raw = self.class_trees[direction].evaluate(columns, n)
             if raw.shape[1] == 1:
                 raw = np.column_stack([np.zeros(n), raw[:, 0]])
             share = np.exp(raw - raw.max(axis=1, keepdims=True))
@@ -290,8 +290,8 @@ def save_calibration(folder: Path, calibration: Calibration, references: Mapping
         )
         arrays: dict[str, NDArray[Any]] = {}
         for direction in DIRECTIONS:
-            arrays.update(calibration.trees[direction].arrays(f"score_{direction}_"))
-            arrays.update(calibration.class_trees[direction].arrays(f"class_{direction}_"))
+            arrays.update(calibration.trees[direction].to_arrays(f"score_{direction}_"))
+            arrays.update(calibration.class_trees[direction].to_arrays(f"class_{direction}_"))
         for which, either in calibration.either.items():
             arrays.update({f"either_{which}_z": either.z, f"either_{which}_rank": either.rank})
         for which, curves in calibration.curves.items():

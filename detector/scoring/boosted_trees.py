@@ -1,13 +1,14 @@
-"""Boosted trees as flat arrays: trained with scikit-learn, stored as npz, evaluated by a compiled kernel.
+"""Boosted decision trees as flat arrays: trained with LightGBM, stored as npz, evaluated by a compiled kernel.
 
-scikit-learn's histogram gradient boosting supports monotonic inputs and missing values, but its models can only be
-stored with pickle. Their nodes are a few arrays, which are safe to load and evaluate without scikit-learn.
+LightGBM (Ke et al. 2017, NeurIPS 30, 3146) takes missing values and can be constrained to rise with an input. Only
+training needs it: the nodes that its public dump lists are kept as arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +16,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I32
-from xherald.photons.errors import ArtefactError
+from xherald.photons.errors import ArtefactError, ConfigError
 
-__all__ = ["Trees", "fit_trees"]
+__all__ = ["Trees", "fit_trees", "flatten_booster", "require_lightgbm"]
 
 
 SEED: Final = 0
@@ -31,7 +32,7 @@ class Trees:
     ----------
     inputs : tuple of str — names of the columns, in order
     roots : ndarray, shape (trees, k), int32 — root node of each tree
-    feature : ndarray, shape (nodes,), int32 — column that a node splits on; -1 at a leaf
+    feature : ndarray, shape (nodes,), int32 — column that a node tests; -1 at a leaf
     threshold : ndarray, shape (nodes,), float64 — values up to this go left
     missing_left : ndarray, shape (nodes,), bool — whether NaN goes left
     left, right : ndarray, shape (nodes,), int32
@@ -49,7 +50,7 @@ class Trees:
     value: F64
     baseline: F64
 
-    def raw(self, columns: Mapping[str, F64], n: int) -> F64:
+    def evaluate(self, columns: Mapping[str, F64], n: int) -> F64:
         """Outputs before any link function, shape (n, k); absent columns count as missing values."""
         table = np.full((n, len(self.inputs)), np.nan)
         for index, name in enumerate(self.inputs):
@@ -68,13 +69,13 @@ class Trees:
         )
         return raw
 
-    def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """All arrays, for `save_arrays`."""
         return {f"{prefix}{name}": getattr(self, name) for name in ARRAYS}
 
     @classmethod
     def from_arrays(cls, inputs: tuple[str, ...], arrays: Mapping[str, NDArray[Any]], prefix: str) -> Trees:
-        """Create trees from the result of `arrays`.
+        """Create trees from the result of `to_arrays`.
 
         Raises
         ------
@@ -142,8 +143,9 @@ def fit_trees(
     *,
     iterations: int = 80,
     leaves: int = 8,
-    rate: float = 0.06,
-    smallest_leaf: int = 40,
+    learning_rate: float = 0.06,
+    min_leaf_sources: int = 40,
+    column_fraction: float = 1.0,
 ) -> Trees:
     """Train a classifier.
 
@@ -151,41 +153,95 @@ def fit_trees(
     ----------
     columns : mapping of str to ndarray, shape (n,)
     labels : ndarray, shape (n,), int64
-        Classes from 0; two classes give one output, the log odds of class 1.
+        Classes from 0; two of them give one output, the log odds of class 1.
     monotone : mapping of str to int
-        The inputs, in order; 1 where the output may only rise with the input, else 0. For two classes only.
-    iterations, leaves, rate, smallest_leaf
-        See `sklearn.ensemble.HistGradientBoostingClassifier`.
-    """
-    from sklearn.ensemble import HistGradientBoostingClassifier
+        The inputs, in order; 1 where the output may only rise with the input, 0 where it is unconstrained.
+    iterations, leaves : int — rounds of boosting, and leaves of each tree
+    learning_rate : float
+    min_leaf_sources : int — sources in a leaf, at least
+    column_fraction : float — part of the inputs that each tree may use
 
-    inputs = tuple(monotone)
+    Raises
+    ------
+    ConfigError
+        LightGBM is not installed.
+    """
+    require_lightgbm()
+    import lightgbm
+
+    inputs, number = tuple(monotone), int(labels.max()) + 1
+    settings: dict[str, Any] = {
+        "objective": "binary" if number <= 2 else "multiclass",
+        "num_leaves": leaves,
+        "learning_rate": learning_rate,
+        "min_data_in_leaf": min_leaf_sources,
+        "lambda_l2": 1.0,
+        "feature_fraction": column_fraction,
+        "seed": SEED,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    if number > 2:
+        settings["num_class"] = number
+    if any(monotone.values()):
+        settings |= {
+            "monotone_constraints": list(monotone.values()),
+            "monotone_constraints_method": "intermediate",
+        }
     table = np.column_stack([columns[name] for name in inputs])
-    model = HistGradientBoostingClassifier(
-        max_iter=iterations,
-        max_leaf_nodes=leaves,
-        learning_rate=rate,
-        min_samples_leaf=smallest_leaf,
-        l2_regularization=1.0,
-        monotonic_cst=list(monotone.values()) if any(monotone.values()) else None,
-        early_stopping=False,
-        random_state=SEED,
-    ).fit(table, labels)
-    # There is no public access to the nodes of a tree; a test compares predictions with the model's own.
-    rounds = [[one.nodes for one in each] for each in model._predictors]
-    flat = [nodes for each in rounds for nodes in each]
-    start = np.concatenate([[0], np.cumsum([len(nodes) for nodes in flat])])
-    node = np.concatenate(flat)
-    shift = np.repeat(start[:-1], np.diff(start))
-    leaf = node["is_leaf"].astype(bool)
+    booster = lightgbm.train(settings, lightgbm.Dataset(table, labels), num_boost_round=iterations)
+    return flatten_booster(booster.dump_model(), inputs)
+
+
+def require_lightgbm() -> None:
+    """Refuse to train where LightGBM is not installed.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if find_spec("lightgbm") is None:
+        raise ConfigError("training a calibration needs LightGBM; run pip install 'xherald[train]'")
+
+
+def flatten_booster(model: Mapping[str, Any], inputs: tuple[str, ...]) -> Trees:
+    """Trees of a trained booster.
+
+    Parameters
+    ----------
+    model : mapping
+        What `lightgbm.Booster.dump_model` returns.
+    inputs : tuple of str
+        Names of its columns.
+    """
+    nodes: list[tuple[int, float, bool, int, int, float]] = []
+
+    def add(node: Mapping[str, Any]) -> int:
+        number = len(nodes)
+        if "split_feature" not in node:
+            nodes.append((-1, 0.0, False, 0, 0, float(node["leaf_value"])))
+            return number
+        threshold = float(node["threshold"])
+        # Without missing values in training, LightGBM takes NaN for zero.
+        missing_left = bool(node["default_left"]) if node["missing_type"] == "NaN" else threshold >= 0.0
+        nodes.append((int(node["split_feature"]), threshold, missing_left, 0, 0, 0.0))
+        left, right = add(node["left_child"]), add(node["right_child"])
+        nodes[number] = (*nodes[number][:3], left, right, 0.0)
+        return number
+
+    roots = [add(tree["tree_structure"]) for tree in model["tree_info"]]
+    outputs = int(model["num_tree_per_iteration"])
+    feature, threshold, missing_left, left, right, value = zip(*nodes, strict=True)
     return Trees(
         inputs=inputs,
-        roots=start[:-1].reshape(len(rounds), -1).astype(np.int32),
-        feature=np.where(leaf, -1, node["feature_idx"]).astype(np.int32),
-        threshold=np.where(leaf, 0.0, node["num_threshold"]),
-        missing_left=node["missing_go_to_left"].astype(bool),
-        left=np.where(leaf, 0, node["left"] + shift).astype(np.int32),
-        right=np.where(leaf, 0, node["right"] + shift).astype(np.int32),
-        value=node["value"].astype(np.float64),
-        baseline=np.ravel(model._baseline_prediction).astype(np.float64),
+        roots=np.array(roots, dtype=np.int32).reshape(-1, outputs),
+        feature=np.array(feature, dtype=np.int32),
+        threshold=np.array(threshold, dtype=np.float64),
+        missing_left=np.array(missing_left, dtype=np.bool_),
+        left=np.array(left, dtype=np.int32),
+        right=np.array(right, dtype=np.int32),
+        value=np.array(value, dtype=np.float64),
+        baseline=np.zeros(outputs),  # LightGBM adds it to the leaves of the first tree
     )

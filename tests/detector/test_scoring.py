@@ -17,7 +17,7 @@ from xherald.detector.calibration.null_matching import TAIL, MatchedNulls, compu
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.scan import scan_file
-from xherald.detector.scoring.boosted_trees import Trees, fit_trees
+from xherald.detector.scoring.boosted_trees import Trees, fit_trees, flatten_booster
 from xherald.detector.scoring.detect import score_batch
 from xherald.detector.scoring.score_columns import compute_covariates, gap_fraction
 from xherald.photons.errors import ArtefactError, ConfigError
@@ -40,21 +40,30 @@ def score(batch, configuration):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_trees_predict_as_scikit_learn_does(classes):
-    from sklearn.ensemble import HistGradientBoostingClassifier
+def test_trees_predict_as_lightgbm_does(classes):
+    import lightgbm
 
     random = np.random.default_rng(1)
     columns = {name: random.normal(size=2000) for name in "abc"}
     columns["b"][::5] = np.nan
     wanted = np.digitize(columns["a"] + np.nan_to_num(columns["b"]), [0.0, 1.0][: classes - 1])
-    rising = {"a": 1, "b": 0, "c": 0} if classes == 2 else dict.fromkeys("abc", 0)
-    trees = fit_trees(columns, wanted, rising, iterations=20)
-    model = HistGradientBoostingClassifier(
-        max_iter=20, max_leaf_nodes=8, learning_rate=0.06, min_samples_leaf=40, l2_regularization=1.0,
-        monotonic_cst=[1, 0, 0] if classes == 2 else None, early_stopping=False, random_state=0,
-    ).fit(np.column_stack(list(columns.values())), wanted)  # fmt: skip
-    expected = model.decision_function(np.column_stack(list(columns.values()))).reshape(2000, -1)
-    assert trees.raw(columns, 2000) == pytest.approx(expected, abs=1e-9)
+    table = np.column_stack(list(columns.values()))
+    kind = {"objective": "binary"} if classes == 2 else {"objective": "multiclass", "num_class": 3}
+    model = lightgbm.train({**kind, "verbosity": -1}, lightgbm.Dataset(table, wanted), num_boost_round=20)
+    trees = flatten_booster(model.dump_model(), tuple(columns))
+    columns["a"][::7] = np.nan  # none were missing in training
+    table = np.column_stack(list(columns.values()))
+    expected = model.predict(table, raw_score=True).reshape(2000, -1)
+    assert trees.evaluate(columns, 2000) == pytest.approx(expected, abs=1e-9)
+
+
+def test_training_is_reproducible():
+    random = np.random.default_rng(4)
+    columns = {name: random.normal(size=2000) for name in "abc"}
+    wanted = np.digitize(columns["a"] + 0.3 * random.normal(size=2000), [0.0, 1.0])
+    first, second = (fit_trees(columns, wanted, dict.fromkeys("abc", 0), column_fraction=0.5) for _ in range(2))
+    assert np.array_equal(first.evaluate(columns, 2000), second.evaluate(columns, 2000))
+    assert (first.evaluate(columns, 2000).argmax(axis=1) == wanted).mean() > 0.75
 
 
 def test_trees_are_monotonic_where_required():
@@ -64,7 +73,7 @@ def test_trees_are_monotonic_where_required():
     trees = fit_trees(columns, wanted, {"a": 1, "b": 0})
     grid = np.linspace(-3, 3, 200)
     for b in (-1.0, 0.0, np.nan):
-        raw = trees.raw({"a": grid, "b": np.full(200, b)}, 200)[:, 0]
+        raw = trees.evaluate({"a": grid, "b": np.full(200, b)}, 200)[:, 0]
         assert np.all(np.diff(raw) >= 0)
         assert raw[-1] > raw[0]
 
@@ -72,9 +81,9 @@ def test_trees_are_monotonic_where_required():
 def test_broken_trees_are_rejected():
     columns = {"a": np.arange(200.0)}
     trees = fit_trees(columns, (columns["a"] > 90).astype(int), {"a": 1}, iterations=3)
-    arrays = trees.arrays("x_")
+    arrays = trees.to_arrays("x_")
     again = Trees.from_arrays(("a",), arrays, "x_")
-    assert np.array_equal(again.raw(columns, 200), trees.raw(columns, 200))
+    assert np.array_equal(again.evaluate(columns, 200), trees.evaluate(columns, 200))
     endless = arrays["x_left"].copy()
     endless[0] = 0
     for broken in (
