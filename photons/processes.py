@@ -16,8 +16,8 @@ __all__ = ["process_pool"]
 def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of spawned processes that do not import the caller's script.
 
-    A spawned process usually imports ``__main__`` anew, which runs a script without a guard once more and fails. What
-    is submitted here is xherald's own, so that the script is not needed: it is hidden while the processes start.
+    A spawned process usually imports ``__main__``, which runs a script without a guard a second time and fails. Tasks
+    submitted here do not need the script, so it is hidden while the processes start.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         with _main_hidden():
-            # Each task starts a process, for none is idle yet: an interpreter takes longer to start than this loop.
+            # Each task starts a process, since none is idle yet: interpreters start slower than this loop.
             for _ in range(workers):
                 pool.submit(_start)
         yield pool
@@ -49,4 +49,4 @@ def _main_hidden() -> Iterator[None]:
 
 
 def _start() -> None:
-    """Do nothing: the task is there to start a process."""
+    """Do nothing; the task only starts a process."""

@@ -106,7 +106,7 @@ class SkyProjection:
             and p.lonpole == 180.0
             and not any(value for _, _, value in p.get_pv())
         )
-        # Lengths of the steps along x and y; with a rotation, their signs say which way the larger component goes.
+        # Lengths of the steps along x and y, with the signs of the diagonal of the matrix.
         steps = np.hypot(matrix[0], matrix[1])
         signs = np.where(np.diag(matrix) < 0, -1.0, 1.0)
         ra, dec, x_reference, y_reference, x_step, y_step = map(float, (*p.crval, *p.crpix, *(steps * signs)))

@@ -151,7 +151,7 @@ def sky_projection(events: Hdu, x: str, y: str) -> SkyProjection:
 
     def read(key: str) -> float:
         value = header.get(key)
-        # A string is refused even if it holds a number: a writer that loses types loses values, too.
+        # A string is refused even if it represents a number: a writer that loses types may lose values, too.
         if isinstance(value, bool) or not isinstance(value, int | float):
             what = "is absent" if value is None else f"= {value!r} is not a number"
             raise UnreadableFileError(path, f"broken sky projection: {key} {what}; fix the WCS of columns {x}, {y}")

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.adapters import FitsFile, Hdu, open_fits
 from xherald.photons import Aperture, Observation
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import ReadLimits
+
+from .fits_files import FitsFile, Hdu, open_fits
 
 __all__ = ["SourceListLayout", "read_source_list"]
 

@@ -1,4 +1,4 @@
-"""Files broken in every way that must be refused by name: ``BAD_FILES``, each with the words of its refusal."""
+"""Invalid event files with the expected errors: ``BAD_FILES``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from event_files import Photons, gti_table, some_photons, table, whole_exposure,
 
 @dataclass(frozen=True)
 class BadFile:
-    """A file that must be refused.
+    """An invalid file.
 
     Parameters
     ----------
     name : str
     make : callable
-        Writes it into a folder and answers its path.
+        Writes it to a folder and returns its path.
     reason : str
-        Words of the refusal.
+        Part of the error message.
     by_scan : bool
-        Whether reading it is right and only the scan must refuse.
+        Whether only the scan refuses it, not the adapter.
     """
 
     name: str
@@ -101,7 +101,7 @@ def _claims_trillion_rows(folder: Path) -> Path:
 
 
 def _gzip_bomb(folder: Path) -> Path:
-    """A good file with 512 MiB of zeros behind it, half a megabyte on disk."""
+    """A valid file followed by 512 MiB of zeros, half a megabyte on disk."""
     good = _chandra(folder, "bomb_core")
     path = folder / "gzip_bomb.fits.gz"
     zeros = bytes(2**20)

@@ -1,7 +1,7 @@
-"""Event files of any content in the missions' layouts; `bad_files` breaks them in every way that must be refused.
+"""Event files of any content in the layouts of the missions; `bad_event_files` makes invalid ones.
 
-Layouts are those that the simulator writes (`xherald.simulation.writers`), traps of real files included; here photons,
-good times, keywords and columns are what a test says they are.
+Layouts are those of the simulator (`xherald.simulation.writers`), with the peculiarities of real files; tests choose
+photons, good times, keywords and columns.
 
     photons = some_photons(500, detectors=(0, 1, 2, 3))
     path = write_chandra(tmp_path / "acisf00001N001_evt2.fits", photons)
@@ -40,7 +40,7 @@ EXPOSURE = 10_000.0
 
 @dataclass(frozen=True)
 class Photons:
-    """What a mission saw: mission seconds before TIMEZERO, ICRS deg, keV, detector numbers."""
+    """Photons: mission time before TIMEZERO in s, ICRS deg, keV, detector numbers."""
 
     time: NDArray[np.float64]
     ra: NDArray[np.float64]
@@ -66,7 +66,7 @@ def some_photons(
     seed: int = 7,
     ordered: bool = True,
 ) -> Photons:
-    """A steady field; unordered photons are grouped by detector, as XMM writes them."""
+    """A steady field; unordered photons are grouped by detector, as in XMM files."""
     rng = np.random.default_rng(seed)
     time = start + 1.0 + rng.random(n) * (EXPOSURE - 2.0)
     rho, phi = radius_arcmin / 60 * np.sqrt(rng.random(n)), 2 * np.pi * rng.random(n)
@@ -82,26 +82,26 @@ def some_photons(
 
 
 def whole_exposure(photons: Photons, detectors: Sequence[int] = (0,)) -> Gtis:
-    """One good interval for each detector, a second longer than the photons at both ends."""
+    """One good-time interval per detector, a second longer than the photons at both ends."""
     start = float(np.floor(photons.time.min())) - 1.0 if len(photons) else 0.0
     stop = float(np.ceil(photons.time.max())) + 1.0 if len(photons) else EXPOSURE
     return {number: [(start, stop)] for number in detectors}
 
 
-# Between photons of a test and the simulator's writers.
+# From photons of a test to the writers of the simulator.
 
 
 def table(name: str, columns: Sequence[tuple[str, str, str, object]], header: Header) -> fits.BinTableHDU:
-    """A binary table of (name, form, unit, values)."""
+    """A binary table of (name, format, unit, values)."""
     return table_of(name, [Column(*column) for column in columns], header)  # type: ignore[arg-type]
 
 
-def _recorded(photons: Photons, later: float = 0.0) -> RecordedEvents:
-    """Photons as a detector reports them, on one pixel, grades in turn; times moved by some seconds."""
+def _recorded(photons: Photons, shift_s: float = 0.0) -> RecordedEvents:
+    """Photons as recorded by a detector, on one pixel, with cyclic grades and times shifted by some seconds."""
     n = len(photons)
     pixel, zeros = np.full(n, 192, dtype=np.int16), np.zeros(n, dtype=np.int16)
     return RecordedEvents(
-        time=photons.time + later, frame=np.arange(n), ra=photons.ra, dec=photons.dec, energy=photons.energy,
+        time=photons.time + shift_s, frame=np.arange(n), ra=photons.ra, dec=photons.dec, energy=photons.energy,
         detector=photons.detector.astype(np.int16), chip_x=pixel, chip_y=pixel,
         grade=np.resize(np.arange(4, dtype=np.int16), n), fault=zeros, origin=zeros.astype(np.int32),
     )  # fmt: skip
@@ -110,7 +110,7 @@ def _recorded(photons: Photons, later: float = 0.0) -> RecordedEvents:
 def _make_exposure_header(
     photons: Photons, obs_id: str, axis: tuple[float, float], gti: Gtis, live_fraction: float, frame_time: float
 ) -> ExposureHeader:
-    """An exposure about an axis, as long as its photons."""
+    """Header of an exposure as long as its photons."""
     span = (float(photons.time.min()), float(photons.time.max())) if len(photons) else (0.0, EXPOSURE)
     return ExposureHeader(
         obs_id=obs_id, object_name="A field", ra=axis[0], dec=axis[1], start=span[0], stop=span[1],
@@ -120,20 +120,20 @@ def _make_exposure_header(
 
 
 def _good_times(photons: Photons, gti: Gtis | None, detectors: Sequence[int] | None = None) -> Gtis:
-    """As said, else all of the exposure for every detector."""
+    """The given good times, by default the whole exposure for every detector."""
     if gti is not None:
         return gti
     return whole_exposure(photons, sorted(set(photons.detector.tolist())) if detectors is None else detectors)
 
 
 def _changes(
-    header: Header | None, columns: Mapping[str, object] | None, without: tuple[str, ...] = (), **usual: object
+    header: Header | None, columns: Mapping[str, object] | None, without: tuple[str, ...] = (), **defaults: object
 ) -> Changes:
-    """What a test wants otherwise, over what its writer's files usually say."""
-    return Changes({**usual, **(header or {})}, columns or {}, without)  # type: ignore[arg-type]
+    """Changes that a test makes, over those of its writer."""
+    return Changes({**defaults, **(header or {})}, columns or {}, without)  # type: ignore[arg-type]
 
 
-# Draws nothing that tests look at: orientations of split events, places inside pixels.
+# For orientations of split events and positions inside pixels, which tests do not use.
 def _rng() -> np.random.Generator:
     return np.random.default_rng(1)
 
@@ -153,16 +153,16 @@ def write_chandra(
     has_energy: bool = True,
     obs_id: str = "12345",
 ) -> Path:
-    """An ACIS level-2 list of a whole field whose EXPOSURE is wrong, as in real files.
+    """An ACIS level-2 list of a whole field, with a wrong EXPOSURE as in real files.
 
     Parameters
     ----------
     path : Path
     photons : Photons — detector is ccd_id
-    gti : intervals by CCD; all of the exposure if not given, no tables if {}
-    header : keywords of EVENTS to change, None to leave out
+    gti : intervals by CCD; default the whole exposure, no tables for {}
+    header : keywords of EVENTS to change, None to remove
     columns : values of columns to change
-    has_energy : whether there is an energy column, or pi only
+    has_energy : whether there is an energy column besides pi
     obs_id : str
     """
     sky = SkyProjection("TAN", 83.8, -5.4, 4096.5, 4096.5, -0.492 / 3600, 0.492 / 3600)
@@ -175,9 +175,9 @@ def write_chandra(
 
 
 def write_chandra_large(path: Path, rows: int, *, rows_per_block: int = 250_000, seed: int = 3) -> Path:
-    """An uncompressed ACIS-I list of any length over 10 ks, written in blocks of which `rows` is a multiple.
+    """An uncompressed ACIS-I list of 10 ks, written in blocks of which `rows` is a multiple.
 
-    Four CCDs beside each other; one photon in five is of 200 point sources.
+    Four adjacent CCDs; one photon in five belongs to one of 200 point sources.
     """
     blocks = rows // rows_per_block
     scratch = path.with_suffix(".block")
@@ -202,7 +202,7 @@ def write_chandra_large(path: Path, rows: int, *, rows_per_block: int = 250_000,
 
 
 def _acis_i_block(n: int, begin: float, width: float, seed: int) -> Photons:
-    """Photons of a part of the exposure, on the CCD of their quadrant."""
+    """Photons of a part of the exposure, by quadrant on four CCDs."""
     rng, fixed = np.random.default_rng(seed), np.random.default_rng(1)
     side = 8.0 / 60
     places = fixed.uniform(-side, side, (200, 2))
@@ -241,8 +241,8 @@ def write_xmm(
     Parameters
     ----------
     gti : intervals of STDGTInn by CCD
-    filtered : intervals of GTI00n06 by CCD; n counts tables from 0, so it shifts where a CCD is missing
-    keyword : whether GTI tables name their CCD (CCDID) or the data-subspace keys of the events do
+    filtered : intervals of GTI00n06 by CCD; n counts tables from 0, so that it shifts if a CCD is missing
+    keyword : whether the CCD is named by GTI tables (CCDID) or by the data-subspace keywords of the events
     """
     sky = SkyProjection("TAN", 149.6, -11.08, 25921, 25921, -0.05 / 3600, 0.05 / 3600)
     frame_time = 0.073 if instrument == "EPN" else 2.6
@@ -260,7 +260,7 @@ def write_xmm(
 
 
 def _subspace(filtered: Gtis) -> dict[str, object]:
-    """Data-subspace keys of a user's filter; components after the first leave out what they share with it."""
+    """Data-subspace keywords of a user filter; components after the first omit what they share with it."""
     if not filtered:
         return {}
     keys: dict[str, object] = {"DSTYP1": "CCDNR", "DSTYP2": "FLAG", "DSTYP6": "TIME"}
@@ -342,7 +342,7 @@ def write_wxt(
 
 
 def write_ep_cat(path: Path, ra: Sequence[float], dec: Sequence[float]) -> Path:
-    """A WXT source list, positions good to 1′."""
+    """A WXT source list with position errors of 1′."""
     n = len(ra)
     listed = einstein_probe.source_list(ra, dec, np.full(n, 60.0), np.full(n, 50), {})
     return write(path, [listed], {"TELESCOP": "EP", "INSTRUME": "WXT"})

@@ -1,4 +1,4 @@
-"""How tests read a file: as the road does, through the host, with default settings unless others are given."""
+"""Reading of files in tests, through the plugin host as in the pipeline."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ LIMITS = ReadLimits()
 
 
 def read(path: Path, limits: ReadLimits = LIMITS, **options: object) -> Observation | EventBatch:
-    """What the one adapter that claims the file makes of it."""
+    """Read a file with the adapter that claims it."""
     host = PluginHost()
     adapter = host.adapter_for(path, read_header(path, limits))
     return adapter.read(path, host.options_for(adapter, options), limits)
 
 
 def observe(path: Path, **options: object) -> Observation:
-    """An exposure."""
-    made = read(path, **options)
-    assert isinstance(made, Observation)
-    return made
+    """Read an observation."""
+    content = read(path, **options)
+    assert isinstance(content, Observation)
+    return content
 
 
 def batch(path: Path, **options: object) -> EventBatch:
-    """A table of photons."""
-    made = read(path, **options)
-    assert isinstance(made, EventBatch)
-    return made
+    """Read a table of photons."""
+    content = read(path, **options)
+    assert isinstance(content, EventBatch)
+    return content

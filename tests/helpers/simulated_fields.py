@@ -1,4 +1,4 @@
-"""Simulated exposures, photons only: uniform background, point sources by the King profile, bursts."""
+"""Simulated observations without files: uniform background, point sources with King profiles, bursts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RA, DEC, MIDDLE = 50.0, 20.0, 4096.5
 
 @dataclass(frozen=True)
 class Layout:
-    """A round or square field about the optical axis, seen through one detector.
+    """A square field around the optical axis, with one detector.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Layout:
     frame_time : float — s
     r50, r90 : tuple of float — arcsec, at 0, 5 and 10 arcmin
     whole_pixels : bool
-        Whether positions are written as whole pixels.
+        Whether positions are rounded to pixels.
     """
 
     side: float
@@ -39,7 +39,7 @@ class Layout:
 
     @property
     def point_spread(self) -> PointSpread:
-        """The table of this instrument."""
+        """Point spread of this instrument."""
         return PointSpread("simulated", (0.0, 5.0, 10.0), (1.5,), (self.r50,), (self.r90,), astrometry_arcsec=1e-3)
 
 
@@ -49,7 +49,7 @@ XMM = Layout(1700.0, 0.05, 2.6, (7.5, 8.0, 9.0), (25.0, 27.0, 32.0), whole_pixel
 
 @dataclass(frozen=True)
 class PointSource:
-    """Photons of one source: east-to-west and south-to-north of the middle in arcsec, all between two times."""
+    """Photons of one source, at an offset along pixel x and y in arcsec, between two times."""
 
     x: float
     y: float
@@ -82,12 +82,12 @@ def simulated_field(
     gti: Sequence[tuple[float, float]] = ((0.0, 20_000.0),),
     profile: Sequence[tuple[float, float, float]] = (),
 ) -> Observation:
-    """An exposure with so many background photons expected, spread evenly over the good time.
+    """An observation with an expected number of background photons, uniform in good time.
 
     Parameters
     ----------
     profile : sequence of (start, stop, photons)
-        More background in these stretches of time.
+        Additional background in these intervals.
     """
     rng = np.random.default_rng(seed)
     intervals = np.array(gti)
@@ -152,14 +152,14 @@ def _observation(photons: _Photons, gti: F64, layout: Layout) -> Observation:
 
 
 def arcsec_from_middle(observation: Observation, ra: Sequence[float], dec: Sequence[float]) -> tuple[F64, F64]:
-    """Sky positions as x and y of `PointSource`."""
+    """Offsets of sky positions, as x and y of `PointSource`."""
     projection = observation.require_projection()
     x, y = projection.to_pixel(ra, dec)
     return (x - MIDDLE) * projection.pixel_arcsec, (y - MIDDLE) * projection.pixel_arcsec
 
 
 def on_two_detectors(observation: Observation, second_gti: F64) -> Observation:
-    """The same photons with those of the eastern half on a detector 1 of its own good times."""
+    """The same photons, with those of one half on a detector 1 with its own good times."""
     events = observation.events
     number = (events.x > MIDDLE).astype(np.int16)
     good = (number == 0) | (np.searchsorted(second_gti.ravel(), events.time) % 2 == 1)

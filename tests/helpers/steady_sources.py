@@ -1,4 +1,4 @@
-"""Steady sources in broken observations: the null that every timing test is held to."""
+"""Steady sources in exposures with gaps, for the calibration of timing tests."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["steady_batch"]
 
 
 def steady_batch(count: int, *, seed: int, frame_time: float, background: float = 0.0) -> EventBatch:
-    """Constant sources of 5–500 photons in exposures of 5–50 ks with one to seven gaps making up 10–40 % of them.
+    """Constant sources of 5–500 photons in exposures of 5–50 ks with one to seven gaps, 10–40 % of the time.
 
     Parameters
     ----------
     count : int
     seed : int
     frame_time : float
-        s; photons are moved to the middle of their frame, frames counted from the start of each good interval.
+        s; photons have the time of the middle of their frame, with frames from the start of each interval.
     background : float
-        Largest part of the photons that a (steady) background makes up; 0 for no background region.
+        Largest fraction of (steady) background photons; 0 for no background region.
     """
     random = np.random.default_rng(seed)
     lists = []
@@ -56,6 +56,6 @@ def _times(random: np.random.Generator, exposure: Exposure, n: int, frame_time: 
         row = np.searchsorted(exposure.gti[:, 0], time, side="right") - 1
         start, stop = exposure.gti[row].T
         time = start + (np.floor((time - start) / frame_time) + 0.5) * frame_time
-        # The last frame of an interval is cut short by its end.
+        # The last frame of an interval may be incomplete.
         time = np.sort(np.minimum(time, stop))
     return time

@@ -1,4 +1,4 @@
-"""Sources of known variability, simulated: what tests of output and plots are made of."""
+"""Simulated variable sources, for tests of output and plots."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["simulated_source"]
 def simulated_source(
     name: str, seed: int, rate: float, burst: tuple[float, float, float] | None = None, *, dated: bool = True
 ) -> EventList:
-    """A source over 10 ks with a pause of 2 ks in the middle, with background photons.
+    """A source over 10 ks with a gap of 2 ks and background photons.
 
     Parameters
     ----------
     name : str
     seed : int
-    rate : float — counts/s
+    rate : float — ct/s
     burst : (float, float, float), optional
-        Start, stop, s, and counts/s on top between them.
+        Start and stop, s, and additional count rate, ct/s.
     dated : bool
-        Whether its times can be turned into dates.
+        Whether it has a time reference.
     """
     rng = np.random.default_rng(seed)
     gti = np.array([[0.0, 4_000.0], [6_000.0, 12_000.0]])
