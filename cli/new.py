@@ -1,4 +1,4 @@
-"""`xherald new`: a package to write a plugin in."""
+"""`xherald new`: write a package with a new plugin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .group import configuration, run_options
 
 __all__ = ["command"]
 
-# As in `xherald.detector.plugin_support.new_package.KINDS`, which help does without.
+# Same as `xherald.detector.plugin_support.new_package.KINDS`, which `--help` must not import.
 KINDS = ("adapter", "representation", "extractor", "embedder", "scorer", "veto", "sink", "drop-source")
 
 
@@ -25,17 +25,15 @@ KINDS = ("adapter", "representation", "extractor", "embedder", "scorer", "veto",
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where to; must not exist, or be empty. xherald-NAME here if not given.",
+    help="New or empty folder; default: ./xherald-NAME.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object that tells what was written.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @run_options
 def command(kind: str, name: str, folder: Path | None, as_json: bool) -> None:
     """Write a package with a new plugin.
 
-    The plugin is of KIND and called NAME; it works before it is edited.
-
     KIND is adapter, representation, extractor, embedder, scorer, veto, sink or drop-source. The package has an entry
-    point, a typed module, tests that run the conformance kit, and a README.
+    point, a typed module with a working example named NAME, tests of the contract, and a README.
 
     \b
     Examples:
@@ -46,7 +44,7 @@ def command(kind: str, name: str, folder: Path | None, as_json: bool) -> None:
 
     made = write_package(kind, name, folder, configuration().host)
     if as_json:
-        told = {
+        facts = {
             "kind": made.kind,
             "name": made.name,
             "distribution": made.distribution,
@@ -54,11 +52,11 @@ def command(kind: str, name: str, folder: Path | None, as_json: bool) -> None:
             "folder": str(made.folder),
             "files": [str(path) for path in made.files],
         }
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(facts))
     elif sys.stdout.isatty():
         where = shlex.quote(str(made.folder))
         click.echo(f"Wrote {len(made.files)} files in {made.folder}. Next:")
         click.echo(f"  pip install -e {where}'[test]'")
         click.echo(f"  pytest {where}")
-        click.echo(f"  xherald plugins             # lists {made.name} among the loaded ones")
+        click.echo(f"  xherald plugins             # lists {made.name}")
         click.echo(f"  $EDITOR {shlex.quote(str(made.folder / 'src' / made.module / '__init__.py'))}")

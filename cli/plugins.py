@@ -1,4 +1,4 @@
-"""`xherald plugins`: what is installed and in use, what a plugin's options are, and whether it keeps its contract."""
+"""`xherald plugins`: list plugins, describe their options, and check them against the contract."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-# As in `xherald.plugins.host.KINDS`, which help does without.
+# Same as `xherald.plugins.host.KINDS`, which `--help` must not import.
 KINDS = (
     "adapters",
     "representations",
@@ -31,25 +31,24 @@ KINDS = (
     "alert_sinks",
     "drop_sources",
 )
-VIOLATES = 1
-"""Exit code: a plugin breaks a rule of its contract."""
+NOT_CONFORMING = 1
+"""Exit code: a plugin breaks a rule of the contract."""
 
 
 @click.command("plugins")
 @click.argument("name", required=False)
 @click.argument("files", nargs=-1, metavar="[FILE…]", type=click.Path(path_type=Path))
-@click.option("--check", is_flag=True, help="Hold the plugin to every rule of its contract; an adapter, on good FILEs.")
-@click.option("--kind", type=click.Choice(KINDS), help="Which is meant, where plugins of several kinds bear the name.")
+@click.option("--check", is_flag=True, help="Check the plugin against the contract; adapters need valid FILEs.")
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of the plugin, if several have this name.")
 @click.option(
     "--option",
     "given",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Of --check: an option of the plugin, its value as in YAML. Sinks and sources need some: sinks send alerts of "
-    "the tense test there.",
+    help="With --check: option of the plugin, value in YAML. Alert sinks send test alerts to the destination given.",
 )
-@click.option("--floors", is_flag=True, help="Of --check: fail where a floor of speed or memory is missed, too.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--enforce-performance", is_flag=True, help="With --check: fail if rules of speed or memory are broken.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @run_options
 def command(
     name: str | None,
@@ -57,12 +56,12 @@ def command(
     check: bool,
     kind: str | None,
     given: tuple[str, ...],
-    floors: bool,
+    enforce_performance: bool,
     as_json: bool,
 ) -> None:
     """List, describe and check plugins.
 
-    NAME is a plugin's, or that of an entry point, which stands for all of its plugins.
+    NAME is the name of a plugin, or of an entry point for all of its plugins.
 
     \b
     Examples:
@@ -74,27 +73,27 @@ def command(
 
     \b
     Exit codes:
-      0  listed; or (--check) every rule is kept
-      1  (--check) a rule is broken
-      2  wrong options or configuration, or no such plugin
+      0  success; with --check: no rule is broken
+      1  with --check: a rule is broken
+      2  invalid options or configuration, or unknown plugin
     """  # noqa: D301
-    from xherald.detector.plugin_support.plugin_list import plugin_rows, plugins_named
+    from xherald.detector.plugin_support.plugin_list import find_plugins, list_plugins
 
     settings = configuration()
     if name is None:
         if check:
             raise click.UsageError("--check needs the name of a plugin")
-        rows = plugin_rows(settings.host, _broken_in_daemon(settings))
+        rows = list_plugins(settings.host, _count_failures_in_daemon(settings))
         _print_rows(rows, as_json)
         return
-    found = plugins_named(settings.host, name, kind)
+    found = find_plugins(settings.host, name, kind)
     if not check:
-        if files or given or floors:
-            raise click.UsageError("FILE, --option and --floors belong to --check")
+        if files or given or enforce_performance:
+            raise click.UsageError("FILE, --option and --enforce-performance require --check")
         for one_kind, plugin in found:
             _print_plugin(one_kind, plugin, as_json)
         return
-    _check(found, settings, files, _options(given), floors, as_json)
+    _check(found, settings, files, _parse_options(given), enforce_performance, as_json)
 
 
 def _check(
@@ -102,24 +101,26 @@ def _check(
     settings: Configuration,
     files: tuple[Path, ...],
     options: dict[str, Any],
-    floors: bool,
+    enforce_performance: bool,
     as_json: bool,
 ) -> None:
     from xherald.detector.plugin_support.plugin_checks import check_plugin
 
     broken = False
     for kind, plugin in found:
-        report = check_plugin(kind, plugin, settings, files=files, options=options, floors=floors)
+        report = check_plugin(
+            kind, plugin, settings, files=files, options=options, enforce_performance=enforce_performance
+        )
         broken |= not report.conforms
         if as_json:
             click.echo(json.dumps(report.as_json()))
         else:
             _print_report(report)
     if broken:
-        raise click.exceptions.Exit(VIOLATES)
+        raise click.exceptions.Exit(NOT_CONFORMING)
 
 
-def _options(given: tuple[str, ...]) -> dict[str, Any]:
+def _parse_options(given: tuple[str, ...]) -> dict[str, Any]:
     from xherald.detector.configuration import marked_yaml
     from xherald.detector.configuration.marked_yaml import MarkedYamlError
     from xherald.photons.errors import ConfigError
@@ -136,25 +137,24 @@ def _options(given: tuple[str, ...]) -> dict[str, Any]:
     return options
 
 
-def _broken_in_daemon(settings: Configuration) -> dict[tuple[str, str], int]:
-    """How often plugins broke in a daemon on this machine, as that tells."""
+def _count_failures_in_daemon(settings: Configuration) -> dict[tuple[str, str], int]:
+    """Number of failures of each plugin in the daemon on this machine."""
     from .status import asked
 
-    told = asked(settings.settings.daemon.metrics_port) or {}
-    return {(one["kind"], one["name"]): int(one["times"]) for one in told.get("plugins", [])}
+    health = asked(settings.settings.daemon.metrics_port) or {}
+    return {(one["kind"], one["name"]): int(one["times"]) for one in health.get("plugins", [])}
 
 
-def _state(row: PluginRow) -> str:
-    told = row.state if row.state != "in use" or not row.broke else f"broke {row.broke} times in use"
-    return "; ".join(part for part in (f"{told}: {row.reason}" if row.reason else told, row.note) if part)
+def _format_state(row: PluginRow) -> str:
+    state = row.state if row.state != "in use" or not row.failures else f"failed {row.failures} times in use"
+    return "; ".join(part for part in (f"{state}: {row.reason}" if row.reason else state, row.note) if part)
 
 
 def _print_rows(rows: tuple[PluginRow, ...], as_json: bool) -> None:
     from xherald.plugins import CONTRACT_VERSION
 
     if as_json:
-        told = {"contract": CONTRACT_VERSION, "plugins": [asdict(one) for one in rows]}
-        click.echo(json.dumps(told))
+        click.echo(json.dumps({"contract": CONTRACT_VERSION, "plugins": [asdict(one) for one in rows]}))
         return
     cells = [
         (
@@ -163,7 +163,7 @@ def _print_rows(rows: tuple[PluginRow, ...], as_json: bool) -> None:
             f"{one.package} {one.version}".strip(),
             one.contract or "–",
             ", ".join(one.hooks) or "–",
-            _state(one),
+            _format_state(one),
         )
         for one in rows
     ]
@@ -180,29 +180,29 @@ def _print_plugin(kind: str, plugin: Plugin, as_json: bool) -> None:
         return
     click.echo(f"{plugin.name} ({kind})\n\n{help_of(plugin)}\n")
     if not options:
-        click.echo("It has no options.\n")
+        click.echo("No options.\n")
         return
     cells = [
         (one.name, one.kind, "required" if one.required else json.dumps(one.default), one.description)
         for one in options
     ]
-    _print_table(("option", "type", "default", "what it is"), cells)
+    _print_table(("option", "type", "default", "description"), cells)
     click.echo()
 
 
 def _print_report(report: Report) -> None:
     _print_table(
-        ("rule", "", "what it says, and what was found"),
-        [(one.rule, one.state, f"{one.says} {one.reason}".strip()) for one in report.outcomes],
+        ("rule", "result", "description and reason"),
+        [(one.rule, one.state, f"{one.description} {one.reason}".strip()) for one in report.outcomes],
     )
     states = [one.state for one in report.outcomes]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    verdict = "keeps its contract" if report.conforms else f"breaks {', '.join(report.broken)}"
-    click.echo(f"{report.plugin} ({report.kind}) {verdict}: {counts}\n")
+    result = "conforms to the contract" if report.conforms else f"breaks {', '.join(report.broken)}"
+    click.echo(f"{report.plugin} ({report.kind}) {result}: {counts}\n")
 
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """For people on a terminal; tab-separated without a header, one line a row, when piped."""
+    """Print an aligned table on a terminal, tab-separated rows without header otherwise."""
     import sys
 
     if not sys.stdout.isatty():

@@ -144,7 +144,7 @@ class AdapterCase:
     plugin: InstrumentAdapter
     files: tuple[GoodFile, ...]
     foreign: tuple[Path, ...]
-    before: str
+    initial_state: str
     scratch: Path = field(repr=False)
 
     def for_each_file(self, check: Callable[[GoodFile], None]) -> None:
@@ -161,10 +161,10 @@ class AdapterCase:
 
 @contextmanager
 def open_case(
-    plugin: InstrumentAdapter, files: tuple[Path, ...], options: Options, foreign: tuple[Path, ...], before: str
+    plugin: InstrumentAdapter, files: tuple[Path, ...], options: Options, foreign: tuple[Path, ...], initial_state: str
 ) -> Iterator[AdapterCase]:
     """A case with a temporary folder."""
     with TemporaryDirectory(prefix="xherald-kit-") as name:
         # Files may have equal names, so each has a folder of its own.
         good = tuple(GoodFile(path, plugin, options, Path(name, str(i))) for i, path in enumerate(files))
-        yield AdapterCase(plugin, good, foreign, before, Path(name))
+        yield AdapterCase(plugin, good, foreign, initial_state, Path(name))

@@ -17,7 +17,7 @@ from xherald.photons.errors import XheraldError
 from xherald.photons.gti import as_gti, gti_contains
 from xherald.plugins.contract import InstrumentAdapter, Options, ReadLimits
 from xherald.plugins.folder_names import FolderNames
-from xherald.plugins.testing.common_rules import add_common, default_options, same, state_of
+from xherald.plugins.testing.common_rules import add_common_rules, default_options, describe_state, is_identical
 from xherald.plugins.testing.rules import Report, Rules, Skipped, Violation, require
 
 from .adapter_case import AdapterCase, GoodFile, open_case
@@ -45,7 +45,7 @@ MAX_OFF_AXIS_DEG: Final = 20.0
 
 ADAPTER_RULES: Final[Rules[AdapterCase]] = Rules("adapters")
 rule = ADAPTER_RULES.rule
-add_common(ADAPTER_RULES)
+add_common_rules(ADAPTER_RULES)
 
 
 # Claims
@@ -129,7 +129,7 @@ def _lazy(case: AdapterCase) -> None:
             after = fresh.events.time if isinstance(fresh, Observation) else before
         except XheraldError:
             return
-        unchanged = same(after, before) and len(np.unique(before)) > 1
+        unchanged = is_identical(after, before) and len(np.unique(before)) > 1
         require(not unchanged, f"{path.name}: read loaded the photons; read them in load_events")
 
     case.for_each_file(check)
@@ -338,9 +338,9 @@ def _deterministic(case: AdapterCase) -> None:
     for one in case.files:
         again, first = one.read(one.path), one.content
         if isinstance(first, EventBatch) or isinstance(again, EventBatch):
-            equal = same(first, again)
+            equal = is_identical(first, again)
         else:
-            equal = same(first.events, again.events) and same(
+            equal = is_identical(first.events, again.events) and is_identical(
                 tuple(detector.gti for detector in first.detectors), tuple(detector.gti for detector in again.detectors)
             )
         require(equal, f"{one.path.name} read twice gave different photons")
@@ -363,7 +363,7 @@ def check_adapter(
     *,
     options: Options | Mapping[str, Any] | None = None,
     foreign: Iterable[Path | str] = (),
-    floors: bool = False,
+    enforce_performance: bool = False,
 ) -> Report:
     """Check that an adapter conforms to the contract.
 
@@ -375,7 +375,7 @@ def check_adapter(
     options : Options or mapping, optional — default: the default options
     foreign : iterable of Path
         Files of others, which it must not claim.
-    floors : bool — whether to fail if speed or memory requirements are not met
+    enforce_performance : bool — whether a broken performance rule is a failure, not a warning
 
     Returns
     -------
@@ -384,5 +384,5 @@ def check_adapter(
     """
     settings = default_options(options, plugin)
     paths = tuple(Path(one) for one in files)
-    with open_case(plugin, paths, settings, tuple(Path(one) for one in foreign), state_of(plugin)) as case:
-        return ADAPTER_RULES.run(case, plugin.name, floors=floors)
+    with open_case(plugin, paths, settings, tuple(Path(one) for one in foreign), describe_state(plugin)) as case:
+        return ADAPTER_RULES.run(case, plugin.name, enforce_performance=enforce_performance)

@@ -11,7 +11,13 @@ from xherald.adapters.reading.headers import get_number
 from xherald.photons import EventBatch, Observation
 from xherald.photons.errors import OversizeFileError, XheraldError
 from xherald.plugins.contract import ReadLimits
-from xherald.plugins.testing.common_rules import add_stateless, peak_of, require_memory, require_speed, seconds_of
+from xherald.plugins.testing.common_rules import (
+    add_stateless_rule,
+    measure_peak_bytes,
+    measure_seconds,
+    require_memory,
+    require_speed,
+)
 from xherald.plugins.testing.rules import Skipped, Violation, require
 
 from .adapter_case import AdapterCase, GoodFile
@@ -232,25 +238,25 @@ def _limits(case: AdapterCase) -> None:
         raise Violation(f"{one.path.name} was read though it has more than max_events = {photons - 1}")
 
 
-@rule("speed", f"At least {MIN_EVENTS_PER_SECOND:,} events per second are read.", floor=True)
+@rule("speed", f"At least {MIN_EVENTS_PER_SECOND:,} events per second are read.", is_performance=True)
 def _speed(case: AdapterCase) -> None:
     def check(one: GoodFile) -> None:
         rows, _, read = _long(one)
-        require_speed(seconds_of(read), rows, MIN_EVENTS_PER_SECOND, f"events of {one.path.name}")
+        require_speed(measure_seconds(read), rows, MIN_EVENTS_PER_SECOND, f"events of {one.path.name}")
 
     case.for_each_file(check)
 
 
-@rule("memory", f"At most {MAX_MEMORY_RATIO} times the size of the table plus 64 MiB are used.", floor=True)
+@rule("memory", f"At most {MAX_MEMORY_RATIO} times the size of the table plus 64 MiB are used.", is_performance=True)
 def _memory(case: AdapterCase) -> None:
     def check(one: GoodFile) -> None:
         _, size, read = _long(one)
-        require_memory(peak_of(read), size, MAX_MEMORY_RATIO, f"table of {one.path.name}")
+        require_memory(measure_peak_bytes(read), size, MAX_MEMORY_RATIO, f"table of {one.path.name}")
 
     case.for_each_file(check)
 
 
-add_stateless(ADAPTER_RULES)
+add_stateless_rule(ADAPTER_RULES)
 
 
 def _long(one: GoodFile) -> tuple[int, int, Any]:

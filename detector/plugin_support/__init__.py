@@ -1,1 +1,1 @@
-"""Checking, listing, guarding and creating plugins."""
+"""Check, list and create plugins, and catch their failures."""

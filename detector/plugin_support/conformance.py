@@ -31,7 +31,7 @@ from xherald.plugins.testing import (
     sample_reference,
 )
 
-__all__ = ["CHECKS", "RULES", "check", "kind_of", "sample_batch", "sample_reference"]
+__all__ = ["CHECKS", "RULES", "check", "find_kind", "sample_batch", "sample_reference"]
 
 RULES: Final[Mapping[str, Rules[Any]]] = {
     rules.kind: rules
@@ -46,7 +46,7 @@ RULES: Final[Mapping[str, Rules[Any]]] = {
         SOURCE_RULES,
     )
 }
-"""The rules of each kind, by the kind's name in `KINDS`."""
+"""Rules by plugin kind, as in `KINDS`."""
 
 CHECKS: Final[Mapping[str, Callable[..., Report]]] = {
     "adapters": check_adapter,
@@ -58,16 +58,16 @@ CHECKS: Final[Mapping[str, Callable[..., Report]]] = {
     "alert_sinks": check_sink,
     "drop_sources": check_source,
 }
-"""What holds a plugin of each kind to its rules."""
+"""Check functions by plugin kind."""
 
 
-def check(plugin: Plugin, **given: Any) -> Report:
-    """Hold a plugin of any kind to its contract; `given` is what the function of its kind takes besides."""
-    return CHECKS[kind_of(plugin)](plugin, **given)
+def check(plugin: Plugin, **arguments: Any) -> Report:
+    """Check a plugin of any kind against its contract; other arguments are those of the check function of its kind."""
+    return CHECKS[find_kind(plugin)](plugin, **arguments)
 
 
-def kind_of(plugin: Plugin) -> str:
-    """The kind of a plugin, as in `KINDS`."""
+def find_kind(plugin: Plugin) -> str:
+    """Kind of a plugin, as in `KINDS`."""
     from xherald.plugins.host import KINDS
 
     return next(kind for kind, base in KINDS.items() if isinstance(plugin, base))

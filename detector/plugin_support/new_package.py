@@ -1,7 +1,6 @@
-"""New plugin packages: small, installable, and working before anything is edited; behind `xherald new`.
+"""Write packages with a new plugin from templates: `write_package`, for `xherald new`.
 
-A kind's package is what all have in common and what is its own, templates of which ship beside this module. What
-stands in them is in `string.Template`'s form, so that code in them is code.
+A package has the common files and those of its kind. Templates use the syntax of `string.Template`.
 """
 
 from __future__ import annotations
@@ -24,52 +23,52 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Kind", "NewPackage", "write_package"]
 
-# A name of packages (PEP 508), and of Python classes too.
+# Valid as package name (PEP 508) and, with underscores, in Python.
 NAME: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9._-]{0,38}[A-Za-z0-9])?")
 PREFIX: Final = "xherald-"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of plugin that packages are written of.
+    """A kind of plugin that has a template.
 
     Parameters
     ----------
     registered : str — as in ``register_KIND``
-    words : str — what one is called, with its article
-    summary : str — what the one of the template does
+    noun : str — name of the kind, with article
+    summary : str — what the plugin of the template does
     """
 
     registered: str
-    words: str
+    noun: str
     summary: str
 
 
 KINDS: Final = {
     "adapter": Kind("adapters", "an adapter", "Reads the event lists of an instrument"),
-    "representation": Kind("representations", "a representation", "Spectra of photon lists, of one shape"),
-    "extractor": Kind("extractors", "a feature extractor", "Features of the energies of a source's photons"),
-    "embedder": Kind("embedders", "an embedder", "A map along the two directions in which features vary most"),
-    "scorer": Kind("scorers", "a scorer", "Tells how hard a source is"),
-    "veto": Kind("vetoes", "a veto", "Refuses flares of very few photons"),
-    "sink": Kind("alert_sinks", "an alert sink", "Writes each alert as a JSON file of its own"),
+    "representation": Kind("representations", "a representation", "Represents photon lists as spectra"),
+    "extractor": Kind("extractors", "a feature extractor", "Computes features of the photon energies"),
+    "embedder": Kind("embedders", "an embedder", "Projects features on their principal components"),
+    "scorer": Kind("scorers", "a scorer", "Measures how hard a source is"),
+    "veto": Kind("vetoes", "a veto", "Flags flares of very few photons"),
+    "sink": Kind("alert_sinks", "an alert sink", "Writes each alert as a JSON file"),
     "drop-source": Kind("drop_sources", "a drop source", "Takes the files that a text file lists"),
 }
-"""By the word of the command line."""
+"""By name on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewPackage:
-    """What was written.
+    """A new package.
 
     Parameters
     ----------
     kind : str — of `KINDS`
-    name : str — the plugin's
-    distribution : str — what it installs as
+    name : str — name of the plugin
+    distribution : str — name of the distribution
     module : str
     folder : Path
-    files : tuple of Path — below the folder
+    files : tuple of Path — relative to the folder
     """
 
     kind: str
@@ -81,34 +80,36 @@ class NewPackage:
 
 
 def write_package(kind: str, name: str, folder: Path | None, host: PluginHost) -> NewPackage:
-    """Write a package of a kind.
+    """Write a package with a plugin of a kind.
 
     Parameters
     ----------
     kind : str
         Of `KINDS`.
     name : str
-        Of the plugin; the package is called xherald-NAME.
+        Name of the plugin; the distribution is named xherald-NAME.
     folder : Path or None
-        Where to; must not exist, or be empty. None for the package's name, here.
+        Must not exist or be empty; None for a folder with the name of the distribution in the working directory.
     host : PluginHost
-        The plugins that there are.
+        Installed plugins, whose names are taken.
 
     Raises
     ------
     ConfigError
-        The name is none, or another plugin's; the folder holds something.
+        The name is invalid or taken, or the folder is not empty.
     FileError
         The folder cannot be written.
     """
     plain = re.sub(r"[-_.]+", "-", name).lower().removeprefix(PREFIX)
     if NAME.fullmatch(name) is None or NAME.fullmatch(plain) is None:
-        raise ConfigError(f"{name!r} names no package: letters, digits, '-', '_' and '.', a letter first, 40 at most")
+        raise ConfigError(
+            f"{name!r} is not a valid name; use up to 40 letters, digits, '-', '_' and '.', beginning with a letter"
+        )
     distribution, plugin = f"{PREFIX}{plain}", plain.replace("-", "_")
     _refuse_taken(kind, plugin, host)
     target = folder if folder is not None else Path(distribution)
-    words = _words(kind, plugin, distribution)
-    contents = dict(_files_of(kind, words))
+    values = _make_placeholders(kind, plugin, distribution)
+    contents = dict(_fill_templates(kind, values))
     _refuse_occupied(target)
     try:
         for path, text in contents.items():
@@ -116,29 +117,29 @@ def write_package(kind: str, name: str, folder: Path | None, host: PluginHost) -
             (target / path).write_text(text, encoding="utf-8")
     except OSError as fault:
         raise FileError(target, f"cannot be written: {fault.strerror or fault}") from fault
-    return NewPackage(kind, plugin, distribution, words["module"], target, tuple(contents))
+    return NewPackage(kind, plugin, distribution, values["module"], target, tuple(contents))
 
 
 def _refuse_taken(kind: str, plugin: str, host: PluginHost) -> None:
-    """Refuse a name that would clash with what is there as soon as the package is installed."""
+    """Refuse a name that another plugin or entry point has."""
     registered = KINDS[kind].registered
     for record in host.records:
         if plugin in record.registered.get(registered, ()) or plugin == record.name:
-            raise ConfigError(f"{plugin!r} is the name of a plugin of {record.package} already; choose another")
+            raise ConfigError(f"{plugin!r} is already the name of a plugin of {record.package}; choose another")
 
 
 def _refuse_occupied(target: Path) -> None:
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise ConfigError(f"{target}: exists and is not an empty folder; name another with --out")
+            raise ConfigError(f"{target}: exists and is not an empty folder; choose another with --out")
     except OSError as fault:
-        raise FileError(target, f"cannot be looked into: {fault.strerror or fault}") from fault
+        raise FileError(target, f"cannot be listed: {fault.strerror or fault}") from fault
 
 
-def _words(kind: str, plugin: str, distribution: str) -> dict[str, str]:
-    """What stands for the placeholders of the templates."""
+def _make_placeholders(kind: str, plugin: str, distribution: str) -> dict[str, str]:
+    """Values of the placeholders in the templates."""
     one = KINDS[kind]
-    article, _, bare = one.words.partition(" ")
+    article, _, noun = one.noun.partition(" ")
     return {
         "name": plugin,
         "NAME": plugin.upper(),
@@ -149,24 +150,24 @@ def _words(kind: str, plugin: str, distribution: str) -> dict[str, str]:
         "summary": one.summary,
         "summary_lower": one.summary[0].lower() + one.summary[1:] + ".",
         "Article": article.capitalize(),
-        "kind_in_words": bare,
+        "kind_noun": noun,
     }
 
 
-def _files_of(kind: str, words: dict[str, str]) -> Iterator[tuple[Path, str]]:
-    """Paths and contents of a package's files."""
+def _fill_templates(kind: str, values: dict[str, str]) -> Iterator[tuple[Path, str]]:
+    """Paths and contents of the files of a package."""
     templates = files("xherald.detector.plugin_support") / "templates"
     common, own = templates / "common", templates / kind
-    words = {**words, "use": _filled(own / "use.md.template", words).rstrip()}
-    source = Path("src") / words["module"]
-    yield Path("pyproject.toml"), _filled(common / "pyproject.toml.template", words)
-    yield Path("README.md"), _filled(common / "README.md.template", words)
-    yield source / "__init__.py", _filled(own / "plugin.py.template", words)
+    values = {**values, "use": _fill(own / "use.md.template", values).rstrip()}
+    source = Path("src") / values["module"]
+    yield Path("pyproject.toml"), _fill(common / "pyproject.toml.template", values)
+    yield Path("README.md"), _fill(common / "README.md.template", values)
+    yield source / "__init__.py", _fill(own / "plugin.py.template", values)
     yield source / "py.typed", ""
     for template in sorted(own.iterdir(), key=lambda one: one.name):
         if template.name in ("conftest.py.template", "test_plugin.py.template"):
-            yield Path("tests") / template.name.removesuffix(".template"), _filled(template, words)
+            yield Path("tests") / template.name.removesuffix(".template"), _fill(template, values)
 
 
-def _filled(template: Traversable, words: dict[str, str]) -> str:
-    return Template(template.read_text(encoding="utf-8")).substitute(words)
+def _fill(template: Traversable, values: dict[str, str]) -> str:
+    return Template(template.read_text(encoding="utf-8")).substitute(values)

@@ -1,4 +1,4 @@
-"""Plugins held to their contract as the configuration would use them: `check_plugin`, for `xherald plugins --check`."""
+"""Check plugins with the options of the configuration: `check_plugin`, for `xherald plugins --check`."""
 
 from __future__ import annotations
 
@@ -23,56 +23,58 @@ def check_plugin(
     *,
     files: Sequence[Path] = (),
     options: Mapping[str, Any] | None = None,
-    floors: bool = False,
+    enforce_performance: bool = False,
 ) -> Report:
-    """Hold a plugin to the rules of its kind.
+    """Check a plugin against the rules of its kind.
 
     Adapters, scorers and vetoes get the options of the configuration, extractors the representation of the first case
-    that names them; `options` stand over these.
+    that uses them; `options` take precedence.
 
     Parameters
     ----------
     kind : str — of `KINDS`
     plugin : Plugin
     configuration : Configuration
-    files : sequence of Path — good files, for an adapter
+    files : sequence of Path — valid files, for an adapter
     options : mapping, optional
-    floors : bool — whether to fail where a floor of speed or memory is missed
+    enforce_performance : bool — whether a broken performance rule is a failure, not a warning
 
     Raises
     ------
     ConfigError
-        An adapter without files, files for another kind, or options that are wrong.
+        No files for an adapter, files for another kind, or invalid options.
     """
     from xherald.detector.plugin_support.conformance import CHECKS
 
     if kind == "adapters" and not files:
-        raise ConfigError(f"adapter {plugin.name!r} is held against good files of its mission: name some")
+        raise ConfigError(f"adapter {plugin.name!r} is checked with valid files of its mission; add FILE arguments")
     if kind != "adapters" and files:
-        raise ConfigError(f"{kind} {plugin.name!r} is held against photons of the kit's own: name no files")
-    given: dict[str, Any] = {} if kind in ("alert_sinks", "drop_sources") else {"floors": floors}
+        raise ConfigError(f"{kind} {plugin.name!r} is checked with simulated photons; remove the FILE arguments")
+    arguments: dict[str, Any] = (
+        {} if kind in ("alert_sinks", "drop_sources") else {"enforce_performance": enforce_performance}
+    )
     if kind == "adapters":
-        given["files"] = list(files)
+        arguments["files"] = list(files)
     if kind == "extractors":
-        given |= _representation_for(plugin.name, configuration)
+        arguments |= _representation_for(plugin.name, configuration)
     chosen = {**_configured(kind, plugin.name, configuration), **(options or {})}
     if chosen:
-        given["options"] = configuration.host.options_for(plugin, chosen, f"options of {plugin.name}")
-    return CHECKS[kind](plugin, **given)
+        arguments["options"] = configuration.host.options_for(plugin, chosen, f"options of {plugin.name}")
+    return CHECKS[kind](plugin, **arguments)
 
 
 def _configured(kind: str, name: str, configuration: Configuration) -> Mapping[str, Any]:
     settings = configuration.settings
-    places: dict[str, Mapping[str, Mapping[str, Any]]] = {
+    sections: dict[str, Mapping[str, Mapping[str, Any]]] = {
         "adapters": settings.adapters,
         "scorers": settings.detection.scorers,
         "vetoes": settings.detection.vetoes,
     }
-    return places.get(kind, {}).get(name, {})
+    return sections.get(kind, {}).get(name, {})
 
 
 def _representation_for(extractor: str, configuration: Configuration) -> dict[str, Any]:
-    """What the first case that names an extractor gives it; nothing where none does."""
+    """Representation of the first case that uses an extractor; empty if no case does."""
     host = configuration.host
     for name, case in configuration.settings.cases.root.items():
         if case.extractor.name == extractor and case.representation is not None:

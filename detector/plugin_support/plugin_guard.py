@@ -1,7 +1,7 @@
-"""What a plugin breaks with at its work, named and counted: `guarded`.
+"""Report and count unexpected errors of plugins: `guarded`.
 
-A plugin is foreign code. What it raises on purpose, from the tree of `photons.errors`, says something of its input and
-goes on; so does what may pass, a disk that is full or memory that is short. Everything else is a defect of the plugin.
+Errors of `photons.errors` describe a problem of the input and are raised as they are; so are operating system and
+memory errors, which may be temporary. Any other error is a defect of the plugin.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ __all__ = ["guarded"]
 
 @contextmanager
 def guarded(host: PluginHost, kind: str, plugin: Plugin, when: str) -> Iterator[None]:
-    """Run a plugin's code.
+    """Context in which the code of a plugin runs.
 
     Parameters
     ----------
-    host : PluginHost — told of a defect (`PluginHost.note_failure`)
+    host : PluginHost — records a defect (`PluginHost.note_failure`)
     kind : str — of `KINDS`
     plugin : Plugin
-    when : str — what it is doing, e.g. "reading evt2.fits"
+    when : str — what the plugin does, e.g. "reading evt2.fits"
 
     Raises
     ------
     PluginDefectError
-        In place of whatever the plugin raised that nobody foresaw.
+        The plugin raised an unexpected error.
     """
     try:
         yield
@@ -38,5 +38,6 @@ def guarded(host: PluginHost, kind: str, plugin: Plugin, when: str) -> Iterator[
     except Exception as fault:
         host.note_failure(kind, plugin, when, fault)
         raise PluginDefectError(
-            f"{kind} plugin {plugin.name!r} broke when {when}: {type(fault).__name__}: {fault}; tell its authors"
+            f"{kind} plugin {plugin.name!r} failed when {when}: {type(fault).__name__}: {fault}; "
+            "report it to its authors"
         ) from fault

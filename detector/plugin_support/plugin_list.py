@@ -1,4 +1,4 @@
-"""What is installed, in use or not and why, as rows for `xherald plugins`; and plugins by the names that people use."""
+"""List installed plugins and their state, and find plugins by name."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from xherald.photons.errors import ConfigError
 from xherald.plugins import Plugin, PluginHost
 from xherald.plugins.host import DISABLED, KINDS
 
-__all__ = ["PluginRow", "plugin_rows", "plugins_named"]
+__all__ = ["PluginRow", "find_plugins", "list_plugins"]
 
-Broken = Mapping[tuple[str, str], int]
+FailureCounts = Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
 class PluginRow:
-    """A plugin, or an entry point of which none is in use.
+    """A plugin, or an entry point without plugins in use.
 
     Parameters
     ----------
-    name : str — of the plugin; of the entry point where that is not in use
-    kind : str — of `KINDS`; empty where it is not known
-    entry_point : str — or the stem of its local file
+    name : str — of the plugin, or of an entry point that is not in use
+    kind : str — of `KINDS`; empty if unknown
+    entry_point : str — or the stem of a local file
     package, version : str
-    contract : str — version of the contract that it was written for; empty where it does not say
-    hooks : tuple of str — that its module implements
-    state : str — "in use", "disabled", or "broken"
-    broke : int — how often it broke in use
-    reason : str — why it is not in use, or what it broke with last
-    note : str — what else is to be known
+    contract : str — version of the contract it was written for; empty if not stated
+    hooks : tuple of str — hooks that its module implements
+    state : str — "in use", "disabled", or "failed"
+    failures : int — number of failures in use
+    reason : str — why it is not in use, or its last failure
+    note : str — further information
     """
 
     name: str
@@ -40,26 +40,26 @@ class PluginRow:
     contract: str
     hooks: tuple[str, ...]
     state: str
-    broke: int = 0
+    failures: int = 0
     reason: str = ""
     note: str = ""
 
 
-def plugin_rows(host: PluginHost, elsewhere: Broken | None = None) -> tuple[PluginRow, ...]:
-    """A row a plugin, in the order of the kinds and in that in which they are asked; then what is not in use.
+def list_plugins(host: PluginHost, other_failures: FailureCounts | None = None) -> tuple[PluginRow, ...]:
+    """Rows of all plugins by kind and order of use, then entry points that are not in use.
 
     Parameters
     ----------
     host : PluginHost
-    elsewhere : mapping of (str, str) to int, optional
-        How often plugins broke in other processes, by kind and name.
+    other_failures : mapping of (str, str) to int, optional
+        Number of failures in other processes, by kind and name.
     """
     reasons = {(one.kind, one.name): one.reason for one in host.failures if one.kind}
     records = {
         (kind, name): record for record in host.records for kind, names in record.registered.items() for name in names
     }
     order = [(kind, name) for kind in KINDS for name in host.registered(kind)]
-    put_aside = [key for key in records if key not in order]
+    unused_keys = [key for key in records if key not in order]
     rows = [
         PluginRow(
             name,
@@ -69,16 +69,16 @@ def plugin_rows(host: PluginHost, elsewhere: Broken | None = None) -> tuple[Plug
             records[kind, name].version,
             records[kind, name].contract,
             records[kind, name].hooks,
-            "broken" if (kind, name) in put_aside else "in use",
-            host.broken[kind, name] + (elsewhere or {}).get((kind, name), 0),
+            "failed" if (kind, name) in unused_keys else "in use",
+            host.broken[kind, name] + (other_failures or {}).get((kind, name), 0),
             reasons.get((kind, name), ""),
             records[kind, name].note,
         )
-        for kind, name in [*order, *put_aside]
+        for kind, name in [*order, *unused_keys]
     ]
     idle = [
         PluginRow(record.name, "", record.name, record.package, record.version, record.contract, record.hooks,
-                  "in use", note="registers nothing")
+                  "in use", note="registers no plugins")
         for record in host.records
         if not any(record.registered.values())
     ]  # fmt: skip
@@ -91,7 +91,7 @@ def plugin_rows(host: PluginHost, elsewhere: Broken | None = None) -> tuple[Plug
             one.version,
             "",
             (),
-            "disabled" if one.reason == DISABLED else "broken",
+            "disabled" if one.reason == DISABLED else "failed",
             reason=one.reason,
         )
         for one in host.failures
@@ -100,25 +100,25 @@ def plugin_rows(host: PluginHost, elsewhere: Broken | None = None) -> tuple[Plug
     return (*rows, *idle, *unused)
 
 
-def plugins_named(host: PluginHost, name: str, kind: str | None = None) -> tuple[tuple[str, Plugin], ...]:
-    """Plugins of a name, or all of an entry point of that name, each with its kind.
+def find_plugins(host: PluginHost, name: str, kind: str | None = None) -> tuple[tuple[str, Plugin], ...]:
+    """Find plugins by their name or that of their entry point; each with its kind.
 
     Parameters
     ----------
     host : PluginHost
     name : str
     kind : str, optional
-        Of `KINDS`; plugins of other kinds are left out.
+        Of `KINDS`; plugins of other kinds are ignored.
 
     Raises
     ------
     ConfigError
-        There is none, or it is not in use, with the reason; or plugins of several kinds bear the name.
+        There is none, it is not in use, or plugins of several kinds have this name.
     """
     kinds = [one for one in KINDS if kind in (None, one)]
     found = [(one, host.registered(one)[name]) for one in kinds if name in host.registered(one)]
     if len(found) > 1:
-        raise ConfigError(f"{name!r} is the name of {' and '.join(one for one, _ in found)}; say which with --kind")
+        raise ConfigError(f"{name!r} is the name of {' and '.join(one for one, _ in found)}; choose one with --kind")
     if found:
         return tuple(found)
     together = [
@@ -135,5 +135,5 @@ def plugins_named(host: PluginHost, name: str, kind: str | None = None) -> tuple
     unused = [one.reason for one in host.failures if one.name == name]
     if unused:
         raise ConfigError(f"plugin {name!r} is not in use: {unused[0]}")
-    known = sorted({*(plugin for one in kinds for plugin in host.registered(one)), *(one.name for one in host.records)})
-    raise ConfigError(f"no plugin or entry point is named {name!r}; there are {', '.join(known)}")
+    names = sorted({*(plugin for one in kinds for plugin in host.registered(one)), *(one.name for one in host.records)})
+    raise ConfigError(f"no plugin or entry point is named {name!r}; available: {', '.join(names)}")

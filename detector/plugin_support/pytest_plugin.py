@@ -1,11 +1,11 @@
-"""What pytest gets of xherald, through its own door (``pytest11``): fixtures for those who write plugins.
+"""Pytest fixtures for authors of plugins, registered by the entry point ``pytest11``.
 
-    def test_it_conforms(xherald_plugin, xherald_kit):
+    def test_conforms(xherald_plugin, xherald_kit):
         xherald_kit.check(xherald_plugin, files=["tests/data/good.fits"]).require()
 
-`xherald_plugin` is each plugin in turn of the entry points that the ini option ``xherald_plugins`` names; of all
-without it. Every project's pytest loads this module where xherald is installed: nothing of xherald is imported before a
-test asks for it.
+`xherald_plugin` is each plugin of the entry points that the ini option ``xherald_plugins`` names, by default of all.
+Pytest loads this module in every project where xherald is installed, so xherald is imported only when a test uses a
+fixture.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ INI = "xherald_plugins"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a project name its entry points."""
-    parser.addini(INI, "entry points whose plugins the fixture xherald_plugin gives; all where none is named", "args")
+    """Add the ini option `xherald_plugins`."""
+    parser.addini(INI, "entry points whose plugins the fixture xherald_plugin gives; default: all", "args")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give the fixture `xherald_plugin` each plugin in turn."""
+    """Parametrize the fixture `xherald_plugin`."""
     if "xherald_plugin" in metafunc.fixturenames:
         plugins = _plugins(tuple(metafunc.config.getini(INI)))
         metafunc.parametrize("xherald_plugin", plugins.values(), ids=list(plugins))
@@ -37,7 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def xherald_kit() -> ModuleType:
-    """The conformance kit, rules of every plugin kind."""
+    """Module with the conformance rules of every plugin kind."""
     from xherald.detector.plugin_support import conformance
 
     return conformance

@@ -12,127 +12,132 @@ from xherald.photons import EventBatch
 from xherald.plugins.contract import Options, Representation, Values
 
 from .common_rules import (
-    Kept,
-    add_common,
-    add_stateless,
+    ArraySnapshot,
+    add_common_rules,
+    add_stateless_rule,
     default_options,
-    peak_of,
+    describe_state,
+    is_identical,
+    measure_peak_bytes,
+    measure_seconds,
     require_memory,
     require_speed,
-    same,
-    seconds_of,
-    state_of,
 )
 from .rules import Report, Rules, require
-from .sample_photons import population, sample_batch
+from .sample_photons import sample_batch, sample_population
 
 __all__ = ["REPRESENTATION_RULES", "check_representation"]
 
-PHOTONS_A_SECOND: Final = 50_000
-TIMES_THE_INPUT: Final = 20
+MIN_PHOTONS_PER_SECOND: Final = 50_000
+MAX_MEMORY_RATIO: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RepresentationCase:
-    """A representation, its options, the sources that it is tried on."""
+    """A representation, its options, and the sources it is tested with."""
 
     plugin: Representation
     options: Options
     batch: EventBatch
-    before: str
+    initial_state: str
 
-    def made(self, batch: EventBatch) -> Values:
-        """What it makes of sources."""
+    def transform(self, batch: EventBatch) -> Values:
+        """Represent the sources of a batch."""
         return self.plugin.transform(batch, self.options)
 
     def dense(self, batch: EventBatch) -> np.ndarray[Any, Any]:
-        """The same as one dense table, shape (n, values)."""
-        made = self.made(batch)
+        """Represent the sources as a dense array, shape (n, values)."""
+        made = self.transform(batch)
         whole = made if isinstance(made, np.ndarray) else made.toarray()
         return np.asarray(whole).reshape(len(batch), int(np.prod(self.plugin.shape(self.options))))
 
 
 REPRESENTATION_RULES: Final[Rules[RepresentationCase]] = Rules("representations")
 rule = REPRESENTATION_RULES.rule
-add_common(REPRESENTATION_RULES)
+add_common_rules(REPRESENTATION_RULES)
 
 
-@rule("shape", "shape(options) is a tuple of positive whole numbers.", essential=True)
+@rule("shape", "shape returns a tuple of positive integers.", essential=True)
 def _shape(case: RepresentationCase) -> None:
     shape = case.plugin.shape(case.options)
     sound = isinstance(shape, tuple) and shape and all(isinstance(one, int) and one > 0 for one in shape)
-    require(sound, f"shape is {shape!r}; give a tuple such as (24, 16)")
+    require(sound, f"shape returned {shape!r}, expected a tuple such as (24, 16)")
 
 
 @rule(
     "layout",
-    "transform gives float32, dense of shape (n, *shape) or CSR of shape (n, product of shape).",
+    "transform returns float32, dense of shape (n, *shape) or CSR of shape (n, product of shape).",
     essential=True,
 )
 def _layout(case: RepresentationCase) -> None:
-    made, shape, n = case.made(case.batch), case.plugin.shape(case.options), len(case.batch)
-    require(made.dtype == np.float32, f"transform gives {made.dtype}; give float32")
+    made, shape, n = case.transform(case.batch), case.plugin.shape(case.options), len(case.batch)
+    require(made.dtype == np.float32, f"transform returned {made.dtype}, expected float32")
     if isinstance(made, np.ndarray):
-        require(made.shape == (n, *shape), f"transform gives shape {made.shape} for {n} sources of shape {shape}")
+        require(made.shape == (n, *shape), f"transform returned shape {made.shape} for {n} sources of shape {shape}")
         return
     wanted = (n, int(np.prod(shape)))
-    require(made.format == "csr", f"transform gives {type(made).__name__}; give a csr_array or a dense array")
-    require(made.shape == wanted, f"transform gives shape {made.shape}; give {wanted}")
-    require(made.has_canonical_format, "rows of the CSR array are not sorted, or have a place twice; sum duplicates")
+    require(made.format == "csr", f"transform returned {type(made).__name__}, expected a csr_array or a dense array")
+    require(made.shape == wanted, f"transform returned shape {made.shape}, expected {wanted}")
+    require(made.has_canonical_format, "the CSR array has unsorted or duplicate indices; call sum_duplicates")
 
 
-@rule("finite", "Arrays hold no NaN and no infinity, whatever the photons: none, one, many, all at one instant.")
+@rule("finite", "Arrays are finite for any photons: none, one, many, all at the same time.")
 def _finite(case: RepresentationCase) -> None:
     values = case.dense(case.batch)
     broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
     names = [case.batch.identities[index].detection_id for index in broken]
-    require(not names, f"values of {', '.join(names)} are not finite; say what such lists give, and give that")
+    require(not names, f"values of {', '.join(names)} are not finite; define and document values for such lists")
 
 
-@rule("no-sources", "A batch of no sources gives an array of no rows.")
+@rule("no-sources", "A batch without sources gives an array without rows.")
 def _no_sources(case: RepresentationCase) -> None:
-    made = case.made(EventBatch.from_lists([]))
-    require(made.shape[0] == 0, f"a batch of no sources gives shape {made.shape}")
+    made = case.transform(EventBatch.from_lists([]))
+    require(made.shape[0] == 0, f"a batch without sources gave shape {made.shape}")
 
 
-@rule("batch-single", "A source's array depends on that source alone, never on the batch that it is in.")
+@rule("batch-single", "The array of a source depends only on that source, not on its batch.")
 def _batch_single(case: RepresentationCase) -> None:
     together = case.dense(case.batch)
     for index, one in enumerate(case.batch):
         name = one.identity.detection_id
         alone = case.dense(case.batch.select([index]))[0]
-        require(same(alone, together[index]), f"source {name} gives another array alone than among {len(together)}")
-    turned = case.dense(case.batch.select(np.arange(len(together))[::-1]))
-    require(same(turned[::-1], together), "sources give other arrays in another order")
+        require(
+            is_identical(alone, together[index]),
+            f"source {name} gave another array alone than in a batch of {len(together)}",
+        )
+    reverse = case.dense(case.batch.select(np.arange(len(together))[::-1]))
+    require(is_identical(reverse[::-1], together), "sources gave other arrays in another order")
 
 
-@rule("deterministic", "The same photons and options give the same array, to the last bit.")
+@rule("deterministic", "The same photons and options give identical arrays.")
 def _deterministic(case: RepresentationCase) -> None:
     first, second = case.dense(case.batch), case.dense(case.batch)
-    require(same(first, second), "two calls with the same photons gave different arrays; seed what is drawn")
+    require(
+        is_identical(first, second), "two calls with the same photons gave different arrays; seed the random numbers"
+    )
 
 
-@rule("input-kept", "What a plugin is given is not written into.")
-def _input_kept(case: RepresentationCase) -> None:
-    kept = Kept.of(case.batch)
-    case.made(case.batch)
-    kept.require()
+@rule("input-unchanged", "Arguments are not modified.")
+def _input_unchanged(case: RepresentationCase) -> None:
+    snapshot = ArraySnapshot.take(case.batch)
+    case.transform(case.batch)
+    snapshot.require_unchanged()
 
 
-@rule("speed", f"At least {PHOTONS_A_SECOND:,} photons a second.", floor=True)
+@rule("speed", f"At least {MIN_PHOTONS_PER_SECOND:,} photons per second.", is_performance=True)
 def _speed(case: RepresentationCase) -> None:
-    batch = population()
-    require_speed(seconds_of(lambda: case.made(batch)), len(batch.time), PHOTONS_A_SECOND, "photons")
+    batch = sample_population()
+    require_speed(measure_seconds(lambda: case.transform(batch)), len(batch.time), MIN_PHOTONS_PER_SECOND, "photons")
 
 
-@rule("memory", f"At most {TIMES_THE_INPUT} times the photons and arrays, and 64 MiB.", floor=True)
+@rule("memory", f"At most {MAX_MEMORY_RATIO} times the memory of photons and arrays, plus 64 MiB.", is_performance=True)
 def _memory(case: RepresentationCase) -> None:
-    batch = population()
+    batch = sample_population()
     basis = 12 * len(batch.time) + 4 * len(batch) * int(np.prod(case.plugin.shape(case.options)))
-    require_memory(peak_of(lambda: case.made(batch)), basis, TIMES_THE_INPUT, "photons and arrays")
+    require_memory(measure_peak_bytes(lambda: case.transform(batch)), basis, MAX_MEMORY_RATIO, "photons and arrays")
 
 
-add_stateless(REPRESENTATION_RULES)
+add_stateless_rule(REPRESENTATION_RULES)
 
 
 def check_representation(
@@ -140,22 +145,22 @@ def check_representation(
     *,
     options: Options | Mapping[str, Any] | None = None,
     batch: EventBatch | None = None,
-    floors: bool = False,
+    enforce_performance: bool = False,
 ) -> Report:
-    """Hold a representation to its contract.
+    """Check a representation against its contract.
 
     Parameters
     ----------
     plugin : Representation
-    options : Options or mapping, optional — its defaults if not given
-    batch : EventBatch, optional — sources to try it on; the kit's own sample if not given
-    floors : bool — whether to fail where a floor of speed or memory is missed
+    options : Options or mapping, optional — defaults if not given
+    batch : EventBatch, optional — sources to test with; `sample_batch` if not given
+    enforce_performance : bool — whether a broken performance rule is a failure, not a warning
 
     Returns
     -------
     Report
-        `Report.require` raises what is broken.
+        `Report.require` raises an error that lists the broken rules.
     """
-    tried = sample_batch() if batch is None else batch
-    case = RepresentationCase(plugin, default_options(options, plugin), tried, state_of(plugin))
-    return REPRESENTATION_RULES.run(case, plugin.name, floors=floors)
+    tested = sample_batch() if batch is None else batch
+    case = RepresentationCase(plugin, default_options(options, plugin), tested, describe_state(plugin))
+    return REPRESENTATION_RULES.run(case, plugin.name, enforce_performance=enforce_performance)

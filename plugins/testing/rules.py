@@ -1,7 +1,7 @@
-"""Rules of the contract as plain data, and what comes of holding a plugin to them: `Rule`, `Rules`, `Report`.
+"""Conformance rules and the reports of checking a plugin against them: `Rule`, `Rules`, `Report`.
 
-Every kind of plugin has a table of rules, each an id, a sentence, and a function that looks for a violation. A table is
-run from its first rule to its last; where one that the others rest on is broken, these are left out by name.
+Each kind of plugin has a table of rules: an id, a description, and a function that checks for a violation. Rules are
+checked in order; when an essential rule is broken, those after it are skipped.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from xherald.photons.errors import ConformanceError
 __all__ = ["Outcome", "Report", "Rule", "Rules", "Skipped", "Violation", "require"]
 
 Case = TypeVar("Case")
-State = Literal["passed", "failed", "skipped", "told"]
+State = Literal["passed", "failed", "skipped", "warning"]
 
 
-class Violation(Exception):  # noqa: N818 - it never leaves the kit: a report takes it
-    """A rule is broken: what was wrong, where, and what to do."""
+class Violation(Exception):  # noqa: N818 - never raised to the user; reported as an `Outcome`
+    """A rule is broken: what is wrong, where, and what to do."""
 
 
 class Skipped(Exception):  # noqa: N818
-    """A rule could not be looked at: why."""
+    """A rule could not be checked: why."""
 
 
-def require(holds: object, what: str) -> None:
-    """Raise a `Violation` unless something holds."""
-    if not holds:
-        raise Violation(what)
+def require(condition: object, message: str) -> None:
+    """Raise a `Violation` unless a condition is true."""
+    if not condition:
+        raise Violation(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +39,49 @@ class Rule(Generic[Case]):
     Parameters
     ----------
     id : str — short, unique in its kind
-    says : str — one sentence
-    look : callable — raises `Violation` or `Skipped`
-    essential : bool — whether nothing else can be looked at where it is broken
-    floor : bool — whether it is of speed or memory, which a busy machine can break: told, and a failure where asked for
+    description : str — one sentence
+    check : callable — raises `Violation` or `Skipped`
+    essential : bool — whether later rules are skipped if it is broken
+    is_performance : bool
+        Whether it limits run time or memory, which depends on the machine; breaking it is a warning unless performance
+        rules are enforced.
     """
 
     id: str
-    says: str
-    look: Callable[[Case], None]
+    description: str
+    check: Callable[[Case], None]
     essential: bool = False
-    floor: bool = False
+    is_performance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one rule.
+    """Result of one rule.
 
     Parameters
     ----------
     rule : str — its id
-    says : str — its sentence
-    state : {"passed", "failed", "skipped", "told"}
-        "told" is a floor that was missed where floors are not asked for.
-    reason : str — why it is not passed; empty where it is
+    description : str
+    state : {"passed", "failed", "skipped", "warning"}
+        A warning is a broken performance rule that was not enforced.
+    reason : str — why it did not pass; empty if it did
     """
 
     rule: str
-    says: str
+    description: str
     state: State
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A plugin held to the rules of its kind.
+    """Results of checking a plugin against the rules of its kind.
 
     Parameters
     ----------
     kind : str — of `KINDS`
-    plugin : str — its name
-    outcomes : tuple of Outcome
+    plugin : str — name of the plugin
+    outcomes : tuple of Outcome — one per rule
     """
 
     kind: str
@@ -88,7 +90,7 @@ class Report:
 
     @property
     def conforms(self) -> bool:
-        """Whether no rule is broken."""
+        """Whether the plugin breaks no rule."""
         return not self.broken
 
     @property
@@ -97,21 +99,23 @@ class Report:
         return tuple(one.rule for one in self.outcomes if one.state == "failed")
 
     def require(self) -> Report:
-        """Itself, where no rule is broken.
+        """Return the report if the plugin conforms.
 
         Raises
         ------
         ConformanceError
-            Lists every broken rule: what was wrong, where, and what to do.
+            Lists the broken rules: what is wrong, where, and what to do.
         """
         failed = [one for one in self.outcomes if one.state == "failed"]
         if failed:
-            lines = "\n".join(f"  {one.rule}: {one.reason}\n      the rule: {one.says}" for one in failed)
-            raise ConformanceError(f"{self.kind} {self.plugin!r} breaks {len(failed)} rules of its contract:\n{lines}")
+            lines = "\n".join(f"  {one.rule}: {one.reason}\n      rule: {one.description}" for one in failed)
+            raise ConformanceError(
+                f"{self.kind} {self.plugin!r} breaks {len(failed)} of the contract's rules:\n{lines}"
+            )
         return self
 
     def as_json(self) -> dict[str, Any]:
-        """The report in JSON's own types."""
+        """The report as JSON-compatible types."""
         return {
             "kind": self.kind,
             "plugin": self.plugin,
@@ -122,7 +126,7 @@ class Report:
 
 @dataclass(slots=True)
 class Rules(Generic[Case]):
-    """The rules of one kind, in the order in which they are looked at.
+    """Rules of one plugin kind, in the order in which they are checked.
 
     Parameters
     ----------
@@ -136,48 +140,49 @@ class Rules(Generic[Case]):
         return iter(self._rules)
 
     def rule(
-        self, name: str, says: str, *, essential: bool = False, floor: bool = False
+        self, rule_id: str, description: str, *, essential: bool = False, is_performance: bool = False
     ) -> Callable[[Callable[[Case], None]], Callable[[Case], None]]:
-        """Enter a function that looks for violations, under an id and a sentence."""
+        """Add the decorated function as a rule."""
 
-        def enter(look: Callable[[Case], None]) -> Callable[[Case], None]:
-            self._rules.append(Rule(name, says, look, essential, floor))
-            return look
+        def add(check: Callable[[Case], None]) -> Callable[[Case], None]:
+            self._rules.append(Rule(rule_id, description, check, essential, is_performance))
+            return check
 
-        return enter
+        return add
 
-    def run(self, case: Case, plugin: str, *, floors: bool = False) -> Report:
-        """Hold a plugin to every rule.
+    def run(self, case: Case, plugin: str, *, enforce_performance: bool = False) -> Report:
+        """Check a plugin against every rule.
 
         Parameters
         ----------
-        case : Case — the plugin, and what it is tried on
-        plugin : str — its name
-        floors : bool — whether to fail where a floor of speed or memory is missed
+        case : Case — the plugin and the data it is tested with
+        plugin : str — name of the plugin
+        enforce_performance : bool — whether a broken performance rule is a failure, not a warning
         """
         outcomes: list[Outcome] = []
-        missing = ""
+        broken_essential = ""
         for rule in self._rules:
-            if missing:
-                outcomes.append(Outcome(rule.id, rule.says, "skipped", f"rests on {missing}, which is broken"))
+            if broken_essential:
+                reason = f"requires rule {broken_essential}, which is broken"
+                outcomes.append(Outcome(rule.id, rule.description, "skipped", reason))
                 continue
-            state, reason = self._looked(rule, case)
-            if state == "failed" and rule.floor and not floors:
-                state = "told"
+            state, reason = self._check(rule, case)
+            if state == "failed" and rule.is_performance and not enforce_performance:
+                state = "warning"
             if state == "failed" and rule.essential:
-                missing = rule.id
-            outcomes.append(Outcome(rule.id, rule.says, state, reason))
+                broken_essential = rule.id
+            outcomes.append(Outcome(rule.id, rule.description, state, reason))
         return Report(self.kind, plugin, tuple(outcomes))
 
     @staticmethod
-    def _looked(rule: Rule[Case], case: Case) -> tuple[State, str]:
+    def _check(rule: Rule[Case], case: Case) -> tuple[State, str]:
         try:
-            rule.look(case)
+            rule.check(case)
         except Violation as fault:
             return "failed", _one_line(str(fault))
         except Skipped as fault:
             return "skipped", _one_line(str(fault))
-        except Exception as fault:  # the plugin is foreign code: whatever it raises breaks the rule that asked it
+        except Exception as fault:  # any error of a plugin breaks the rule
             return "failed", _one_line(f"raised {type(fault).__name__}: {fault}")
         return "passed", ""
 

@@ -1,7 +1,6 @@
-"""Photons that plugins are tried on: a plain sample of sources, seeded, and a field with pixels to find them in.
+"""Photons that plugins are tested with: seeded samples of sources, and a field with pixels.
 
-Nothing here claims to be astrophysics: it is steady light, gaps, ties, backgrounds, and the few photons or none that
-every plugin meets sooner or later.
+They cover steady sources, gaps, simultaneous photons, backgrounds, and sources of few or no photons.
 """
 
 from __future__ import annotations
@@ -37,14 +36,21 @@ from xherald.plugins.scoring import DetectionBatch
 if TYPE_CHECKING:
     from xherald.plugins.reference import Reference
 
-__all__ = ["field_subjects", "population", "sample_batch", "sample_lists", "sample_reference", "table_subjects"]
+__all__ = [
+    "field_detections",
+    "sample_batch",
+    "sample_lists",
+    "sample_population",
+    "sample_reference",
+    "table_detections",
+]
 
 
 BAND: Final = (0.5, 7.0)
 FRAME_S: Final = 3.2
 START_S: Final = 7.0e8
-GAPPED: Final = np.array([[0.0, 4_000.0], [6_000.0, 9_000.0], [9_500.0, 12_000.0]])
-WHOLE: Final = np.array([[0.0, 10_000.0]])
+WITH_GAPS: Final = np.array([[0.0, 4_000.0], [6_000.0, 9_000.0], [9_500.0, 12_000.0]])
+WITHOUT_GAPS: Final = np.array([[0.0, 10_000.0]])
 CLOCK: Final = TimeReference(50814.0)
 PIXEL_ARCSEC: Final = 0.5
 MIDDLE: Final = 4096.5
@@ -52,7 +58,7 @@ CENTRE: Final = (150.0, 2.0)
 
 
 def _photons(rng: np.random.Generator, exposure: Exposure, n: int, frame_s: float) -> F64:
-    """Arrival times even in good time, in the middle of their frames."""
+    """Arrival times uniform in good time, at the centres of frames."""
     time = np.sort(exposure.time_at(rng.uniform(0.0, exposure.livetime, n)))
     if frame_s:
         row = np.searchsorted(exposure.gti[:, 0], time, side="right") - 1
@@ -95,21 +101,21 @@ def _source(
 
 @lru_cache(maxsize=4)
 def sample_lists(seed: int = 11) -> tuple[EventList, ...]:
-    """Sources of every kind: none, one, two and few photons, many, gaps, ties, bursts, backgrounds, part of a chip."""
+    """Sources with none, one, two, few and many photons, gaps, simultaneous photons, a burst, backgrounds."""
     rng = np.random.default_rng(seed)
     part = np.array([1.0, 0.6, 1.0])
     return (
-        _source(rng, "none", 0, WHOLE),
-        _source(rng, "one", 1, WHOLE),
-        _source(rng, "two", 2, GAPPED),
-        _source(rng, "one-instant", 3, WHOLE[:, :1] + [[0.0, FRAME_S]]),
-        _source(rng, "few", 9, GAPPED, background=40),
-        _source(rng, "steady", 120, WHOLE),
-        _source(rng, "gaps", 150, GAPPED, background=200),
-        _source(rng, "part", 90, GAPPED, fraction=part),
-        _source(rng, "burst", 60, GAPPED, burst=(6_500.0, 6_700.0, 40), background=100),
-        _source(rng, "continuous", 200, WHOLE, frame_s=0.0),
-        _source(rng, "many", 4_000, GAPPED),
+        _source(rng, "none", 0, WITHOUT_GAPS),
+        _source(rng, "one", 1, WITHOUT_GAPS),
+        _source(rng, "two", 2, WITH_GAPS),
+        _source(rng, "one-instant", 3, WITHOUT_GAPS[:, :1] + [[0.0, FRAME_S]]),
+        _source(rng, "few", 9, WITH_GAPS, background=40),
+        _source(rng, "steady", 120, WITHOUT_GAPS),
+        _source(rng, "gaps", 150, WITH_GAPS, background=200),
+        _source(rng, "part", 90, WITH_GAPS, fraction=part),
+        _source(rng, "burst", 60, WITH_GAPS, burst=(6_500.0, 6_700.0, 40), background=100),
+        _source(rng, "continuous", 200, WITHOUT_GAPS, frame_s=0.0),
+        _source(rng, "many", 4_000, WITH_GAPS),
     )
 
 
@@ -119,25 +125,25 @@ def sample_batch(seed: int = 11) -> EventBatch:
 
 
 @lru_cache(maxsize=4)
-def population(n: int = 150, seed: int = 5) -> EventBatch:
-    """Steady and bursting sources of 5 to 500 photons, as an extractor learns from."""
+def sample_population(n: int = 150, seed: int = 5) -> EventBatch:
+    """Steady and bursting sources of 5 to 500 photons, to fit extractors to."""
     rng = np.random.default_rng(seed)
     return EventBatch.from_lists(
         _source(
             rng,
             str(number),
             int(np.exp(rng.uniform(np.log(5), np.log(500)))),
-            (GAPPED, WHOLE)[number % 2],
+            (WITH_GAPS, WITHOUT_GAPS)[number % 2],
             burst=(2_000.0, 2_000.0 + rng.uniform(50, 900), int(rng.integers(5, 60))) if number % 5 == 0 else None,
         )
         for number in range(n)
     )
 
 
-def _subjects(
+def _assess_sources(
     batch: EventBatch, observation: Observation | None, apertures: tuple[Aperture, ...], rows: object
 ) -> DetectionBatch:
-    """Tested, in the direction of the surest test that looks for either."""
+    """Apply the timing tests; the direction is that of the most significant test for flares or dips."""
     from xherald.photons.statistics import STEADY, Intervals, TimingSettings, assess
 
     timing = assess(batch, TimingSettings(threads=1))
@@ -163,14 +169,14 @@ def _subjects(
     )
 
 
-def table_subjects(batch: EventBatch) -> DetectionBatch:
-    """Sources of a table of photons: no sky, no pixels, no reference."""
-    return _subjects(batch, None, (), None)
+def table_detections(batch: EventBatch) -> DetectionBatch:
+    """Sources of a table of photons, without positions on the detector and without a reference."""
+    return _assess_sources(batch, None, (), None)
 
 
 @lru_cache(maxsize=1)
 def field_observation(seed: int = 3) -> Observation:
-    """A field on two detectors of different good times, with pixels: background and three sources, one bursting."""
+    """A field with background and three sources, one with a burst, on two detectors with different good times."""
     rng = np.random.default_rng(seed)
     gti = (np.array([[0.0, 9_000.0], [9_500.0, 12_000.0]]) + START_S, np.array([[500.0, 12_000.0]]) + START_S)
     places = [(60.0, 40.0, 250, (0.0, 12_000.0)), (-70.0, 10.0, 80, (0.0, 12_000.0)), (-60.0, -80.0, 60, (4e3, 4.2e3))]
@@ -222,8 +228,8 @@ def field_observation(seed: int = 3) -> Observation:
     )
 
 
-def field_subjects() -> DetectionBatch:
-    """The sources of `field_observation`, with apertures and rows."""
+def field_detections() -> DetectionBatch:
+    """Sources of `field_observation`, with apertures and rows."""
     from xherald.photons.apertures import aperture_at
     from xherald.photons.extraction import extract_with_rows
 
@@ -234,11 +240,11 @@ def field_subjects() -> DetectionBatch:
         ra, dec = projection.to_sky(MIDDLE + west / PIXEL_ARCSEC, MIDDLE + north / PIXEL_ARCSEC)
         apertures.append(aperture_at(observation, float(ra), float(dec), str(number), "kit"))
     batch, rows = extract_with_rows(observation, apertures)
-    return _subjects(batch, observation, tuple(apertures), rows)
+    return _assess_sources(batch, observation, tuple(apertures), rows)
 
 
 def sample_reference(width: int = 4, case: str = "variability", n: int = 120) -> Reference:
-    """A reference of random features with flares, dips and ordinary sources, under one case."""
+    """A reference of random features with flares, dips and ordinary sources, with one case."""
     import pyarrow as pa
 
     from xherald.plugins.reference import Reference, ReferenceCase
@@ -260,7 +266,7 @@ def sample_reference(width: int = 4, case: str = "variability", n: int = 120) ->
             "class": np.where(listed == "flare", "stellar_flare", np.where(listed == "dip", "eclipse", "")).tolist(),
         }
     )
-    kept = ReferenceCase(
+    member_case = ReferenceCase(
         name=case,
         settings={},
         extractor=_NoExtractor(width),
@@ -273,25 +279,25 @@ def sample_reference(width: int = 4, case: str = "variability", n: int = 120) ->
         measured={},
     )
     members = ReferenceMembers.without_photons(n)
-    return Reference("kit", "1", {"band_kev": list(BAND)}, sources, {case: kept}, members)
+    return Reference("kit", "1", {"band_kev": list(BAND)}, sources, {case: member_case}, members)
 
 
 class _NoExtractor(FittedExtractor):
-    """Stands where a fitted extractor would; its features are given."""
+    """Placeholder of a fitted extractor; the features are given."""
 
     def __init__(self, width: int) -> None:
         self.width = width
 
     def transform(self, sample: Sample) -> Features:
-        """Nothing new is transformed."""
-        raise ReferenceDataError("the kit's reference has features of its own and learns no others")
+        """Raise an error."""
+        raise ReferenceDataError("the sample reference cannot transform new sources")
 
     def save(self, folder: Path) -> None:
-        """Nothing is kept."""
+        """Write nothing."""
 
 
 class _Index:
-    """The plainest index: everything is measured."""
+    """Exhaustive search."""
 
     def __init__(self, features: NDArray[np.float32]) -> None:
         self._features = features
@@ -301,3 +307,6 @@ class _Index:
         away = np.linalg.norm(features[:, None].astype(np.float64) - self._features[None], axis=2)
         rows = np.argsort(away, axis=1, kind="stable")[:, :k]
         return rows.astype(np.int64), np.take_along_axis(away, rows, axis=1)
+
+    def save(self, folder: Path) -> None:
+        """Write nothing."""

@@ -1,4 +1,4 @@
-"""Rules of alert sinks: `check_sink`. What is sent is of the tense "test"."""
+"""Rules of alert sinks: `check_sink`. All alerts sent are marked as tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xherald.photons.errors import AlertError, ConfigError
 from xherald.plugins.alerts import Alert, AlertSink, Facts, Receipt
 from xherald.plugins.contract import Options
 
-from .common_rules import add_common, add_stateless, default_options, state_of
+from .common_rules import add_common_rules, add_stateless_rule, default_options, describe_state
 from .rules import Report, Rules, Skipped, Violation, require
 
 __all__ = ["SINK_RULES", "check_sink", "sample_alerts"]
@@ -22,95 +22,101 @@ CREATED: Final = "2024-05-01T12:00:00.000Z"
 
 @dataclass(frozen=True)
 class SinkCase:
-    """A sink, options that lead somewhere and options that lead nowhere, and what tells which ids arrived."""
+    """A sink, options of a test destination and of an unreachable one, and a function that lists received ids."""
 
     plugin: AlertSink
     given: Options | Mapping[str, Any] | None
-    nowhere: Options | Mapping[str, Any] | None
-    held: Callable[[], Collection[str]] | None
-    before: str
+    unreachable: Options | Mapping[str, Any] | None
+    received: Callable[[], Collection[str]] | None
+    initial_state: str
 
     @cached_property
     def options(self) -> Options:
-        """Options that lead somewhere."""
+        """Options of a test destination."""
         if self.given is None:
-            raise Skipped("sends alerts of the tense test: give options that lead to a place for them")
+            raise Skipped("sends test alerts: give options of a destination for tests")
         return default_options(self.given, self.plugin)
 
     def send(self, alert: Alert) -> Receipt:
-        """What it answers."""
+        """Send an alert with these options."""
         return self.plugin.send(alert, self.options)
 
 
 SINK_RULES: Final[Rules[SinkCase]] = Rules("alert_sinks")
 rule = SINK_RULES.rule
-add_common(SINK_RULES)
+add_common_rules(SINK_RULES)
 
 
 @rule(
-    "takes-every-kind",
-    "Initial alerts, updates, retractions and digests are taken, however little is known.",
+    "accepts-every-kind",
+    "send accepts initial alerts, updates, retractions and digests, also without optional facts.",
     essential=True,
 )
-def _takes(case: SinkCase) -> None:
+def _accepts(case: SinkCase) -> None:
     for alert in sample_alerts():
         try:
             receipt = case.send(alert)
         except AlertError as fault:
-            raise Violation(f"alert {alert.id} ({alert.alert_type}) was not taken: {fault}") from fault
-        require(isinstance(receipt, Receipt), f"send gives {type(receipt).__name__}; give a Receipt")
+            raise Violation(f"alert {alert.id} ({alert.alert_type}) was not accepted: {fault}") from fault
+        require(isinstance(receipt, Receipt), f"send returned {type(receipt).__name__}, expected a Receipt")
 
 
-@rule("receipt", "A receipt says in one line what took the alert, and holds no secret.")
+@rule("receipt", "The receipt names the destination in one line and contains no secret.")
 def _receipt(case: SinkCase) -> None:
     receipt = case.send(sample_alerts()[0])
-    require(receipt.where and "\n" not in receipt.where, f"where is {receipt.where!r}; name a file, address or topic")
-    require(isinstance(receipt.repeated, bool), f"repeated is {receipt.repeated!r}; say True or False")
+    require(receipt.where and "\n" not in receipt.where, f"where is {receipt.where!r}; give a file, address or topic")
+    require(isinstance(receipt.repeated, bool), f"repeated is {receipt.repeated!r}, expected True or False")
     json.dumps(receipt.as_json())
     secrets = case.plugin.secrets(case.options)
     shown = [one for one in secrets if one and one in f"{receipt.where} {receipt.note}"]
-    require(not shown, "the receipt shows a secret of the options; leave it out")
+    require(not shown, "the receipt contains a secret of the options; leave it out")
 
 
-@rule("again", "The same id may come again: it is taken once, or handed on under the same id.")
-def _again(case: SinkCase) -> None:
-    alert = replace(sample_alerts()[0], id="kit-again")
+@rule("repeated", "An alert with an id that was sent before is ignored, or sent on with the same id.")
+def _repeated(case: SinkCase) -> None:
+    alert = replace(sample_alerts()[0], id="kit-repeated")
     first, second = case.send(alert), case.send(alert)
-    require(not first.repeated, "the first of two tries was answered as repeated")
-    if case.held is None:
-        require(isinstance(second, Receipt), "the second try was not answered with a Receipt")
+    require(not first.repeated, "the first of two alerts with the same id was reported as repeated")
+    if case.received is None:
+        require(isinstance(second, Receipt), "send returned no Receipt for the second alert with the same id")
         return
-    held = list(case.held())
-    require("kit-again" in held, "the alert's id is not where the options lead; hand the id on")
+    received = list(case.received())
+    require("kit-repeated" in received, "the destination did not receive the id of the alert; send it")
     if second.repeated:
-        require(held.count("kit-again") == 1, f"answered as repeated, and there are {held.count('kit-again')} of it")
+        require(
+            received.count("kit-repeated") == 1,
+            f"reported as repeated, but received {received.count('kit-repeated')} times",
+        )
 
 
-@rule("secrets", "secrets gives texts, and what they lead to is read when it is asked for.")
+@rule("secrets", "secrets returns a sequence of strings.")
 def _secrets(case: SinkCase) -> None:
     secrets = case.plugin.secrets(case.options)
     sound = not isinstance(secrets, str) and all(isinstance(one, str) for one in secrets)
-    require(sound, "secrets gives something else than texts; give a tuple of them")
+    require(sound, "secrets returned something else than strings, expected a tuple of strings")
 
 
-@rule("nowhere", "Where options lead nowhere, SinkUnavailableError, AlertRefusedError or ConfigError says so.")
-def _nowhere(case: SinkCase) -> None:
-    if case.nowhere is None:
-        raise Skipped("no options were given that lead nowhere")
-    options = default_options(case.nowhere, case.plugin)
+@rule(
+    "unreachable",
+    "send raises an AlertError or ConfigError if the destination is unreachable.",
+)
+def _unreachable(case: SinkCase) -> None:
+    if case.unreachable is None:
+        raise Skipped("no options of an unreachable destination were given")
+    options = default_options(case.unreachable, case.plugin)
     try:
         case.plugin.send(sample_alerts()[0], options)
     except (AlertError, ConfigError) as fault:
-        require("\n" not in str(fault), f"the reason has several lines: {str(fault)!r}")
+        require("\n" not in str(fault), f"the message has several lines: {str(fault)!r}")
         return
-    raise Violation("an alert was taken where the options lead nowhere")
+    raise Violation("send accepted an alert for an unreachable destination")
 
 
-add_stateless(SINK_RULES)
+add_stateless_rule(SINK_RULES)
 
 
 def sample_alerts() -> tuple[Alert, ...]:
-    """One alert of every kind, of the tense "test", full of facts and bare."""
+    """One test alert of every kind, with all facts and with none."""
     facts = Facts(
         kind="flare",
         mission="KIT",
@@ -143,7 +149,7 @@ def sample_alerts() -> tuple[Alert, ...]:
     initial = Alert("kit-1", "kit-c1", "initial", "test", CREATED, "Test of an alert sink", facts, {"kit": True})
     update = replace(initial, id="kit-2", alert_type="update", previous=("kit-1",))
     gone = replace(initial, id="kit-3", alert_type="retraction", reason="a test", previous=("kit-1", "kit-2"))
-    bare = Alert("kit-4", "kit-c2", "initial", "test", CREATED, "Test with nothing known")
+    bare = Alert("kit-4", "kit-c2", "initial", "test", CREATED, "Test without facts")
     digest = Alert("kit-5", "", "digest", "test", CREATED, "Test of a digest", members=(initial, bare))
     return initial, update, gone, bare, digest
 
@@ -152,25 +158,25 @@ def check_sink(
     plugin: AlertSink,
     *,
     options: Options | Mapping[str, Any] | None = None,
-    nowhere: Options | Mapping[str, Any] | None = None,
-    held: Callable[[], Collection[str]] | None = None,
+    unreachable: Options | Mapping[str, Any] | None = None,
+    received: Callable[[], Collection[str]] | None = None,
 ) -> Report:
-    """Hold an alert sink to its contract; with options that lead somewhere, alerts of the tense "test" are sent there.
+    """Check an alert sink against its contract; with options, test alerts are sent.
 
     Parameters
     ----------
     plugin : AlertSink
     options : Options or mapping, optional
-        That lead to a place for tests; without them nothing is sent.
-    nowhere : Options or mapping, optional
-        That lead to no place.
-    held : callable, optional
-        Answers the ids that arrived, one for each time.
+        Of a destination for tests; without them nothing is sent.
+    unreachable : Options or mapping, optional
+        Of a destination that does not exist.
+    received : callable, optional
+        Returns the ids that the destination received, repeated ones repeatedly.
 
     Returns
     -------
     Report
-        `Report.require` raises what is broken.
+        `Report.require` raises an error that lists the broken rules.
     """
-    case = SinkCase(plugin, options, nowhere, held, state_of(plugin))
+    case = SinkCase(plugin, options, unreachable, received, describe_state(plugin))
     return SINK_RULES.run(case, plugin.name)

@@ -132,7 +132,7 @@ REPRESENTATIONS = {
     "no-sources": transforming(lambda made, batch: made if len(batch) else np.zeros((1, 3), np.float32)),
     "batch-single": transforming(lambda made, batch: made / np.float32(max(made.max(initial=0), 1))),
     "deterministic": transforming(lambda made, batch: made + np.float32(len(batch) > 10) * next(calls)),
-    "input-kept": transforming(writing),
+    "input-unchanged": transforming(writing),
     "stateless": Counting(),
 }
 
@@ -228,13 +228,13 @@ EXTRACTORS = {
     "deterministic": fitted(
         transform=lambda self, sample: FittedMean.transform(self, sample) + (len(sample) > 100) * 1e-12 * next(calls)
     ),
-    "refuses-nothing": spoilt(Mean, fit=learning_from_nothing),
+    "refuses-empty": spoilt(Mean, fit=learning_from_nothing),
     "saves-plain": fitted(save=pickled),
     "save-load": spoilt(Mean, load=lambda self, folder: FittedMean(Mean.load(self, folder).mean + 1.0)),
     "load-refuses": spoilt(
         Mean, load=lambda self, folder: Mean.load(self, folder) if (folder / "mean.npz").exists() else FittedMean(0.0)
     ),
-    "input-kept": fitted(transform=writing_photons),
+    "input-unchanged": fitted(transform=writing_photons),
     "stateless": Remembering(),
 }
 
@@ -283,7 +283,7 @@ EMBEDDERS = {
     ),
     "places": spoilt(Plane, place=lambda self, distances, positions: positions[:, 0, :1]),
     "batch-single": spoilt(Plane, place=lambda self, distances, positions: positions[:, 0] + len(distances)),
-    "input-kept": spoilt(Plane, place=writing_places),
+    "input-unchanged": spoilt(Plane, place=writing_places),
     "stateless": Embedded(),
 }
 
@@ -335,7 +335,7 @@ SCORERS = {
     "batch-single": scoring(lambda rate, detection_batch: {"rate": rate / max(rate.max(initial=0), 1e-9)}),
     "inputs": spoilt(Rate, inputs=lambda self, direction, options: {"speed": 1}),
     "deterministic": scoring(lambda rate, detection_batch: {"rate": rate + (len(rate) == 11) * 1e-9 * next(calls)}),
-    "input-kept": scoring(writing_subjects),
+    "input-unchanged": scoring(writing_subjects),
     "stateless": Remembered(),
 }
 
@@ -384,7 +384,7 @@ VETOES = {
     "deterministic": flagging(
         lambda flags, _: replace(flags, numbers={"counts": flags.numbers["counts"] + next(calls)})
     ),
-    "input-kept": flagging(writing_flags),
+    "input-unchanged": flagging(writing_flags),
     "stateless": Learned(),
 }
 
@@ -448,13 +448,13 @@ class Sending(Lines):
 
 SINKS = {
     **common(Lines, FileOptions),
-    "takes-every-kind": spoilt(Lines, send=no_digests),
+    "accepts-every-kind": spoilt(Lines, send=no_digests),
     "receipt": spoilt(
         Lines, send=lambda self, alert, options: replace(Lines.send(self, alert, options), note=f"key {options.secret}")
     ),
-    "again": spoilt(Lines, send=twice),
+    "repeated": spoilt(Lines, send=twice),
     "secrets": spoilt(Lines, secrets=lambda self, options: "tell-nobody"),
-    "nowhere": spoilt(
+    "unreachable": spoilt(
         Lines,
         send=lambda self, alert, options: (
             Lines.send(self, alert, options) if options.path.parent.is_dir() else Receipt("nowhere")
@@ -546,11 +546,11 @@ SOURCES = {
     "fetches": spoilt(Place, fetch=renamed),
     "fetches-again": spoilt(Place, fetch=other_bytes),
     "gone": spoilt(Place, fetch=first_there),
-    "nowhere": spoilt(
+    "unreachable": spoilt(
         Place, poll=lambda self, options: list(Place.poll(self, options)) if options.path.is_dir() else []
     ),
     "watched": spoilt(Place, watched=lambda self, options: str(options.path)),
-    "deterministic": listing(lambda one: replace(one, mark=str(next(calls)))),
+    "deterministic": listing(lambda one: replace(one, etag=str(next(calls)))),
     "stateless": Polled(),
 }
 

@@ -55,7 +55,7 @@ def test_every_rule_is_listed() -> None:
     for kind, rules in RULES.items():
         section = DOCUMENT.partition(f"\n### {kind}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
         listed = dict(re.findall(r"^\| `([a-z-]+)` \| (.*?) \|$", section, re.MULTILINE))
-        assert listed == {rule.id: rule.says for rule in rules}, kind
+        assert listed == {rule.id: rule.description for rule in rules}, kind
 
 
 # --- what a plugin states ---
