@@ -105,7 +105,7 @@ def test_a_defect_in_the_code_costs_one_file_only(
     answer = xherald("inspect", "--json", demo_files[1], demo_files[0])
     assert answer.exit_code == 1
     assert answer.stderr.count("\n") == 1
-    broke = f"adapters plugin 'swift' broke when reading {demo_files[1]}: ZeroDivisionError: division by zero"
+    broke = f"adapters plugin 'swift' failed when reading {demo_files[1]}: ZeroDivisionError: division by zero"
     assert f"{demo_files[1]}: {broke}" in answer.stderr
     assert [row["obs_id"] for row in answer.rows] == ["90001"]
 
@@ -160,9 +160,9 @@ def test_plugins_are_listed_with_reasons(xherald: Run, tmp_path: Path) -> None:
     unused = {one["name"]: (one["state"], one["reason"]) for one in told if one["state"] != "in use"}
     assert unused == {
         "table": ("disabled", "disabled in the configuration"),
-        "bad": ("broken", "RuntimeError: no detector today"),
+        "bad": ("failed", "RuntimeError: no detector today"),
     }
-    assert "broken: RuntimeError: no detector today" in xherald("plugins", environment=environment).stdout
+    assert "failed: RuntimeError: no detector today" in xherald("plugins", environment=environment).stdout
 
 
 def test_a_large_table_goes_through_in_one_call(xherald: Run, tmp_path: Path) -> None:
