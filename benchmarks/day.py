@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from xherald.catalog_store.ledger.store import open_store
-from xherald.daemon.daemon import Daemon, with_daemon_settings
+from xherald.daemon.configured_sources import with_daemon_settings
+from xherald.daemon.daemon import Daemon
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.configuration.daemon_settings import SourceSettings
 from xherald.simulation.drop import simulate_drop

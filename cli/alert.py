@@ -1,4 +1,4 @@
-"""`xherald alert`: try sinks, look at what was announced, send it again or take it back."""
+"""`xherald alert`: test sinks; list, send, replay and retract alerts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["command"]
 
 STATES = ("pending", "sent", "failed", "digested", "withdrawn")
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
 
 @click.group("alert")
@@ -41,8 +41,8 @@ def command() -> None:
 
     \b
     Exit codes:
-      0  it was done
-      1  an alert could not be sent, or there is none of that id
+      0  done
+      1  an alert could not be sent, or there is no alert or candidate with that id
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
 
@@ -63,29 +63,29 @@ def test(name: str, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from xherald.daemon.alerts.payload import trial_alert
-    from xherald.daemon.alerts.sinks import deliver, named, open_sinks
+    from xherald.daemon.alerts.sinks import deliver, get_sink, open_sinks
 
     setup = configuration()
-    sink = named(open_sinks(setup.settings.alerts, setup.host), name)
+    sink = get_sink(open_sinks(setup.settings.alerts, setup.host), name)
     alert = trial_alert(datetime.now(UTC))
     receipt = deliver(sink, alert, setup.host)
     if as_json:
         click.echo(json.dumps({"sink": name, "id": alert.id, **receipt.as_json()}))
     else:
-        click.echo(f"{name} took {alert.id}: {'; '.join(filter(None, [receipt.where, receipt.note]))}", err=True)
+        click.echo(f"{name} accepted {alert.id}: {'; '.join(filter(None, [receipt.where, receipt.note]))}", err=True)
 
 
 @command.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Those of a state only.")
-@click.option("--candidate", "candidate_id", metavar="ID", help="Those of a candidate only.")
+@click.option("--state", type=click.Choice(STATES), help="Only alerts in this state.")
+@click.option("--candidate", "candidate_id", metavar="ID", help="Only alerts of this candidate.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="The latest N.")
 @json_option
 @store_option
 @run_options
-def listed(state: str | None, candidate_id: str | None, limit: int, as_json: bool, url: str | None) -> None:
+def list_alerts(state: str | None, candidate_id: str | None, limit: int, as_json: bool, url: str | None) -> None:
     """List alerts, one line for each sink.
 
-    They are listed in the order in which they were made.
+    They are listed in the order of their creation.
 
     \b
     Examples:
@@ -97,9 +97,9 @@ def listed(state: str | None, candidate_id: str | None, limit: int, as_json: boo
     with open_selected_store(url) as store:
         found = store.alerts(candidate_id=candidate_id, state=None if state is None else AlertState(state), limit=limit)
     for one in found:
-        click.echo(json.dumps(_told(one), allow_nan=False) if as_json else _line(one))
+        click.echo(json.dumps(_alert_to_json(one), allow_nan=False) if as_json else _format_alert(one))
     if not found and not as_json:
-        click.echo("no alert")
+        click.echo("No alerts")
 
 
 @command.command("replay")
@@ -113,7 +113,7 @@ def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> N
 
     It keeps its id, and no budget of a sink delays it.
 
-    The daemon sends it, or `xherald alert send`. A sink that can look at what it has takes it no second time.
+    The daemon sends it, or `xherald alert send`. Sinks that recognize repeated ids do not store it twice.
 
     \b
     Example:
@@ -124,43 +124,43 @@ def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> N
     if as_json:
         click.echo(json.dumps({"id": alert_id, "requeued": number}))
     else:
-        click.echo(f"{alert_id}: to be sent again to {number} sink{'' if number == 1 else 's'}")
+        click.echo(f"{alert_id}: queued for {_count_sinks(number)}")
 
 
 @command.command("retract")
 @click.argument("name", metavar="ID")
-@click.option("--reason", required=True, help="Why, in one line; sinks are told.")
-@click.option("--who", metavar="NAME", help="Who says so; your user name if not given.")
+@click.option("--reason", required=True, help="The reason, on one line; it is sent to the sinks.")
+@click.option("--author", metavar="NAME", help="Your name; default: your user name.")
 @json_option
 @store_option
 @run_options
-def retract(name: str, reason: str, who: str | None, as_json: bool, url: str | None) -> None:
+def retract(name: str, reason: str, author: str | None, as_json: bool, url: str | None) -> None:
     """Reject a candidate and retract its alerts.
 
     ID is that of the candidate or of one of its alerts.
 
-    The daemon sends the retractions, or `xherald alert send`. What nobody heard of yet is not announced any more.
+    The daemon sends the retractions, or `xherald alert send`. Alerts that were not sent yet are withdrawn.
 
     \b
     Example:
-      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --who "Ann"
+      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --author "Ann"
     """  # noqa: D301
     from xherald.daemon.alerts.retraction import retract_candidate
     from xherald.photons.errors import ConfigError
 
     if not reason.strip():
-        raise ConfigError("a retraction needs a reason: --reason")
+        raise ConfigError("--reason is empty; give the reason of the retraction")
     with open_selected_store(url) as store:
-        candidate_id = _candidate_of(store, name)
-        number = retract_candidate(store, candidate_id, who or getpass.getuser(), " ".join(reason.split()))
+        candidate_id = _find_candidate_id(store, name)
+        number = retract_candidate(store, candidate_id, author or getpass.getuser(), " ".join(reason.split()))
     if as_json:
         click.echo(json.dumps({"candidate_id": candidate_id, "retractions": number}))
     else:
-        click.echo(f"{candidate_id} is retracted; {number} sink{'' if number == 1 else 's'} to be told")
+        click.echo(f"{candidate_id}: retracted; retractions queued for {_count_sinks(number)}")
 
 
 @command.command("send")
-@click.option("--sink", "sinks", metavar="SINK", multiple=True, help="To this sink only; may be given more than once.")
+@click.option("--sink", "sinks", metavar="SINK", multiple=True, help="To this sink only; may be repeated.")
 @json_option
 @store_option
 @run_options
@@ -180,23 +180,27 @@ def send(sinks: tuple[str, ...], as_json: bool, url: str | None) -> None:
     with open_selected_store(url) as store:
         dispatcher = Dispatcher(store, setup.settings.alerts, setup.host, f"{socket.gethostname()}-{os.getpid()}")
         outcomes = dispatcher.send_due(sinks or None)
-        unserved = dispatcher.unserved()
+        unknown = dispatcher.count_unknown_sinks()
     for one in outcomes:
-        click.echo(json.dumps(asdict(one)) if as_json else _outcome_line(one))
-    for name, number in unserved.items():
-        click.echo(f"xherald: {number} alerts wait for sink {name}, which the settings do not name", err=True)
+        click.echo(json.dumps(asdict(one)) if as_json else _format_outcome(one))
+    for name, number in unknown.items():
+        click.echo(f"xherald: {number} alerts are waiting for sink {name}, which is not configured", err=True)
     if not outcomes and not as_json:
-        click.echo("nothing is due")
-    if any(one.what in ("deferred", "failed") for one in outcomes):
+        click.echo("No alerts are due")
+    if any(one.result in ("deferred", "failed") for one in outcomes):
         raise click.exceptions.Exit(FILE_FAILED)
 
 
-def _candidate_of(store: Store, name: str) -> str:
-    of_that_id = store.alerts(alert_id=name, limit=1)
-    return of_that_id[0].candidate_id if of_that_id else name
+def _find_candidate_id(store: Store, name: str) -> str:
+    alerts = store.alerts(alert_id=name, limit=1)
+    return alerts[0].candidate_id if alerts else name
 
 
-def _told(one: StoredAlert) -> dict[str, Any]:
+def _count_sinks(number: int) -> str:
+    return f"{number} sink{'' if number == 1 else 's'}"
+
+
+def _alert_to_json(one: StoredAlert) -> dict[str, Any]:
     return {
         "id": one.id,
         "candidate_id": one.candidate_id,
@@ -213,15 +217,12 @@ def _told(one: StoredAlert) -> dict[str, Any]:
     }
 
 
-def _line(one: StoredAlert) -> str:
-    tries = (
-        "" if one.state.value != "pending" or not one.attempts else f"  next try {one.next_attempt:%Y-%m-%d %H:%M:%S}"
-    )
-    error = f"  {one.error}" if one.error and one.state.value in ("pending", "failed") else ""
-    return (
-        f"{one.created:%Y-%m-%d %H:%M}  {one.id}  {one.alert_type.value} to {one.sink}  {one.state.value}{tries}{error}"
-    )
+def _format_alert(one: StoredAlert) -> str:
+    state = one.state.value
+    retry = f"  next attempt {one.next_attempt:%Y-%m-%d %H:%M:%S}" if state == "pending" and one.attempts else ""
+    error = f"  {one.error}" if one.error and state in ("pending", "failed") else ""
+    return f"{one.created:%Y-%m-%d %H:%M}  {one.id}  {one.alert_type.value} to {one.sink}  {state}{retry}{error}"
 
 
-def _outcome_line(one: Outcome) -> str:
-    return f"{one.what:<9} {one.alert_id} to {one.sink}" + (f": {one.reason}" if one.reason else "")
+def _format_outcome(one: Outcome) -> str:
+    return f"{one.result:<9} {one.alert_id} to {one.sink}" + (f": {one.reason}" if one.reason else "")

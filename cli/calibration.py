@@ -121,12 +121,17 @@ def listing(as_json: bool, url: str | None) -> None:
       1  the store cannot be used
       2  wrong options or configuration
     """  # noqa: D301
-    from xherald.daemon.nightly.calibration_versions import CONFIGURED, calibrations_to_json, in_use, name_in_use
+    from xherald.daemon.nightly.calibration_versions import (
+        CONFIGURED,
+        list_versions,
+        read_active_name,
+        with_active_calibration,
+    )
 
     settings = configuration()
     with open_selected_store(url) as store:
-        versions = calibrations_to_json(store)
-        used = name_in_use(store) if in_use(settings, store) is not settings else CONFIGURED
+        versions = list_versions(store)
+        used = read_active_name(store) if with_active_calibration(settings, store) is not settings else CONFIGURED
     if as_json:
         click.echo(json.dumps({"in_use": used, "versions": versions}))
         return

@@ -1,4 +1,4 @@
-"""`xherald ingest`: a whole archive into the store, with many workers, gone on with where it was left."""
+"""`xherald ingest`: process a whole archive into the store, without alerts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["command"]
 
 @click.command("ingest")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; daemon.workers if not given.")
-@click.option("--include", multiple=True, metavar="PATTERN", help="Take such files only. May be given several times.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave such files alone. May be given several times.")
-@click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes; default: daemon.workers.")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Process only matching files. May be repeated.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Ignore matching files. May be repeated.")
+@click.option("--quiet", is_flag=True, help="Print only warnings and errors.")
 @store_option
 @run_options
 def command(
@@ -36,8 +36,8 @@ def command(
 
     Detections and candidates are stored.
 
-    What the store has already is not done again, so a run that was ended or killed is gone on with by the same command.
-    False-discovery control is left alone: it is the stream's.
+    Files that were processed before are skipped, so the same command resumes an interrupted run. False-discovery
+    control is not affected.
 
     \b
     Examples:
@@ -46,37 +46,34 @@ def command(
 
     \b
     Exit codes:
-      0  everything was done
-      1  some file was set aside (`xherald store show` says why), or the run was ended before its time
-      2  wrong options or configuration, or another daemon works on the store
+      0  all files were processed
+      1  some files were quarantined (see `xherald store show`), or the run was interrupted
+      2  wrong options or configuration, or another daemon uses the store
     """  # noqa: D301
-    from xherald.daemon.daemon import Daemon, with_daemon_settings
+    from xherald.daemon.configured_sources import with_daemon_settings
+    from xherald.daemon.daemon import Daemon
     from xherald.daemon.logs import make_log
     from xherald.detector.configuration.daemon_settings import SourceSettings
 
-    patterns = {name: list(given) for name, given in (("include", include), ("exclude", exclude)) if given}
+    patterns = {name: list(values) for name, values in (("include", include), ("exclude", exclude)) if values}
     source = SourceSettings.model_validate({"kind": "folder", "path": str(folder.absolute()), **patterns})
-    loaded = configuration()
     changes = {"sources": {"ingest": source}, **({"workers": workers} if workers else {})}
-    settings = with_daemon_settings(loaded, **changes)
+    settings = with_daemon_settings(configuration(), **changes)
     log = make_log(settings.settings.daemon.log_format, quiet=True)
-    with (
-        open_selected_store(url, create=True) as store,
-        _progress(store, shown=not quiet) as advance,
-    ):
-        daemon = Daemon(settings, store, log, announcing=False, finished=advance)
+    with open_selected_store(url, create=True) as store, _progress(store, shown=not quiet) as advance:
+        daemon = Daemon(settings, store, log, sends_alerts=False, on_done=advance)
         signal.signal(signal.SIGTERM, lambda *_: daemon.end())
         signal.signal(signal.SIGINT, lambda *_: daemon.end())
         summary = daemon.once()
     if not quiet:
-        click.echo(f"{summary.processed} files done, {summary.quarantined} set aside")
-    if summary.quarantined or summary.ended:
+        click.echo(f"{summary.processed} files processed, {summary.quarantined} quarantined")
+    if summary.quarantined or summary.was_stopped:
         raise click.exceptions.Exit(FILE_FAILED)
 
 
 @contextmanager
 def _progress(store: Store, *, shown: bool) -> Iterator[Callable[[Drop], None]]:
-    """A bar of what is done of what is known, on standard error where that is a terminal."""
+    """Show a progress bar of processed files, if standard error is a terminal."""
     if not (shown and sys.stderr.isatty()):
         yield lambda _: None
         return
@@ -94,8 +91,8 @@ def _progress(store: Store, *, shown: bool) -> Iterator[Callable[[Drop], None]]:
 
     waiting = (DropState.SEEN, DropState.STABLE, DropState.CLAIMED)
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    last = TextColumn("{task.description}")
-    with Progress(*columns, last, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    last_file = TextColumn("{task.description}")
+    with Progress(*columns, last_file, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("", total=None)
         done = 0
 

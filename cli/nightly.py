@@ -1,4 +1,4 @@
-"""`xherald nightly`: the nightly job, once."""
+"""`xherald nightly`: run the nightly job once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .progress import stages
 from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
-    from xherald.daemon.nightly.nightly import Night
+    from xherald.daemon.nightly.nightly_job import NightlyResult
 
 __all__ = ["command"]
 
 
 @click.command("nightly")
 @click.option(
-    "--rebuild/--no-rebuild", default=None, help="Rebuild the references, too; as daemon.rebuild if not given."
+    "--rebuild/--no-rebuild", default=None, help="Rebuild the references, too; default: daemon.rebuild of the settings."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
@@ -27,11 +27,11 @@ __all__ = ["command"]
 def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
     """Check for drift of false-alarm rates.
 
-    Compares the detections of the last day with the rates that were stated for them.
+    Compares the false-alarm probabilities of the last day with those of sources that do not vary.
 
-    The daemon does this every night (daemon.nightly_cron). An alarm is kept in the store, and `xherald status` shows
-    it. A rebuild makes new references of simulated sources and of the archive's own, compares them with those in use,
-    and takes them into use if no figure is worse; `xherald calibration list` shows the result.
+    The daemon does this every night (daemon.nightly_cron). The result is stored, and `xherald status` shows alarms. A
+    rebuild makes new references of simulated and of real sources, compares them with those in use, and activates them
+    if no quality figure is worse; `xherald calibration list` shows the comparison.
 
     \b
     Examples:
@@ -41,36 +41,38 @@ def command(rebuild: bool | None, as_json: bool, url: str | None) -> None:
 
     \b
     Exit codes:
-      0  it was done
-      1  it was done and drift gives alarm; or it could not be done
+      0  done, no drift
+      1  there is a drift alarm, or the job failed
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
-    from xherald.daemon.nightly.nightly import run_night
+    from xherald.daemon.nightly.nightly_job import run_nightly_job
     from xherald.photons.errors import StoreError
 
     settings = configuration()
     with open_selected_store(url) as store, stages(shown=not as_json) as stage:
-        night = run_night(store, settings, rebuilding=rebuild, stage=stage)
-        if night is None:
-            raise StoreError(f"{store.name}: the nightly job is being done already; wait for it to end")
+        result = run_nightly_job(store, settings, with_rebuild=rebuild, stage=stage)
+        if result is None:
+            raise StoreError(f"{store.name}: the nightly job is already running; wait until it has ended")
     if as_json:
-        click.echo(json.dumps(night.as_dict(), allow_nan=False))
+        click.echo(json.dumps(result.as_dict(), allow_nan=False))
     else:
-        _tell(night)
-    if night.drift.alarms:
+        _print_result(result)
+    if result.drift.alarms:
         raise click.exceptions.Exit(FILE_FAILED)
 
 
-def _tell(night: Night) -> None:
-    drift = night.drift
-    click.echo(f"{drift.since} to {drift.until}, calibration {drift.calibration}")
-    for one in drift.groups:
-        click.echo(f"{'DRIFT' if one.alarm else 'ok' if one.p_value is not None else '—':<6}{one.words}")
-    if not drift.groups:
-        click.echo("no detection was judged by it")
-    if drift.left_out:
-        click.echo(f"{drift.left_out:,} detections left out, which another calibration judged")
-    if (rebuilt := night.rebuilt) is not None:
-        what = "nothing rebuilt" if rebuilt.name is None else rebuilt.name
-        state = "" if rebuilt.name is None else " is in use" if rebuilt.activated else " is not taken into use"
-        click.echo(f"{what}{state}: {rebuilt.reason} ({rebuilt.seconds:.0f} s)")
+def _print_result(result: NightlyResult) -> None:
+    report = result.drift
+    click.echo(f"{report.since} to {report.until}, calibration {report.calibration}")
+    for one in report.groups:
+        click.echo(f"{'DRIFT' if one.alarm else 'ok' if one.p_value is not None else '—':<6}{one.description}")
+    if not report.groups:
+        click.echo("no detections with this calibration")
+    if report.excluded:
+        click.echo(f"{report.excluded:,} detections with another calibration excluded")
+    if (rebuilt := result.rebuilt) is not None:
+        if rebuilt.name is None:
+            state = "nothing rebuilt"
+        else:
+            state = f"{rebuilt.name} {'activated' if rebuilt.activated else 'not activated'}"
+        click.echo(f"{state}: {rebuilt.reason} ({rebuilt.seconds:.0f} s)")

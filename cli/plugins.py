@@ -139,10 +139,10 @@ def _parse_options(given: tuple[str, ...]) -> dict[str, Any]:
 
 def _count_failures_in_daemon(settings: Configuration) -> dict[tuple[str, str], int]:
     """Number of failures of each plugin in the daemon on this machine."""
-    from .status import asked
+    from .status import read_health
 
-    health = asked(settings.settings.daemon.metrics_port) or {}
-    return {(one["kind"], one["name"]): int(one["times"]) for one in health.get("plugins", [])}
+    report = read_health(settings.settings.daemon.metrics_port) or {}
+    return {(one["kind"], one["name"]): int(one["times"]) for one in report.get("plugin_failures", [])}
 
 
 def _format_state(row: PluginRow) -> str:

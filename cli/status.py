@@ -1,4 +1,4 @@
-"""`xherald status`: whether a daemon is at work on the store, and how things stand."""
+"""`xherald status`: the state of the daemon and its queue."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import click
 from .group import configuration, run_options
 from .store_options import open_selected_store, store_option
 
-__all__ = ["asked", "command"]
+__all__ = ["command", "read_health"]
 
-ASKED_S = 2.0
+HEALTH_TIMEOUT_S = 2.0
+MAX_QUARANTINED_SHOWN = 5
 
 
 @click.command("status")
@@ -31,72 +32,78 @@ def command(as_json: bool, url: str | None) -> None:
       xherald status --json | jq .drops
     """  # noqa: D301
     from xherald.catalog_store.ledger.states import DropState
-    from xherald.daemon.nightly.drift import DRIFT, Drift
-    from xherald.daemon.nightly.nightly import NIGHTLY
+    from xherald.daemon.jobs.decisions import FALSE_DISCOVERY_STATE
+    from xherald.daemon.nightly.drift import DRIFT_STATE
+    from xherald.daemon.nightly.nightly_job import NIGHTLY_STATE
 
     settings = configuration().settings
     now = datetime.now(UTC)
     with open_selected_store(url) as store:
         oldest = store.oldest_waiting()
-        told: dict[str, Any] = {
+        status: dict[str, Any] = {
             "store": store.name,
-            "daemon": asked(settings.daemon.metrics_port),
+            "daemon": read_health(settings.daemon.metrics_port),
             "drops": {state.value: number for state, number in store.drop_counts().items()},
             "waiting_s": None if oldest is None else round(max((now - oldest).total_seconds(), 0.0), 1),
             "alerts": {state.value: number for state, number in store.alert_counts().items()},
             "sent_last_day": store.count_sent(now - timedelta(days=1)),
-            "false_discovery_control": store.shared_state("false_discovery_control"),
-            "nightly": store.shared_state(NIGHTLY),
-            "drift": store.shared_state(DRIFT),
-            "set_aside_last": [
+            "false_discovery_control": store.shared_state(FALSE_DISCOVERY_STATE),
+            "nightly": store.shared_state(NIGHTLY_STATE),
+            "drift": store.shared_state(DRIFT_STATE),
+            "quarantined": [
                 {"url": one.url, "reason": one.reason, "since": one.updated.isoformat()}
-                for one in store.drops(DropState.QUARANTINED, 5)
+                for one in store.drops(DropState.QUARANTINED, MAX_QUARANTINED_SHOWN)
             ],
         }
     if as_json:
-        click.echo(json.dumps(told))
-        return
-    daemon = told["daemon"]
-    click.echo(f"{told['store']}: {_said(daemon)}")
-    for what in ("drops", "alerts"):
-        click.echo(
-            f"{what:<7} {', '.join(f'{number} {name}' for name, number in told[what].items() if number) or 'none'}"
-        )
-    if told["waiting_s"] is not None:
-        click.echo(f"waiting for {told['waiting_s']:.0f} s at the longest")
-    click.echo(f"sent    {told['sent_last_day']} in the last day")
-    if told["nightly"] is not None and told["nightly"]["fault"]:
-        click.echo(f"nightly job failed at {told['nightly']['ended']}: {told['nightly']['fault']}")
-    if told["nightly"] is not None and (rebuilt := told["nightly"].get("rebuilt")) is not None:
-        state = "in use" if rebuilt["activated"] else "not taken into use"
-        click.echo(f"rebuilt {rebuilt['name'] or 'nothing'}, {state}: {rebuilt['reason']}")
-    if told["drift"] is not None:
-        for alarm in Drift.from_dict(told["drift"]).alarms:
-            click.echo(f"DRIFT   {alarm.words}")
-    for one in (daemon or {}).get("plugins", []):
-        click.echo(f"plugin  {one['name']} ({one['kind']}) broke {one['times']} times; the daemon's log says with what")
-    for one in told["set_aside_last"]:
-        click.echo(f"set aside: {one['url']}: {one['reason']}")
+        click.echo(json.dumps(status))
+    else:
+        _print_status(status)
 
 
-def asked(port: int) -> dict[str, Any] | None:
-    """What the daemon on that port of this machine says of itself; None where none answers."""
+def read_health(port: int) -> dict[str, Any] | None:
+    """Health report of the daemon with this metrics port on this machine; None if none responds."""
     if not port:
         return None
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
     try:
-        with urlopen(f"http://127.0.0.1:{port}/health", timeout=ASKED_S) as answer:
-            told = json.load(answer)
+        with urlopen(f"http://127.0.0.1:{port}/health", timeout=HEALTH_TIMEOUT_S) as response:
+            report = json.load(response)
     except HTTPError as fault:
-        told = json.load(fault)
+        report = json.load(fault)
     except (URLError, OSError, ValueError):
         return None
-    return told if isinstance(told, dict) else None
+    return report if isinstance(report, dict) else None
 
 
-def _said(daemon: dict[str, Any] | None) -> str:
+def _print_status(status: dict[str, Any]) -> None:
+    from xherald.daemon.nightly.drift import DriftReport
+
+    daemon, nightly = status["daemon"], status["nightly"]
+    click.echo(f"{status['store']}: {_describe_daemon(daemon)}")
+    for title in ("drops", "alerts"):
+        numbers = ", ".join(f"{number} {name}" for name, number in status[title].items() if number)
+        click.echo(f"{title:<12} {numbers or 'none'}")
+    if status["waiting_s"] is not None:
+        click.echo(f"{'waiting':<12} for up to {status['waiting_s']:.0f} s")
+    click.echo(f"{'sent':<12} {status['sent_last_day']} alerts in the last day")
+    if nightly is not None and nightly["error"]:
+        click.echo(f"{'nightly job':<12} failed at {nightly['ended']}: {nightly['error']}")
+    if nightly is not None and (rebuilt := nightly.get("rebuilt")) is not None:
+        state = "active" if rebuilt["activated"] else "not activated"
+        click.echo(f"{'rebuild':<12} {rebuilt['name'] or 'nothing built'}, {state}: {rebuilt['reason']}")
+    if status["drift"] is not None:
+        for alarm in DriftReport.from_dict(status["drift"]).alarms:
+            click.echo(f"{'DRIFT':<12} {alarm.description}")
+    for one in (daemon or {}).get("plugin_failures", []):
+        click.echo(f"{'plugin':<12} {one['name']} ({one['kind']}) failed {one['times']} times; see the daemon's log")
+    for one in status["quarantined"]:
+        click.echo(f"{'quarantined':<12} {one['url']}: {one['reason']}")
+
+
+def _describe_daemon(daemon: dict[str, Any] | None) -> str:
     if daemon is None:
-        return "no daemon answers on this machine"
-    return "the daemon is well" if daemon.get("well") else f"the daemon is not well: {daemon.get('trouble')}"
+        return "no daemon responds on this machine"
+    return "the daemon is healthy" if daemon.get("healthy") else f"the daemon is unhealthy: {daemon.get('problem')}"

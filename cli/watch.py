@@ -1,4 +1,4 @@
-"""`xherald watch`: the daemon, drops in and alerts out."""
+"""`xherald watch`: the daemon."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ __all__ = ["command"]
     "--once",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="Take what is in this folder and all below it, then end; sources of the configuration are left alone.",
+    help="Process the files below this folder, then exit; the configured sources are ignored.",
 )
 @click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="Watch this folder, beside the sources of the configuration.",
+    help="Watch this folder in addition to the configured sources.",
 )
 @click.option(
     "--alerts",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.jsonl",
-    help="Append alerts to this file, beside the sinks of the configuration.",
+    help="Append alerts to this file in addition to the configured sinks.",
 )
-@click.option("--include", multiple=True, metavar="PATTERN", help="Of --dir and --once: take such files only.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Of --dir and --once: leave such files alone.")
-@click.option("--json-log", is_flag=True, help="Log in JSON, one event a line; else as daemon.log_format says.")
-@click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
+@click.option("--include", multiple=True, metavar="PATTERN", help="With --dir or --once: only matching files.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="With --dir or --once: ignore matching files.")
+@click.option("--json-log", is_flag=True, help="Log JSON, one event per line; default: daemon.log_format.")
+@click.option("--quiet", is_flag=True, help="Log only warnings and errors.")
 @store_option
 @run_options
 def command(
@@ -57,8 +57,8 @@ def command(
 
     Runs until it gets SIGTERM or SIGINT.
 
-    Sources, sinks and everything else come from the configuration (stream, alerts, detection). SIGTERM and SIGINT
-    finish the files in hand; SIGHUP reads the configuration anew. What is killed at any instant goes on where it was.
+    Sources, sinks and all other settings come from the configuration (daemon, alerts, detection). After SIGTERM or
+    SIGINT running jobs are finished; SIGHUP loads the configuration again. A killed daemon resumes at the next start.
 
     \b
     Examples:
@@ -68,27 +68,25 @@ def command(
 
     \b
     Exit codes:
-      0  told to end, or (--once) everything was done
-      1  (--once) some file was set aside; `xherald store show` says why
-      2  wrong options or configuration, or another daemon works on the store
+      0  stopped by a signal, or (--once) all files were processed
+      1  (--once) some files were quarantined; see `xherald store show`
+      2  wrong options or configuration, or another daemon uses the store
     """  # noqa: D301
     from xherald.daemon.daemon import Daemon
     from xherald.daemon.logs import make_log
     from xherald.photons.errors import ConfigError
 
-    patterns = {name: list(given) for name, given in (("include", include), ("exclude", exclude)) if given}
+    patterns = {name: list(values) for name, values in (("include", include), ("exclude", exclude)) if values}
 
-    def read() -> Configuration:
+    def load() -> Configuration:
         return _with_options(configuration(), {"once": once, "dir": folder}, patterns, alerts)
 
-    settings = read()
+    settings = load()
     if not settings.settings.daemon.sources:
-        raise ConfigError(
-            "there is nothing to watch: name daemon.sources in the configuration, or give --dir or --once"
-        )
+        raise ConfigError("no drop source: set daemon.sources in the configuration, or give --dir or --once")
     log = make_log("json" if json_log else settings.settings.daemon.log_format, quiet=quiet)
     with open_selected_store(url, create=True) as store:
-        daemon = Daemon(settings, store, log, reload=read)
+        daemon = Daemon(settings, store, log, reload=load)
         signal.signal(signal.SIGTERM, lambda *_: daemon.end())
         signal.signal(signal.SIGINT, lambda *_: daemon.end())
         signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
@@ -100,19 +98,19 @@ def command(
 def _with_options(
     settings: Configuration, folders: dict[str, Path | None], patterns: dict[str, list[str]], alerts: Path | None
 ) -> Configuration:
-    """The configuration with what the command line adds."""
+    """Add the sources and the sink of the command line to the configuration."""
     from dataclasses import replace
 
     from xherald.detector.configuration.alert_settings import SinkSettings
     from xherald.detector.configuration.daemon_settings import SourceSettings
 
-    stream, sinks = settings.settings.daemon, settings.settings.alerts
-    sources = {} if folders["once"] is not None else dict(stream.sources)
+    daemon, sinks = settings.settings.daemon, settings.settings.alerts
+    sources = {} if folders["once"] is not None else dict(daemon.sources)
     for name, path in folders.items():
         if path is not None:
             sources[name] = SourceSettings.model_validate({"kind": "folder", "path": str(path.absolute()), **patterns})
     if alerts is not None:
-        added = SinkSettings.model_validate({"kind": "jsonl", "path": str(alerts.absolute())})
-        sinks = sinks.model_copy(update={"sinks": {**sinks.sinks, "alerts-file": added}})
-    stream = stream.model_copy(update={"sources": sources})
-    return replace(settings, settings=settings.settings.model_copy(update={"daemon": stream, "alerts": sinks}))
+        sink = SinkSettings.model_validate({"kind": "jsonl", "path": str(alerts.absolute())})
+        sinks = sinks.model_copy(update={"sinks": {**sinks.sinks, "alerts-file": sink}})
+    daemon = daemon.model_copy(update={"sources": sources})
+    return replace(settings, settings=settings.settings.model_copy(update={"daemon": daemon, "alerts": sinks}))

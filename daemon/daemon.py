@@ -1,7 +1,7 @@
-"""The daemon: polls, claims, works, keeps and announces, until it is told to end; or one pass over what is there.
+"""The daemon: takes files from drop sources, processes them and sends alerts, until stopped or once: `Daemon`.
 
-`Daemon` puts together what the other modules do, in three kinds of threads: this loop, which alone writes what comes of
-drops; the schedule's, which take files in; the sender's. The road itself runs in processes of the pool.
+It uses three kinds of threads: the main loop, which alone commits results; the pollers of drop sources; and the outbox
+worker. The pipeline runs in worker processes.
 """
 
 from __future__ import annotations
@@ -13,105 +13,84 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from multiprocessing import Pipe
 from typing import Any, Final
 
 from xherald.catalog_store.ledger.drop_outcome import CommittedDrop
 from xherald.catalog_store.ledger.records import Drop
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
-from xherald.daemon.alerts.dispatch import SHEET_PAUSE, Dispatcher
-from xherald.daemon.alerts.outbox_worker import OutboxWorker, send_pass
+from xherald.daemon.alerts.dispatch import SHEET_CHECK_INTERVAL, Dispatcher
+from xherald.daemon.alerts.outbox_worker import OutboxWorker, send_due_alerts
 from xherald.daemon.intake.intake import Intake
-from xherald.daemon.intake.notices import Notices, listeners_of, require_notices
-from xherald.daemon.intake.polling import Polling, look_at, trigger_of
-from xherald.daemon.intake.spool import Files, spool_of
-from xherald.daemon.jobs.candidate_sheets import Sheets, sheets_of
+from xherald.daemon.intake.notices import Notices, find_subscribers, validate_notice_settings
+from xherald.daemon.intake.polling import Polling, poll_source
+from xherald.daemon.intake.spool import DropFiles, find_spool_folder
+from xherald.daemon.jobs.candidate_sheets import SheetFolder, open_sheet_folder
 from xherald.daemon.jobs.job_runner import JobRunner
-from xherald.daemon.jobs.processing import Fault, JobResult, Task
-from xherald.daemon.jobs.worker_pool import Pool, resident_gib
-from xherald.daemon.nightly.calibration_versions import serving
-from xherald.daemon.nightly.nightly import Nights, trigger_of_nights
+from xherald.daemon.jobs.processing import Fault, Job, JobResult
+from xherald.daemon.jobs.worker_pool import WorkerPool, measure_resident_gib
+from xherald.daemon.nightly.calibration_versions import with_usable_calibration
+from xherald.daemon.nightly.nightly_scheduler import NightlyScheduler
 from xherald.detector.configuration.configuration import Configuration
-from xherald.photons.errors import ConfigError, PluginError, StoreUnavailableError, XheraldError
+from xherald.photons.errors import PluginError, StoreUnavailableError, XheraldError
 from xherald.plugins import DropSource, Options
 
-from .lock import hold
+from .configured_sources import open_sources
+from .lock import acquire_lock
 from .logs import Log, SilentLog
-from .metrics import Metrics, Served
+from .metrics import Metrics, MetricsServer
+from .wake_up import WakeUp
 
-__all__ = ["Daemon", "Summary", "opened_sources", "with_daemon_settings"]
+__all__ = ["Daemon", "RunSummary"]
 
-BEAT_S: Final = 0.5
-COUNTED_EVERY_S: Final = 5.0
-CLOCK_STEP_S: Final = 5.0
-SENDER_END_S: Final = 60.0
-STORE_END_S: Final = 30.0
-PASS_PAUSE_S: Final = 0.2
-MOST_FAILURES: Final = 3
-WORKERS_DIE: Final = "workers end before they are ready"
+STEP_S: Final = 0.5
+QUEUE_METRICS_INTERVAL_S: Final = 5.0
+CLOCK_TOLERANCE_S: Final = 5.0
+OUTBOX_STOP_TIMEOUT_S: Final = 60.0
+COMMIT_TIMEOUT_S: Final = 30.0
+REPOLL_DELAY_S: Final = 0.2
+MAX_START_FAILURES: Final = 3
+WORKERS_FAIL: Final = "worker processes end before they are ready"
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run came to.
+class RunSummary:
+    """Summary of a run.
 
     Parameters
     ----------
-    processed, quarantined : int — drops that it ended
-    ended : bool — whether it was told to end before everything was done
+    processed, quarantined : int — drops that reached these states
+    was_stopped : bool — whether it was stopped before everything was done
     """
 
     processed: int = 0
     quarantined: int = 0
-    ended: bool = False
-
-
-class _Wake:
-    """A line that ends the loop's waiting."""
-
-    def __init__(self) -> None:
-        self.reader, self._writer = Pipe(duplex=False)
-        self._lock = threading.Lock()
-
-    def set(self) -> None:
-        with self._lock:
-            if not self.reader.poll():
-                self._writer.send(None)
-
-    def clear(self) -> None:
-        with self._lock:
-            while self.reader.poll():
-                self.reader.recv()
-
-    def close(self) -> None:
-        self.reader.close()
-        self._writer.close()
+    was_stopped: bool = False
 
 
 class Daemon:
-    """A stream from drop sources to alert sinks over one store.
+    """Processes files from drop sources and sends alerts, on one store.
 
     Parameters
     ----------
     configuration : Configuration
     store : Store
     log : Log, optional
-    announcing : bool
-        Whether candidates are announced; a back-fill keeps them only.
+    sends_alerts : bool
+        Whether candidates are announced; otherwise they are only stored.
     reload : callable, optional
-        Reads the configuration anew when `reload` is asked for.
-    finished : callable, optional
-        Told of every drop that is finished or set aside.
+        Loads the configuration again after `reload` was called.
+    on_done : callable, optional
+        Called with every drop that was processed or quarantined.
     work : callable, optional
-        What workers do with a file in place of the road; a function of a module.
+        Function of a module that processes a job in the workers instead of the pipeline.
 
     Raises
     ------
     ConfigError
-        A source's or sink's kind is unknown, or an option wrong.
+        The kind of a source or sink is unknown, or an option invalid.
     StoreError
-        Another daemon works on a store on SQLite.
+        Another daemon uses a store on SQLite.
     """
 
     def __init__(
@@ -120,174 +99,181 @@ class Daemon:
         store: Store,
         log: Log | None = None,
         *,
-        announcing: bool = True,
+        sends_alerts: bool = True,
         reload: Callable[[], Configuration] | None = None,
-        finished: Callable[[Drop], None] = lambda _: None,
-        work: Callable[[Task, Any], JobResult] | None = None,
+        on_done: Callable[[Drop], None] = lambda _: None,
+        work: Callable[[Job, Any], JobResult] | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._configuration, self._store = configuration, store
         self._log: Log = log or SilentLog()
-        self._announcing, self._read_anew, self._finished = announcing, reload, finished
+        self._sends_alerts, self._load_configuration, self._on_done = sends_alerts, reload, on_done
         self._work = work
-        self._sheets: Sheets | None = None
-        self._over = threading.Event()
-        self._reloading = threading.Event()
-        self._wake = _Wake()
+        self._sheets: SheetFolder | None = None
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._wake_up = WakeUp()
         self._processed = self._quarantined = 0
-        self._counted = float("-inf")
-        self._trouble: str | None = None
+        self._last_queue_metrics = float("-inf")
+        self._problem: str | None = None
         self.port: int | None = None
-        opened_sources(configuration)
-        Dispatcher(store, configuration.settings.alerts, configuration.host, "check")
+        open_sources(configuration)
+        self._make_dispatcher("validation")
 
     def end(self) -> None:
-        """Finish what is in hand and end; can be called from a signal handler."""
-        self._over.set()
+        """Finish running jobs and stop; may be called from a signal handler."""
+        self._stop.set()
 
     def reload(self) -> None:
-        """Read the configuration anew when what is in hand is finished; can be called from a signal handler."""
-        self._reloading.set()
+        """Load the configuration again after running jobs; may be called from a signal handler."""
+        self._reload.set()
 
-    def watch(self) -> Summary:
-        """Run until `end`.
+    def watch(self) -> RunSummary:
+        """Run until `end` is called.
 
         Raises
         ------
         ConfigError
-            Notices are to be read, and cannot be.
+            A source subscribes to notices, which cannot be read.
         """
-        require_notices(self._configuration.settings.daemon)
+        validate_notice_settings(self._configuration.settings.daemon)
         return self._run(once=False)
 
-    def once(self) -> Summary:
-        """Look at every source until all that is there is done, send what is due, and end."""
+    def once(self) -> RunSummary:
+        """Poll every source until all files are processed, send the alerts that are due, and stop."""
         return self._run(once=True)
 
-    def _run(self, *, once: bool) -> Summary:
+    def _run(self, *, once: bool) -> RunSummary:
         with ExitStack() as stack:
-            taken = hold(self._store)
-            stack.callback(taken.release)
-            self._store.release_worker(taken.name)
+            lock = acquire_lock(self._store)
+            stack.callback(lock.release)
+            self._store.release_worker(lock.name)
             settings = self._configuration.settings.daemon
             if settings.metrics_port and not once:
-                served = Served(self.metrics, settings.metrics_port)
-                stack.callback(served.close)
-                self.port = served.port
-            self._log.info("started", store=self._store.name, worker=taken.name, process=os.getpid())
+                server = MetricsServer(self.metrics, settings.metrics_port)
+                stack.callback(server.close)
+                self.port = server.port
+            self._log.info("started", store=self._store.name, worker=lock.name, process=os.getpid())
             while True:
-                (self._one_pass if once else self._one_life)(taken.name)
-                if self._over.is_set() or not self._reloading.is_set():
+                (self._process_once if once else self._process_until_reload)(lock.name)
+                if self._stop.is_set() or not self._reload.is_set():
                     break
-                self._take_new_settings()
-            self._log.info("ended", processed=self._processed, quarantined=self._quarantined)
-        return Summary(self._processed, self._quarantined, self._over.is_set())
+                self._reload_configuration()
+            self._log.info("stopped", processed=self._processed, quarantined=self._quarantined)
+        return RunSummary(self._processed, self._quarantined, self._stop.is_set())
 
-    # A life with one configuration
+    # One configuration
 
-    def _one_life(self, worker: str) -> None:
-        """Watch until told to end or to read the configuration anew."""
-        pool, files, sources = self._begin()
-        sender = self._sender(worker)
-        nights = Nights(self._configuration, self._store, self.metrics, self._log)
-        job_runner = self._crew(worker, pool, files, sender)
+    def _process_until_reload(self, worker: str) -> None:
+        """Process files until the daemon is stopped or the configuration is to be loaded again."""
+        pool, files, sources = self._prepare()
+        outbox_worker = self._start_outbox_worker(worker)
+        nightly = NightlyScheduler(self._configuration, self._store, self.metrics, self._log)
+        runner = self._make_job_runner(worker, pool, files, outbox_worker)
         polling: Polling | None = None
         notices: Notices | None = None
         try:
             pool.start()
-            intakes = self._intakes(sources, files, job_runner, once=False)
+            intakes = self._make_intakes(sources, files, runner, once=False)
             settings = self._configuration.settings.daemon
-            polling = Polling(intakes, settings.sources, self.metrics, self._log, lambda: self._found(job_runner))
-            if listeners_of(settings):
-                notices = Notices(settings, polling, self.metrics, self._log, self._stopping)
-            clock = time.time() - time.monotonic()
-            while not (self._over.is_set() or self._reloading.is_set()):
-                job_runner.step(BEAT_S, also=[self._wake.reader])
-                self._wake.clear()
-                self._heartbeat(job_runner)
-                if nights.step():
-                    self._reloading.set()
-                if abs(step := time.time() - time.monotonic() - clock) > CLOCK_STEP_S:
-                    clock += step
-                    self._log.warning("the clock was set", seconds=round(step, 1))
-                    polling.look_at_all()
-                    nights.lay_anew()
+            polling = Polling(intakes, settings.sources, self.metrics, self._log, lambda: self._on_stable(runner))
+            if find_subscribers(settings):
+                notices = Notices(settings, polling, self.metrics, self._log, self._is_stopping)
+            clock_offset = time.time() - time.monotonic()
+            while not self._is_stopping():
+                runner.step(STEP_S, also=[self._wake_up.reader])
+                self._wake_up.clear()
+                self._heartbeat(runner)
+                if nightly.step():
+                    self._reload.set()
+                if abs(change := time.time() - time.monotonic() - clock_offset) > CLOCK_TOLERANCE_S:
+                    clock_offset += change
+                    self._log.warning("system clock changed", seconds=round(change, 1))
+                    polling.poll_all()
+                    nightly.reschedule()
         finally:
-            nights.end()
+            nightly.end()
             if notices is not None:
                 notices.end()
             if polling is not None:
                 polling.end()
-            self._shutdown(job_runner, pool)
-            sender.end(SENDER_END_S)
+            self._shutdown(runner, pool)
+            outbox_worker.end(OUTBOX_STOP_TIMEOUT_S)
 
-    def _one_pass(self, worker: str) -> None:
-        """Look at every source till nothing waits, and work till nothing is left."""
-        pool, files, sources = self._begin()
-        sender = self._sender(worker) if self._announcing else None
-        job_runner = self._crew(worker, pool, files, sender)
-        looking = threading.Event()
+    def _process_once(self, worker: str) -> None:
+        """Poll every source until no file is waiting, and process until no drop is left."""
+        pool, files, sources = self._prepare()
+        outbox_worker = self._start_outbox_worker(worker) if self._sends_alerts else None
+        runner = self._make_job_runner(worker, pool, files, outbox_worker)
+        intakes = self._make_intakes(sources, files, runner, once=True)
+        polled = threading.Event()
 
-        def look() -> None:
+        def poll_all() -> None:
             try:
                 for intake in intakes.values():
-                    while not self._over.is_set():
-                        told = look_at(intake, self.metrics, self._log)
-                        if isinstance(told, Fault):
-                            break
-                        self._quarantined += told.quarantined
-                        if not told.waiting:
-                            break
-                        self._over.wait(PASS_PAUSE_S)
+                    self._poll_until_complete(intake)
             finally:
-                looking.set()
+                polled.set()
 
-        intakes = self._intakes(sources, files, job_runner, once=True)
-        thread = threading.Thread(target=look, name="xherald-intake", daemon=True)
+        thread = threading.Thread(target=poll_all, name="xherald-intake", daemon=True)
         try:
             pool.start()
             thread.start()
-            while not self._over.is_set():
-                if pool.failures >= MOST_FAILURES:
-                    raise PluginError(f"{WORKERS_DIE}; see their traces above")
-                seen_all = looking.is_set()
-                job_runner.step(0.1, also=[self._wake.reader])
-                self._wake.clear()
-                self._heartbeat(job_runner)
-                if seen_all and not job_runner.busy and not self._left():
+            while not self._stop.is_set():
+                if pool.start_failures >= MAX_START_FAILURES:
+                    raise PluginError(f"{WORKERS_FAIL}; see their tracebacks above")
+                was_polled = polled.is_set()
+                runner.step(0.1, also=[self._wake_up.reader])
+                self._wake_up.clear()
+                self._heartbeat(runner)
+                if was_polled and not runner.is_busy and not self._count_stable():
                     break
         finally:
-            if pool.failures >= MOST_FAILURES:
-                self._over.set()  # so that the look ends too
+            if pool.start_failures >= MAX_START_FAILURES:
+                self._stop.set()  # so that polling ends, too
             thread.join()
-            self._shutdown(job_runner, pool)
-            if sender is not None:
-                sender.end(SENDER_END_S)
-        if self._announcing:
-            # What is not drawn by now never will be.
-            dispatcher = replace(self._dispatcher(worker), sheet_wait=timedelta(0))
-            while send_pass(dispatcher, self.metrics, self._log) or self._held_for_sheets():
+            self._shutdown(runner, pool)
+            if outbox_worker is not None:
+                outbox_worker.end(OUTBOX_STOP_TIMEOUT_S)
+        if self._sends_alerts:
+            # Plot sheets that are missing now will not be drawn any more.
+            dispatcher = replace(self._make_dispatcher(worker), sheet_wait=timedelta(0))
+            while send_due_alerts(dispatcher, self.metrics, self._log) or self._wait_for_sheets():
                 continue
 
-    def _begin(self) -> tuple[Pool, Files, Mapping[str, tuple[DropSource, Options]]]:
-        self._configuration.host.listen(self.metrics.broke)
-        sources = opened_sources(self._configuration)
-        files = Files(spool_of(self._configuration.settings.daemon.spool_folder, self._store), sources)
-        files.purge(self._store)
-        used = serving(self._configuration, self._store, self._log)
-        self._sheets = sheets_of(self._configuration) if self._announcing else None
-        drawing = None if self._sheets is None else self._sheets.folder
-        return Pool(used, self._configuration.settings.daemon, self._work, drawing), files, sources
+    def _poll_until_complete(self, intake: Intake) -> None:
+        """Poll a source until no file is waiting."""
+        while not self._stop.is_set():
+            summary = poll_source(intake, self.metrics, self._log)
+            if isinstance(summary, Fault):
+                break
+            self._quarantined += summary.quarantined
+            if not summary.waiting:
+                break
+            self._stop.wait(REPOLL_DELAY_S)
 
-    def _crew(self, worker: str, pool: Pool, files: Files, sender: OutboxWorker | None) -> JobRunner:
-        def finished(done: CommittedDrop) -> None:
-            if done.drop.state is DropState.QUARANTINED:
+    def _prepare(self) -> tuple[WorkerPool, DropFiles, Mapping[str, tuple[DropSource, Options]]]:
+        self._configuration.host.listen(self.metrics.count_plugin_failure)
+        sources = open_sources(self._configuration)
+        settings = self._configuration.settings.daemon
+        files = DropFiles(find_spool_folder(settings.spool_folder, self._store), sources)
+        files.purge(self._store)
+        configuration = with_usable_calibration(self._configuration, self._store, self._log)
+        self._sheets = open_sheet_folder(self._configuration) if self._sends_alerts else None
+        folder = None if self._sheets is None else self._sheets.folder
+        return WorkerPool(configuration, settings, self._work, folder), files, sources
+
+    def _make_job_runner(
+        self, worker: str, pool: WorkerPool, files: DropFiles, outbox_worker: OutboxWorker | None
+    ) -> JobRunner:
+        def on_done(committed: CommittedDrop) -> None:
+            if committed.drop.state is DropState.QUARANTINED:
                 self._quarantined += 1
             else:
                 self._processed += 1
-            self._finished(done.drop)
-            if sender is not None and done.alerts:
-                sender.wake()
+            self._on_done(committed.drop)
+            if outbox_worker is not None and committed.alerts:
+                outbox_worker.wake()
 
         return JobRunner(
             worker,
@@ -297,15 +283,15 @@ class Daemon:
             files,
             self.metrics,
             self._log,
-            announcing=self._announcing,
+            sends_alerts=self._sends_alerts,
             sheets=self._sheets,
-            finished=finished,
+            on_done=on_done,
         )
 
-    def _intakes(
-        self, sources: Mapping[str, tuple[DropSource, Options]], files: Files, job_runner: JobRunner, *, once: bool
+    def _make_intakes(
+        self, sources: Mapping[str, tuple[DropSource, Options]], files: DropFiles, runner: JobRunner, *, once: bool
     ) -> dict[str, Intake]:
-        stream = self._configuration.settings.daemon
+        settings = self._configuration.settings.daemon
         return {
             name: Intake(
                 name,
@@ -314,128 +300,99 @@ class Daemon:
                 self._store,
                 files,
                 self._configuration,
-                stream,
+                settings,
                 once,
-                self._stopping,
-                lambda: self._found(job_runner),
+                self._is_stopping,
+                lambda: self._on_stable(runner),
             )
             for name, (source, options) in sources.items()
         }
 
-    def _dispatcher(self, worker: str) -> Dispatcher:
+    def _make_dispatcher(self, worker: str) -> Dispatcher:
         return Dispatcher(self._store, self._configuration.settings.alerts, self._configuration.host, worker)
 
-    def _sender(self, worker: str) -> OutboxWorker:
-        return OutboxWorker(self._dispatcher(worker), self._store, self.metrics, self._log)
+    def _start_outbox_worker(self, worker: str) -> OutboxWorker:
+        return OutboxWorker(self._make_dispatcher(worker), self._store, self.metrics, self._log)
 
-    def _stopping(self) -> bool:
-        return self._over.is_set() or self._reloading.is_set()
+    def _is_stopping(self) -> bool:
+        return self._stop.is_set() or self._reload.is_set()
 
-    def _found(self, job_runner: JobRunner) -> None:
-        job_runner.ask_at_once()
-        self._wake.set()
+    def _on_stable(self, runner: JobRunner) -> None:
+        runner.claim_soon()
+        self._wake_up.set()
 
-    def _held_for_sheets(self) -> bool:
-        """Whether alerts that waited for their plot sheets are about to be due; then till they are."""
+    def _wait_for_sheets(self) -> bool:
+        """Wait for alerts held for plot sheets; returns whether there are any."""
         due = self._store.next_alert_due() if self._sheets is not None else None
         wait = None if due is None else due - datetime.now(UTC)
-        if wait is None or wait > SHEET_PAUSE or self._over.is_set():
+        if wait is None or wait > SHEET_CHECK_INTERVAL or self._stop.is_set():
             return False
         time.sleep(max(wait.total_seconds(), 0.0))
         return True
 
-    def _tell_of_sheets(self, pool: Pool) -> None:
-        for reason in pool.undrawn():
-            self.metrics.error("sheet")
-            self._log.warning("sheet not drawn", reason=reason)
+    def _handle_sheets(self, pool: WorkerPool) -> None:
+        """Log errors of plot sheets, and delete old ones."""
+        for error in pool.take_plot_errors():
+            self.metrics.count_error("sheet")
+            self._log.warning("plot sheet failed", reason=error)
         if self._sheets is not None:
             self._sheets.purge()
 
-    def _left(self) -> int:
-        """Drops that somebody is still to work on."""
+    def _count_stable(self) -> int:
+        """Number of drops that are to be processed."""
         try:
             counts = self._store.drop_counts()
         except StoreUnavailableError:
             return 1
         return counts[DropState.STABLE]
 
-    def _shutdown(self, job_runner: JobRunner, pool: Pool) -> None:
-        """Finish the files in hand, give back the others, and send the workers home."""
-        until = time.monotonic() + STORE_END_S
-        while pool.in_hand or (job_runner.has_answers and time.monotonic() < until):
-            if pool.in_hand:
-                until = time.monotonic() + STORE_END_S
-            job_runner.step(0.1, claiming=False)
-        self._tell_of_sheets(pool)
+    def _shutdown(self, runner: JobRunner, pool: WorkerPool) -> None:
+        """Finish running jobs, release the other claims, and stop the workers."""
+        deadline = time.monotonic() + COMMIT_TIMEOUT_S
+        while pool.running_jobs or (runner.has_uncommitted and time.monotonic() < deadline):
+            if pool.running_jobs:
+                deadline = time.monotonic() + COMMIT_TIMEOUT_S
+            runner.step(0.1, claiming=False)
+        self._handle_sheets(pool)
         try:
-            job_runner.give_back()
+            runner.release_claims()
         except StoreUnavailableError as fault:
-            self._log.warning("claims are left to run out", reason=str(fault))
+            self._log.warning("claims not released", reason=str(fault))
         pool.end()
 
-    def _heartbeat(self, job_runner: JobRunner) -> None:
-        """Say that the loop comes round, and now and then how things stand."""
-        self._tell_of_sheets(job_runner.pool)
-        moment = time.monotonic()
-        if moment - self._counted < COUNTED_EVERY_S:
-            self.metrics.beat(self._trouble)
+    def _heartbeat(self, runner: JobRunner) -> None:
+        """Report that the main loop runs, and from time to time the length of the queue and the memory."""
+        self._handle_sheets(runner.pool)
+        now = time.monotonic()
+        if now - self._last_queue_metrics < QUEUE_METRICS_INTERVAL_S:
+            self.metrics.set_heartbeat(self._problem)
             return
-        self._counted = moment
+        self._last_queue_metrics = now
         try:
-            states = {state.value: number for state, number in self._store.drop_counts().items()}
+            counts = {state.value: number for state, number in self._store.drop_counts().items()}
             oldest = self._store.oldest_waiting()
         except StoreUnavailableError as fault:
-            self._trouble = str(fault)
+            self._problem = str(fault)
         else:
-            self._trouble = WORKERS_DIE if job_runner.pool.failures >= MOST_FAILURES else None
-            age = 0.0 if oldest is None else max((datetime.now(UTC) - oldest).total_seconds(), 0.0)
-            held = sum(resident_gib(one) for one in (os.getpid(), *job_runner.pool.processes))
-            self.metrics.queue(states, age, held * 2**30)
-        self.metrics.beat(self._trouble)
+            self._problem = WORKERS_FAIL if runner.pool.start_failures >= MAX_START_FAILURES else None
+            age_s = 0.0 if oldest is None else max((datetime.now(UTC) - oldest).total_seconds(), 0.0)
+            memory_gib = sum(measure_resident_gib(pid) for pid in (os.getpid(), *runner.pool.process_ids))
+            self.metrics.set_queue(counts, age_s, memory_gib * 2**30)
+        self.metrics.set_heartbeat(self._problem)
 
-    def _take_new_settings(self) -> None:
-        """Read the configuration anew; one that is wrong changes nothing."""
-        self._reloading.clear()
-        if self._read_anew is None:
+    def _reload_configuration(self) -> None:
+        """Load the configuration again; an invalid one changes nothing."""
+        self._reload.clear()
+        if self._load_configuration is None:
             return
         before = self._configuration
         try:
-            self._configuration = self._read_anew()
-            opened_sources(self._configuration)
-            require_notices(self._configuration.settings.daemon)
-            self._dispatcher("check")
+            self._configuration = self._load_configuration()
+            open_sources(self._configuration)
+            validate_notice_settings(self._configuration.settings.daemon)
+            self._make_dispatcher("validation")
         except XheraldError as fault:
             self._configuration = before
-            self._log.error("configuration not taken", reason=str(fault))
+            self._log.error("configuration rejected", reason=str(fault))
             return
-        self._log.info("configuration taken")
-
-
-def opened_sources(configuration: Configuration) -> dict[str, tuple[DropSource, Options]]:
-    """Drop sources that the settings name, their options checked.
-
-    Raises
-    ------
-    ConfigError
-        A kind is unknown, or an option or a schedule wrong.
-    """
-    host, opened = configuration.host, {}
-    if (nightly := configuration.settings.daemon.nightly_cron) is not None:
-        trigger_of_nights(nightly)
-    for name, settings in configuration.settings.daemon.sources.items():
-        trigger_of(name, settings)
-        source = host.drop_sources.get(settings.kind)
-        if source is None:
-            known = ", ".join(sorted(host.drop_sources))
-            raise ConfigError(
-                f"daemon.sources.{name}.kind: no drop source is named {settings.kind!r}; there are {known}"
-            )
-        opened[name] = (source, host.options_for(source, settings.options, f"daemon.sources.{name}"))
-    return opened
-
-
-def with_daemon_settings(configuration: Configuration, **changes: Any) -> Configuration:
-    """The configuration with some settings of the stream replaced."""
-    settings = configuration.settings
-    stream = settings.daemon.model_copy(update=changes)
-    return replace(configuration, settings=settings.model_copy(update={"daemon": stream}))
+        self._log.info("configuration reloaded")

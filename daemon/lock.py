@@ -1,4 +1,4 @@
-"""One daemon on one SQLite store; and a name for each of several on a PostgreSQL store, to know a dead one by."""
+"""Locks of the daemons of a store: one on SQLite; on PostgreSQL several, each with a name of its own."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from typing import IO, Final
 from xherald.catalog_store.ledger.store import Store
 from xherald.photons.errors import StoreError
 
-__all__ = ["Hold", "hold"]
+__all__ = ["StoreLock", "acquire_lock"]
 
-MOST: Final = 64
-"""Daemons of one host on one store."""
+MAX_DAEMONS_PER_HOST: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """A place among the daemons of a store, given up when the process ends in whatever way.
+class StoreLock:
+    """Lock held by a daemon; the system releases it when the process ends.
 
     Parameters
     ----------
-    name : str — nobody else alive bears it, so that what is claimed under it was a dead daemon's
+    name : str — worker name of the daemon; no other live daemon has it, so claims under this name were a dead daemon's
     file : open file — locked
     """
 
@@ -33,43 +32,43 @@ class Hold:
     file: IO[str]
 
     def release(self) -> None:
-        """Give it up."""
+        """Release the lock."""
         self.file.close()
 
 
-def hold(store: Store) -> Hold:
-    """Take a place on a store.
+def acquire_lock(store: Store) -> StoreLock:
+    """Acquire the lock of a daemon on a store.
 
     Raises
     ------
     StoreError
-        It is on SQLite and another daemon works on it, or the lock file cannot be made.
+        The store is on SQLite and another daemon uses it, or the lock file cannot be created.
     """
     host = socket.gethostname()
     if store.path is not None:
         path = store.path.with_name(f"{store.path.name}.lock")
-        taken = _locked(path)
-        if taken is None:
+        file = _lock(path)
+        if file is None:
             raise StoreError(
-                f"{store.name}: a daemon works on it already (process {path.read_text().strip() or 'unknown'}); "
-                "a store on SQLite has one, several can share PostgreSQL"
+                f"{store.name}: another daemon is using it (process {path.read_text().strip() or 'unknown'}); "
+                "a store on SQLite allows one daemon, PostgreSQL several"
             )
-        return Hold("watch", taken)
+        return StoreLock("watch", file)
     from platformdirs import user_runtime_path
 
     folder = user_runtime_path("xherald", ensure_exists=True)
-    mark = hashlib.sha256(store.name.encode()).hexdigest()[:12]
-    for number in range(1, MOST + 1):
-        if (taken := _locked(folder / f"store-{mark}-{number}.lock")) is not None:
-            return Hold(f"{host}/{number}", taken)
-    raise StoreError(f"{store.name}: {MOST} daemons of this host work on it already")
+    digest = hashlib.sha256(store.name.encode()).hexdigest()[:12]
+    for number in range(1, MAX_DAEMONS_PER_HOST + 1):
+        if (file := _lock(folder / f"store-{digest}-{number}.lock")) is not None:
+            return StoreLock(f"{host}/{number}", file)
+    raise StoreError(f"{store.name}: {MAX_DAEMONS_PER_HOST} daemons of this host are using it, which is the limit")
 
 
-def _locked(path: Path) -> IO[str] | None:
+def _lock(path: Path) -> IO[str] | None:
     try:
         file = path.open("a+", encoding="utf-8")
     except OSError as fault:
-        raise StoreError(f"{path}: the lock file cannot be made: {fault.strerror or fault}") from fault
+        raise StoreError(f"{path}: the lock file cannot be created: {fault.strerror or fault}") from fault
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

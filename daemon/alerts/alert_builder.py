@@ -1,4 +1,4 @@
-"""From news of candidates to alerts for the sinks that the settings name: `announcer`."""
+"""Builds alerts of changed candidates for the sinks in the settings: `make_alert_builder`."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from typing import TYPE_CHECKING, Final
 
 from xherald.catalog_store.ledger.records import AlertRecord
 from xherald.catalog_store.ledger.states import AlertType
-from xherald.daemon.jobs.decisions import Announce, CandidateChange
+from xherald.daemon.jobs.decisions import BuildAlerts, CandidateChange
 
 from .payload import announcements, retractions, tense_of
 
 if TYPE_CHECKING:
-    from xherald.daemon.jobs.candidate_sheets import Sheets
+    from xherald.daemon.jobs.candidate_sheets import SheetFolder
     from xherald.detector.configuration.alert_settings import AlertSettings
 
-__all__ = ["announcer"]
+__all__ = ["make_alert_builder"]
 
-SUPERSEDED: Final = "a later processing of the observation does not hold it any more"
+NOT_RECOVERED: Final = "not recovered in the reprocessed data"
 
 
-def announcer(settings: AlertSettings, mark: str, sheets: Sheets | None = None) -> Announce:
-    """What turns news into alerts.
+def make_alert_builder(settings: AlertSettings, cause: str, sheets: SheetFolder | None = None) -> BuildAlerts:
+    """Make the function that builds alerts of a drop.
 
     Parameters
     ----------
     settings : AlertSettings
-    mark : str — SHA-256 of the drop's content: the same content gives alerts of the same ids
-    sheets : Sheets, optional — where plot sheets are drawn, if some sink wants them
+    cause : str — SHA-256 of the drop's content: the same content gives the same alert ids
+    sheets : SheetFolder, optional — where plot sheets are drawn, if a sink attaches them
     """
 
-    def announce(news: Sequence[CandidateChange]) -> list[AlertRecord]:
+    def build_alerts(changes: Sequence[CandidateChange]) -> list[AlertRecord]:
         now = datetime.now(UTC)
-        out: list[AlertRecord] = []
-        for one in news:
+        records: list[AlertRecord] = []
+        for one in changes:
             if one.alert_type is AlertType.RETRACTION:
                 tense = tense_of(one.evidence, now, settings.archival_after_days)
-                out += retractions(one.evidence, one.heard, mark, SUPERSEDED, now, tense)
+                records += retractions(one.evidence, one.notified_sinks, cause, NOT_RECOVERED, now, tense)
             else:
-                paths = None if sheets is None else sheets.by_sink(one.drawn_as)
-                out += announcements(one.evidence, settings, mark, now, heard=one.heard, sheets=paths)
-        return out
+                paths = None if sheets is None else sheets.paths_by_sink(one.sheet_id)
+                records += announcements(one.evidence, settings, cause, now, heard=one.notified_sinks, sheets=paths)
+        return records
 
-    return announce
+    return build_alerts

@@ -1,11 +1,12 @@
-"""The outbox's dispatcher: takes what is due, hands it to the sinks, and writes down what became of it.
+"""Dispatcher of the outbox: takes the alerts that are due, delivers them to the sinks and records the outcomes.
 
-A try that fails is repeated after a time that doubles, with jitter, up to a limit; the sink is left alone meanwhile.
-Between sending and writing that down a crash may fall: then the alert is handed out again under its id.
+After a failed delivery the sink is paused, for a time that doubles with each failure up to a limit, with jitter. If the
+process crashes between delivery and recording it, the alert is delivered again with the same id.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from xherald.catalog_store.ledger.states import AlertState, AlertType
 from xherald.photons.errors import AlertRefusedError, ConfigError, SinkUnavailableError
 from xherald.plugins.alerts import Alert
 
-from .budget import DAY, day_start, next_opening, open_budget
+from .budget import DAY, available_budget, day_start, next_available
 from .sinks import Sink, deliver, open_sinks
 
 if TYPE_CHECKING:
@@ -26,58 +27,57 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.alert_settings import AlertSettings
     from xherald.plugins import PluginHost
 
-__all__ = ["SHEET_PAUSE", "Dispatcher", "Outcome"]
+__all__ = ["SHEET_CHECK_INTERVAL", "DeliveryResult", "Dispatcher", "Outcome"]
 
-BATCH: Final = 20
+BATCH_SIZE: Final = 20
 """Alerts taken at a time, few enough to be sent within their lease."""
 
-POOL: Final = 1000
-"""Alerts that are ranked for a day's budget at a time."""
+MAX_RANKED: Final = 1000
+"""Alerts that are ranked for a daily budget at a time."""
 
 MINUTE: Final = timedelta(minutes=1)
 LEASE: Final = timedelta(minutes=10)
-POOL_LEASE: Final = timedelta(minutes=30)
-HELD: Final = "held: "
-"""What the note of an alert begins with that waits for its turn; it is no error."""
+RANKING_LEASE: Final = timedelta(minutes=30)
+HELD_PREFIX: Final = "held: "
+"""Prefix of the stored reason of a held alert, which is not an error."""
 
-WITHHELD: Final = {"withheld": "retracted before its turn came"}
-"""Receipt of what a sink never heard of, and need not."""
+WITHHELD_RECEIPT: Final = {"withheld": "retracted before it was sent"}
+"""Receipt of an alert that was retracted before it was sent, and of its retraction."""
 
-SHEET_WAIT: Final = timedelta(minutes=2)
-SHEET_PAUSE: Final = timedelta(seconds=1)
-DRAWING: Final = "its plot sheet is being drawn"
-"""How long an alert waits for its plot sheet, how often it is looked for, and what is told of it meanwhile."""
+MAX_SHEET_WAIT: Final = timedelta(minutes=2)
+SHEET_CHECK_INTERVAL: Final = timedelta(seconds=1)
+SHEET_PENDING: Final = "its plot sheet is being drawn"
+"""How long an alert waits for its plot sheet, how often this is checked, and the reason that is stored meanwhile."""
 
-LONGEST_WAIT: Final = timedelta(days=1)
-"""However long a sink asks to be left alone."""
+MAX_PAUSE: Final = timedelta(days=1)
+"""Longest pause of a sink, even if it asks for a longer one."""
 
-
-What = Literal["sent", "digested", "held", "deferred", "failed", "withheld"]
+DeliveryResult = Literal["sent", "digested", "held", "deferred", "failed", "withheld"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an alert in a pass.
+    """Outcome of an alert in a pass.
 
     Parameters
     ----------
     sink, alert_id, candidate_id : str
-    what : str
-        ``sent``; ``digested``; ``held`` until its turn comes; ``deferred``, to be tried again; ``failed``, given up;
-        ``withheld``, because it was retracted before its turn came, and so was the retraction.
-    reason : str — why it was not sent, or what its receipt says
+    result : str
+        ``sent``; ``digested``; ``held`` for a limit of rate or budget; ``deferred`` to a retry; ``failed``, given up;
+        ``withheld``, as it was retracted before it was sent, and so was the retraction.
+    reason : str — why it was not sent, or where it was delivered
     """
 
     sink: str
     alert_id: str
     candidate_id: str
-    what: What
+    result: DeliveryResult
     reason: str = ""
 
 
 @dataclass(slots=True)
-class _Rest:
-    """How long a sink that failed is left alone, and how often it failed in a row."""
+class _Pause:
+    """Pause of a sink that failed, and its number of failures in a row."""
 
     failures: int = 0
     until: datetime | None = None
@@ -85,11 +85,11 @@ class _Rest:
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Sends what is due.
+    """Sends alerts that are due.
 
-    One object serves one process for as long as it runs: it remembers which sinks are down. Several processes may
-    share a store; the limits of rates and budgets are counted in the store, so that they hold for all together, to
-    within what is in their hands at one moment.
+    One dispatcher serves one process as long as that runs, as it remembers which sinks are paused. Several processes
+    may share a store; limits of rates and budgets are counted in the store, so they hold for all together, except for
+    alerts being sent at the same moment.
 
     Parameters
     ----------
@@ -99,136 +99,140 @@ class Dispatcher:
     name : str
         Of this dispatcher; that of a dead one may be used again.
     sheet_wait : timedelta
-        How long after it was put into the outbox an alert waits for its plot sheet, for a sink that wants it.
+        How long after its creation an alert waits for its plot sheet.
 
     Raises
     ------
     ConfigError
-        A sink is of an unknown kind, or an option wrong.
+        The kind of a sink is unknown, or an option invalid.
     """
 
     store: Store
     settings: AlertSettings
     host: PluginHost
     name: str
-    sheet_wait: timedelta = SHEET_WAIT
+    sheet_wait: timedelta = MAX_SHEET_WAIT
     sinks: Mapping[str, Sink] = field(init=False)
-    _rests: dict[str, _Rest] = field(init=False, default_factory=dict)
+    _pauses: dict[str, _Pause] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sinks = open_sinks(self.settings, self.host)
 
     def send_due(self, sinks: Collection[str] | None = None, now: datetime | None = None) -> list[Outcome]:
-        """One pass over all sinks, or some of them: send what is due and may be sent.
+        """Send the alerts that are due to all sinks, or some of them, once.
 
-        A sink that fails is left alone, and the others are served.
+        A sink that fails is paused; the others are served.
 
         Parameters
         ----------
         sinks : collection of str, optional
         now : datetime, optional
-            The clock's if not given.
+            The present by default.
 
         Raises
         ------
         StoreUnavailableError
-            The store is gone for now. What was sent and not written down is sent again later, under its id.
+            The store is unavailable. Alerts that were delivered but not recorded are sent again later with their ids.
         ConfigError
-            No sink bears such a name.
+            There is no sink of such a name.
         """
         if unknown := sorted(set(sinks or ()) - set(self.sinks)):
-            raise ConfigError(f"no sink is named {unknown[0]!r}; allowed: {', '.join(sorted(self.sinks)) or 'nothing'}")
+            raise ConfigError(f"no sink is named {unknown[0]!r}; available: {', '.join(sorted(self.sinks)) or 'none'}")
         outcomes: list[Outcome] = []
         for name, sink in self.sinks.items():
             if sinks is None or name in sinks:
                 self._serve(sink, datetime.now(UTC) if now is None else now, outcomes)
         return outcomes
 
-    def resting(self, now: datetime | None = None) -> dict[str, datetime]:
-        """Sinks that failed last time, and until when they are left alone."""
+    def paused_sinks(self, now: datetime | None = None) -> dict[str, datetime]:
+        """Sinks that are paused after a failure, and until when."""
         when = datetime.now(UTC) if now is None else now
-        return {name: one.until for name, one in self._rests.items() if one.until is not None and one.until > when}
+        return {name: one.until for name, one in self._pauses.items() if one.until is not None and one.until > when}
 
-    def next_pass(self) -> datetime | None:
-        """When there will be something to send, at the latest; None if the outbox is empty."""
+    def next_due(self) -> datetime | None:
+        """When the next alert is due; None if the outbox is empty."""
         return self.store.next_alert_due()
 
-    def unserved(self) -> dict[str, int]:
-        """How many alerts wait for sinks that the settings do not name, by sink."""
+    def count_unknown_sinks(self) -> dict[str, int]:
+        """Number of pending alerts for sinks that are not in the settings, by sink."""
         waiting = [one.sink for one in self.store.alerts(state=AlertState.PENDING) if one.sink not in self.sinks]
         return {name: waiting.count(name) for name in sorted(set(waiting))}
 
     # One sink
 
     def _serve(self, sink: Sink, now: datetime, outcomes: list[Outcome]) -> None:
-        while not self.resting(now).get(sink.name):
-            allowed = self._allowed_now(sink, now)
-            budgeted = sink.settings.per_day is not None
-            taken = self._take(sink, POOL if budgeted else min(BATCH, allowed), now) if allowed > 0 else []
+        while not self.paused_sinks(now).get(sink.name):
+            allowed = self._count_allowed(sink, now)
+            has_budget = sink.settings.per_day is not None
+            taken = self._take(sink, MAX_RANKED if has_budget else min(BATCH_SIZE, allowed), now) if allowed > 0 else []
             if not taken:
                 return
-            chosen = self._within_budget(sink, taken, now, outcomes) if budgeted else taken
-            self._hold(sink, chosen[allowed:], now + MINUTE, f"{sink.settings.rate_per_minute} a minute", now, outcomes)
-            self._send_all(sink, self._drawn(sink, chosen[:allowed], now, outcomes), now, outcomes)
+            chosen = self._apply_budget(sink, taken, now, outcomes) if has_budget else taken
+            reason = f"limit of {sink.settings.rate_per_minute} per minute"
+            self._hold(sink, chosen[allowed:], now + MINUTE, reason, now, outcomes)
+            self._send_all(sink, self._hold_for_sheets(sink, chosen[:allowed], now, outcomes), now, outcomes)
 
     def _take(self, sink: Sink, limit: int, now: datetime) -> list[StoredAlert]:
-        lease = LEASE if limit <= BATCH else POOL_LEASE
+        lease = LEASE if limit <= BATCH_SIZE else RANKING_LEASE
         return self.store.take_due_alerts(self.name, limit, sinks=[sink.name], lease=lease, now=now)
 
-    def _allowed_now(self, sink: Sink, now: datetime) -> int:
+    def _count_allowed(self, sink: Sink, now: datetime) -> int:
         limit = sink.settings.rate_per_minute
-        return POOL if limit is None else max(limit - self.store.count_sent(now - MINUTE, sink.name), 0)
+        return MAX_RANKED if limit is None else max(limit - self.store.count_sent(now - MINUTE, sink.name), 0)
 
-    def _drawn(
+    def _hold_for_sheets(
         self, sink: Sink, stored: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]
     ) -> list[StoredAlert]:
-        """What need not wait for its plot sheet; the rest is held for a moment, and told of once."""
+        """Alerts whose plot sheets are ready or overdue; the others are held for a moment, reported once."""
         ready: list[StoredAlert] = []
         for one in stored:
             sheet = one.payload.get("sheet")
             if sheet is None or now - one.created >= self.sheet_wait or Path(sheet).exists():
                 ready.append(one)
             else:
-                is_known = one.error == HELD + DRAWING
-                self._hold(sink, [one], now + SHEET_PAUSE, DRAWING, now, [] if is_known else outcomes)
+                was_reported = one.error == HELD_PREFIX + SHEET_PENDING
+                until = now + SHEET_CHECK_INTERVAL
+                self._hold(sink, [one], until, SHEET_PENDING, now, [] if was_reported else outcomes)
         return ready
 
     def _send_all(self, sink: Sink, stored: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]) -> None:
         for index, one in enumerate(stored):
             if not self._send(sink, one, now, outcomes):
-                until = self._rests[sink.name].until or now
-                self._hold(sink, stored[index + 1 :], until, "the sink is down", now, outcomes)
+                until = self._pauses[sink.name].until or now
+                self._hold(sink, stored[index + 1 :], until, "the sink is unavailable", now, outcomes)
                 return
 
     def _send(self, sink: Sink, stored: StoredAlert, now: datetime, outcomes: list[Outcome]) -> bool:
-        """Send one alert; answers whether the sink can be asked for more."""
-        before = self._before(stored)
-        if stored.alert_type is AlertType.RETRACTION and before and all(one.receipt == WITHHELD for one in before):
+        """Send one alert; returns whether the sink is available for more."""
+        earlier = self._load_earlier(stored)
+        was_withheld = bool(earlier) and all(one.receipt == WITHHELD_RECEIPT for one in earlier)
+        if stored.alert_type is AlertType.RETRACTION and was_withheld:
             self._withhold(sink, [stored], now, outcomes)
             return True
         try:
-            alert = replace(Alert.from_json(stored.payload), previous=_heard(before))
+            alert = replace(Alert.from_json(stored.payload), previous=_delivered_ids(earlier))
             receipt = deliver(sink, alert, self.host)
         except AlertRefusedError as fault:
             self.store.mark_failed(stored.id, sink.name, str(fault), None, now)
-            outcomes.append(_outcome(stored, "failed", str(fault)))
+            outcomes.append(_make_outcome(stored, "failed", str(fault)))
             return True
         except SinkUnavailableError as fault:
             self._defer(sink, [stored], fault, now, outcomes)
             return False
-        self._rests.pop(sink.name, None)
+        self._pauses.pop(sink.name, None)
         self.store.mark_sent(stored.id, sink.name, receipt.as_json(), now)
-        outcomes.append(_outcome(stored, "sent", receipt.where))
+        outcomes.append(_make_outcome(stored, "sent", receipt.where))
         return True
 
-    def _before(self, stored: StoredAlert) -> list[StoredAlert]:
-        """Alerts of the candidate to the same sink that came before."""
+    def _load_earlier(self, stored: StoredAlert) -> list[StoredAlert]:
+        """Earlier alerts of the candidate to the same sink."""
         if stored.alert_type is AlertType.INITIAL:
             return []
-        every = [one for one in self.store.alerts(candidate_id=stored.candidate_id) if one.sink == stored.sink]
-        return every[: next((at for at, one in enumerate(every) if one.id == stored.id), len(every))]
+        all_alerts = [one for one in self.store.alerts(candidate_id=stored.candidate_id) if one.sink == stored.sink]
+        index = next((index for index, one in enumerate(all_alerts) if one.id == stored.id), len(all_alerts))
+        return all_alerts[:index]
 
-    # What did not go out
+    # Alerts that were not sent
 
     def _defer(
         self,
@@ -238,20 +242,20 @@ class Dispatcher:
         now: datetime,
         outcomes: list[Outcome],
     ) -> None:
-        """Put alerts back after a failure, the sink to rest; those that are too old have failed."""
-        rest = self._rests.setdefault(sink.name, _Rest())
-        rest.failures += 1
-        wait = max(self._back_off(rest.failures), timedelta(seconds=fault.retry_after or 0.0))
-        rest.until = now + min(wait, LONGEST_WAIT)
+        """Pause the sink and retry alerts later; those that are too old have failed."""
+        pause = self._pauses.setdefault(sink.name, _Pause())
+        pause.failures += 1
+        duration = max(self._retry_delay(pause.failures), timedelta(seconds=fault.retry_after or 0.0))
+        pause.until = now + min(duration, MAX_PAUSE)
         for one in stored:
-            over = now - one.created > timedelta(days=self.settings.give_up_after_days)
-            # One that fails where others pass is tried less and less often, too.
-            until = max(rest.until, now + self._back_off(one.attempts))
-            self.store.mark_failed(one.id, sink.name, str(fault), None if over else until, now)
-            outcomes.append(_outcome(one, "failed" if over else "deferred", str(fault)))
+            is_given_up = now - one.created > timedelta(days=self.settings.give_up_after_days)
+            # An alert that fails repeatedly while others are sent is retried less and less often, too.
+            until = max(pause.until, now + self._retry_delay(one.attempts))
+            self.store.mark_failed(one.id, sink.name, str(fault), None if is_given_up else until, now)
+            outcomes.append(_make_outcome(one, "failed" if is_given_up else "deferred", str(fault)))
 
-    def _back_off(self, failures: int) -> timedelta:
-        """How long to wait after so many failures in a row: doubling, up to a limit, and up to half as much again."""
+    def _retry_delay(self, failures: int) -> timedelta:
+        """Delay after a number of failures in a row: doubling up to a limit, plus up to half of it at random."""
         from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
 
         state = RetryCallState(Retrying(), None, (), {})
@@ -266,121 +270,122 @@ class Dispatcher:
         sink: Sink,
         stored: Sequence[StoredAlert],
         until: datetime,
-        why: str,
+        reason: str,
         now: datetime,
         outcomes: list[Outcome],
     ) -> None:
         for one in stored:
-            # An earlier failure says more than that it waits again.
-            note = one.error if one.error and not one.error.startswith(HELD) else HELD + why
-            self.store.mark_failed(one.id, sink.name, note, until, now)
-            outcomes.append(_outcome(one, "held", why))
+            # Keep the error of an earlier failure, which is more informative.
+            is_failure = one.error and not one.error.startswith(HELD_PREFIX)
+            error = one.error if one.error and is_failure else HELD_PREFIX + reason
+            self.store.mark_failed(one.id, sink.name, error, until, now)
+            outcomes.append(_make_outcome(one, "held", reason))
 
     # Budgets
 
-    def _within_budget(
+    def _apply_budget(
         self, sink: Sink, taken: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]
     ) -> list[StoredAlert]:
-        """What may be sent now, in its order; the rest is held, or digested at the day's end."""
+        """Alerts that the daily budget allows now, in order; the others are held, or digested at the end of the day."""
         assert sink.settings.per_day is not None
         start, per_day = day_start(now, self.settings.digest_hour_utc), sink.settings.per_day
-        free = [one for one in taken if _is_exempt(one)]
+        exempt = [one for one in taken if _is_exempt(one)]
         ranked = sorted((one for one in taken if not _is_exempt(one)), key=_rank)
-        gone = self._retracted_unheard(sink, ranked)
-        self._withhold(sink, gone, now, outcomes)
-        ranked = [one for one in ranked if one not in gone]
-        spent_before = self._announced_since(sink, start - DAY) - self._announced_since(sink, start)
-        late = [one for one in ranked if one.created < start and _waited(one)] if spent_before >= per_day else []
-        if late and not self._digest(sink, late, start, now, outcomes):
-            self._hold(sink, [*free, *(one for one in ranked if one not in late)], now + MINUTE, "down", now, outcomes)
+        retracted = self._find_retracted(sink, ranked)
+        self._withhold(sink, retracted, now, outcomes)
+        ranked = [one for one in ranked if one not in retracted]
+        sent_yesterday = self._count_announced(sink, start - DAY) - self._count_announced(sink, start)
+        late = [one for one in ranked if one.created < start and _is_untried(one)] if sent_yesterday >= per_day else []
+        if late and not self._send_digest(sink, late, start, now, outcomes):
+            others = [*exempt, *(one for one in ranked if one not in late)]
+            self._hold(sink, others, now + MINUTE, "the sink is unavailable", now, outcomes)
             return []
-        left = [one for one in ranked if one not in late]
-        room = max(open_budget(per_day, now, start) - self._announced_since(sink, start), 0)
-        self._hold(sink, left[room:], next_opening(per_day, now, start), f"{per_day} a day", now, outcomes)
-        return free + left[:room]
+        remaining = [one for one in ranked if one not in late]
+        room = max(available_budget(per_day, now, start) - self._count_announced(sink, start), 0)
+        until = next_available(per_day, now, start)
+        self._hold(sink, remaining[room:], until, f"budget of {per_day} per day", now, outcomes)
+        return exempt + remaining[:room]
 
-    def _retracted_unheard(self, sink: Sink, waiting: Sequence[StoredAlert]) -> list[StoredAlert]:
-        """What waits for its turn while its retraction waits behind it."""
-        if not any((one.error or "").startswith(HELD) for one in waiting):
+    def _find_retracted(self, sink: Sink, waiting: Sequence[StoredAlert]) -> list[StoredAlert]:
+        """Held alerts whose retraction is waiting, too."""
+        if not any((one.error or "").startswith(HELD_PREFIX) for one in waiting):
             return []
-        taken_back = {
+        retracted_ids = {
             one.candidate_id
             for one in self.store.alerts(state=AlertState.PENDING)
             if one.sink == sink.name and one.alert_type is AlertType.RETRACTION
         }
-        return [one for one in waiting if one.candidate_id in taken_back and _waited(one)]
+        return [one for one in waiting if one.candidate_id in retracted_ids and _is_untried(one)]
 
     def _withhold(self, sink: Sink, stored: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]) -> None:
         if stored:
-            self.store.mark_digested([(one.id, sink.name) for one in stored], WITHHELD, now)
-            outcomes += [_outcome(one, "withheld", WITHHELD["withheld"]) for one in stored]
+            self.store.mark_digested([(one.id, sink.name) for one in stored], WITHHELD_RECEIPT, now)
+            outcomes += [_make_outcome(one, "withheld", WITHHELD_RECEIPT["withheld"]) for one in stored]
 
-    def _announced_since(self, sink: Sink, since: datetime) -> int:
+    def _count_announced(self, sink: Sink, since: datetime) -> int:
         return sum(self.store.count_sent(since, sink.name, kind) for kind in (AlertType.INITIAL, AlertType.UPDATE))
 
-    def _digest(
+    def _send_digest(
         self, sink: Sink, late: Sequence[StoredAlert], end: datetime, now: datetime, outcomes: list[Outcome]
     ) -> bool:
-        """Send what was too much for a day as one message; answers whether the sink took it."""
+        """Send the alerts beyond a day's budget as one message; returns whether the sink is available."""
         try:
-            digest = _digest_of(sink, [Alert.from_json(one.payload) for one in late], end)
+            digest = _make_digest(sink, [Alert.from_json(one.payload) for one in late], end)
             receipt = deliver(sink, digest, self.host)
         except AlertRefusedError as fault:
             for one in late:
                 self.store.mark_failed(one.id, sink.name, str(fault), None, now)
-                outcomes.append(_outcome(one, "failed", str(fault)))
+                outcomes.append(_make_outcome(one, "failed", str(fault)))
             return True
         except SinkUnavailableError as fault:
             self._defer(sink, late, fault, now, outcomes)
             return False
         keys = [(one.id, sink.name) for one in late]
         self.store.mark_digested(keys, {**receipt.as_json(), "digest": digest.id}, now)
-        outcomes += [_outcome(one, "digested", digest.id) for one in late]
+        outcomes += [_make_outcome(one, "digested", digest.id) for one in late]
         return True
 
 
-def _digest_of(sink: Sink, members: Sequence[Alert], end: datetime) -> Alert:
-    """The digest of a day; the same members give the same id."""
-    import hashlib
-
+def _make_digest(sink: Sink, members: Sequence[Alert], end: datetime) -> Alert:
+    """Digest of a day; the same members give the same id."""
     day = f"{end - DAY:%Y-%m-%d}"
-    mark = hashlib.sha256("\n".join(sorted(one.id for one in members)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256("\n".join(sorted(one.id for one in members)).encode()).hexdigest()[:8]
     tenses = {one.alert_tense for one in members}
     count = f"{len(members)} more candidate{'' if len(members) == 1 else 's'}"
     return Alert(
-        id=f"XH-DIGEST-{sink.name}-{day}-{mark}",
+        id=f"XH-DIGEST-{sink.name}-{day}-{digest}",
         candidate_id="",
         alert_type="digest",
         alert_tense=tenses.pop() if len(tenses) == 1 else "current",
         created=end.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        headline=f"{count} of {day}, beyond {sink.settings.per_day} announced",
+        headline=f"{count} on {day}, beyond the budget of {sink.settings.per_day} per day",
         members=tuple(members),
     )
 
 
-def _heard(before: Iterable[StoredAlert]) -> tuple[str, ...]:
-    """Ids under which the sink has these alerts: their own, or those of the digests that they were part of."""
-    told = (AlertState.SENT, AlertState.DIGESTED)
-    known = [one for one in before if one.state in told and one.receipt != WITHHELD]
-    return tuple(dict.fromkeys(str((one.receipt or {}).get("digest", one.id)) for one in known))
+def _delivered_ids(earlier: Iterable[StoredAlert]) -> tuple[str, ...]:
+    """Ids under which the sink received these alerts: their own, or those of digests."""
+    delivered = (AlertState.SENT, AlertState.DIGESTED)
+    received = [one for one in earlier if one.state in delivered and one.receipt != WITHHELD_RECEIPT]
+    return tuple(dict.fromkeys(str((one.receipt or {}).get("digest", one.id)) for one in received))
 
 
 def _is_exempt(one: StoredAlert) -> bool:
-    """What no budget holds back: retractions, and what had its turn before or is sent again because a person asks."""
+    """Whether it is exempt from budgets: retractions, and alerts that were replayed."""
     return one.alert_type is AlertType.RETRACTION or (one.attempts > 1 and one.error is None)
 
 
-def _waited(one: StoredAlert) -> bool:
-    """Whether it was never tried, as opposed to tried in vain."""
-    return one.attempts <= 1 or (one.error or "").startswith(HELD)
+def _is_untried(one: StoredAlert) -> bool:
+    """Whether delivery was never tried."""
+    return one.attempts <= 1 or (one.error or "").startswith(HELD_PREFIX)
 
 
 def _rank(one: StoredAlert) -> tuple[float, float]:
-    """Sorting key, the most significant first; the ranking statistic orders rates that are upper limits."""
+    """Sort key, the most significant first; the ranking statistic orders rates that are upper limits."""
     facts = one.payload.get("facts") or {}
-    rate, ranking = facts.get("far_hz"), facts.get("ranking_statistic")
-    return math.inf if rate is None else float(rate), -float(ranking or 0.0)
+    far_hz, ranking = facts.get("far_hz"), facts.get("ranking_statistic")
+    return math.inf if far_hz is None else float(far_hz), -float(ranking or 0.0)
 
 
-def _outcome(stored: StoredAlert, what: What, reason: str) -> Outcome:
-    return Outcome(stored.sink, stored.id, stored.candidate_id, what, reason)
+def _make_outcome(stored: StoredAlert, result: DeliveryResult, reason: str) -> Outcome:
+    return Outcome(stored.sink, stored.id, stored.candidate_id, result, reason)

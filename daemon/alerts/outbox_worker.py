@@ -1,4 +1,4 @@
-"""A thread that sends what the outbox holds, so that a slow sink never delays a file: `OutboxWorker`."""
+"""A thread that sends the alerts in the outbox, so that a slow sink does not delay files: `OutboxWorker`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
     from .dispatch import Dispatcher
 
-__all__ = ["OutboxWorker", "send_pass"]
+__all__ = ["OutboxWorker", "send_due_alerts"]
 
-LOOKED_EVERY_S: Final = 30.0
-SHORTEST_WAIT_S: Final = 0.05
-STORE_WAIT_S: Final = 2.0
+MAX_WAIT_S: Final = 30.0
+MIN_WAIT_S: Final = 0.05
+STORE_RETRY_S: Final = 2.0
 
 
-def send_pass(dispatcher: Dispatcher, metrics: Metrics, log: Log) -> int:
-    """Send what is due, once; answers how many alerts went out."""
+def send_due_alerts(dispatcher: Dispatcher, metrics: Metrics, log: Log) -> int:
+    """Send the alerts that are due, log and count the outcomes; returns the number of alerts sent."""
     sent = 0
     for one in dispatcher.send_due():
-        metrics.alert(one.sink, one.what)
-        sent += one.what in ("sent", "digested")
-        say = log.warning if one.what in ("deferred", "failed") else log.info
-        say(f"alert {one.what}", sink=one.sink, alert=one.alert_id, reason=one.reason or None)
+        metrics.count_alert(one.sink, one.result)
+        sent += one.result in ("sent", "digested")
+        write = log.warning if one.result in ("deferred", "failed") else log.info
+        write("alert", result=one.result, sink=one.sink, alert=one.alert_id, reason=one.reason or None)
     return sent
 
 
@@ -46,39 +46,39 @@ class OutboxWorker:
 
     def __init__(self, dispatcher: Dispatcher, store: Store, metrics: Metrics, log: Log) -> None:
         self._dispatcher, self._store, self._metrics, self._log = dispatcher, store, metrics, log
-        self._awake = threading.Event()
-        self._over = False
+        self._wake_up = threading.Event()
+        self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="xherald-alerts", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        """There may be something to send."""
-        self._awake.set()
+        """Check the outbox at once."""
+        self._wake_up.set()
 
     def end(self, timeout_s: float) -> None:
-        """Let it finish what it is sending, for so long at most; what it could not is sent by the next daemon."""
-        self._over = True
-        self._awake.set()
+        """Stop, after waiting for alerts being sent for at most `timeout_s`; the others remain in the outbox."""
+        self._is_stopping = True
+        self._wake_up.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while not self._over:
-            self._awake.clear()
-            self._awake.wait(self._pass())
+        while not self._is_stopping:
+            self._wake_up.clear()
+            self._wake_up.wait(self._send())
 
-    def _pass(self) -> float:
-        """Send, and answer how long there will be nothing to send."""
+    def _send(self) -> float:
+        """Send what is due; returns the time until the next alert, s."""
         try:
-            send_pass(self._dispatcher, self._metrics, self._log)
+            send_due_alerts(self._dispatcher, self._metrics, self._log)
             due = self._store.next_alert_due()
         except StoreUnavailableError as fault:
-            self._metrics.error("store")
+            self._metrics.count_error("store")
             self._log.warning("store unavailable", reason=str(fault))
-            return STORE_WAIT_S
-        except Exception as fault:  # the daemon goes on without alerts rather than end: they stay in the outbox
-            self._metrics.error("alerts")
-            self._log.error("alerts cannot be sent", reason=f"{type(fault).__name__}: {fault}")
-            return LOOKED_EVERY_S
+            return STORE_RETRY_S
+        except Exception as fault:  # the daemon continues; the alerts remain in the outbox
+            self._metrics.count_error("alerts")
+            self._log.error("alerts not sent", reason=f"{type(fault).__name__}: {fault}")
+            return MAX_WAIT_S
         if due is None:
-            return LOOKED_EVERY_S
-        return min(max((due - datetime.now(UTC)).total_seconds(), SHORTEST_WAIT_S), LOOKED_EVERY_S)
+            return MAX_WAIT_S
+        return min(max((due - datetime.now(UTC)).total_seconds(), MIN_WAIT_S), MAX_WAIT_S)

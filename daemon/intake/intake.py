@@ -1,7 +1,6 @@
-"""From what a drop source lists to drops that are stable: seen, waited for, fetched, found whole, hashed: `Intake`.
+"""Intake of files from a drop source: record them, wait until they are complete, fetch and hash them: `Intake`.
 
-One look after another does that, each of which can be cut off anywhere: what it did is in the store, and what it did
-not is done by the next.
+Each poll can be interrupted anywhere: what was done is in the store, and the next poll does the rest.
 """
 
 from __future__ import annotations
@@ -26,27 +25,30 @@ from xherald.photons.errors import DropError, UnclaimedFileError, UnreadableFile
 from xherald.plugins import DropSource, FolderNames, Listing, Options
 
 from .companions import expects_companions, find_companions
-from .completeness import Examined, StabilityTracker, examine
-from .spool import Files
+from .completeness import FileExamination, StabilityTracker, examine_file
+from .spool import DropFiles
 
 __all__ = ["Intake", "PollSummary"]
 
-SEEN_AT_ONCE: Final = 1000
-"""Sightings in one step of the store, so that the first drops are worked on while the rest is looked at."""
+Location = tuple[str, str]
+"""Folder and name of a file."""
 
-SETTLED_AT_ONCE: Final = 64
-SETTLED_EVERY_S: Final = 0.1
-"""Whole files go to the store together: so many, or those of so long, s."""
+MAX_SIGHTINGS_PER_STEP: Final = 1000
+"""Sightings in one transaction, so that the first drops are processed while the others are examined."""
+
+MAX_STABLE_PER_STEP: Final = 64
+STABLE_INTERVAL_S: Final = 0.1
+"""Complete files are marked as stable in one transaction: up to this number, or those of this time."""
 
 
 @dataclass(slots=True)
 class PollSummary:
-    """What one look came to.
+    """Result of a poll.
 
     Parameters
     ----------
-    seen, stable, duplicates, quarantined : int — drops that became so
-    waiting : int — files that a later look is to decide on
+    seen, stable, duplicates, quarantined : int — drops that reached these states
+    waiting : int — files to be decided on in a later poll
     """
 
     seen: int = 0
@@ -58,252 +60,255 @@ class PollSummary:
 
 @dataclass(slots=True)
 class Intake:
-    """One drop source's way into the store.
+    """Takes files from one drop source into the store.
 
     Parameters
     ----------
-    name : str — the source's, of the user's own
+    name : str — of the source in the configuration
     source : DropSource
-    options : Options — its own
+    options : Options — of the source
     store : Store
-    files : Files — where fetched files lie
+    files : DropFiles
     configuration : Configuration
     settings : DaemonSettings
     once : bool
-        Whether there will be no later look to wait for: what is not whole is set aside at once.
-    stopped : callable — whether the daemon is about to end, so that the look is cut short
-    found : callable — called now and then while drops become stable, so that work on them begins before the look ends
+        Whether there will be no later poll: incomplete files are quarantined at once.
+    is_stopping : callable — whether the daemon is stopping, so that the poll should end early
+    on_stable : callable — called when drops have become stable, so that they are processed before the poll ends
     """
 
     name: str
     source: DropSource
     options: Options
     store: Store
-    files: Files
+    files: DropFiles
     configuration: Configuration
     settings: DaemonSettings
     once: bool = False
-    stopped: Callable[[], bool] = lambda: False
-    found: Callable[[], None] = lambda: None
-    _steadiness: StabilityTracker = field(init=False)
-    _done: set[int] = field(default_factory=set, init=False)
-    _examinations: dict[int, Examined] = field(default_factory=dict, init=False)
-    _whole: list[tuple[Listing, Drop, str]] = field(default_factory=list, init=False)
-    _settled: float = field(default=0.0, init=False)
+    is_stopping: Callable[[], bool] = lambda: False
+    on_stable: Callable[[], None] = lambda: None
+    _stability: StabilityTracker = field(init=False)
+    _finished: set[int] = field(default_factory=set, init=False)
+    _examinations: dict[int, FileExamination] = field(default_factory=dict, init=False)
+    _complete: list[tuple[Listing, Drop, str]] = field(default_factory=list, init=False)
+    _last_step: float = field(default=0.0, init=False)
     _late_companions: set[int] = field(default_factory=set, init=False)
-    _taking: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        self._steadiness = StabilityTracker(self.settings.stable_after_s)
+        self._stability = StabilityTracker(self.settings.stable_after_s)
 
-    def look(self, options: Options | None = None) -> PollSummary:
-        """Look at everything that the source lists, and take what is whole.
+    def poll(self, options: Options | None = None) -> PollSummary:
+        """Poll the source and take complete files.
 
-        Two looks may be made at a time, such as at all of an archive and at one folder; they take turns in taking.
+        Two polls may run at a time, such as one of a whole archive and one of a folder; they take files in turn.
 
         Parameters
         ----------
         options : Options, optional
-            The source's, narrowed to a part of it; its own if not given.
+            Options of the source for a part of it; its own by default.
 
         Raises
         ------
         DropError
-            The source cannot be looked into.
+            The source cannot be listed.
         StoreUnavailableError
         """
-        with guarded(self.configuration.host, "drop_sources", self.source, f"looking at {self.name}"):
+        with guarded(self.configuration.host, "drop_sources", self.source, f"polling {self.name}"):
             listed = list(self.source.poll(options or self.options))
-        with self._taking:
+        with self._lock:
             return self._take(listed)
 
     def _take(self, listed: Sequence[Listing]) -> PollSummary:
-        """Take what is whole of what is listed."""
-        told = PollSummary()
-        self._whole.clear()  # what a look that was broken off left is found again by this one
-        beside = {_place(one): one for one in listed}
-        fresh = [one for one in listed if _key(one) not in self._done]
-        owners = self._owners(fresh, listed)
-        if self._reopened(fresh, owners, listed):
-            fresh = [one for one in listed if _key(one) not in self._done]
-            owners = self._owners(fresh, listed)
-        mine = {name for names in owners.values() for name in names}
-        for first in range(0, len(fresh), SEEN_AT_ONCE):
-            part = fresh[first : first + SEEN_AT_ONCE]
-            # While it was copied, nobody could tell that it belongs to another, so it may have been seen as a drop.
-            if theirs := [one for one in part if _place(one) in mine]:
-                self.store.forget_sightings(self.name, {one.url for one in theirs})
-            for one in theirs:
-                self._forget(one)
-            some: list[Listing] = []
+        """Take the complete files of a listing."""
+        summary = PollSummary()
+        self._complete.clear()  # files left by an interrupted poll are found again by this one
+        by_location = {_location(one): one for one in listed}
+        new = [one for one in listed if _key(one) not in self._finished]
+        companions = self._find_companions(new, listed)
+        if self._reopen_files(new, companions, listed):
+            new = [one for one in listed if _key(one) not in self._finished]
+            companions = self._find_companions(new, listed)
+        are_companions = {location for locations in companions.values() for location in locations}
+        for first in range(0, len(new), MAX_SIGHTINGS_PER_STEP):
+            part = new[first : first + MAX_SIGHTINGS_PER_STEP]
+            # While it was being copied, a companion was not recognized and may have been recorded as a drop.
+            if found := [one for one in part if _location(one) in are_companions]:
+                self.store.forget_sightings(self.name, {one.url for one in found})
+            for one in found:
+                self._finish(one)
+            candidates: list[Listing] = []
             for one in part:
-                if _place(one) in mine:
+                if _location(one) in are_companions:
                     continue
-                if self._held_back(one):
-                    told.waiting += 1
+                if self._may_be_companion(one):
+                    summary.waiting += 1
                 else:
-                    some.append(one)
-            sightings = [self._sighting(one, owners.get(_place(one), ())) for one in some]
-            for one, drop in zip(some, self.store.record_sightings(sightings) if sightings else (), strict=True):
-                if self.stopped():
+                    candidates.append(one)
+            sightings = [self._make_sighting(one, companions.get(_location(one), ())) for one in candidates]
+            drops = self.store.record_sightings(sightings) if sightings else []
+            for one, drop in zip(candidates, drops, strict=True):
+                if self.is_stopping():
                     break
-                self._decide(one, drop, owners.get(_place(one), ()), beside, told)
-            self._settle(told)
-            if self.stopped():
+                self._decide(one, drop, companions.get(_location(one), ()), by_location, summary)
+            self._mark_stable(summary)
+            if self.is_stopping():
                 break
-        return told
+        return summary
 
     def _decide(
         self,
         one: Listing,
         drop: Drop,
-        companions: Iterable[tuple[str, str]],
-        beside: Mapping[tuple[str, str], Listing],
-        told: PollSummary,
+        companions: Iterable[Location],
+        by_location: Mapping[Location, Listing],
+        summary: PollSummary,
     ) -> None:
-        """Take a drop that is seen and whole, set aside one that will not be, and leave the others for later."""
+        """Take a complete file, quarantine one that will not become complete, and leave the others for later polls."""
         if drop.state is not DropState.SEEN:
-            self._forget(one)
+            self._finish(one)
             return
-        told.seen += 1
-        with_it = set(companions)
-        if not self._stands(one) or self._awaits_companions(one, with_it):
-            told.waiting += 1
+        summary.seen += 1
+        own_companions = set(companions)
+        if not self._is_stable(one) or self._awaits_companions(one, own_companions):
+            summary.waiting += 1
             return
         try:
-            with_them = [beside[place] for place in with_it if place in beside]
+            listings = [by_location[location] for location in own_companions if location in by_location]
             with guarded(self.configuration.host, "drop_sources", self.source, f"fetching {one.url}"):
-                path = self.files.fetched(self.source, self.options, one, drop.id, with_them)
-            found = self._examined(one, path)
+                path = self.files.fetch(self.source, self.options, one, drop.id, listings)
+            found = self._get_examination(one, path)
         except DropError as fault:
             if fault.is_transient:
                 raise
-            self._quarantine(one, drop, str(fault), told)
+            self._quarantine(one, drop, str(fault), summary)
             return
-        reason = found.fault or found.other
+        reason = found.incomplete or found.not_events
         if reason is None:
-            self._whole.append((one, drop, self._content(one, path, with_it)))
-            if len(self._whole) >= SETTLED_AT_ONCE or time.monotonic() - self._settled > SETTLED_EVERY_S:
-                self._settle(told)
+            self._complete.append((one, drop, self._hash_content(one, path, own_companions)))
+            is_due = time.monotonic() - self._last_step > STABLE_INTERVAL_S
+            if is_due or len(self._complete) >= MAX_STABLE_PER_STEP:
+                self._mark_stable(summary)
             return
-        patience = self.settings.incomplete_wait_s if found.fault else self.settings.companions_wait_s
-        if self.once or self._steadiness.waited(one.url) >= patience:
-            self._quarantine(one, drop, reason, told)
+        wait_s = self.settings.incomplete_wait_s if found.incomplete else self.settings.companions_wait_s
+        if self.once or self._stability.unchanged_s(one.url) >= wait_s:
+            self._quarantine(one, drop, reason, summary)
         else:
-            told.waiting += 1
+            summary.waiting += 1
 
-    def _settle(self, told: PollSummary) -> None:
-        """Take what was found whole, in one step of the store."""
-        some, self._whole = self._whole, []
-        self._settled = time.monotonic()
-        if not some:
+    def _mark_stable(self, summary: PollSummary) -> None:
+        """Mark the drops of complete files as stable, in one transaction."""
+        complete, self._complete = self._complete, []
+        self._last_step = time.monotonic()
+        if not complete:
             return
-        for (one, drop, _), now in zip(
-            some, self.store.mark_many_stable({drop.id: sha256 for _, drop, sha256 in some}), strict=True
-        ):
-            told.stable += now.state is DropState.STABLE
-            if now.state is DropState.DUPLICATE:
-                told.duplicates += 1
+        stored = self.store.mark_many_stable({drop.id: sha256 for _, drop, sha256 in complete})
+        for (one, drop, _), after in zip(complete, stored, strict=True):
+            summary.stable += after.state is DropState.STABLE
+            if after.state is DropState.DUPLICATE:
+                summary.duplicates += 1
                 self.files.discard(drop)
-            self._forget(one)
-        self.found()
+            self._finish(one)
+        self.on_stable()
 
-    def _examined(self, one: Listing, path: Path) -> Examined:
-        """What a look into the file says; one look is enough for as long as it does not change."""
+    def _get_examination(self, one: Listing, path: Path) -> FileExamination:
+        """Examination of a file, repeated only if the file changes."""
         if (key := _key(one)) not in self._examinations:
             self._examinations[key] = self._examine(path)
         return self._examinations[key]
 
-    def _examine(self, path: Path) -> Examined:
+    def _examine(self, path: Path) -> FileExamination:
         limits, host = self.configuration.settings.read, self.configuration.host
-        found = examine(path, limits)
-        if found.fault or found.other:
+        found = examine_file(path, limits)
+        if found.incomplete or found.not_events:
             return found
         try:
             host.adapter_for(path, read_header(path, limits))
         except UnclaimedFileError as fault:
-            return Examined(other=fault.reason)
+            return FileExamination(not_events=fault.reason)
         except UnreadableFileError as fault:
-            return Examined(fault.reason)
+            return FileExamination(fault.reason)
         except XheraldError:
-            return found  # a defect of the file that the road tells better
+            return found  # the pipeline reports this error better
         return found
 
-    def _held_back(self, one: Listing) -> bool:
-        """Whether a local file that is no event list may yet turn out to belong to one; it is no drop meanwhile."""
-        if self.once or not self._is_local or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
+    def _may_be_companion(self, one: Listing) -> bool:
+        """Whether a local file without events may belong to an event file that has not arrived."""
+        if self.once or not self._is_local or self._stability.unchanged_s(one.url) >= self.settings.companions_wait_s:
             return False
-        self._steadiness.stands(one.url, _look(one))
-        return self._examined(one, Path(one.url)).other is not None
+        self._stability.is_stable(one.url, _version(one))
+        return self._get_examination(one, Path(one.url)).not_events is not None
 
-    def _awaits_companions(self, one: Listing, companions: set[tuple[str, str]]) -> bool:
-        if self.once or companions or self._steadiness.waited(one.url) >= self.settings.companions_wait_s:
+    def _awaits_companions(self, one: Listing, companions: set[Location]) -> bool:
+        if self.once or companions or self._stability.unchanged_s(one.url) >= self.settings.companions_wait_s:
             return False
         return expects_companions(one.file_name, self.configuration.host)
 
-    def _stands(self, one: Listing) -> bool:
-        return self._steadiness.stands(one.url, _look(one), one.mtime if self._is_local else 0.0)
+    def _is_stable(self, one: Listing) -> bool:
+        return self._stability.is_stable(one.url, _version(one), one.mtime if self._is_local else 0.0)
 
-    def _quarantine(self, one: Listing, drop: Drop, reason: str, told: PollSummary) -> None:
+    def _quarantine(self, one: Listing, drop: Drop, reason: str, summary: PollSummary) -> None:
         self.store.quarantine(drop.id, reason)
         self.files.discard(drop)
-        told.quarantined += 1
-        self._forget(one)
+        summary.quarantined += 1
+        self._finish(one)
 
-    def _reopened(
-        self, fresh: Iterable[Listing], owners: Mapping[tuple[str, str], object], listed: Sequence[Listing]
+    def _reopen_files(
+        self, new: Iterable[Listing], companions: Mapping[Location, object], listed: Sequence[Listing]
     ) -> bool:
-        """Whether something came after the file that it belongs to was done with; that file is then looked at anew."""
-        asked = [one for one in fresh if _place(one) not in owners and _key(one) not in self._late_companions]
-        if not self._done or not (asked := [one for one in asked if self._may_belong(one)]):
+        """Reopen finished files whose companions have arrived since; returns whether there are any."""
+        late = [one for one in new if _location(one) not in companions and _key(one) not in self._late_companions]
+        if not self._finished or not (late := [one for one in late if self._can_be_companion(one)]):
             return False
-        folders, wanted = {one.folder for one in asked}, {_place(one) for one in asked}
-        done = [one for one in listed if one.folder in folders and _key(one) in self._done]
-        owned = self._owners(done, listed)
-        late = [one for one in done if wanted.intersection(owned.get(_place(one), ()))]
-        self._done.difference_update(map(_key, late))
-        self._late_companions.update(map(_key, asked))
-        return bool(late)
+        folders, locations = {one.folder for one in late}, {_location(one) for one in late}
+        finished = [one for one in listed if one.folder in folders and _key(one) in self._finished]
+        of_finished = self._find_companions(finished, listed)
+        reopened = [one for one in finished if locations.intersection(of_finished.get(_location(one), ()))]
+        self._finished.difference_update(map(_key, reopened))
+        self._late_companions.update(map(_key, late))
+        return bool(reopened)
 
-    def _may_belong(self, one: Listing) -> bool:
-        """Whether a file can be one that belongs to another: here it stands and holds no events, elsewhere any can."""
-        return not self._is_local or (self._stands(one) and self._examined(one, Path(one.url)).other is not None)
+    def _can_be_companion(self, one: Listing) -> bool:
+        """Whether a file can be a companion: a local one if it is stable and has no events, a remote one always."""
+        if not self._is_local:
+            return True
+        return self._is_stable(one) and self._get_examination(one, Path(one.url)).not_events is not None
 
-    def _sighting(self, one: Listing, companions: Iterable[tuple[str, str]]) -> Sighting:
-        """A file with what belongs to it is another drop than without, at the same place."""
-        return Sighting(self.name, one.url, one.size, one.mtime, one.etag + _company(companions))
+    def _make_sighting(self, one: Listing, companions: Iterable[Location]) -> Sighting:
+        """A sighting; a file with companions is another drop than the same file without."""
+        return Sighting(self.name, one.url, one.size, one.mtime, one.etag + _companions_suffix(companions))
 
-    def _content(self, one: Listing, path: Path, companions: Collection[tuple[str, str]]) -> str:
-        """SHA-256 of a file; of what belongs to it, too, where this very file was taken without that before."""
+    def _hash_content(self, one: Listing, path: Path, companions: Collection[Location]) -> str:
+        """SHA-256 of a file, and of its companions if the same file was processed without them before."""
         own = compute_sha256(path)
         beside = [path.with_name(name) for name in sorted(name for _, name in companions)]
         first = self.store.find_by_content(own) if beside else None
         if first is None or (first.source, first.url) != (self.name, one.url):
             return own
-        if first.etag.endswith(_company(companions)):
-            return own  # it was touched, no more
+        if first.etag.endswith(_companions_suffix(companions)):
+            return own  # only its time has changed
         return hashlib.sha256(" ".join([own, *map(compute_sha256, beside)]).encode()).hexdigest()
 
-    def _owners(
+    def _find_companions(
         self, some: Iterable[Listing], listed: Iterable[Listing]
-    ) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
-        """Companions of some files, both as folder and name."""
+    ) -> dict[Location, tuple[Location, ...]]:
+        """Locations of the companions of some files, by location."""
         remote = None if self._is_local else _names_by_folder(listed)
-        owners: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+        found: dict[Location, tuple[Location, ...]] = {}
         for folder, names in _names_by_folder(some).items():
             siblings = FolderNames.in_folder(Path(folder)) if remote is None else FolderNames(remote[folder])
             for name, companions in find_companions(names, siblings, self.configuration.host).items():
-                owners[folder, name] = tuple((folder, other) for other in companions)
-        return owners
+                found[folder, name] = tuple((folder, other) for other in companions)
+        return found
 
     @property
     def _is_local(self) -> bool:
         return self.source.watched(self.options) is not None
 
-    def _forget(self, one: Listing) -> None:
-        self._done.add(_key(one))
+    def _finish(self, one: Listing) -> None:
+        self._finished.add(_key(one))
         self._examinations.pop(_key(one), None)
-        self._steadiness.forget(one.url)
+        self._stability.forget(one.url)
 
 
 def _names_by_folder(listed: Iterable[Listing]) -> dict[str, list[str]]:
@@ -314,18 +319,18 @@ def _names_by_folder(listed: Iterable[Listing]) -> dict[str, list[str]]:
 
 
 def _key(one: Listing) -> int:
-    return hash((one.url, *_look(one)))
+    return hash((one.url, *_version(one)))
 
 
-def _look(one: Listing) -> tuple[int, float, str]:
+def _version(one: Listing) -> tuple[int, float, str]:
     return one.size, one.mtime, one.etag
 
 
-def _company(companions: Iterable[tuple[str, str]]) -> str:
-    """What the etag of a file ends in that has come with others; empty without."""
+def _companions_suffix(companions: Iterable[Location]) -> str:
+    """Suffix of the etag of a file with companions; empty without."""
     names = sorted(name for _, name in companions)
     return f" with {hashlib.sha256(' '.join(names).encode()).hexdigest()[:12]}" if names else ""
 
 
-def _place(one: Listing) -> tuple[str, str]:
+def _location(one: Listing) -> Location:
     return one.folder, one.file_name

@@ -1,10 +1,10 @@
-"""Notices that new data came into an archive, from a topic of Kafka: whoever listens is looked at at once: `Notices`.
+"""Notices of new data in archives, read from a Kafka topic; sources that subscribe are polled at once: `Notices`.
 
-They come as NASA's ``gcn.notices.heasarc.archive_alert`` (gcn-schema 7.2.1): who observed, and on which page the files
-are. In the stream they stand beside the schedule: what they say is a hint, what the source lists is the truth.
+The notices are NASA's ``gcn.notices.heasarc.archive_alert`` (gcn-schema 7.2.1): the facility, and the page with the
+files. They supplement the schedule: a notice is a hint, the listing of the source is authoritative.
 
-A notice counts as read when the look is over and what it found is in the store; a daemon that is killed before reads it
-again, and the store makes that once.
+A notice is acknowledged when the poll has ended and its files are in the store; a daemon that is killed before reads it
+again, which the store makes harmless.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
 
     from .polling import Polling
 
-__all__ = ["Notice", "Notices", "listeners_of", "require_notices"]
+__all__ = ["Notice", "Notices", "find_subscribers", "validate_notice_settings"]
 
-ASKED_EVERY_S: Final = 0.2
-STARTED_AGAIN_S: Final = 30.0
-TOLD_EVERY_S: Final = 300.0
-"""However often the same thing goes wrong, it is told so often."""
+KAFKA_POLL_S: Final = 0.2
+RESTART_DELAY_S: Final = 30.0
+LOG_INTERVAL_S: Final = 300.0
+"""The same error is logged at most this often."""
 
-END_S: Final = 10.0
-LEAST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 60.0
-LONGEST_WAIT_S: Final = 300.0
-MOST_HELD: Final = 1000
-"""Notices that are read and not done with, before no more are taken."""
+STOP_TIMEOUT_S: Final = 10.0
+MIN_PAUSE_S: Final = 0.1
+MAX_PAUSE_S: Final = 60.0
+MAX_RETRY_DELAY_S: Final = 300.0
+MAX_PENDING: Final = 1000
+"""Unacknowledged notices above which no further ones are read."""
 
-OF_THE_SKY: Final = (None, "current", "archival")
-"""Tenses of notices that tell of data; those of tests, injections and plans have none to fetch."""
+DATA_TENSES: Final = (None, "current", "archival")
+"""Tenses of notices of data; tests, injections and plans have none."""
 
 
 class Notice(BaseModel):
-    """What a notice says.
+    """A notice of new data.
 
     Parameters
     ----------
-    facility_name : str — who observed
+    facility_name : str
     obs_id : str
     data_archive_page : str or None — URL of the folder with the files
     alert_tense, alert_type : str or None
@@ -72,35 +72,35 @@ class Notice(BaseModel):
     alert_type: str | None = None
 
     @property
-    def tells_of_data(self) -> bool:
-        """Whether data came, as opposed to a test, a plan, or data that were taken back."""
-        return self.alert_tense in OF_THE_SKY and self.alert_type != "retraction"
+    def announces_data(self) -> bool:
+        """Whether it announces data, rather than a test, a plan or a retraction."""
+        return self.alert_tense in DATA_TENSES and self.alert_type != "retraction"
 
 
 @dataclass(slots=True, eq=False)
-class _Errand:
-    """A look that a notice asks for: at all of a source (no options), or at one folder of it."""
+class _RequestedPoll:
+    """A poll requested by a notice, of a whole source (no options) or of one folder of it."""
 
     source: str
     options: Options | None
-    under_way: bool = False
-    done: bool = False
-    looks: int = 0
+    is_running: bool = False
+    is_done: bool = False
+    polls: int = 0
     failures: int = 0
     ready_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    """A message, and what has to be done before it counts as read."""
+class _ReadMessage:
+    """A message, and the polls that must be done before it is acknowledged."""
 
     offset: int
-    errands: tuple[_Errand, ...] = ()
+    polls: tuple[_RequestedPoll, ...] = ()
 
 
 @dataclass(slots=True)
 class Notices:
-    """Reads notices in a thread, and has sources looked at in others, until `end`.
+    """Reads notices in a thread and polls sources in others, until `end` is called.
 
     Parameters
     ----------
@@ -108,177 +108,182 @@ class Notices:
     polling : Polling
     metrics : Metrics
     log : Log
-    stopped : callable — whether the daemon is about to end, so that looks were cut short
+    is_stopping : callable — whether the daemon is stopping, so that polls may have ended early
     """
 
     settings: DaemonSettings
     polling: Polling
     metrics: Metrics
     log: Log
-    stopped: Callable[[], bool]
+    is_stopping: Callable[[], bool]
     _connection: NoticeSettings = field(init=False)
-    _listeners: Mapping[str, tuple[str, ...]] = field(init=False)
-    _held: dict[tuple[str, int], deque[_Read]] = field(default_factory=dict, init=False)
-    _errands: list[_Errand] = field(default_factory=list, init=False)
-    _over: threading.Event = field(default_factory=threading.Event, init=False)
-    _told: tuple[str, float] = field(default=("", float("-inf")), init=False)
-    _hands: ThreadPoolExecutor = field(init=False)
+    _subscribers: Mapping[str, tuple[str, ...]] = field(init=False)
+    _pending: dict[tuple[str, int], deque[_ReadMessage]] = field(default_factory=dict, init=False)
+    _polls: list[_RequestedPoll] = field(default_factory=list, init=False)
+    _stop: threading.Event = field(default_factory=threading.Event, init=False)
+    _last_logged: tuple[str, float] = field(default=("", float("-inf")), init=False)
+    _executor: ThreadPoolExecutor = field(init=False)
     _thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
         assert self.settings.notices is not None
         self._connection = self.settings.notices
-        self._listeners = listeners_of(self.settings)
-        # A source that hangs keeps no other waiting.
-        self._hands = ThreadPoolExecutor(len(self.settings.sources), "xherald-noticed")
+        self._subscribers = find_subscribers(self.settings)
+        # One thread per source, so that a source that hangs does not delay the others.
+        self._executor = ThreadPoolExecutor(len(self.settings.sources), "xherald-notice-poll")
         self._thread = threading.Thread(target=self._run, name="xherald-notices", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
-        """Read no more; looks that are under way are waited for."""
-        self._over.set()
-        self._thread.join(END_S)
-        self._hands.shutdown(wait=True, cancel_futures=True)
+        """Stop reading and wait for running polls."""
+        self._stop.set()
+        self._thread.join(STOP_TIMEOUT_S)
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
     # Reading
 
     def _run(self) -> None:
-        while not self._over.is_set():
+        while not self._stop.is_set():
             try:
-                self._read_on()
-            except Exception as fault:  # the daemon goes on by its schedule rather than end
-                self._trouble(f"{type(fault).__name__}: {fault}")
-                self._over.wait(STARTED_AGAIN_S)
+                self._read()
+            except Exception as fault:  # the daemon continues on schedule
+                self._report(f"{type(fault).__name__}: {fault}")
+                self._stop.wait(RESTART_DELAY_S)
 
-    def _read_on(self) -> None:
-        consumer = _consumer(self._connection, lambda fault: self._trouble(f"{fault.name()}: {fault.str()}"))
-        self._held.clear()
-        self._errands.clear()
-        paused = False
+    def _read(self) -> None:
+        consumer = _make_consumer(self._connection, lambda fault: self._report(f"{fault.name()}: {fault.str()}"))
+        self._pending.clear()
+        self._polls.clear()
+        is_paused = False
         try:
-            consumer.subscribe([self._connection.topic], on_revoke=lambda _, lost: self._let_go(lost))
-            while not self._over.is_set():
-                full = sum(map(len, self._held.values())) >= MOST_HELD
-                if full or paused:
-                    (consumer.pause if full else consumer.resume)(consumer.assignment())
-                paused = full
-                message = consumer.poll(ASKED_EVERY_S)
+            consumer.subscribe([self._connection.topic], on_revoke=lambda _, revoked: self._drop_partitions(revoked))
+            while not self._stop.is_set():
+                is_full = sum(map(len, self._pending.values())) >= MAX_PENDING
+                if is_full or is_paused:
+                    (consumer.pause if is_full else consumer.resume)(consumer.assignment())
+                is_paused = is_full
+                message = consumer.poll(KAFKA_POLL_S)
                 if message is not None:
                     self._take(message)
-                self._send_out()
+                self._start_polls()
                 self._acknowledge(consumer)
         finally:
             consumer.close()
 
     def _take(self, message: Any) -> None:
         if (fault := message.error()) is not None:
-            self._trouble(f"{fault.name()}: {fault.str()}")
+            self._report(f"{fault.name()}: {fault.str()}")
             return
         where = f"{message.topic()}[{message.partition()}]@{message.offset()}"
         try:
             notice = Notice.model_validate_json(message.value() or b"")
-        except ValidationError as wrong:
-            first = wrong.errors(include_url=False, include_input=False)[0]
+        except ValidationError as invalid:
+            first = invalid.errors(include_url=False, include_input=False)[0]
             reason = f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}"
-            self.metrics.notice("malformed")
-            self.log.warning("notice not understood", where=where, reason=reason)
-            errands: tuple[_Errand, ...] = ()
+            self.metrics.count_notice("malformed")
+            self.log.warning("notice malformed", where=where, reason=reason)
+            polls: tuple[_RequestedPoll, ...] = ()
         else:
-            errands = tuple(self._errands_of(notice, where))
-        self._held.setdefault((message.topic(), message.partition()), deque()).append(_Read(message.offset(), errands))
+            polls = tuple(self._request_polls(notice, where))
+        partition = (message.topic(), message.partition())
+        self._pending.setdefault(partition, deque()).append(_ReadMessage(message.offset(), polls))
 
-    def _errands_of(self, notice: Notice, where: str) -> Iterator[_Errand]:
-        """What a notice has to be done; it is counted and told."""
-        sources = self._listeners.get(notice.facility_name.casefold(), ())
-        what = "taken" if sources else "of others"
-        what = what if notice.tells_of_data else "not of data"
-        facts = {"facility": notice.facility_name, "obs_id": notice.obs_id or None, "page": notice.data_archive_page}
-        self.metrics.notice(what)
-        self.log.info(f"notice {what}", where=where, tense=notice.alert_tense, **facts)
-        for name in sources if what == "taken" else ():
-            options = self.polling.narrowed(name, notice.data_archive_page)
-            same = (one for one in self._errands if (one.source, one.options) == (name, options) and not one.under_way)
-            errand = next(same, None)
-            if errand is None:
-                errand = _Errand(name, options)
-                self._errands.append(errand)
-            yield errand
+    def _request_polls(self, notice: Notice, where: str) -> Iterator[_RequestedPoll]:
+        """Log and count a notice, and request the polls that it asks for."""
+        sources = self._subscribers.get(notice.facility_name.casefold(), ())
+        outcome = "no data" if not notice.announces_data else "accepted" if sources else "other facility"
+        properties = {
+            "facility": notice.facility_name,
+            "obs_id": notice.obs_id or None,
+            "page": notice.data_archive_page,
+            "tense": notice.alert_tense,
+        }
+        self.metrics.count_notice(outcome)
+        self.log.info("notice", outcome=outcome, where=where, **properties)
+        for name in sources if outcome == "accepted" else ():
+            options = self.polling.narrow_options(name, notice.data_archive_page)
+            same = (one for one in self._polls if (one.source, one.options) == (name, options) and not one.is_running)
+            poll = next(same, None)
+            if poll is None:
+                poll = _RequestedPoll(name, options)
+                self._polls.append(poll)
+            yield poll
 
-    def _let_go(self, partitions: Any) -> None:
-        """Partitions that another of the group reads from now on, and their notices with them."""
+    def _drop_partitions(self, partitions: Any) -> None:
+        """Forget the messages of partitions that were assigned to another consumer of the group."""
         for one in partitions:
-            self._held.pop((one.topic, one.partition), None)
+            self._pending.pop((one.topic, one.partition), None)
 
-    # Looking
+    # Polling
 
-    def _send_out(self) -> None:
-        """Begin the looks that it is time for, one a source."""
-        self._errands = [one for one in self._errands if not one.done]
-        if self.stopped():
+    def _start_polls(self) -> None:
+        """Start the polls that are due, one at a time for each source."""
+        self._polls = [one for one in self._polls if not one.is_done]
+        if self.is_stopping():
             return
-        busy = {one.source for one in self._errands if one.under_way}
-        moment = time.monotonic()
-        for one in self._errands:
-            if one.source not in busy and one.ready_at <= moment:
+        busy = {one.source for one in self._polls if one.is_running}
+        now = time.monotonic()
+        for one in self._polls:
+            if one.source not in busy and one.ready_at <= now:
                 busy.add(one.source)
-                one.under_way = True
-                self._hands.submit(self._look, one)
+                one.is_running = True
+                self._executor.submit(self._poll, one)
 
-    def _look(self, errand: _Errand) -> None:
+    def _poll(self, poll: _RequestedPoll) -> None:
         try:
-            told = self.polling.look_now(errand.source, errand.options)
-            if not self.stopped():  # else it may have been cut short, and is made again after the next start
-                self._looked(errand, told)
+            summary = self.polling.poll_now(poll.source, poll.options)
+            if not self.is_stopping():  # otherwise it may have ended early, and is repeated after the next start
+                self._evaluate(poll, summary)
         finally:
-            errand.under_way = False
+            poll.is_running = False
 
-    def _looked(self, errand: _Errand, told: PollSummary | Fault) -> None:
-        """Whether an errand is done, or when it is to be gone on again."""
-        if isinstance(told, PollSummary):
-            errand.failures = 0
-            errand.looks += 1
-            # What waits in a folder is for this errand alone to take; in a source as a whole the schedule does.
-            errand.done = errand.options is None or not told.waiting
-            pause = max(self.settings.stable_after_s / 2, LEAST_PAUSE_S) * 2 ** min(errand.looks - 1, 20)
-            errand.ready_at = time.monotonic() + min(pause, LONGEST_PAUSE_S)
+    def _evaluate(self, poll: _RequestedPoll, summary: PollSummary | Fault) -> None:
+        """Mark a poll as done, or schedule its repetition."""
+        if isinstance(summary, PollSummary):
+            poll.failures = 0
+            poll.polls += 1
+            # Files that wait in a folder are left to this poll; those of a whole source, to the schedule.
+            poll.is_done = poll.options is None or not summary.waiting
+            pause_s = max(self.settings.stable_after_s / 2, MIN_PAUSE_S) * 2 ** min(poll.polls - 1, 20)
+            poll.ready_at = time.monotonic() + min(pause_s, MAX_PAUSE_S)
         else:
-            self._missed(errand, told)
+            self._retry(poll, summary)
 
-    def _missed(self, errand: _Errand, why: Fault) -> None:
-        """Try again later; what is not passing, such as a page that is not there, a few times only."""
-        errand.failures += 1
-        wait = self.settings.retry_delay_s * 2 ** min(errand.failures - 1, 20)
-        errand.ready_at = time.monotonic() + min(max(wait, LEAST_PAUSE_S), LONGEST_WAIT_S)
-        if why is not Fault.TRANSIENT and errand.failures >= self.settings.max_attempts:
-            errand.done = True
-            self.metrics.error("notices")
-            self.log.error("notice given up", source=errand.source, reason=f"{errand.failures} looks failed, see above")
+    def _retry(self, poll: _RequestedPoll, fault: Fault) -> None:
+        """Schedule a retry; errors that are not transient, such as a missing page, are retried a few times only."""
+        poll.failures += 1
+        delay_s = self.settings.retry_delay_s * 2 ** min(poll.failures - 1, 20)
+        poll.ready_at = time.monotonic() + min(max(delay_s, MIN_PAUSE_S), MAX_RETRY_DELAY_S)
+        if fault is not Fault.TRANSIENT and poll.failures >= self.settings.max_attempts:
+            poll.is_done = True
+            self.metrics.count_error("notices")
+            self.log.error("notice abandoned", source=poll.source, reason=f"{poll.failures} polls failed, see above")
 
     def _acknowledge(self, consumer: Any) -> None:
-        """Say which notices count as read: in each partition all up to the first that is not done."""
+        """Acknowledge, in each partition, the notices before the first that is not done."""
         client = import_confluent_kafka("daemon.notices")
-        for (topic, partition), waiting in list(self._held.items()):
+        for (topic, partition), waiting in list(self._pending.items()):
             last: int | None = None
-            while waiting and all(one.done for one in waiting[0].errands):
+            while waiting and all(one.is_done for one in waiting[0].polls):
                 last = waiting.popleft().offset
             if last is not None:
                 try:
                     consumer.store_offsets(offsets=[client.TopicPartition(topic, partition, last + 1)])
                 except client.KafkaException:
-                    self._held.pop((topic, partition), None)  # it is another's by now, who reads them again
+                    self._pending.pop((topic, partition), None)  # assigned to another consumer, which reads them again
 
-    def _trouble(self, reason: str) -> None:
-        """Count what went wrong, and tell of it once in a while."""
-        self.metrics.error("notices")
-        before, when = self._told
-        moment = time.monotonic()
-        if reason != before or moment - when >= TOLD_EVERY_S:
-            self._told = (reason, moment)
-            self.log.warning("notices cannot be read", reason=redact(reason, self._connection.secrets()))
+    def _report(self, reason: str) -> None:
+        """Count an error, and log it unless the same was logged a short time ago."""
+        self.metrics.count_error("notices")
+        before, when = self._last_logged
+        now = time.monotonic()
+        if reason != before or now - when >= LOG_INTERVAL_S:
+            self._last_logged = (reason, now)
+            self.log.warning("notices unavailable", reason=redact(reason, self._connection.secrets()))
 
 
-def listeners_of(settings: DaemonSettings) -> dict[str, tuple[str, ...]]:
-    """Sources that listen for notices of each facility, whose name is case-folded."""
+def find_subscribers(settings: DaemonSettings) -> dict[str, tuple[str, ...]]:
+    """Sources that subscribe to notices of each facility, by its case-folded name."""
     found: dict[str, tuple[str, ...]] = {}
     for name, source in settings.sources.items():
         for facility in dict.fromkeys(one.casefold() for one in source.notices):
@@ -286,23 +291,23 @@ def listeners_of(settings: DaemonSettings) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def require_notices(settings: DaemonSettings) -> None:
-    """Refuse settings with which no notice could be read.
+def validate_notice_settings(settings: DaemonSettings) -> None:
+    """Check that notices can be read, if any source subscribes to them.
 
     Raises
     ------
     ConfigError
-        confluent-kafka is not installed, a setting of librdkafka is unknown or wrong, or the secret cannot be read.
+        confluent-kafka is not installed, a setting of librdkafka is unknown or invalid, or the secret cannot be read.
     """
-    if settings.notices is not None and listeners_of(settings):
-        _consumer(settings.notices, lambda _: None).close()
+    if settings.notices is not None and find_subscribers(settings):
+        _make_consumer(settings.notices, lambda _: None).close()
 
 
-def _consumer(settings: NoticeSettings, on_error: Callable[[Any], None]) -> Any:
+def _make_consumer(settings: NoticeSettings, on_error: Callable[[Any], None]) -> Any:
     client = import_confluent_kafka("daemon.notices")
-    given = settings.for_client(
+    options = settings.for_client(
         {
-            # A group that is new begins with what the topic still holds, lest a first notice be lost in a crash.
+            # A new group begins with the oldest message in the topic, so that no notice is lost in a crash.
             "auto.offset.reset": settings.settings.get("auto.offset.reset", "earliest"),
             "group.id": settings.group,
             "enable.auto.commit": True,
@@ -312,7 +317,7 @@ def _consumer(settings: NoticeSettings, on_error: Callable[[Any], None]) -> Any:
         }
     )
     try:
-        return client.Consumer(given)
+        return client.Consumer(options)
     except client.KafkaException as fault:
         reason = redact(str(fault.args[0].str()), settings.secrets())
         raise ConfigError(f"daemon.notices.settings: {reason}; see librdkafka's CONFIGURATION.md") from None

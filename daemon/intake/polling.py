@@ -1,7 +1,7 @@
-"""When drop sources are looked at: on their schedule, at once when the system tells of a change, and never twice over.
+"""Polling of drop sources: on schedule, at once when the system reports a change, never twice at a time: `Polling`.
 
-APScheduler keeps the schedule; its jobs are made anew from the settings at every start. It goes by the wall clock, so
-when that is set, the daemon has all sources looked at and the schedule laid anew.
+APScheduler keeps the schedule; its jobs are created from the settings at every start. It uses the system clock, so when
+that is changed, the daemon polls all sources and restarts the schedule.
 """
 
 from __future__ import annotations
@@ -27,47 +27,53 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.daemon_settings import SourceSettings
     from xherald.plugins import Options
 
-__all__ = ["Polling", "look_at", "trigger_of"]
+__all__ = ["Polling", "make_source_trigger", "poll_source"]
 
-LEAST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 60.0
-QUIET_MS: Final = 50
+MIN_PAUSE_S: Final = 0.1
+MAX_PAUSE_S: Final = 60.0
+DEBOUNCE_MS: Final = 50
 
 
-def look_at(intake: Intake, metrics: Metrics, log: Log, options: Options | None = None) -> PollSummary | Fault:
-    """One look at a source, or at a part of it that options name, whatever comes of it."""
+def poll_source(intake: Intake, metrics: Metrics, log: Log, options: Options | None = None) -> PollSummary | Fault:
+    """Poll a source, or the part of it that options select; errors are logged and returned as a `Fault`."""
     try:
-        told = intake.look(options)
+        summary = intake.poll(options)
     except (DropError, StoreUnavailableError) as fault:
-        metrics.error("source" if isinstance(fault, DropError) else "store")
-        log.warning("source cannot be read", source=intake.name, reason=str(fault))
+        metrics.count_error("source" if isinstance(fault, DropError) else "store")
+        log.warning("poll failed", source=intake.name, reason=str(fault))
         return Fault.FILE if isinstance(fault, DropError) and not fault.is_transient else Fault.TRANSIENT
     except XheraldError as fault:
-        metrics.error("source")
-        log.error("source cannot be read", source=intake.name, reason=str(fault))
+        metrics.count_error("source")
+        log.error("poll failed", source=intake.name, reason=str(fault))
         return Fault.DEFECT
-    except Exception as fault:  # a plugin's defect costs its source, not the daemon
-        metrics.error("defect")
-        log.error("source broke", source=intake.name, reason=f"{type(fault).__name__}: {fault}")
+    except Exception as fault:  # a defect of a plugin must not stop the daemon
+        metrics.count_error("defect")
+        log.error("poll failed", source=intake.name, reason=f"{type(fault).__name__}: {fault}")
         return Fault.DEFECT
-    metrics.looked(intake.name, told.seen, told.stable, told.quarantined)
-    if told.stable or told.quarantined:
-        log.info("looked", source=intake.name, stable=told.stable, set_aside=told.quarantined, waiting=told.waiting)
-    return told
+    metrics.count_poll(intake.name, summary.seen, summary.stable, summary.quarantined)
+    if summary.stable or summary.quarantined:
+        log.info(
+            "polled",
+            source=intake.name,
+            stable=summary.stable,
+            quarantined=summary.quarantined,
+            waiting=summary.waiting,
+        )
+    return summary
 
 
 @dataclass(slots=True)
-class _Place:
-    """A source, its schedule, and whether it is to be looked at once more when the look that runs is over."""
+class _ScheduledSource:
+    """A source, its schedule, and whether it is to be polled once more after the running poll."""
 
     intake: Intake
     settings: SourceSettings
     lock: threading.Lock = field(default_factory=threading.Lock)
-    again: bool = False
+    poll_again: bool = False
 
 
 class Polling:
-    """Looks at sources when it is time.
+    """Polls sources on their schedules.
 
     Parameters
     ----------
@@ -75,12 +81,12 @@ class Polling:
     settings : mapping of str to SourceSettings
     metrics : Metrics
     log : Log
-    found : callable — called when something became stable
+    on_stable : callable — called when drops have become stable
 
     Raises
     ------
     ConfigError
-        A cron expression is none.
+        A cron expression is invalid.
     """
 
     def __init__(
@@ -89,15 +95,15 @@ class Polling:
         settings: Mapping[str, SourceSettings],
         metrics: Metrics,
         log: Log,
-        found: Callable[[], None],
+        on_stable: Callable[[], None],
     ) -> None:
         from apscheduler.executors.pool import ThreadPoolExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
 
-        self._places = {name: _Place(intake, settings[name]) for name, intake in intakes.items()}
-        self._metrics, self._log, self._found = metrics, log, found
-        self._over = threading.Event()
-        # That a look lasts longer than the time to the next is no news.
+        self._sources = {name: _ScheduledSource(intake, settings[name]) for name, intake in intakes.items()}
+        self._metrics, self._log, self._on_stable = metrics, log, on_stable
+        self._stop = threading.Event()
+        # Do not warn when a poll takes longer than the interval.
         quiet = logging.Logger("apscheduler.scheduler", logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -105,133 +111,133 @@ class Polling:
             executors={"default": ThreadPoolExecutor(max(len(intakes), 1))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        for name in self._places:
+        for name in self._sources:
             self._schedule(name)
         self._scheduler.start()
         self._watchers = [
             threading.Thread(target=self._watch, args=(name, folder), name=f"xherald-watch-{name}", daemon=True)
-            for name, place in self._places.items()
-            if (folder := _watched(place.intake, log)) is not None
+            for name, source in self._sources.items()
+            if (folder := _find_watched_folder(source.intake, log)) is not None
         ]
         for one in self._watchers:
             one.start()
 
-    def look_at_all(self) -> None:
-        """Look at every source at once and lay the schedule anew from now, because the clock was set."""
-        for name in self._places:
+    def poll_all(self) -> None:
+        """Poll every source at once and restart the schedules, after a change of the system clock."""
+        for name in self._sources:
             self._schedule(name)
 
-    def look_now(self, name: str, options: Options | None = None) -> PollSummary | Fault:
-        """Look at a source beside its schedule, in the caller's thread.
+    def poll_now(self, name: str, options: Options | None = None) -> PollSummary | Fault:
+        """Poll a source outside its schedule, in the calling thread.
 
         Parameters
         ----------
         name : str
         options : Options, optional
-            The source's, narrowed to a part of it (`narrowed`). All of it is looked at when no other look at all of it
-            is under way; a part at once.
+            Options of the source for a part of it (`narrow_options`). A part is polled at once, the whole source after
+            a running poll of it.
         """
-        place = self._places[name]
-        with place.lock if options is None else nullcontext():
-            told = look_at(place.intake, self._metrics, self._log, options)
-        if isinstance(told, PollSummary):
-            if told.stable:
-                self._found()
-            if options is None and (told.waiting or place.again) and not self._over.is_set():
-                self._soon(name, _pause(place))
-        return told
+        source = self._sources[name]
+        with source.lock if options is None else nullcontext():
+            summary = poll_source(source.intake, self._metrics, self._log, options)
+        if isinstance(summary, PollSummary):
+            if summary.stable:
+                self._on_stable()
+            if options is None and (summary.waiting or source.poll_again) and not self._stop.is_set():
+                self._schedule_extra(name, _pause_s(source))
+        return summary
 
-    def narrowed(self, name: str, page: str | None) -> Options | None:
-        """Options with which a source looks at one folder only; None if it does not lie below its root."""
-        intake = self._places[name].intake
+    def narrow_options(self, name: str, page: str | None) -> Options | None:
+        """Options with which a source polls one folder only; None if the folder is not below its root."""
+        intake = self._sources[name].intake
         try:
             return None if page is None else intake.source.below(intake.options, page)
-        except Exception as fault:  # a plugin's defect costs the short cut, not the look
-            self._metrics.error("defect")
-            self._log.error("source broke", source=name, reason=f"{type(fault).__name__}: {fault}")
+        except Exception as fault:  # a defect of a plugin: poll the whole source instead
+            self._metrics.count_error("defect")
+            self._log.error("drop source failed", source=name, reason=f"{type(fault).__name__}: {fault}")
             return None
 
     def end(self) -> None:
-        """No more looks; those that run are waited for."""
-        self._over.set()
+        """Stop polling and wait for running polls."""
+        self._stop.set()
         self._scheduler.shutdown(wait=True)
         for one in self._watchers:
             one.join()
 
     def _schedule(self, name: str) -> None:
         self._scheduler.add_job(
-            self._look,
-            trigger_of(name, self._places[name].settings),
+            self._poll,
+            make_source_trigger(name, self._sources[name].settings),
             [name],
             id=name,
             replace_existing=True,
             next_run_time=datetime.now(UTC),
         )
 
-    def _soon(self, name: str, seconds: float) -> None:
-        """Look once more, beside the schedule."""
-        with suppress(RuntimeError):  # the daemon is about to end
+    def _schedule_extra(self, name: str, delay_s: float) -> None:
+        """Schedule one further poll."""
+        with suppress(RuntimeError):  # the scheduler was shut down
             self._scheduler.add_job(
-                self._look,
+                self._poll,
                 "date",
                 [name],
                 id=f"{name} again",
                 replace_existing=True,
-                run_date=datetime.now(UTC) + timedelta(seconds=seconds),
+                run_date=datetime.now(UTC) + timedelta(seconds=delay_s),
             )
 
-    def _look(self, name: str) -> None:
-        place = self._places[name]
-        if not place.lock.acquire(blocking=False):
-            place.again = True
+    def _poll(self, name: str) -> None:
+        source = self._sources[name]
+        if not source.lock.acquire(blocking=False):
+            source.poll_again = True
             return
         waiting = 0
         try:
-            place.again = True
-            while place.again and not self._over.is_set():
-                place.again = False
-                told = look_at(place.intake, self._metrics, self._log)
-                waiting = told.waiting if isinstance(told, PollSummary) else 0
-                if isinstance(told, PollSummary) and told.stable:
-                    self._found()
+            source.poll_again = True
+            while source.poll_again and not self._stop.is_set():
+                source.poll_again = False
+                summary = poll_source(source.intake, self._metrics, self._log)
+                waiting = summary.waiting if isinstance(summary, PollSummary) else 0
+                if isinstance(summary, PollSummary) and summary.stable:
+                    self._on_stable()
         finally:
-            place.lock.release()
-        if (waiting or place.again) and not self._over.is_set():
-            self._soon(name, LEAST_PAUSE_S if place.again else _pause(place))
+            source.lock.release()
+        if (waiting or source.poll_again) and not self._stop.is_set():
+            self._schedule_extra(name, MIN_PAUSE_S if source.poll_again else _pause_s(source))
 
     def _watch(self, name: str, folder: Path) -> None:
-        """Look at a source when the system tells of a change; without its word, the schedule does."""
+        """Poll a source when the system reports a change; if it cannot, the schedule suffices."""
         from watchfiles import watch
 
         try:
-            for _ in watch(folder, stop_event=self._over, step=20, debounce=QUIET_MS, rust_timeout=500):
-                self._look(name)
-        except Exception as fault:  # not there yet, too many watches, no such service: the schedule is the truth
-            self._log.warning("changes are not told", source=name, reason=f"{type(fault).__name__}: {fault}")
+            for _ in watch(folder, stop_event=self._stop, step=20, debounce=DEBOUNCE_MS, rust_timeout=500):
+                self._poll(name)
+        except Exception as fault:  # folder missing, too many watches, not supported: the schedule remains
+            self._log.warning("file watching unavailable", source=name, reason=f"{type(fault).__name__}: {fault}")
 
 
-def _pause(place: _Place) -> float:
-    """How long what waits is left alone, s."""
-    return min(max(place.intake.settings.stable_after_s / 2, LEAST_PAUSE_S), LONGEST_PAUSE_S)
+def _pause_s(source: _ScheduledSource) -> float:
+    """Time until files that were not stable are polled again, s."""
+    return min(max(source.intake.settings.stable_after_s / 2, MIN_PAUSE_S), MAX_PAUSE_S)
 
 
-def _watched(intake: Intake, log: Log) -> Path | None:
-    """The folder that a source says can be watched; None where it breaks, for the schedule is the truth."""
+def _find_watched_folder(intake: Intake, log: Log) -> Path | None:
+    """Folder of a source that can be watched; None if there is none or the plugin fails."""
     try:
-        with guarded(intake.configuration.host, "drop_sources", intake.source, f"asked what of {intake.name} to watch"):
+        with guarded(intake.configuration.host, "drop_sources", intake.source, f"asking {intake.name} for its folder"):
             return intake.source.watched(intake.options)
     except PluginDefectError as fault:
-        log.error("source broke", source=intake.name, reason=str(fault))
+        log.error("drop source failed", source=intake.name, reason=str(fault))
         return None
 
 
-def trigger_of(name: str, settings: SourceSettings) -> Any:
-    """When a source is looked at, for APScheduler.
+def make_source_trigger(name: str, settings: SourceSettings) -> Any:
+    """Schedule of a source, for APScheduler.
 
     Raises
     ------
     ConfigError
-        Its cron expression is none.
+        Its cron expression is invalid.
     """
     from apscheduler.triggers.cron import CronTrigger
     from apscheduler.triggers.interval import IntervalTrigger

@@ -1,4 +1,4 @@
-"""Where the files of drops lie: local ones where they are, fetched ones in the spool, until they are done with."""
+"""Files of drops: local ones in place, fetched ones in a spool folder until they are processed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from xherald.catalog_store.ledger.store import Store
 from xherald.photons.errors import DropError, StoreError
 from xherald.plugins import DropSource, Listing, Options
 
-__all__ = ["Files", "spool_of"]
+__all__ = ["DropFiles", "find_spool_folder"]
 
-LIVE = frozenset({DropState.SEEN, DropState.STABLE, DropState.CLAIMED})
+UNPROCESSED = frozenset({DropState.SEEN, DropState.STABLE, DropState.CLAIMED})
 
 
-def spool_of(folder: Path | None, store: Store) -> Path:
-    """Folder of what is fetched for one store; numbers of drops are another store's own."""
+def find_spool_folder(folder: Path | None, store: Store) -> Path:
+    """Spool folder of a store; each store has its own, as drop ids are unique only within a store."""
     if folder is None:
         from platformdirs import user_cache_path
 
@@ -30,68 +30,65 @@ def spool_of(folder: Path | None, store: Store) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """Files of drops.
+class DropFiles:
+    """Local files of drops.
 
     Parameters
     ----------
     spool : Path
-    sources : mapping of str to (DropSource, Options) — by the names that drops know them by
+    sources : mapping of str to (DropSource, Options) — by name
     """
 
     spool: Path
     sources: Mapping[str, tuple[DropSource, Options]]
 
-    def fetched(
+    def fetch(
         self, source: DropSource, options: Options, listing: Listing, drop_id: int, companions: Iterable[Listing]
     ) -> Path:
-        """The file of a drop, here, and what belongs to it beside it.
+        """Fetch the file of a drop and its companions; returns the local path.
 
         Raises
         ------
         DropError
         """
-        into = self.spool / str(drop_id)
+        folder = self.spool / str(drop_id)
         if source.watched(options) is None:
             for one in companions:
-                if not (into / one.file_name).is_file():
-                    source.fetch(one, into, options)
-            if (have := into / listing.file_name).is_file():
-                return have
-        return source.fetch(listing, into, options)
+                if not (folder / one.file_name).is_file():
+                    source.fetch(one, folder, options)
+            if (existing := folder / listing.file_name).is_file():
+                return existing
+        return source.fetch(listing, folder, options)
 
-    def of(self, drop: Drop) -> Path:
-        """The file of a drop that is to be worked on; fetched again if it is not here.
+    def locate(self, drop: Drop) -> Path:
+        """Local path of a drop's file, which is fetched again if it is missing.
 
         Raises
         ------
         DropError
-            It is gone, or the source is no longer known.
+            It cannot be fetched, or its source is no longer in the configuration.
         """
         name = PurePosixPath(unquote(urlsplit(drop.url).path if "://" in drop.url else drop.url)).name
-        if (have := self.spool / str(drop.id) / name).is_file():
-            return have
+        if (existing := self.spool / str(drop.id) / name).is_file():
+            return existing
         if "://" not in drop.url:
             return Path(drop.url)
         if drop.source not in self.sources:
-            raise DropError(
-                f"{drop.url}: its source {drop.source!r} is not in the configuration, so it cannot be fetched"
-            )
+            raise DropError(f"{drop.url}: cannot be fetched, as its source {drop.source!r} is not in the configuration")
         source, options = self.sources[drop.source]
-        return source.fetch(
-            Listing(drop.url, name, drop.size, drop.mtime, drop.etag), self.spool / str(drop.id), options
-        )
+        listing = Listing(drop.url, name, drop.size, drop.mtime, drop.etag)
+        return source.fetch(listing, self.spool / str(drop.id), options)
 
     def discard(self, drop: Drop) -> None:
-        """Let go of what was fetched for a drop."""
+        """Delete the fetched files of a drop."""
         shutil.rmtree(self.spool / str(drop.id), ignore_errors=True)
 
     def purge(self, store: Store) -> None:
-        """Let go of what an earlier run left of drops that are done with."""
+        """Delete fetched files of processed drops that an earlier run left behind."""
         for folder in self.spool.glob("*") if self.spool.is_dir() else ():
             try:
-                live = folder.name.isdecimal() and store.drop(int(folder.name)).state in LIVE
+                is_needed = folder.name.isdecimal() and store.drop(int(folder.name)).state in UNPROCESSED
             except StoreError:
-                live = False
-            if not live:
+                is_needed = False
+            if not is_needed:
                 shutil.rmtree(folder, ignore_errors=True)

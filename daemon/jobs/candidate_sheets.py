@@ -1,7 +1,7 @@
-"""Plot sheets of candidates for the sinks that want them: where they lie, who draws them, how long they are kept.
+"""Plot sheets of candidates for sinks that attach them: where they are kept, drawing, deletion.
 
-A worker draws them when it has told what came of a file, so that no result and no other sink waits for a picture; an
-alert that is to bring one waits for it in the outbox (`detector.alerts.dispatch`), for a while.
+A worker draws them after it has sent the results of a file, so that results and other sinks do not wait for plots. An
+alert with a plot sheet waits for it in the outbox for a limited time (`daemon.alerts.dispatch`).
 """
 
 from __future__ import annotations
@@ -18,84 +18,84 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.detector.scan import Scan
 
-__all__ = ["Sheets", "draw_sheets", "sheets_of"]
+__all__ = ["SheetFolder", "draw_sheets", "open_sheet_folder"]
 
-NAMED: Final = "XH-"
-"""What names of candidates, and of nothing else in the folder, begin with."""
+NAME_PREFIX: Final = "XH-"
+"""Prefix of candidate ids, by which plot sheets are recognized in the folder."""
 
 
 @dataclass(slots=True)
-class Sheets:
-    """A folder of plot sheets.
+class SheetFolder:
+    """The folder of plot sheets.
 
     Parameters
     ----------
     folder : Path
-    sinks : frozenset of str — names of those that want them
-    days : float — how long they are kept
+    sinks : frozenset of str — names of the sinks that attach them
+    keep_days : float — how long they are kept
     """
 
     folder: Path
     sinks: frozenset[str]
-    days: float
-    _tidied: float = field(default=float("-inf"), init=False)
+    keep_days: float
+    _last_purge: float = field(default=float("-inf"), init=False)
 
-    def by_sink(self, candidate_id: str) -> dict[str, str]:
-        """Path of a candidate's sheet, for each sink that wants it."""
-        return dict.fromkeys(self.sinks, str(_place(self.folder, candidate_id)))
+    def paths_by_sink(self, candidate_id: str) -> dict[str, str]:
+        """Path of a candidate's plot sheet, by name of the sink that attaches it."""
+        return dict.fromkeys(self.sinks, str(_sheet_path(self.folder, candidate_id)))
 
     def purge(self) -> None:
-        """Remove what is older than it is to be kept; once a day at most, however often it is asked."""
-        if time.monotonic() - self._tidied < SECONDS_A_DAY:
+        """Delete old plot sheets, at most once a day."""
+        if time.monotonic() - self._last_purge < SECONDS_A_DAY:
             return
-        self._tidied = time.monotonic()
-        for one in [*self.folder.glob(f"{NAMED}*.png"), *self.folder.glob(f".{NAMED}*.png")]:
+        self._last_purge = time.monotonic()
+        for path in [*self.folder.glob(f"{NAME_PREFIX}*.png"), *self.folder.glob(f".{NAME_PREFIX}*.png")]:
             try:
-                if time.time() - one.stat().st_mtime > self.days * SECONDS_A_DAY:
-                    one.unlink()
+                if time.time() - path.stat().st_mtime > self.keep_days * SECONDS_A_DAY:
+                    path.unlink()
             except OSError:
-                continue  # somebody else's turn, or not ours to remove: tomorrow again
+                continue  # deleted by another daemon, or not permitted: try again tomorrow
 
 
-def sheets_of(configuration: Configuration) -> Sheets | None:
-    """Where sheets are kept; None if no sink wants any."""
+def open_sheet_folder(configuration: Configuration) -> SheetFolder | None:
+    """The folder of plot sheets; None if no sink attaches them."""
     settings, host = configuration.settings, configuration.host
-    wanting = set()
+    names = set()
     for name, sink in open_sinks(settings.alerts, host).items():
         try:
             if sink.plugin.wants_sheet(sink.options):
-                wanting.add(name)
-        except Exception as fault:  # foreign code, whose alerts go out without
-            host.note_failure("alert_sinks", sink.plugin, f"asked whether {name} wants sheets", fault)
-    if not wanting:
+                names.add(name)
+        except Exception as fault:  # a defect of a plugin, whose alerts are sent without plot sheets
+            host.note_failure("alert_sinks", sink.plugin, f"asking whether {name} attaches plot sheets", fault)
+    if not names:
         return None
     folder = settings.daemon.sheets_folder
     if folder is None:
         from platformdirs import user_data_path
 
         folder = user_data_path("xherald") / "sheets"
-    return Sheets(folder.absolute(), frozenset(wanting), settings.daemon.sheets_keep_days)
+    return SheetFolder(folder.absolute(), frozenset(names), settings.daemon.sheets_keep_days)
 
 
 def draw_sheets(scan: Scan, folder: Path) -> list[str]:
-    """Draw the candidates of a scan, each into a file that is there whole or not at all; answers what went wrong."""
+    """Draw a plot sheet of each candidate of a scan; returns the errors, one line each."""
     from xherald.detector.candidates.evidence import make_evidence
     from xherald.detector.candidates.scan_plots import write_sheet
 
-    reasons: list[str] = []
+    errors: list[str] = []
     detections = scan.detections
     chosen = detections.candidate.nonzero()[0].tolist()
     for index, evidence in zip(chosen, make_evidence(detections, chosen), strict=True):
-        path = _place(folder, evidence["candidate_id"])
+        path = _sheet_path(folder, evidence["candidate_id"])
         part = path.with_name(f".{path.stem}.part.png")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_sheet(part, detections, index, evidence)
             part.replace(path)
-        except Exception as fault:  # a picture is never worth a worker: whatever it is, the alert goes out without
-            reasons.append(f"{evidence['candidate_id']}: {type(fault).__name__}: {fault}")
-    return reasons
+        except Exception as fault:  # whatever it is, the alert is sent without a plot sheet
+            errors.append(f"{evidence['candidate_id']}: {type(fault).__name__}: {fault}")
+    return errors
 
 
-def _place(folder: Path, candidate_id: str) -> Path:
+def _sheet_path(folder: Path, candidate_id: str) -> Path:
     return folder / f"{candidate_id}.png"

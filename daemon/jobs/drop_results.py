@@ -1,6 +1,6 @@
-"""What is kept of one scanned file: observations with their detections, candidates, and what was tested: `Result`.
+"""Results of a scanned file as they are stored: observations with detections, candidates, tested sources: `FileResult`.
 
-This runs in the workers; what it makes is plain data that goes to the daemon, which alone writes the store.
+The workers make them; they are plain data, sent to the daemon, which alone writes to the store.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
     from xherald.detector.results.row_types import DetectionRow
     from xherald.detector.scan import Scan
 
-__all__ = ["Result", "result_of", "settings_hash"]
+__all__ = ["FileResult", "compute_settings_hash", "make_file_result"]
 
-REVISION: Final = "REVISION"
-"""Keyword by which Chandra's archive numbers the processings of an observation."""
+REVISION_KEYWORD: Final = "REVISION"
+"""FITS keyword with which Chandra's archive numbers the processings of an observation."""
 
-VERSIONS: Final = ("PPSVERS", "PROCVER", "PROCVERS", "PIPEVER", "SEQPNUM")
-"""Keywords of pipelines' versions (XMM, Swift, eROSITA and others), and of how often one of them ran (NASA's)."""
+VERSION_KEYWORDS: Final = ("PPSVERS", "PROCVER", "PROCVERS", "PIPEVER", "SEQPNUM")
+"""FITS keywords of the versions of pipelines (XMM, Swift, eROSITA and others), and of the number of runs (NASA's)."""
 
-PARTS: Final = ("EXPIDSTR", "OBI_NUM", "CYCLE", "DATAMODE", "OBS_MODE", "HDUCLAS2")
-"""Keywords that tell apart what there can be of one observation and instrument: exposures, modes, all or accepted
-photons; single chips come besides."""
+PART_KEYWORDS: Final = ("EXPIDSTR", "OBI_NUM", "CYCLE", "DATAMODE", "OBS_MODE", "HDUCLAS2")
+"""FITS keywords that distinguish event lists of one observation and instrument: exposures, modes, all or accepted
+photons. Single chips are distinguished, too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What the road made of a file.
+class FileResult:
+    """Results of a file.
 
     Parameters
     ----------
     observations : tuple of ObservationRecord
     candidates : tuple of CandidateRecord
     tested : tuple of (int, float)
-        Place among all detections and false-alarm probability of each that was tested and no flag rejects, in their
-        order: what false-discovery control is asked about.
+        Index among all detections and p-value of each source that was tested and not rejected by a veto, in order: the
+        input of false-discovery control.
     run : Run
     """
 
@@ -59,86 +59,89 @@ class Result:
     run: Run
 
 
-def settings_hash(configuration: Configuration) -> str:
+def compute_settings_hash(configuration: Configuration) -> str:
     """SHA-256 of the settings that results depend on, hexadecimal."""
     sections = {"read", "source_detection", "apertures", "extraction", "timing", "detection", "adapters", "plugins"}
-    told = _teller().dump_python(configuration.settings, mode="json", include=sections)
-    told["timing"].pop("threads")
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    values = _settings_adapter().dump_python(configuration.settings, mode="json", include=sections)
+    values["timing"].pop("threads")
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def result_of(scan: Scan, configuration: Configuration) -> Result:
-    """What is kept of a scan.
+def make_file_result(scan: Scan, configuration: Configuration) -> FileResult:
+    """Make the stored results of a scan.
 
-    Sources without a position of one exposure, or of a table of photons, are grouped by the observation that they name.
+    The sources of a table of photons are grouped by the observation that they name.
     """
     from xherald.detector.results.rows import make_rows
     from xherald.detector.scoring.veto_flags import rejected
 
     rows, detections = make_rows(scan), scan.detections
-    order, observations = _observations(scan, rows, configuration)
-    asked = np.isfinite(detections.tail_probability) & ~rejected(detections.vetoes)
+    order, observations = _make_observations(scan, rows, configuration)
     p = detections.tail_probability
-    return Result(
+    is_tested = np.isfinite(p) & ~rejected(detections.vetoes)
+    return FileResult(
         observations=observations,
         candidates=tuple(
-            _candidate(rows[index], place) for place, index in enumerate(order) if rows[index]["is_candidate"]
+            _make_candidate(rows[row], index) for index, row in enumerate(order) if rows[row]["is_candidate"]
         ),
-        tested=tuple((place, float(p[index])) for place, index in enumerate(order) if asked[index]),
-        run=_run(scan, configuration),
+        tested=tuple((index, float(p[row])) for index, row in enumerate(order) if is_tested[row]),
+        run=_make_run(scan, configuration),
     )
 
 
-def _observations(
+def _make_observations(
     scan: Scan, rows: Sequence[DetectionRow], configuration: Configuration
 ) -> tuple[list[int], tuple[ObservationRecord, ...]]:
-    """Observations of a file, and the batch's sources in the order of their detections."""
+    """Row indices in the order of the detections, and the observations of a file."""
     groups: dict[tuple[str, str, str], list[int]] = {}
     for index, row in enumerate(rows):
         groups.setdefault((row["mission"], row["instrument"], row["obs_id"]), []).append(index)
     observation = scan.photons.observation
     if observation is None:
         order = [index for group in groups.values() for index in group]
-        # A table holds some sources of an observation: another table of it takes nothing's place.
+        # A table holds some of the sources of an observation, so another table does not supersede it.
         part = scan.photons.path.name.partition(".")[0]
         return order, tuple(
-            ObservationRecord(*names, part=part, detections=tuple(_detection(rows[index]) for index in group))
+            ObservationRecord(*names, part=part, detections=tuple(_make_detection(rows[index]) for index in group))
             for names, group in groups.items()
         )
-    header = _header(scan.photons.path, configuration)
-    first, last = (_date(observation.time_reference.utc(end)) for end in observation.span)
+    header = _read_header(scan.photons.path, configuration)
+    start, stop = (datetime.fromisoformat(observation.time_reference.utc(end)) for end in observation.span)
     ra, dec = observation.pointing or (None, None)
+    versions = " ".join(header[key] for key in VERSION_KEYWORDS if header.get(key))
     record = ObservationRecord(
         observation.mission,
         observation.instrument,
         observation.obs_id,
-        part=_part(scan, header),
-        processing_version=header.get(REVISION) or " ".join(header[key] for key in VERSIONS if header.get(key)),
-        start=first,
-        stop=last,
-        exposure_s=_known(observation.exposure),
+        part=_find_part(scan, header),
+        processing_version=header.get(REVISION_KEYWORD) or versions,
+        start=start,
+        stop=stop,
+        exposure_s=_finite_or_none(observation.exposure),
         ra_deg=None if ra is None else ra % 360.0,
         dec_deg=dec,
         details={"mode": observation.mode, "object": observation.object_name, "notes": list(scan.photons.notes)},
-        detections=_detections(scan, rows, configuration),
-        tiles=_tiles(scan, configuration),
+        detections=_make_detections(scan, rows, configuration),
+        tiles=_make_map_tiles(scan, configuration),
     )
     return list(range(len(rows))), (record,)
 
 
-def _detections(scan: Scan, rows: Sequence[DetectionRow], configuration: Configuration) -> tuple[DetectionRecord, ...]:
-    """Detections of an exposure, with the part of a point source's photons that each aperture holds."""
+def _make_detections(
+    scan: Scan, rows: Sequence[DetectionRow], configuration: Configuration
+) -> tuple[DetectionRecord, ...]:
+    """Detections of an exposure, with the fraction of the point spread in each aperture."""
     from xherald.photons.source_detection.map_field import enclosed_fractions
 
     observation = scan.photons.observation
     assert observation is not None
-    held = enclosed_fractions(observation, scan.photons.apertures, configuration.settings.apertures.energy_kev)
-    parts: list[float | None] = [None] * len(rows) if held is None else held.tolist()
-    return tuple(_detection(row, part) for row, part in zip(rows, parts, strict=True))
+    enclosed = enclosed_fractions(observation, scan.photons.apertures, configuration.settings.apertures.energy_kev)
+    fractions: list[float | None] = [None] * len(rows) if enclosed is None else enclosed.tolist()
+    return tuple(_make_detection(row, fraction) for row, fraction in zip(rows, fractions, strict=True))
 
 
-def _tiles(scan: Scan, configuration: Configuration) -> tuple[MapTile, ...]:
-    """The coarse map of an exposure; none of one without an image."""
+def _make_map_tiles(scan: Scan, configuration: Configuration) -> tuple[MapTile, ...]:
+    """Coarse sky map of an exposure; empty without an image."""
     from xherald.catalog_store.ledger.map_tiles import make_tiles
     from xherald.photons.source_detection.map_field import map_field
 
@@ -149,30 +152,32 @@ def _tiles(scan: Scan, configuration: Configuration) -> tuple[MapTile, ...]:
     return () if sky is None else make_tiles(sky, energy)
 
 
-def _part(scan: Scan, header: Mapping[str, str]) -> str:
-    """What of an exposure a file holds: a source's list, or chips and modes."""
+def _find_part(scan: Scan, header: Mapping[str, str]) -> str:
+    """The part of an exposure that a file holds: the region of a source, or chips and modes."""
     observation = scan.photons.observation
     assert observation is not None
     if observation.per_source_id:
         return observation.per_source_id
-    words = [header[key] for key in PARTS if header.get(key)]
+    values = [header[key] for key in PART_KEYWORDS if header.get(key)]
     chips = [one.name for one in observation.detectors] if len(observation.detectors) == 1 else []
-    return " ".join(dict.fromkeys([*words, *chips]))
+    return " ".join(dict.fromkeys([*values, *chips]))
 
 
-def _header(path: Path, configuration: Configuration) -> dict[str, str]:
+def _read_header(path: Path, configuration: Configuration) -> dict[str, str]:
     from xherald.adapters.reading.fits_files import read_header
 
     header = read_header(path, configuration.settings.read)
-    return {key: str(header[key]).strip() for key in (REVISION, *VERSIONS, *PARTS) if key in header}
+    keywords = (REVISION_KEYWORD, *VERSION_KEYWORDS, *PART_KEYWORDS)
+    return {key: str(header[key]).strip() for key in keywords if key in header}
 
 
-def _detection(row: DetectionRow, psf_fraction: float | None = None) -> DetectionRecord:
-    placed = row["ra_deg"] is not None and row["dec_deg"] is not None
+def _make_detection(row: DetectionRow, psf_fraction: float | None = None) -> DetectionRecord:
+    ra_deg, dec_deg = row["ra_deg"], row["dec_deg"]
+    has_position = ra_deg is not None and dec_deg is not None
     return DetectionRecord(
         detection_id=row["detection_id"],
-        ra_deg=row["ra_deg"] % 360.0 if placed and row["ra_deg"] is not None else None,
-        dec_deg=row["dec_deg"] if placed else None,
+        ra_deg=ra_deg % 360.0 if has_position and ra_deg is not None else None,
+        dec_deg=dec_deg if has_position else None,
         counts=row["counts"],
         livetime_s=row["livetime_s"],
         kind=row["kind"],
@@ -193,13 +198,13 @@ def _detection(row: DetectionRow, psf_fraction: float | None = None) -> Detectio
     )
 
 
-def _candidate(row: DetectionRow, place: int) -> CandidateRecord:
+def _make_candidate(row: DetectionRow, index: int) -> CandidateRecord:
     evidence = row["evidence"]
     if evidence is None:
         raise PhotonError(f"{row['file']}: source {row['detection_id']} is a candidate without evidence")
     return CandidateRecord(
         id=evidence["candidate_id"],
-        detection_index=place,
+        detection_index=index,
         kind=row["kind"],
         likely_class=row["likely_class"],
         score=row["score"],
@@ -208,27 +213,23 @@ def _candidate(row: DetectionRow, place: int) -> CandidateRecord:
     )
 
 
-def _run(scan: Scan, configuration: Configuration) -> Run:
+def _make_run(scan: Scan, configuration: Configuration) -> Run:
     reference = scan.detections.detection_batch.reference
     return Run(
         code_version=code_version(),
-        settings_hash=settings_hash(configuration),
+        settings_hash=compute_settings_hash(configuration),
         calibration=scan.detections.calibration,
         reference="" if reference is None else f"{reference.name}@{reference.version}",
     )
 
 
 @cache
-def _teller() -> TypeAdapter[Any]:
-    """What tells of settings in JSON's types; it takes longer to make than settings to tell."""
+def _settings_adapter() -> TypeAdapter[Any]:
+    """Serializer of the settings, cached because creating it takes longer than using it."""
     from xherald.detector.configuration.configuration import Settings
 
     return TypeAdapter(Settings)
 
 
-def _date(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _known(value: float | None) -> float | None:
+def _finite_or_none(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None

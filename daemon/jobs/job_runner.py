@@ -1,7 +1,7 @@
-"""The daemon's hands: claims drops, gives them to workers, and keeps in the store what comes of each: `JobRunner`.
+"""Claims drops, runs them as jobs in the worker pool, and commits their results to the store: `JobRunner`.
 
-All that is written is written here, in one process. What the store cannot take for now is held and tried again; what
-stands in a file's way and may pass is held too, with its claim.
+Only this class, in the daemon's process, writes results. Results that the store cannot take are kept and committed
+later; jobs that failed for a transient reason are kept, with their claims, and retried.
 """
 
 from __future__ import annotations
@@ -17,316 +17,314 @@ from xherald.catalog_store.ledger.drop_outcome import CommittedDrop, DropResult
 from xherald.catalog_store.ledger.records import Drop
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
-from xherald.daemon.alerts.alert_builder import announcer
-from xherald.daemon.intake.spool import Files
+from xherald.daemon.alerts.alert_builder import make_alert_builder
+from xherald.daemon.intake.spool import DropFiles
 from xherald.daemon.logs import Log
 from xherald.daemon.metrics import Metrics
 from xherald.detector.configuration.configuration import Configuration
 from xherald.photons.errors import DropError, StoreError, StoreUnavailableError
 
-from .candidate_sheets import Sheets
-from .decisions import announce_nothing, decide
-from .drop_results import Result
-from .processing import Fault, JobResult, Task
-from .worker_pool import Pool
+from .candidate_sheets import SheetFolder
+from .decisions import build_no_alerts, make_decision
+from .drop_results import FileResult
+from .processing import Fault, Job, JobResult
+from .worker_pool import WorkerPool
 
 __all__ = ["JobRunner"]
 
 LEASE: Final = timedelta(minutes=15)
-ASKED_EVERY_S: Final = 1.0
-STORE_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 300.0
-KEPT_AT_ONCE: Final = 64
-KEPT_EVERY_S: Final = 0.05
-"""Results go to the store together: so many, or those of so long, s; at once where no other is under way."""
+CLAIM_INTERVAL_S: Final = 1.0
+STORE_RETRY_S: Final = 1.0
+MAX_RETRY_DELAY_S: Final = 300.0
+MAX_RESULTS_PER_COMMIT: Final = 64
+COMMIT_INTERVAL_S: Final = 0.05
+"""Results are committed together: up to this number, or those of this time; at once if no other job is running."""
 
-MOST_AHEAD: Final = 16
-QUICK_S: Final = 0.5
-"""Files a worker claimed ahead at most, where those claimed before were gone in less than this, s. At first there is
-one: a claim is an attempt, and a daemon that is killed again and again is to cost few files one."""
+MAX_CLAIMED_AHEAD: Final = 16
+FAST_S: Final = 0.5
+"""Files claimed ahead for each worker at most, if the last claimed ones were processed in less than this time. At first
+one file is claimed ahead: a claim counts as an attempt, and a daemon that is killed repeatedly should use up few."""
 
-MOST_TOGETHER: Final = 16
-SMALL_BYTES: Final = 2**20
-"""Files that a worker is given together at most, and bytes in all; a larger file goes alone."""
+MAX_JOBS_PER_BATCH: Final = 16
+MAX_BATCH_BYTES: Final = 2**20
+"""Number and total size of files that are sent to a worker together; a larger file is sent alone."""
 
-HELD_A_WORKER: Final = 4
-"""Files a worker that may be held back by something passing, before no more are claimed."""
+MAX_DELAYED_PER_WORKER: Final = 4
+"""Files per worker that may be delayed for transient reasons before no further ones are claimed."""
 
 
 @dataclass(slots=True)
-class _InHand:
-    """A claimed drop, how often something passing stood in its way, and from when on to try again, monotonic s."""
+class _ClaimedDrop:
+    """A claimed drop, its number of transient failures, and the time of its next attempt (monotonic, s)."""
 
     drop: Drop
-    hindered: int = 0
+    transient_failures: int = 0
     ready_at: float = 0.0
 
 
 @dataclass(slots=True)
 class JobRunner:
-    """Carries claimed drops to their end.
+    """Runs claimed drops as jobs and commits the results.
 
     Parameters
     ----------
-    worker : str — name that claims bear; nobody else alive has it
+    worker : str — name of the daemon in claims; unique among live daemons
     store : Store
     configuration : Configuration
-    pool : Pool
-    files : Files
+    pool : WorkerPool
+    files : DropFiles
     metrics : Metrics
     log : Log
-    announcing : bool
-        Whether candidates are announced; a back-fill only keeps them, and leaves false-discovery control alone.
-    sheets : Sheets or None — where plot sheets are drawn, if some sink wants them
-    finished : callable — told of every drop that was finished or set aside, and of the alerts that it gave
+    sends_alerts : bool
+        Whether candidates are announced; otherwise they are only stored, without false-discovery control.
+    sheets : SheetFolder or None — where plot sheets are drawn, if a sink attaches them
+    on_done : callable — called with every drop that was processed or quarantined
     """
 
     worker: str
     store: Store
     configuration: Configuration
-    pool: Pool
-    files: Files
+    pool: WorkerPool
+    files: DropFiles
     metrics: Metrics
     log: Log
-    announcing: bool = True
-    sheets: Sheets | None = None
-    finished: Callable[[CommittedDrop], None] = lambda _: None
-    _hand: dict[int, _InHand] = field(default_factory=dict, init=False)
-    _given: set[int] = field(default_factory=set, init=False)
-    _answers: list[JobResult] = field(default_factory=list, init=False)
-    _asked: float = field(default=float("-inf"), init=False)
-    _renewed: float = field(default_factory=time.monotonic, init=False)
-    _store_back: float = field(default=0.0, init=False)
-    _kept: float = field(default=0.0, init=False)
-    _claimed: float = field(default=float("-inf"), init=False)
-    _ahead: int = field(default=1, init=False)
+    sends_alerts: bool = True
+    sheets: SheetFolder | None = None
+    on_done: Callable[[CommittedDrop], None] = lambda _: None
+    _claimed: dict[int, _ClaimedDrop] = field(default_factory=dict, init=False)
+    _submitted: set[int] = field(default_factory=set, init=False)
+    _results: list[JobResult] = field(default_factory=list, init=False)
+    _last_empty_claim: float = field(default=float("-inf"), init=False)
+    _last_renewal: float = field(default_factory=time.monotonic, init=False)
+    _store_retry_at: float = field(default=0.0, init=False)
+    _last_commit: float = field(default=0.0, init=False)
+    _last_claim: float = field(default=float("-inf"), init=False)
+    _claim_ahead: int = field(default=1, init=False)
 
     @property
-    def busy(self) -> bool:
-        """Whether something is in hand."""
-        return bool(self._hand or self._answers)
+    def is_busy(self) -> bool:
+        """Whether any drop is claimed or any result is uncommitted."""
+        return bool(self._claimed or self._results)
 
     @property
-    def has_answers(self) -> bool:
-        """Whether something came of files that the store has not taken yet."""
-        return bool(self._answers)
+    def has_uncommitted(self) -> bool:
+        """Whether any result is uncommitted."""
+        return bool(self._results)
 
-    def ask_at_once(self) -> None:
-        """There may be something to claim."""
-        self._asked = float("-inf")
+    def claim_soon(self) -> None:
+        """Claim at the next step, as new drops may be stable."""
+        self._last_empty_claim = float("-inf")
 
-    def step(self, timeout: float, *, claiming: bool = True, also: Any = ()) -> int:
-        """Claim what workers are free for, wait for what they say, and keep it; answers how many drops were ended."""
-        moment = time.monotonic()
-        if moment >= self._store_back:
-            self._with_store(lambda: self._claim(moment) if claiming else None)
-            self._with_store(lambda: self._renew(moment))
-        self._give(moment)
-        answers = self.pool.answers(min(timeout, KEPT_EVERY_S) if self._answers else timeout, also)
-        for kind, plugin, times in (broken for answer in answers for broken in answer.broken):
-            self.metrics.broke(kind, plugin, times)
-        self._answers += answers
-        self._give(moment)
-        return self._keep()
+    def step(self, timeout_s: float, *, claiming: bool = True, also: Any = ()) -> int:
+        """Claim drops for idle workers, wait for results and commit them; returns the number of drops done."""
+        now = time.monotonic()
+        if now >= self._store_retry_at:
+            self._with_store(lambda: self._claim(now) if claiming else None)
+            self._with_store(lambda: self._renew(now))
+        self._submit(now)
+        results = self.pool.collect_results(min(timeout_s, COMMIT_INTERVAL_S) if self._results else timeout_s, also)
+        for kind, plugin, times in (failure for result in results for failure in result.plugin_failures):
+            self.metrics.count_plugin_failure(kind, plugin, times)
+        self._results += results
+        self._submit(now)
+        return self._commit_due()
 
-    def give_back(self) -> None:
-        """Give back what nobody works on; what workers have in hand is to be waited for before."""
-        for drop_id in [one for one in self._hand if one not in self._given]:
+    def release_claims(self) -> None:
+        """Release claimed drops that were not submitted; wait for the submitted ones before."""
+        for drop_id in [one for one in self._claimed if one not in self._submitted]:
             self.store.release(drop_id)
-            del self._hand[drop_id]
+            del self._claimed[drop_id]
 
-    # Claiming and giving
+    # Claiming and submitting
 
-    def _claim(self, moment: float) -> None:
-        ungiven = [one for drop_id, one in self._hand.items() if drop_id not in self._given]
-        if not self.pool.idle or any(one.ready_at <= moment for one in ungiven):
+    def _claim(self, now: float) -> None:
+        waiting = [one for drop_id, one in self._claimed.items() if drop_id not in self._submitted]
+        if not self.pool.idle or any(one.ready_at <= now for one in waiting):
             return
-        held = sum(one.hindered > 0 for one in ungiven)
-        if held >= HELD_A_WORKER * self.pool.size or moment < self._asked + ASKED_EVERY_S:
+        delayed = sum(one.transient_failures > 0 for one in waiting)
+        is_early = now < self._last_empty_claim + CLAIM_INTERVAL_S
+        if is_early or delayed >= MAX_DELAYED_PER_WORKER * self.pool.size:
             return
-        self._ahead = min(2 * self._ahead, MOST_AHEAD) if moment - self._claimed < QUICK_S else 1
-        self._claimed = moment
-        # The next file is at hand when one is done.
-        wanted = self.pool.idle + self._ahead * self.pool.size
-        attempts = self.configuration.settings.daemon.max_attempts
-        drops = self.store.claim(self.worker, wanted, lease=LEASE, max_attempts=attempts)
-        if len(drops) < wanted:
-            self._asked = moment
+        self._claim_ahead = min(2 * self._claim_ahead, MAX_CLAIMED_AHEAD) if now - self._last_claim < FAST_S else 1
+        self._last_claim = now
+        # Claim ahead, so that the next file is available when a worker is done.
+        limit = self.pool.idle + self._claim_ahead * self.pool.size
+        max_attempts = self.configuration.settings.daemon.max_attempts
+        drops = self.store.claim(self.worker, limit, lease=LEASE, max_attempts=max_attempts)
+        if len(drops) < limit:
+            self._last_empty_claim = now
         for drop in drops:
-            self._hand[drop.id] = _InHand(drop)
+            self._claimed[drop.id] = _ClaimedDrop(drop)
 
-    def _give(self, moment: float) -> None:
-        """Hand out what waits to the workers that are free."""
-        waiting = deque(one for key, one in self._hand.items() if key not in self._given and one.ready_at <= moment)
+    def _submit(self, now: float) -> None:
+        """Submit waiting drops to idle workers."""
+        waiting = deque(
+            one for drop_id, one in self._claimed.items() if drop_id not in self._submitted and one.ready_at <= now
+        )
         while waiting and self.pool.idle > 0:
-            if tasks := self._next_batch(waiting):
-                self.pool.give(*tasks)
+            if jobs := self._next_batch(waiting):
+                self.pool.submit(*jobs)
 
-    def _next_batch(self, waiting: deque[_InHand]) -> list[Task]:
-        """A worker's share of what waits, taken off it: a large file, or some small ones, which go quicker together."""
-        share = min(-(-len(waiting) // self.pool.size), MOST_TOGETHER)
-        tasks: list[Task] = []
+    def _next_batch(self, waiting: deque[_ClaimedDrop]) -> list[Job]:
+        """Jobs for one worker, removed from the queue: a large file, or several small ones."""
+        limit = min(-(-len(waiting) // self.pool.size), MAX_JOBS_PER_BATCH)
+        jobs: list[Job] = []
         size = 0
-        while waiting and len(tasks) < share:
+        while waiting and len(jobs) < limit:
             drop = waiting[0].drop
-            # What took a worker with it before is not put together with others.
-            if tasks and (drop.attempts > 1 or size + drop.size > SMALL_BYTES):
+            # A file that was attempted before is processed alone.
+            if jobs and (drop.attempts > 1 or size + drop.size > MAX_BATCH_BYTES):
                 break
             waiting.popleft()
-            self._given.add(drop.id)
+            self._submitted.add(drop.id)
             try:
-                tasks.append(Task(drop.id, self.files.of(drop), drop.source))
+                jobs.append(Job(drop.id, self.files.locate(drop), drop.source))
             except DropError as fault:
                 kind = Fault.TRANSIENT if fault.is_transient else Fault.FILE
-                self._answers.append(JobResult(drop.id, None, kind, str(fault)))
+                self._results.append(JobResult(drop.id, None, kind, str(fault)))
                 continue
             size += drop.size
             if drop.attempts > 1:
                 break
-        return tasks
+        return jobs
 
-    def _renew(self, moment: float) -> None:
-        if self._hand and moment - self._renewed > LEASE.total_seconds() / 3:
-            self._renewed = moment
-            self.store.renew_claims(self.worker, list(self._hand), lease=LEASE)
+    def _renew(self, now: float) -> None:
+        if self._claimed and now - self._last_renewal > LEASE.total_seconds() / 3:
+            self._last_renewal = now
+            self.store.renew_claims(self.worker, list(self._claimed), lease=LEASE)
 
-    # Keeping
+    # Committing
 
-    def _keep(self) -> int:
-        """Write down what is known; what the store cannot take for now stays."""
-        ended, moment = 0, time.monotonic()
-        under_way = len(self._given) > len(self._answers)
-        if under_way and len(self._answers) < KEPT_AT_ONCE and moment < self._kept + KEPT_EVERY_S:
+    def _commit_due(self) -> int:
+        """Commit results; those that the store cannot take are kept."""
+        done, now = 0, time.monotonic()
+        has_running = len(self._submitted) > len(self._results)
+        if has_running and len(self._results) < MAX_RESULTS_PER_COMMIT and now < self._last_commit + COMMIT_INTERVAL_S:
             return 0
-        self._kept = moment
-        while self._answers and time.monotonic() >= self._store_back:
-            some = self._of_one_kind()
-            if not self._with_store(lambda some=some: self._settle(some)):  # type: ignore[misc]
+        self._last_commit = now
+        while self._results and time.monotonic() >= self._store_retry_at:
+            some = self._next_results()
+            if not self._with_store(lambda some=some: self._handle(some)):  # type: ignore[misc]
                 break
-            del self._answers[: len(some)]
-            ended += sum(one.drop_id not in self._hand for one in some)
-        return ended
+            del self._results[: len(some)]
+            done += sum(one.drop_id not in self._claimed for one in some)
+        return done
 
-    def _of_one_kind(self) -> list[JobResult]:
-        """The next answers that can be kept in one step: results, or one that is none."""
+    def _next_results(self) -> list[JobResult]:
+        """The next results to handle in one transaction: several successes, or one failure."""
         some: list[JobResult] = []
-        for one in self._answers[:KEPT_AT_ONCE]:
+        for one in self._results[:MAX_RESULTS_PER_COMMIT]:
             if one.result is None:
                 break
             some.append(one)
-        return some or self._answers[:1]
+        return some or self._results[:1]
 
     def _with_store(self, work: Callable[[], None]) -> bool:
         try:
             work()
         except StoreUnavailableError as fault:
-            self.metrics.error("store")
+            self.metrics.count_error("store")
             self.log.warning("store unavailable", reason=str(fault))
-            self._store_back = time.monotonic() + STORE_WAIT_S
+            self._store_retry_at = time.monotonic() + STORE_RETRY_S
             return False
         return True
 
-    def _settle(self, answers: Sequence[JobResult]) -> None:
-        """Carry some answers to their end, as `_of_one_kind` gives them."""
-        mine = [(self._hand[one.drop_id], one) for one in answers if one.drop_id in self._hand]
-        results = [(one.drop, answer) for one, answer in mine if answer.result is not None]
-        if results:
-            self._finish_all(results)
-        for one, answer in mine:
-            if answer.fault is Fault.TRANSIENT:
-                self._hold(one, answer.reason)
+    def _handle(self, results: Sequence[JobResult]) -> None:
+        """Commit successes; retry or quarantine failures."""
+        claimed = [(self._claimed[one.drop_id], one) for one in results if one.drop_id in self._claimed]
+        successes = [(one.drop, result.result) for one, result in claimed if result.result is not None]
+        if successes:
+            self._commit_all(successes)
+        for one, result in claimed:
+            if result.fault is Fault.TRANSIENT:
+                self._delay(one, result.reason)
                 continue
-            if answer.fault is Fault.FILE:
-                self._set_aside(one.drop, answer.reason, "file")
-            elif answer.fault is Fault.DEFECT:
-                self._try_again(one.drop, answer)
+            if result.fault is Fault.FILE:
+                self._quarantine(one.drop, result.reason, "file")
+            elif result.fault is Fault.DEFECT:
+                self._retry(one.drop, result)
             self._forget(one.drop)
 
-    def _finish_all(self, results: Sequence[tuple[Drop, JobResult]]) -> None:
-        """Keep results in one step; where the store refuses one of them, each in its own."""
+    def _commit_all(self, results: Sequence[tuple[Drop, FileResult]]) -> None:
+        """Commit results in one transaction; if the store rejects one of them, each in its own."""
         try:
-            self._finish(results)
+            self._commit(results)
         except StoreUnavailableError:
             raise
         except StoreError as fault:
             if len(results) == 1:
-                self._set_aside(results[0][0], str(fault), "store")
+                self._quarantine(results[0][0], str(fault), "store")
                 return
             for one in results:
-                self._finish_all([one])
+                self._commit_all([one])
 
-    def _finish(self, results: Sequence[tuple[Drop, JobResult]]) -> None:
-        done = self.store.commit_results(
-            [self._ending(drop, answer.result) for drop, answer in results if answer.result]
-        )
-        for (drop, answer), one in zip(results, done, strict=True):
-            result = answer.result
-            assert result is not None
-            sources = sum(len(observation.detections) for observation in result.observations)
-            waited = max((datetime.now(UTC) - drop.first_seen).total_seconds(), 0.0)
+    def _commit(self, results: Sequence[tuple[Drop, FileResult]]) -> None:
+        committed = self.store.commit_results([self._make_drop_result(drop, result) for drop, result in results])
+        for (drop, result), one in zip(results, committed, strict=True):
+            detections = sum(len(observation.detections) for observation in result.observations)
+            latency_s = max((datetime.now(UTC) - drop.first_seen).total_seconds(), 0.0)
             if one.is_new:
-                self.metrics.processed(sources, len(result.candidates), waited)
+                self.metrics.count_processed(detections, len(result.candidates), latency_s)
                 self.log.info(
                     "processed",
                     drop=drop.id,
                     url=drop.url,
-                    sources=sources,
+                    detections=detections,
                     candidates=len(result.candidates),
                     state=one.drop.state.value,
                     superseded=list(one.superseded),
-                    seconds=round(waited, 3),
+                    latency_s=round(latency_s, 3),
                 )
-                self.finished(one)
+                self.on_done(one)
             self.files.discard(drop)
 
-    def _ending(self, drop: Drop, result: Result) -> DropResult:
+    def _make_drop_result(self, drop: Drop, result: FileResult) -> DropResult:
         settings = self.configuration.settings
-        mark = drop.sha256 or str(drop.id)
-        announce = announcer(settings.alerts, mark, self.sheets) if self.announcing else announce_nothing
-        deciding = decide(
+        cause = drop.sha256 or str(drop.id)
+        decide = make_decision(
             result,
-            settings.daemon.false_discovery_method if self.announcing else None,
+            settings.daemon.false_discovery_method if self.sends_alerts else None,
             settings.daemon.false_discovery_level,
             settings.detection.false_alarms_per_1000 / 1000.0,
-            announce,
+            make_alert_builder(settings.alerts, cause, self.sheets) if self.sends_alerts else build_no_alerts,
         )
-        return DropResult(drop.id, result.run, result.observations, deciding)
+        return DropResult(drop.id, result.run, result.observations, decide)
 
-    def _set_aside(self, drop: Drop, reason: str, kind: str) -> None:
-        if not self._is_mine(drop):
+    def _quarantine(self, drop: Drop, reason: str, kind: str) -> None:
+        if not self._holds_claim(drop):
             self.log.warning("claim lost", drop=drop.id, url=drop.url, reason=reason)
             return
-        done = self.store.quarantine(drop.id, reason)
-        self.metrics.quarantined(kind)
+        quarantined = self.store.quarantine(drop.id, reason)
+        self.metrics.count_quarantined(kind)
         self.log.warning("quarantined", drop=drop.id, url=drop.url, reason=reason)
         self.files.discard(drop)
-        self.finished(CommittedDrop(True, done))
+        self.on_done(CommittedDrop(True, quarantined))
 
-    def _try_again(self, drop: Drop, answer: JobResult) -> None:
-        """Another attempt later, after a time that doubles; the store counts them."""
-        stream = self.configuration.settings.daemon
-        self.metrics.error("defect")
-        self.log.error("attempt lost", drop=drop.id, url=drop.url, reason=answer.reason, trace=answer.trace or None)
-        if drop.attempts >= stream.max_attempts:
-            self._set_aside(drop, f"given up after {drop.attempts} attempts: {answer.reason}", "defect")
+    def _retry(self, drop: Drop, result: JobResult) -> None:
+        """Postpone a drop after a defect, with a delay that doubles, until the attempts are used up."""
+        settings = self.configuration.settings.daemon
+        self.metrics.count_error("defect")
+        self.log.error("attempt failed", drop=drop.id, url=drop.url, reason=result.reason, trace=result.trace or None)
+        if drop.attempts >= settings.max_attempts:
+            self._quarantine(drop, f"failed {drop.attempts} times: {result.reason}", "defect")
             return
-        later = timedelta(seconds=stream.retry_delay_s * 2 ** (drop.attempts - 1))
-        self.store.postpone(drop.id, self.worker, answer.reason, datetime.now(UTC) + later)
+        delay = timedelta(seconds=settings.retry_delay_s * 2 ** (drop.attempts - 1))
+        self.store.postpone(drop.id, self.worker, result.reason, datetime.now(UTC) + delay)
 
-    def _hold(self, one: _InHand, reason: str) -> None:
-        """Keep the claim, and try again when what is in the way may have passed."""
-        stream = self.configuration.settings.daemon
-        wait = min(max(stream.retry_delay_s, 0.1) * 2**one.hindered, LONGEST_WAIT_S)
-        one.hindered += 1
-        one.ready_at = time.monotonic() + wait
-        self._given.discard(one.drop.id)
-        self.metrics.error("passing")
-        self.log.warning("held back", drop=one.drop.id, url=one.drop.url, reason=reason, seconds=round(wait, 1))
+    def _delay(self, one: _ClaimedDrop, reason: str) -> None:
+        """Keep the claim of a drop after a transient failure, and retry later."""
+        settings = self.configuration.settings.daemon
+        delay_s = min(max(settings.retry_delay_s, 0.1) * 2**one.transient_failures, MAX_RETRY_DELAY_S)
+        one.transient_failures += 1
+        one.ready_at = time.monotonic() + delay_s
+        self._submitted.discard(one.drop.id)
+        self.metrics.count_error("transient")
+        self.log.warning("delayed", drop=one.drop.id, url=one.drop.url, reason=reason, retry_in_s=round(delay_s, 1))
 
     def _forget(self, drop: Drop) -> None:
-        self._hand.pop(drop.id, None)
-        self._given.discard(drop.id)
+        self._claimed.pop(drop.id, None)
+        self._submitted.discard(drop.id)
 
-    def _is_mine(self, drop: Drop) -> bool:
-        now = self.store.drop(drop.id)
-        return now.state is DropState.CLAIMED and now.claimed_by == self.worker
+    def _holds_claim(self, drop: Drop) -> bool:
+        stored = self.store.drop(drop.id)
+        return stored.state is DropState.CLAIMED and stored.claimed_by == self.worker

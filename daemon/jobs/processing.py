@@ -1,10 +1,10 @@
-"""Files down the road, in a worker: what comes of each, or why nothing does: `process_file`, `process_batch`.
+"""Processing of files by the pipeline in a worker process: `process_file`, `process_batch`.
 
-A small file costs many small steps, whatever it holds, so small ones of one instrument are judged together. None may
-cost another anything: what goes wrong with several is done again with each alone.
+Small files have a large constant cost, so those of one instrument are scored together. If that fails, each is processed
+again alone, so that no file suffers from another one's error.
 
-A fault of the file (`XheraldError`) is told apart from one that may pass (no memory, no space, a file that is gone for
-now) and from a defect of ours or of a plugin's.
+Errors are classified by `Fault`: of the file (`XheraldError`), transient (no memory or disk space, a file that is
+missing for now), or a defect of xherald or a plugin.
 """
 
 from __future__ import annotations
@@ -26,34 +26,43 @@ if TYPE_CHECKING:
     from xherald.detector.scan import Scan
     from xherald.plugins import PluginHost
 
-    from .drop_results import Result
+    from .drop_results import FileResult
 
-__all__ = ["Fault", "JobResult", "PlotsDone", "Task", "configured_for", "process_batch", "process_file", "warm_up"]
+__all__ = [
+    "Fault",
+    "Job",
+    "JobResult",
+    "PlotsDone",
+    "make_source_configurations",
+    "process_batch",
+    "process_file",
+    "warm_up",
+]
 
 T = TypeVar("T")
 
 
 class Fault(StrEnum):
-    """Why nothing came of a file.
+    """Why a job failed.
 
-    ``file``: it cannot be used, and never will. ``passing``: something stood in the way that may go. ``defect``: an
-    error that nobody foresaw; trying again is worth it, a few times.
+    ``file``: the file cannot be used; a retry is useless. ``transient``: a condition that may pass. ``defect``: an
+    unexpected error; a few retries are worthwhile.
     """
 
     FILE = "file"
-    TRANSIENT = "passing"
+    TRANSIENT = "transient"
     DEFECT = "defect"
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A file to be worked on.
+class Job:
+    """A file to be processed.
 
     Parameters
     ----------
     drop_id : int
     path : Path
-    source : str — name of the drop source, whose options of adapters count
+    source : str — name of the drop source, whose adapter options apply
     """
 
     drop_id: int
@@ -63,99 +72,101 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What came of a task.
+    """Result of a job.
 
     Parameters
     ----------
     drop_id : int
-    result : Result or None
+    result : FileResult or None — None if the job failed
     fault : Fault or None
-    reason : str — one line
-    trace : str — of a defect
-    resident_gib : float — memory of the worker afterwards
-    draws : bool — whether its worker goes on, drawing plot sheets, and says `PlotsDone` when it takes another file
-    broken : tuple of (str, str, int) — kind and name of each plugin that broke at it, and how often
+    reason : str — the error, on one line
+    trace : str — traceback of a defect
+    resident_gib : float — memory of the worker after the job
+    draws_plots : bool — whether the worker continues with plot sheets, and sends `PlotsDone` before it is free
+    plugin_failures : tuple of (str, str, int) — kind and name of each plugin that failed, and how often
     """
 
     drop_id: int
-    result: Result | None = None
+    result: FileResult | None = None
     fault: Fault | None = None
     reason: str = ""
     trace: str = ""
     resident_gib: float = 0.0
-    draws: bool = False
-    broken: tuple[tuple[str, str, int], ...] = ()
+    draws_plots: bool = False
+    plugin_failures: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PlotsDone:
-    """The plot sheets of a file are drawn.
+    """Message that the plot sheets of a job are done.
 
     Parameters
     ----------
-    reasons : tuple of str — why some are not
-    resident_gib : float — memory of the worker afterwards
+    errors : tuple of str — why some could not be drawn
+    resident_gib : float — memory of the worker
     """
 
-    reasons: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
     resident_gib: float = 0.0
 
 
-def process_file(task: Task, configuration: Configuration, keep: Callable[[Scan], None] = lambda _: None) -> JobResult:
-    """Scan a file, whatever it holds; never raises what is the file's fault or a defect.
+def process_file(
+    job: Job, configuration: Configuration, on_candidates: Callable[[Scan], None] = lambda _: None
+) -> JobResult:
+    """Scan a file; errors are returned, not raised.
 
     Parameters
     ----------
-    task : Task
+    job : Job
     configuration : Configuration
-    keep : callable — given the scan, if its sources are kept and some are candidates
+    on_candidates : callable — called with the scan if it has candidates
     """
-    (answer,) = process_batch([task], configuration, keep)
-    return answer
+    (result,) = process_batch([job], configuration, on_candidates)
+    return result
 
 
 def process_batch(
-    tasks: Sequence[Task], configuration: Configuration, keep: Callable[[Scan], None] = lambda _: None
+    jobs: Sequence[Job], configuration: Configuration, on_candidates: Callable[[Scan], None] = lambda _: None
 ) -> list[JobResult]:
-    """Scan files, those of one instrument together; what comes of each is what would come of it alone.
+    """Scan files, those of one instrument together, with the same results as one by one.
 
     Parameters
     ----------
-    tasks : sequence of Task
+    jobs : sequence of Job
     configuration : Configuration
-    keep : callable — as for `process_file`
+    on_candidates : callable — see `process_file`
 
     Returns
     -------
     list of JobResult
-        In the order of the tasks.
+        In the order of the jobs.
     """
     from xherald.detector.extraction.extracted_sources import extract_sources
     from xherald.detector.scan import score_files
 
-    from .drop_results import result_of
+    from .drop_results import make_file_result
 
-    files = [_File(task, configuration.host) for task in tasks]
-    alike: dict[object, list[tuple[_File, ExtractedSources]]] = {}
-    for number, file in enumerate(files):
-        photons = file.go(partial(extract_sources, file.task.path, configuration))
-        if photons is not None:
-            alike.setdefault(photons.batching_key or number, []).append((file, photons))
-    for group in alike.values():
-        together = _scanned_together([photons for _, photons in group], configuration)
-        for place, (file, photons) in enumerate(group):
-            own = together[place : place + 1] or file.go(partial(score_files, [photons], configuration)) or []
-            for scan in own:  # one, unless the road ended
-                result = file.go(partial(result_of, scan, configuration))
+    runs = [_JobRun(job, configuration.host) for job in jobs]
+    batches: dict[object, list[tuple[_JobRun, ExtractedSources]]] = {}
+    for number, run in enumerate(runs):
+        sources = run.run_stage(partial(extract_sources, run.job.path, configuration))
+        if sources is not None:
+            batches.setdefault(sources.batching_key or number, []).append((run, sources))
+    for batch in batches.values():
+        together = _score_together([sources for _, sources in batch], configuration)
+        for index, (run, sources) in enumerate(batch):
+            own = together[index : index + 1] or run.run_stage(partial(score_files, [sources], configuration)) or []
+            for scan in own:  # one, or none if scoring failed
+                result = run.run_stage(partial(make_file_result, scan, configuration))
                 if result is not None:
-                    file.answer = JobResult(file.task.drop_id, result)
+                    run.result = JobResult(run.job.drop_id, result)
                     if result.candidates:
-                        keep(scan)
-    return [file.told() for file in files]
+                        on_candidates(scan)
+    return [run.finish() for run in runs]
 
 
-def _scanned_together(files: Sequence[ExtractedSources], configuration: Configuration) -> list[Scan]:
-    """Scans of several files; none where anything went wrong, for then it is to cost the file that it is of alone."""
+def _score_together(files: Sequence[ExtractedSources], configuration: Configuration) -> list[Scan]:
+    """Score several files together; an empty list if anything fails, so that each is scored alone."""
     from xherald.detector.scan import score_files
 
     if len(files) < 2:
@@ -163,71 +174,75 @@ def _scanned_together(files: Sequence[ExtractedSources], configuration: Configur
     before = Counter(configuration.host.broken)
     try:
         scans = score_files(files, configuration)
-    except Exception:  # whatever it is, it comes again where that file is scanned by itself, and is told there
+    except Exception:  # it is raised again, and reported, when the file is scored alone
         return []
     return scans if configuration.host.broken == before else []
 
 
 @dataclass(slots=True)
-class _File:
-    """A file on the road, which plugins broke at it, and what came of it."""
+class _JobRun:
+    """A job in progress, the plugins that failed in it, and its result."""
 
-    task: Task
+    job: Job
     host: PluginHost
-    broken: Counter[tuple[str, str]] = field(default_factory=Counter)
-    answer: JobResult | None = None
+    plugin_failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    result: JobResult | None = None
 
-    def go(self, stretch: Callable[[], T]) -> T | None:
-        """Go a stretch of the road; None, and an answer, where the road ends there."""
+    def run_stage(self, stage: Callable[[], T]) -> T | None:
+        """Run a stage of the pipeline; returns None and sets the result if it fails."""
         before = Counter(self.host.broken)
         try:
-            return stretch()
+            return stage()
         except (ArtefactError, ConfigError, PluginError) as fault:
-            # Of the installation, not of the file: no file is set aside for a calibration that is not there.
-            self._ends(Fault.TRANSIENT, str(fault))
+            # An error of the installation: do not quarantine a file because a calibration is missing.
+            self._fail(Fault.TRANSIENT, str(fault))
         except PluginDefectError as fault:
-            self._ends(Fault.DEFECT, f"{self.task.path}: {fault}", traceback.format_exc())
+            self._fail(Fault.DEFECT, f"{self.job.path}: {fault}", traceback.format_exc())
         except XheraldError as fault:
-            if self.task.path.exists():
-                self._ends(Fault.FILE, str(fault))
+            if self.job.path.exists():
+                self._fail(Fault.FILE, str(fault))
             else:
-                self._ends(Fault.TRANSIENT, f"{self.task.path}: is gone, or its disk is")
+                self._fail(Fault.TRANSIENT, f"{self.job.path}: the file or its disk is missing")
         except (MemoryError, OSError) as fault:
-            self._ends(Fault.TRANSIENT, _one_line(self.task, fault))
+            self._fail(Fault.TRANSIENT, self._describe(fault))
         except Exception as fault:
-            self._ends(Fault.DEFECT, _one_line(self.task, fault), traceback.format_exc())
+            self._fail(Fault.DEFECT, self._describe(fault), traceback.format_exc())
         finally:
-            self.broken += self.host.broken - before
+            self.plugin_failures += self.host.broken - before
         return None
 
-    def told(self) -> JobResult:
-        """What came of it."""
-        assert self.answer is not None
-        return replace(self.answer, broken=tuple((kind, name, times) for (kind, name), times in self.broken.items()))
+    def finish(self) -> JobResult:
+        """The result, with the failures of plugins."""
+        assert self.result is not None
+        failures = tuple((kind, name, times) for (kind, name), times in self.plugin_failures.items())
+        return replace(self.result, plugin_failures=failures)
 
-    def _ends(self, fault: Fault, reason: str, trace: str = "") -> None:
-        self.answer = JobResult(self.task.drop_id, None, fault, reason, trace)
+    def _fail(self, fault: Fault, reason: str, trace: str = "") -> None:
+        self.result = JobResult(self.job.drop_id, None, fault, reason, trace)
+
+    def _describe(self, fault: Exception) -> str:
+        return " ".join(f"{self.job.path}: {type(fault).__name__}: {fault}".split())
 
 
-def configured_for(
+def make_source_configurations(
     configuration: Configuration, adapters: Mapping[str, Mapping[str, Mapping[str, Any]]]
 ) -> dict[str, Configuration]:
-    """Configurations by drop source, for those that have options of adapters of their own."""
-    from xherald.detector.configuration.configuration import Configuration as Made
+    """Configurations of the drop sources that have adapter options of their own, by name of the source."""
+    from xherald.detector.configuration.configuration import Configuration as ConfigurationClass
 
     settings = configuration.settings
-    own: dict[str, Configuration] = {}
+    found: dict[str, Configuration] = {}
     for source, options in adapters.items():
         if options:
             merged = {name: dict(values) for name, values in settings.adapters.items()}
             for name, values in options.items():
                 merged[name] = {**merged.get(name, {}), **values}
-            own[source] = Made(settings.model_copy(update={"adapters": merged}), configuration.origins)
-    return own
+            found[source] = ConfigurationClass(settings.model_copy(update={"adapters": merged}), configuration.origins)
+    return found
 
 
 def warm_up(configuration: Configuration) -> None:
-    """Load what every file needs, plugins and compiled kernels, before the first one comes."""
+    """Load plugins, the calibration and compiled kernels before the first job."""
     import numpy as np
 
     from xherald.detector.scoring.detect import calibration_of, score_batch
@@ -237,7 +252,7 @@ def warm_up(configuration: Configuration) -> None:
     calibration_of(configuration)
     time = np.linspace(1.0, 999.0, 40)
     energy = np.linspace(0.6, 6.0, 40, dtype=np.float32)
-    one = EventList(
+    events = EventList(
         time=time,
         energy=energy,
         exposure=Exposure(np.array([[0.0, 1000.0]]), np.ones(1)),
@@ -246,9 +261,5 @@ def warm_up(configuration: Configuration) -> None:
         band=(0.5, 7.0),
         hardness_split=2.0,
     )
-    batch = EventBatch.from_lists([one])
+    batch = EventBatch.from_lists([events])
     score_batch(batch, assess(batch, configuration.settings.timing), configuration)
-
-
-def _one_line(task: Task, fault: Exception) -> str:
-    return " ".join(f"{task.path}: {type(fault).__name__}: {fault}".split())

@@ -1,8 +1,7 @@
-"""Calibrations that were rebuilt for a store: which is in use, which there are, and how each was judged.
+"""Versions of calibrations that were rebuilt for a store: which exist, how they compared, and which one is active.
 
-The artefacts lie in a folder; which of them is in use, with the figures of old and new, stands in the stream's state,
-so that every daemon of a store goes by the same one. A calibration that the configuration names anew goes before what
-was rebuilt of another.
+The artefacts are in a folder; the active version and the comparisons are shared states, so that all daemons of a store
+use the same version. If another calibration is configured afterwards, it takes precedence.
 """
 
 from __future__ import annotations
@@ -23,133 +22,135 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
 __all__ = [
-    "CALIBRATIONS",
     "CONFIGURED",
+    "VERSIONS_STATE",
     "activate",
-    "calibrations_to_json",
-    "folder_of",
-    "in_use",
-    "name_in_use",
+    "find_calibrations_folder",
+    "get_configured_calibration",
+    "list_versions",
     "next_number",
-    "noted",
-    "serving",
+    "read_active_name",
+    "record_version",
+    "with_active_calibration",
+    "with_usable_calibration",
 ]
 
-CALIBRATIONS: Final = "calibrations"
-"""Name of the stream's state that holds every version and how it was judged."""
+VERSIONS_STATE: Final = "calibrations"
+"""Name of the shared state with all versions and their comparisons."""
 
-IN_USE: Final = "calibration_in_use"
-"""Name of that which says where the one in use lies: a few words, for daemons ask every few seconds."""
+ACTIVE_STATE: Final = "calibration_in_use"
+"""Name of the shared state with the active version; a small one, as daemons read it every few seconds."""
 
 CONFIGURED: Final = "configured"
-"""What stands for the calibration that the configuration names, or the shipped one."""
+"""Name of the calibration in the configuration, or the built-in one."""
 
-REFUSED_KEPT: Final = 3
-"""Versions that were not activated are kept so many nights; their figures are kept for good."""
-
-
-def calibrations_to_json(store: Store) -> list[dict[str, Any]]:
-    """All versions, the earliest first, as they were `noted`."""
-    return list((store.shared_state(CALIBRATIONS) or {"versions": []})["versions"])
+MAX_REJECTED_KEPT: Final = 3
+"""Rejected versions whose folders are kept; their comparisons are kept for ever."""
 
 
-def name_in_use(store: Store) -> str | None:
-    """The rebuilt calibration in use; None for the configured one."""
-    state = store.shared_state(IN_USE)
+def list_versions(store: Store) -> list[dict[str, Any]]:
+    """All versions, the earliest first, as recorded by `record_version`."""
+    return list((store.shared_state(VERSIONS_STATE) or {"versions": []})["versions"])
+
+
+def read_active_name(store: Store) -> str | None:
+    """Name of the active version; None for the configured calibration."""
+    state = store.shared_state(ACTIVE_STATE)
     return None if state is None else state["name"]
 
 
-def in_use(configuration: Configuration, store: Store) -> Configuration:
-    """The configuration with the calibration that is in use on a store.
+def with_active_calibration(configuration: Configuration, store: Store) -> Configuration:
+    """The configuration with the active calibration of a store.
 
     Raises
     ------
     ArtefactError
-        It is not where it should be.
+        Its folder is missing.
     """
-    state = store.shared_state(IN_USE)
-    if state is None or state["name"] is None or state["configured"] != configured(configuration):
+    state = store.shared_state(ACTIVE_STATE)
+    if state is None or state["name"] is None or state["configured"] != get_configured_calibration(configuration):
         return configuration
     if not Path(state["folder"]).is_dir():
         raise ArtefactError(
-            f"{state['folder']}: calibration {state['name']} is in use on {store.name} and is gone; bring it back, or "
-            "run `xherald calibration activate configured`"
+            f"{state['folder']}: the folder of calibration {state['name']}, active on {store.name}, is missing; "
+            "restore it, or run `xherald calibration activate configured`"
         )
     settings = configuration.settings
     detection = settings.detection.model_copy(update={"calibration": Path(state["folder"])})
     return replace(configuration, settings=settings.model_copy(update={"detection": detection}))
 
 
-def serving(configuration: Configuration, store: Store, log: Log) -> Configuration:
-    """As `in_use`; the configuration as it is, with a word in the log, where the store or the calibration is gone.
+def with_usable_calibration(configuration: Configuration, store: Store, log: Log) -> Configuration:
+    """`with_active_calibration`, or the unchanged configuration and a warning if the store or the folder is missing.
 
-    Files go on meanwhile: each of their rows says which calibration it was judged by.
+    Files are processed all the same; every row names the calibration that was used.
     """
     try:
-        return in_use(configuration, store)
+        return with_active_calibration(configuration, store)
     except (StoreUnavailableError, ArtefactError) as fault:
-        log.warning("the configured calibration is used", reason=str(fault))
+        log.warning("using the configured calibration", reason=str(fault))
         return configuration
 
 
-def configured(configuration: Configuration) -> str:
-    """What the configuration names as calibration."""
+def get_configured_calibration(configuration: Configuration) -> str:
+    """The calibration in the configuration; empty for the built-in one."""
     return str(configuration.settings.detection.calibration or "")
 
 
-def folder_of(configuration: Configuration, store: Store) -> Path:
-    """Where calibrations are kept that are rebuilt for a store."""
+def find_calibrations_folder(configuration: Configuration, store: Store) -> Path:
+    """Folder for rebuilt calibrations of a store."""
     folder = configuration.settings.daemon.calibrations_folder
     if folder is not None:
         return folder.absolute()
     from platformdirs import user_data_path
 
-    mark = hashlib.sha256(store.name.encode()).hexdigest()[:12]
-    return user_data_path("xherald") / "calibrations" / mark
+    digest = hashlib.sha256(store.name.encode()).hexdigest()[:12]
+    return user_data_path("xherald") / "calibrations" / digest
 
 
 def next_number(store: Store, folder: Path) -> int:
     """Number of the next version."""
-    names = [one["name"] for one in calibrations_to_json(store)] + [path.name for path in folder.glob("rebuilt-*")]
+    names = [one["name"] for one in list_versions(store)] + [path.name for path in folder.glob("rebuilt-*")]
     return max((int(name.rpartition("-")[2]) for name in names if name.rpartition("-")[2].isdigit()), default=0) + 1
 
 
-def noted(store: Store, entry: Mapping[str, Any]) -> None:
-    """Keep a version with how it was judged; it comes into use if it says that it was activated.
+def record_version(store: Store, entry: Mapping[str, Any]) -> None:
+    """Record a version with its comparison, and activate it if the entry says so.
 
-    Of versions that were refused, but the latest few, the folders are removed.
+    Folders of rejected versions are deleted, except for the latest ones.
     """
 
     def change(state: Json | None) -> Json:
         return {"versions": [*(state or {"versions": []})["versions"], dict(entry)]}
 
-    store.update_shared_state(CALIBRATIONS, change)
+    store.update_shared_state(VERSIONS_STATE, change)
     if entry["activated"]:
-        _serve(store, entry)
-    refused = [one for one in calibrations_to_json(store) if not one["activated"] and one["name"] != name_in_use(store)]
-    for one in refused[:-REFUSED_KEPT]:
+        _set_active(store, entry)
+    active = read_active_name(store)
+    rejected = [one for one in list_versions(store) if not one["activated"] and one["name"] != active]
+    for one in rejected[:-MAX_REJECTED_KEPT]:
         shutil.rmtree(one["folder"], ignore_errors=True)
 
 
 def activate(store: Store, name: str) -> None:
-    """Let a version serve, or the configured calibration (`CONFIGURED`).
+    """Activate a version, or the configured calibration (`CONFIGURED`).
 
     Raises
     ------
     ConfigError
-        There is none of that name, or its folder is gone.
+        There is no such version, or its folder is missing.
     """
-    versions = calibrations_to_json(store)
+    versions = list_versions(store)
     entry = next((one for one in versions if one["name"] == name), None)
     if name != CONFIGURED and entry is None:
-        known = ", ".join([CONFIGURED, *(one["name"] for one in versions)])
-        raise ConfigError(f"no calibration {name!r} was rebuilt for {store.name}; there are: {known}")
+        names = ", ".join([CONFIGURED, *(one["name"] for one in versions)])
+        raise ConfigError(f"no calibration {name!r} was rebuilt for {store.name}; available: {names}")
     if entry is not None and not Path(entry["folder"]).is_dir():
-        raise ConfigError(f"calibration {name}: its folder {entry['folder']} is gone; bring it back, or name another")
-    _serve(store, entry)
+        raise ConfigError(f"calibration {name}: its folder {entry['folder']} is missing; restore it, or choose another")
+    _set_active(store, entry)
 
 
-def _serve(store: Store, entry: Mapping[str, Any] | None) -> None:
-    """Write down which version is in use; None for the configured calibration."""
-    facts = {name: None if entry is None else entry[name] for name in ("name", "folder", "configured")}
-    store.set_shared_states({IN_USE: facts})
+def _set_active(store: Store, entry: Mapping[str, Any] | None) -> None:
+    """Set the active version; None for the configured calibration."""
+    values = {name: None if entry is None else entry[name] for name in ("name", "folder", "configured")}
+    store.set_shared_states({ACTIVE_STATE: values})

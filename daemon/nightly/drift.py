@@ -1,9 +1,9 @@
-"""Drift watch: whether the stream's false-alarm probabilities are still those of sources that do not vary.
+"""Drift check: whether false-alarm probabilities are still distributed as those of sources that do not vary.
 
-Whatever really varies lies in the tail, so that what is watched is p from 0.1 to 1, given that it is there. It is held
-against what the calibration's own null sources come to (`Calibration.null_probabilities`), not against a straight
-line. An alarm needs both: chance cannot have made the difference, and the difference is larger than what the
-calibration claims to be good to, or else a million sources would give alarm for nothing.
+Variable sources have small probabilities, so only those from 0.1 to 1 are compared, with the distribution of the
+calibration's null sources (`Calibration.null_probabilities`) rather than a uniform one. An alarm requires that
+the difference is significant and larger than the stated accuracy of the calibration; otherwise a million sources would
+raise an alarm for a negligible difference.
 """
 
 from __future__ import annotations
@@ -24,50 +24,59 @@ if TYPE_CHECKING:
     from xherald.detector.calibration.calibration import Calibration
     from xherald.detector.configuration.configuration import Configuration
 
-__all__ = ["ALL", "DRIFT", "Drift", "GroupDrift", "check_drift", "drift_of"]
+__all__ = [
+    "ALL_INSTRUMENTS",
+    "DRIFT_STATE",
+    "MAX_VARIABLE_P",
+    "DriftReport",
+    "GroupDrift",
+    "check_drift",
+    "compute_drift",
+]
 
 
-DRIFT: Final = "drift"
-"""Name of the stream's state that holds the last verdict."""
+DRIFT_STATE: Final = "drift"
+"""Name of the shared state with the last report."""
 
-ALL: Final = "all"
+ALL_INSTRUMENTS: Final = "all"
 """The group of all instruments together."""
 
-TAIL: Final = 0.1
-"""What lies below may vary; what lies above is watched."""
+MAX_VARIABLE_P: Final = 0.1
+"""Sources with a smaller probability may be variable; those above it are compared."""
 
-EDGES: Final = np.linspace(TAIL, 1.0, 10)
+EDGES: Final = np.linspace(MAX_VARIABLE_P, 1.0, 10)
 
 ACCURACY: Final = 0.2
-"""Stated false-alarm rates are good to ±20 % (docs/evaluation.md); less than that is no drift."""
+"""Stated accuracy of false-alarm rates, ±20 % (docs/evaluation.md); a smaller difference is not a drift."""
 
-LEAST: Final = 300
-"""Sources above `TAIL` without which nothing is told: the rate at p = 0.2 is then known to 16 %."""
+MIN_SOURCES: Final = 300
+"""Fewest sources above `MAX_VARIABLE_P` for a test: the rate at p = 0.2 is then known to 16 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDrift:
-    """What is said of one instrument's detections, or of all.
+    """Result for one instrument, or for all.
 
     Parameters
     ----------
-    group : str — ``MISSION/INSTRUMENT``, or `ALL`
-    detections : int — that were tested
-    watched : int — of these those with p above `TAIL`
+    group : str — ``MISSION/INSTRUMENT``, or `ALL_INSTRUMENTS`
+    detections : int — number that was tested
+    compared : int — number of these with p above `MAX_VARIABLE_P`
     tail_ratio, tail_error : float or None
-        Those below `TAIL` against as many as would be of sources that do not vary, and the 68 % error of that; what
-        varies is among them, so that it is told and judges nothing.
+        Number below `MAX_VARIABLE_P` over that expected of sources that do not vary, and its 68 % error; for
+        information only, as variable sources are among them.
     p_value : float or None
-        Chance of so large a difference, the two tests counted but not the groups; None where there are too few sources.
+        p-value of the difference, corrected for the two tests but not for the groups; None with too few sources.
     effect, effect_error : float or None
-        Largest departure of the rate of p from `TAIL` to any threshold, 0.3 for 30 % too many, and its 68 % error.
-    threshold : float or None — at which it is largest
+        Largest relative difference of the rate from `MAX_VARIABLE_P` to any threshold, 0.3 for 30 % too many, and its
+        68 % error.
+    threshold : float or None — at which the difference is largest
     alarm : bool
     """
 
     group: str
     detections: int
-    watched: int
+    compared: int
     tail_ratio: float | None = None
     tail_error: float | None = None
     p_value: float | None = None
@@ -77,84 +86,84 @@ class GroupDrift:
     alarm: bool = False
 
     @property
-    def words(self) -> str:
-        """What is said, on one line."""
+    def description(self) -> str:
+        """The result on one line."""
         if self.p_value is None or self.effect is None or self.effect_error is None:
-            return f"{self.group}: too few to tell ({self.watched:,} sources above p = {TAIL}; {LEAST} are needed)"
-        many = "more" if self.effect > 0 else "fewer"
+            return f"{self.group}: too few sources ({self.compared:,} at p > {MAX_VARIABLE_P}, {MIN_SOURCES} needed)"
+        more = "more" if self.effect > 0 else "fewer"
         return (
-            f"{self.group}: {abs(self.effect):.0%} (±{self.effect_error:.0%}) {many} sources up to p = "
-            f"{self.threshold:.1f} than of steady ones, chance of that {self.p_value:.1g} ({self.watched:,} sources)"
+            f"{self.group}: {100 * abs(self.effect):.0f} ± {100 * self.effect_error:.0f} % {more} sources at p ≤ "
+            f"{self.threshold:.1f} than expected (p = {self.p_value:.1g}, {self.compared:,} sources)"
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """A verdict on a window.
+class DriftReport:
+    """Result of a drift check.
 
     Parameters
     ----------
-    since, until : str — of the window, ISO 8601, UTC
-    calibration : str — that in use, as ``name@created``
-    level : float — chance below which a group gives alarm, over all groups
-    left_out : int — detections that another calibration judged
-    groups : tuple of GroupDrift — instruments by name, then `ALL` where there are several
+    since, until : str — of the time window, ISO 8601, UTC
+    calibration : str — the one in use, as ``name@created``
+    level : float — probability of a false alarm, over all groups
+    excluded : int — detections that were scored with another calibration
+    groups : tuple of GroupDrift — instruments by name, then `ALL_INSTRUMENTS` if there are several
     """
 
     since: str
     until: str
     calibration: str
     level: float
-    left_out: int
+    excluded: int
     groups: tuple[GroupDrift, ...]
 
     @property
     def alarms(self) -> tuple[GroupDrift, ...]:
-        """Groups that give alarm."""
+        """Groups with an alarm."""
         return tuple(one for one in self.groups if one.alarm)
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's own types."""
+        """Convert to JSON types."""
         return asdict(self) | {"groups": [asdict(one) for one in self.groups], "alarm": bool(self.alarms)}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Drift:
-        """What `as_dict` made."""
-        facts = {key: value for key, value in told.items() if key != "alarm"}
-        return cls(**{**facts, "groups": tuple(GroupDrift(**one) for one in told["groups"])})
+    def from_dict(cls, values: Mapping[str, Any]) -> DriftReport:
+        """Convert from the result of `as_dict`."""
+        fields = {key: value for key, value in values.items() if key != "alarm"}
+        return cls(**{**fields, "groups": tuple(GroupDrift(**one) for one in values["groups"])})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Expected:
-    """Distribution of p over null sources: several groups of a calibration, each with a share.
+class _NullDistribution:
+    """Distribution of p of null sources: a mixture of several groups of a calibration.
 
     Parameters
     ----------
-    chances : tuple of ndarray — ascending, one a group
-    shares : tuple of float — add to 1
+    probabilities : tuple of ndarray — ascending, one array per group
+    weights : tuple of float — with sum 1
     """
 
-    chances: tuple[F64, ...]
-    shares: tuple[float, ...]
+    probabilities: tuple[F64, ...]
+    weights: tuple[float, ...]
 
-    def at(self, p: F64) -> F64:
-        """Part of null sources at or below each p."""
+    def cdf(self, p: F64) -> F64:
+        """Fraction of null sources at or below each p."""
         parts = (
-            share * np.searchsorted(own, p, side="right") / len(own)
-            for own, share in zip(self.chances, self.shares, strict=True)
+            weight * np.searchsorted(values, p, side="right") / len(values)
+            for values, weight in zip(self.probabilities, self.weights, strict=True)
         )
-        below: F64 = np.sum(list(parts), axis=0)
-        return below
+        total: F64 = np.sum(list(parts), axis=0)
+        return total
 
     @property
-    def size(self) -> float:
-        """Number of null sources with the same error as all of these."""
-        parts = (share**2 / len(own) for own, share in zip(self.chances, self.shares, strict=True))
+    def effective_size(self) -> float:
+        """Number of null sources with the same statistical error as the mixture."""
+        parts = (weight**2 / len(values) for values, weight in zip(self.probabilities, self.weights, strict=True))
         return 1.0 / sum(parts)
 
 
-def check_drift(store: Store, configuration: Configuration, now: datetime | None = None) -> Drift:
-    """Watch the window that ends now, and keep the verdict as a state of the stream.
+def check_drift(store: Store, configuration: Configuration, now: datetime | None = None) -> DriftReport:
+    """Check the time window that ends now, and store the report as a shared state.
 
     Raises
     ------
@@ -165,121 +174,123 @@ def check_drift(store: Store, configuration: Configuration, now: datetime | None
     from xherald.detector.scoring.detect import calibration_of
 
     until = now or datetime.now(UTC)
-    stream = configuration.settings.daemon
-    since = until - timedelta(days=stream.drift_window_days)
-    drift = drift_of(
-        store.false_alarm_probabilities(since, until),
-        calibration_of(configuration),
-        stream.drift_alarm_level,
-        since,
-        until,
-    )
-    store.set_shared_states({DRIFT: drift.as_dict()})
-    return drift
+    settings = configuration.settings.daemon
+    since = until - timedelta(days=settings.drift_window_days)
+    probabilities = store.false_alarm_probabilities(since, until)
+    report = compute_drift(probabilities, calibration_of(configuration), settings.drift_alarm_level, since, until)
+    store.set_shared_states({DRIFT_STATE: report.as_dict()})
+    return report
 
 
-def drift_of(
-    chances: Mapping[CalibrationKey, F64], calibration: Calibration, level: float, since: datetime, until: datetime
-) -> Drift:
-    """Judge false-alarm probabilities of a window.
+def compute_drift(
+    probabilities: Mapping[CalibrationKey, F64],
+    calibration: Calibration,
+    level: float,
+    since: datetime,
+    until: datetime,
+) -> DriftReport:
+    """Compare false-alarm probabilities of a time window with those of null sources.
 
     Parameters
     ----------
-    chances : mapping of CalibrationKey to ndarray
-    calibration : Calibration — that in use; what another one judged is left out
-    level : float — chance of an alarm for nothing, over all groups
+    probabilities : mapping of CalibrationKey to ndarray
+    calibration : Calibration — the one in use; detections scored with another one are excluded
+    level : float — probability of a false alarm, over all groups
     since, until : datetime
     """
     name = f"{calibration.name}@{calibration.about['created_utc']}"
-    own: dict[str, list[tuple[str, F64]]] = {}
-    left_out = 0
-    for by, p in chances.items():
+    by_instrument: dict[str, list[tuple[str, F64]]] = {}
+    excluded = 0
+    for key, p in probabilities.items():
         if not len(p):
             continue
-        which, _, group = by.calibration.rpartition(" ")
-        if which == name and group in calibration.groups:
-            own.setdefault(instrument_key(by.mission, by.instrument), []).append((group, p))
+        used, _, group = key.calibration.rpartition(" ")
+        if used == name and group in calibration.groups:
+            by_instrument.setdefault(instrument_key(key.mission, key.instrument), []).append((group, p))
         else:
-            left_out += len(p)
-    known = {
+            excluded += len(p)
+    null_probabilities = {
         group: np.sort(calibration.null_probabilities(calibration.groups[group]))
-        for group in sorted({group for parts in own.values() for group, _ in parts})
+        for group in sorted({group for parts in by_instrument.values() for group, _ in parts})
     }
-    samples = dict(sorted(own.items()))
+    samples = dict(sorted(by_instrument.items()))
     if len(samples) > 1:
-        samples[ALL] = [part for parts in own.values() for part in parts]
-    told = [_watched(group, parts, known) for group, parts in samples.items()]
-    trials = max(sum(one.p_value is not None for one in told), 1)
-    groups = tuple(_with_alarm(one, level / trials) for one in told)
-    return Drift(
-        since.isoformat(timespec="seconds"), until.isoformat(timespec="seconds"), name, level, left_out, groups
+        samples[ALL_INSTRUMENTS] = [part for parts in by_instrument.values() for part in parts]
+    found = [_compare_group(group, parts, null_probabilities) for group, parts in samples.items()]
+    trials = max(sum(one.p_value is not None for one in found), 1)
+    groups = tuple(_set_alarm(one, level / trials) for one in found)
+    return DriftReport(
+        since.isoformat(timespec="seconds"), until.isoformat(timespec="seconds"), name, level, excluded, groups
     )
 
 
-def _watched(group: str, parts: Iterable[tuple[str, F64]], known: Mapping[str, F64]) -> GroupDrift:
-    """Numbers of one group of detections."""
+def _compare_group(group: str, parts: Iterable[tuple[str, F64]], null_probabilities: Mapping[str, F64]) -> GroupDrift:
+    """Compare one group of detections with null sources."""
     numbers: dict[str, int] = {}
-    for of, p in parts:
-        numbers[of] = numbers.get(of, 0) + len(p)
-    p = np.concatenate([p for _, p in parts])
-    above = np.sort(p[p > TAIL])
-    n, watched = len(p), len(above)
-    expected = _Expected(tuple(known[of] for of in numbers), tuple(number / n for number in numbers.values()))
-    tail = float(expected.at(np.array([TAIL]))[0])
-    ratio = (n - watched) / (n * tail)
-    # Where all or none lie there, the error is that of one.
-    error = float(np.sqrt(max((n - watched) * watched / n, 1.0))) / (n * tail)
-    counted = GroupDrift(group, n, watched, round(ratio, 4), round(error, 4))
-    if watched < LEAST:
-        return counted
-    effect, effect_error, threshold = _largest_effect(above, expected, tail)
+    for calibration_group, values in parts:
+        numbers[calibration_group] = numbers.get(calibration_group, 0) + len(values)
+    p = np.concatenate([values for _, values in parts])
+    above = np.sort(p[p > MAX_VARIABLE_P])
+    n, compared = len(p), len(above)
+    expected = _NullDistribution(
+        tuple(null_probabilities[one] for one in numbers), tuple(number / n for number in numbers.values())
+    )
+    tail = float(expected.cdf(np.array([MAX_VARIABLE_P]))[0])
+    ratio = (n - compared) / (n * tail)
+    # If all or none are in the tail, the error is that of one source.
+    error = float(np.sqrt(max((n - compared) * compared / n, 1.0))) / (n * tail)
+    untested = GroupDrift(group, n, compared, round(ratio, 4), round(error, 4))
+    if compared < MIN_SOURCES:
+        return untested
+    effect, effect_error, threshold = _find_largest_effect(above, expected, tail)
+    p_value = 2.0 * min(_chi_square_p(above, expected, tail), _kolmogorov_smirnov_p(above, expected, tail))
     return replace(
-        counted,
-        p_value=min(1.0, 2.0 * min(_binned(above, expected, tail), _continuous(above, expected, tail))),
+        untested,
+        p_value=min(1.0, p_value),
         effect=round(effect, 4),
         effect_error=round(effect_error, 4),
         threshold=threshold,
     )
 
 
-def _with_alarm(one: GroupDrift, level: float) -> GroupDrift:
+def _set_alarm(one: GroupDrift, level: float) -> GroupDrift:
     if one.p_value is None or one.effect is None:
         return one
     return replace(one, alarm=one.p_value < level and abs(one.effect) > ACCURACY)
 
 
-def _binned(above: F64, expected: _Expected, tail: float) -> float:
-    """Pearson's test over `EDGES`; both samples' errors count."""
+def _chi_square_p(above: F64, expected: _NullDistribution, tail: float) -> float:
+    """p-value of Pearson's test over `EDGES`, with the errors of both samples."""
     from scipy.stats import chi2
 
-    parts = np.diff(expected.at(EDGES)) / (1.0 - tail)
-    found = np.histogram(above, EDGES)[0]
-    wanted = parts * len(above)
-    squares = (found - wanted) ** 2 / (wanted * (1.0 + len(above) / (expected.size * (1.0 - tail))))
-    return float(chi2.sf(squares.sum(), len(parts) - 1))
+    fractions = np.diff(expected.cdf(EDGES)) / (1.0 - tail)
+    observed = np.histogram(above, EDGES)[0]
+    model = fractions * len(above)
+    variance = model * (1.0 + len(above) / (expected.effective_size * (1.0 - tail)))
+    return float(chi2.sf(((observed - model) ** 2 / variance).sum(), len(fractions) - 1))
 
 
-def _continuous(above: F64, expected: _Expected, tail: float) -> float:
-    """Kolmogorov and Smirnov's test; conservative where p takes few values."""
+def _kolmogorov_smirnov_p(above: F64, expected: _NullDistribution, tail: float) -> float:
+    """p-value of the Kolmogorov-Smirnov test; conservative where p takes few values."""
     from scipy.stats import kstwo
 
-    n, nulls = len(above), expected.size * (1.0 - tail)
-    wanted = (expected.at(above) - tail) / (1.0 - tail)
-    # Equal values are one step: the part found below a value, and that up to it.
+    n, nulls = len(above), expected.effective_size * (1.0 - tail)
+    model = (expected.cdf(above) - tail) / (1.0 - tail)
+    # Equal values are one step: the fraction below a value, and that up to it.
     up_to = np.searchsorted(above, above, side="right") / n
     below = np.searchsorted(above, above, side="left") / n
-    before = (expected.at(np.nextafter(above, 0.0)) - tail) / (1.0 - tail)
-    away = max(float(np.max(up_to - wanted)), float(np.max(before - below)))
-    return float(kstwo.sf(max(away, 0.0), max(round(n * nulls / (n + nulls)), 1)))
+    model_below = (expected.cdf(np.nextafter(above, 0.0)) - tail) / (1.0 - tail)
+    distance = max(float(np.max(up_to - model)), float(np.max(model_below - below)))
+    return float(kstwo.sf(max(distance, 0.0), max(round(n * nulls / (n + nulls)), 1)))
 
 
-def _largest_effect(above: F64, expected: _Expected, tail: float) -> tuple[float, float, float]:
-    """Largest departure of the rate up to a threshold, its error, and the threshold."""
+def _find_largest_effect(above: F64, expected: _NullDistribution, tail: float) -> tuple[float, float, float]:
+    """Largest relative difference of the rate up to a threshold, its error, and the threshold."""
     thresholds = EDGES[1:-1]
-    n, nulls = len(above), expected.size * (1.0 - tail)
-    wanted = (expected.at(thresholds) - tail) / (1.0 - tail)
-    found = np.searchsorted(above, thresholds, side="right") / n
-    departure = found / wanted - 1.0
-    worst = int(np.argmax(np.abs(departure)))
-    error = np.sqrt((1.0 - wanted[worst]) / wanted[worst] * (1.0 / n + 1.0 / nulls))
-    return float(departure[worst]), float(error), round(float(thresholds[worst]), 2)
+    n, nulls = len(above), expected.effective_size * (1.0 - tail)
+    model = (expected.cdf(thresholds) - tail) / (1.0 - tail)
+    observed = np.searchsorted(above, thresholds, side="right") / n
+    difference = observed / model - 1.0
+    worst = int(np.argmax(np.abs(difference)))
+    error = np.sqrt((1.0 - model[worst]) / model[worst] * (1.0 / n + 1.0 / nulls))
+    return float(difference[worst]), float(error), round(float(thresholds[worst]), 2)

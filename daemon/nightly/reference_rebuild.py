@@ -1,4 +1,4 @@
-"""Rebuild of the references in use: gathered, built, judged beside what is in use, and activated if it is no worse."""
+"""Rebuild of the references in use: collect sources, build, compare with the present ones, activate if not worse."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .calibration_versions import calibrations_to_json, folder_of, next_number, noted
-from .training_sources import Material, gather
+from .calibration_versions import find_calibrations_folder, list_versions, next_number, record_version
+from .training_sources import TrainingSources, collect_training_sources
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.store import Store
@@ -18,85 +18,87 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.detector.progress import Stage
 
-__all__ = ["Rebuilt", "rebuild"]
+__all__ = ["RebuildResult", "rebuild_references"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild came to.
+class RebuildResult:
+    """Result of a rebuild.
 
     Parameters
     ----------
-    name : str or None — of the new version; None where there was nothing to build it of
+    name : str or None — of the new version; None if nothing was built
     activated : bool
-    reason : str — why it was, or was not
+    reason : str — why it was activated, or not
     seconds : float
-    entry : mapping or None — all that is kept of the version
+    version : mapping or None — what is recorded of the version
     """
 
     name: str | None
     activated: bool
     reason: str
     seconds: float
-    entry: dict[str, Any] | None = None
+    version: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's own types."""
-        facts = {name: getattr(self, name) for name in ("name", "activated", "reason", "seconds")}
-        return facts | {"version": self.entry}
+        """Convert to JSON types."""
+        return {name: getattr(self, name) for name in ("name", "activated", "reason", "seconds", "version")}
 
 
-def rebuild(store: Store, used: Configuration, configured: str, stage: Stage = lambda _: None) -> Rebuilt:
-    """Build the references of a store anew, and let them serve if no figure is worse.
+def rebuild_references(
+    store: Store, active: Configuration, configured: str, stage: Stage = lambda _: None
+) -> RebuildResult:
+    """Rebuild the references of a store, and activate them if no quality figure is worse.
 
     Parameters
     ----------
     store : Store
-    used : Configuration — with the calibration that is in use
-    configured : str — the calibration that the configuration itself names, as of `versions.configured`
+    active : Configuration — with the active calibration
+    configured : str — the calibration in the configuration itself (`get_configured_calibration`)
     stage : callable, optional
+        Called with a line of progress.
 
     Raises
     ------
     ArtefactError, ReferenceDataError
-        The calibration in use cannot be read, the new one not be built or written.
+        The active calibration cannot be read, or the new one cannot be built or written.
     """
     from xherald.detector.calibration.calibration import save_calibration
     from xherald.detector.calibration.rebuild_calibration import rebuild_calibration
     from xherald.detector.scoring.detect import calibration_of
     from xherald.evaluation.calibration_comparison import compare
 
-    begun = time.monotonic()
-    base, stream = calibration_of(used), used.settings.daemon
-    material = gather(store, used, base, stage)
-    digest = _digest(material)
-    if not material.sources:
-        return Rebuilt(None, False, _nothing(material), _since(begun))
-    if any(one["digest"] == digest and one["configured"] == configured for one in calibrations_to_json(store)):
-        reason = "its sources would be those of an earlier version: nothing is new"
-        return Rebuilt(None, False, reason, _since(begun))
-    folder = folder_of(used, store)
+    begin = time.monotonic()
+    base, settings = calibration_of(active), active.settings.daemon
+    training = collect_training_sources(store, active, base, stage)
+    digest = _compute_digest(training)
+    if not training.sources:
+        return RebuildResult(None, False, _explain_no_sources(training), _seconds_since(begin))
+    if any(one["digest"] == digest and one["configured"] == configured for one in list_versions(store)):
+        reason = "no new sources since an earlier version"
+        return RebuildResult(None, False, reason, _seconds_since(begin))
+    folder = find_calibrations_folder(active, store)
     number = next_number(store, folder)
     name = f"rebuilt-{number}"
     calibration, references = rebuild_calibration(
-        name, base, material.sources, used, nulls=stream.rebuild_nulls, stage=stage
+        name, base, training.sources, active, nulls=settings.rebuild_nulls, stage=stage
     )
     stage("writing")
     save_calibration(folder / name, calibration, references)
-    detection = used.settings.detection.model_copy(update={"calibration": folder / name})
-    new = replace(used, settings=used.settings.model_copy(update={"detection": detection}))
+    detection = active.settings.detection.model_copy(update={"calibration": folder / name})
+    new = replace(active, settings=active.settings.model_copy(update={"detection": detection}))
     comparison = compare(
-        used,
+        active,
         new,
         tuple(base.about["telescopes"]),
-        tuple(material.sources),
-        sources=stream.rebuild_test_sources,
+        tuple(training.sources),
+        sources=settings.rebuild_test_sources,
         seed=number,
         stage=stage,
     )
     worse = comparison.worse
-    reason = "; ".join(one.words for one in worse) or f"none of {len(comparison.figures)} figures is worse"
-    entry = {
+    reason = "; ".join(one.words for one in worse) or f"none of {len(comparison.figures)} quality figures is worse"
+    version = {
         "name": name,
         "folder": str(folder / name),
         "configured": configured,
@@ -104,35 +106,39 @@ def rebuild(store: Store, used: Configuration, configured: str, stage: Stage = l
         "rebuilt_from": calibration.about["rebuilt_from"],
         "activated": not worse,
         "reason": reason,
-        "real": {group: _counted(one) for group, one in material.sources.items()},
-        "files": {"read": material.read, "skipped": material.skipped, "reasons": list(material.reasons)},
+        "real_sources": {group: _count_kinds(one) for group, one in training.sources.items()},
+        "files": {
+            "read": training.files_read,
+            "skipped": training.files_skipped,
+            "reasons": list(training.reasons),
+        },
         "digest": digest,
         "comparison": comparison.as_dict(),
-        "seconds": _since(begun),
+        "seconds": _seconds_since(begin),
     }
-    noted(store, entry)
-    return Rebuilt(name, not worse, reason, entry["seconds"], entry)
+    record_version(store, version)
+    return RebuildResult(name, not worse, reason, version["seconds"], version)
 
 
-def _nothing(material: Material) -> str:
-    why = f" ({'; '.join(material.reasons)})" if material.reasons else ""
-    return f"no file with sources of a reference's instrument and band is there to be read again{why}"
+def _explain_no_sources(training: TrainingSources) -> str:
+    reasons = f" ({'; '.join(training.reasons)})" if training.reasons else ""
+    return f"no readable file has sources of the instrument and band of a reference{reasons}"
 
 
-def _digest(material: Material) -> str:
-    """What tells one set of real sources from another."""
+def _compute_digest(training: TrainingSources) -> str:
+    """SHA-256 of the names and kinds of the real sources."""
     from xherald.detector.references.reference_population import source_name
 
-    facts = {
+    sources = {
         group: sorted(zip(map(source_name, one.batch.identities), one.kinds, strict=True))
-        for group, one in sorted(material.sources.items())
+        for group, one in sorted(training.sources.items())
     }
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
 
 
-def _counted(real: RealSources) -> dict[str, int]:
+def _count_kinds(real: RealSources) -> dict[str, int]:
     return {kind or "ordinary": real.kinds.count(kind) for kind in ("flare", "dip", "")}
 
 
-def _since(begun: float) -> float:
-    return round(time.monotonic() - begun, 1)
+def _seconds_since(begin: float) -> float:
+    return round(time.monotonic() - begin, 1)

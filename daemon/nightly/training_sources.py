@@ -1,29 +1,28 @@
-"""What a rebuilt reference can honestly be made of: sources of the stream, read again from files that are still there.
+"""Real sources for a rebuilt reference, read again from files that were processed and still exist.
 
-The store keeps no photons. Files that were taken from a folder and have not changed are read anew: first those of
-candidates that persons looked at, then the latest. A source that no test finds to vary is an ordinary one; one that a
-person took for real is a bona-fide transient, one that a person rejected is ordinary; of whatever else stands out
-nobody knows what it is, and it is left out.
+The store keeps no photons, so local files that have not changed are read again: first those of vetted candidates, then
+the latest. A source that no test finds variable is ordinary; a confirmed candidate is a bona-fide transient, a rejected
+one is ordinary. Sources that are significant but not vetted are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.catalog_store.ledger.states import VettingDecision
 from xherald.catalog_store.references.reference_store import instrument_key
-from xherald.daemon.jobs.processing import configured_for
+from xherald.daemon.jobs.processing import make_source_configurations
 from xherald.detector.calibration.simulated_samples import RealSources
 from xherald.photons import EventBatch
+from xherald.photons.arrays import F64
 from xherald.photons.errors import XheraldError
 
-from .drift import TAIL
+from .drift import MAX_VARIABLE_P
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.nightly_queries import ProcessedFile, VettedCandidate
@@ -32,101 +31,108 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.detector.progress import Stage
 
-__all__ = ["Material", "gather"]
+__all__ = ["TrainingSources", "collect_training_sources"]
 
-COUNTS: Final = (5, 5000)
-"""Photons that a source of a reference has, as simulated ones; brighter ones would fill the memory."""
+MIN_COUNTS: Final = 5
+MAX_COUNTS: Final = 5000
+"""Photons of a source in a reference, as of simulated ones; brighter sources would need too much memory."""
+
+MAX_REASONS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingSources:
     """Real sources by group of the calibration.
 
     Parameters
     ----------
     sources : mapping of str to RealSources
-    read, skipped : int — files
-    reasons : tuple of str — why some were skipped, the first few
+    files_read, files_skipped : int
+    reasons : tuple of str — why the first files were skipped
     """
 
     sources: Mapping[str, RealSources]
-    read: int
-    skipped: int
+    files_read: int
+    files_skipped: int
     reasons: tuple[str, ...]
 
 
 @dataclass(slots=True)
-class _Gathered:
-    """Sources of a group, as they come."""
+class _GroupSources:
+    """Sources of a group during collection."""
 
-    band: tuple[float, float]
+    band_kev: tuple[float, float]
     batches: list[EventBatch] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     origin: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def ordinary(self) -> int:
+    def ordinary_count(self) -> int:
         return self.kinds.count("")
 
 
-def gather(
+def collect_training_sources(
     store: Store, configuration: Configuration, calibration: Calibration, stage: Stage = lambda _: None
-) -> Material:
-    """Read real sources again, as many as the settings allow.
+) -> TrainingSources:
+    """Read real sources, as many as the settings allow.
 
     Parameters
     ----------
     store : Store
-    configuration : Configuration — with the calibration in use
-    calibration : Calibration — that one
+    configuration : Configuration — with the active calibration
+    calibration : Calibration — the active one
     stage : callable, optional
-        Told what is being done.
+        Called with a line of progress.
     """
-    stream = configuration.settings.daemon
+    settings = configuration.settings.daemon
+    limit = settings.rebuild_sources
     vetted = {
         (one.obs_id, one.detection_id, instrument_key(one.mission, one.instrument)): one
-        for one in store.vetted_candidates(stream.rebuild_sources)
+        for one in store.vetted_candidates(limit)
     }
-    groups = _groups(calibration, configuration)
-    own = configured_for(configuration, {name: one.adapters for name, one in stream.sources.items()})
+    vetted_drops = {one.file.drop_id for one in vetted.values()}
+    groups = _make_groups(calibration, configuration)
+    adapters = {name: one.adapters for name, one in settings.sources.items()}
+    of_source = make_source_configurations(configuration, adapters)
     reasons: list[str] = []
-    read = 0
-    for file in _files(list(vetted.values()), store.processed_files(stream.rebuild_files)):
-        here = groups.get(instrument_key(file.mission, file.instrument))
-        if here is None or (here.ordinary >= stream.rebuild_sources and not _holds(file, vetted.values())):
+    files_read = 0
+    for file in _order_files(vetted.values(), store.processed_files(settings.rebuild_files)):
+        group = groups.get(instrument_key(file.mission, file.instrument))
+        if group is None or (group.ordinary_count >= limit and file.drop_id not in vetted_drops):
             continue
-        if (why := _unusable(file)) is not None:
-            reasons.append(why)
+        if (reason := _find_obstacle(file)) is not None:
+            reasons.append(reason)
             continue
-        stage(f"reading {Path(file.url).name} again")
+        stage(f"reading {Path(file.url).name}")
         try:
-            _take(file, own.get(file.source, configuration), groups, vetted, stream.rebuild_sources)
+            _collect_from_file(file, of_source.get(file.source, configuration), groups, vetted, limit)
         except XheraldError as fault:
             reasons.append(str(fault))
             continue
-        read += 1
+        files_read += 1
     found = {calibration.find_group(*key.split("/", 1)).name: one for key, one in groups.items() if one.batches}
     sources = {
         name: RealSources(EventBatch.concatenate(one.batches), tuple(one.kinds), one.origin)
         for name, one in found.items()
     }
-    return Material(sources, read, len(reasons), tuple(reasons[:5]))
+    return TrainingSources(sources, files_read, len(reasons), tuple(reasons[:MAX_REASONS]))
 
 
-def _groups(calibration: Calibration, configuration: Configuration) -> dict[str, _Gathered]:
-    """By the instrument that each group's reference is of: a reference holds one instrument, in one band."""
+def _make_groups(calibration: Calibration, configuration: Configuration) -> dict[str, _GroupSources]:
+    """Empty groups by the instrument of their reference, which has one instrument and one band."""
     found = {}
     for group in calibration.groups.values():
         reference = calibration.reference(group, configuration.host)
         if reference is not None:
             about = reference.about
             low, high = about["band_kev"]
-            found[instrument_key(about["mission"], about["instrument"])] = _Gathered((low, high))
+            found[instrument_key(about["mission"], about["instrument"])] = _GroupSources((low, high))
     return found
 
 
-def _files(vetted: Sequence[VettedCandidate], latest: Sequence[ProcessedFile]) -> Iterator[ProcessedFile]:
+def _order_files(vetted: Collection[VettedCandidate], latest: Sequence[ProcessedFile]) -> Iterator[ProcessedFile]:
+    """Files of vetted candidates, then the latest files, each once."""
     seen: set[int] = set()
     for file in (*(one.file for one in vetted), *latest):
         if file.drop_id not in seen:
@@ -134,52 +140,48 @@ def _files(vetted: Sequence[VettedCandidate], latest: Sequence[ProcessedFile]) -
             yield file
 
 
-def _holds(file: ProcessedFile, vetted: Any) -> bool:
-    return any(one.file.drop_id == file.drop_id for one in vetted)
-
-
-def _unusable(file: ProcessedFile) -> str | None:
+def _find_obstacle(file: ProcessedFile) -> str | None:
     """Why a file cannot be read again; None if it can."""
     if "://" in file.url:
-        return f"{file.url}: was fetched, and is not kept"
+        return f"{file.url}: remote files are not kept"
     try:
-        facts = Path(file.url).stat()
+        status = Path(file.url).stat()
     except OSError as fault:
         return f"{file.url}: {fault.strerror}"
-    if facts.st_size != file.size or facts.st_mtime != file.mtime:
-        return f"{file.url}: has changed since it was taken"
+    if status.st_size != file.size or status.st_mtime != file.mtime:
+        return f"{file.url}: has changed since it was processed"
     return None
 
 
-def _take(
+def _collect_from_file(
     file: ProcessedFile,
     configuration: Configuration,
-    groups: Mapping[str, _Gathered],
+    groups: Mapping[str, _GroupSources],
     vetted: Mapping[tuple[str, str, str], VettedCandidate],
-    most: int,
+    limit: int,
 ) -> None:
-    """Sources of a file that a reference can use."""
+    """Add the usable sources of a file to the groups."""
     from xherald.detector.extraction.extracted_sources import extract_sources
     from xherald.detector.references.reference_population import source_name
     from xherald.detector.scoring.detect import score_batch
     from xherald.photons.statistics import assess
 
     batch = extract_sources(Path(file.url), configuration).batch
-    told = score_batch(batch, assess(batch, configuration.settings.timing), configuration)
+    detections = score_batch(batch, assess(batch, configuration.settings.timing), configuration)
     keys = [instrument_key(one.mission, one.instrument) for one in batch.identities]
-    kinds = _kinds(batch, keys, told.false_alarm_probability, vetted)
+    kinds = _classify(batch, keys, detections.false_alarm_probability, vetted)
     for key in dict.fromkeys(keys):
         group = groups.get(key)
         if group is None:
             continue
-        fits = (batch.band == np.array(group.band)).all(axis=1) & (batch.counts >= COUNTS[0])
-        fits &= batch.counts <= COUNTS[1]
-        rows, left = [], most - group.ordinary
-        for row in np.flatnonzero(fits & (np.array(keys) == key)).tolist():
+        is_usable = (batch.band == np.array(group.band_kev)).all(axis=1)
+        is_usable &= (batch.counts >= MIN_COUNTS) & (batch.counts <= MAX_COUNTS)
+        rows, room = [], limit - group.ordinary_count
+        for row in np.flatnonzero(is_usable & (np.array(keys) == key)).tolist():
             kind, name = kinds[row], source_name(batch.identities[row])
-            if kind is None or name in group.names or (kind == "" and left <= 0):
+            if kind is None or name in group.names or (kind == "" and room <= 0):
                 continue
-            left -= kind == ""
+            room -= kind == ""
             group.names.add(name)
             rows.append(row)
         if rows:
@@ -188,18 +190,18 @@ def _take(
             group.origin.append({"drop": file.drop_id, "path": file.url, "sources": len(rows)})
 
 
-def _kinds(
+def _classify(
     batch: EventBatch,
     keys: Sequence[str],
-    chance: NDArray[np.float64],
+    probabilities: F64,
     vetted: Mapping[tuple[str, str, str], VettedCandidate],
 ) -> list[str | None]:
-    """Kind of bona-fide transient of each source, "" of ordinary ones, None of those of which nobody knows."""
+    """Kind of each bona-fide transient, "" for ordinary sources, None for sources of unknown nature."""
     kinds: list[str | None] = []
-    for one, key, p in zip(batch.identities, keys, chance.tolist(), strict=True):
-        looked_at = vetted.get((one.obs_id, one.detection_id, key))
-        if looked_at is not None:
-            kinds.append(looked_at.kind if looked_at.verdict is VettingDecision.CONFIRMED else "")
+    for one, key, p in zip(batch.identities, keys, probabilities.tolist(), strict=True):
+        candidate = vetted.get((one.obs_id, one.detection_id, key))
+        if candidate is not None:
+            kinds.append(candidate.kind if candidate.verdict is VettingDecision.CONFIRMED else "")
         else:
-            kinds.append("" if p >= TAIL else None)
+            kinds.append("" if p >= MAX_VARIABLE_P else None)
     return kinds

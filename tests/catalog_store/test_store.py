@@ -23,8 +23,8 @@ from store_rows import (
     fresh_url,
     observation,
     one_candidate,
-    settled,
     sighting,
+    stable,
 )
 
 from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
@@ -110,13 +110,13 @@ def test_same_content_is_a_duplicate(store: Store) -> None:
 
 
 def test_content_of_a_stable_drop_does_not_change(store: Store) -> None:
-    (drop,) = settled(store, "a")
+    (drop,) = stable(store, "a")
     with pytest.raises(StoreError, match="is stable"):
         store.mark_stable(drop.id, content("other"), NOW)
 
 
 def test_expired_claim_is_taken_by_another_worker(store: Store) -> None:
-    settled(store, "a", "b", "c")
+    stable(store, "a", "b", "c")
     first = store.claim("w1", 2, lease=MINUTE, now=NOW)
     assert [one.url for one in first] == ["/drop/a", "/drop/b"]
     assert [one.url for one in store.claim("w2", 9, lease=MINUTE, now=NOW)] == ["/drop/c"]
@@ -133,7 +133,7 @@ def test_drop_is_quarantined_after_the_last_attempt(store: Store) -> None:
     again = store.claim("w", max_attempts=2, now=NOW + MINUTE)
     assert [(one.id, one.attempts, one.reason) for one in again] == [(drop.id, 2, "no such host")]
     store.postpone(drop.id, "w", "no such host", NOW + MINUTE, NOW)
-    settled(store, "b")
+    stable(store, "b")
     assert [one.url for one in store.claim("w", max_attempts=2, now=NOW + MINUTE)] == ["/drop/b"]
     aside = store.drop(drop.id)
     assert aside.state is DropState.QUARANTINED
@@ -174,7 +174,7 @@ def test_quarantine_needs_a_reason_and_keeps_the_first(store: Store) -> None:
 def test_drop_counts_and_oldest_waiting(store: Store) -> None:
     assert store.oldest_waiting() is None
     (first,) = claimed(store, "a")
-    settled(store, "b", now=NOW + MINUTE)
+    stable(store, "b", now=NOW + MINUTE)
     assert store.oldest_waiting() == NOW
     store.commit_result(first.id, RUN, [observation("1")], now=NOW)
     assert store.oldest_waiting() == NOW + MINUTE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_rows import DATABASES, fresh_url, settled
+from store_rows import DATABASES, fresh_url, stable
 
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store, open_store
@@ -50,7 +50,7 @@ def assert_all_is_done(store: Store, count: int, sink: Path) -> None:
 def test_workers_share_drops_and_state(url: str, tmp_path: Path) -> None:
     count = 48
     with open_store(url) as store:
-        settled(store, *map(str, range(count)))
+        stable(store, *map(str, range(count)))
         # Each to a file of its own: two that look and then write one file would be the sink's race, not the store's.
         sinks = [tmp_path / f"sink{i}" for i in range(3)]
         workers = [start(url, f"w{i}", sink) for i, sink in enumerate(sinks)]
@@ -65,7 +65,7 @@ def test_workers_share_drops_and_state(url: str, tmp_path: Path) -> None:
 def test_worker_killed_during_commit_changes_nothing(url: str, tmp_path: Path) -> None:
     sink, hang = tmp_path / "sink", tmp_path / "hang"
     with open_store(url) as store:
-        settled(store, "0", "1")
+        stable(store, "0", "1")
         worker = start(url, "w", sink, hang)
         until = time.monotonic() + 60
         while not hang.exists():
@@ -87,7 +87,7 @@ def test_killed_worker_loses_and_duplicates_nothing(url: str, tmp_path: Path) ->
     sink = tmp_path / "sink"
     random = np.random.default_rng(12)
     with open_store(url) as store:
-        settled(store, *map(str, range(count)))
+        stable(store, *map(str, range(count)))
         for _ in range(kills):
             worker = start(url, "w", sink)
             assert worker.stdout is not None

@@ -103,7 +103,7 @@ def test_daemon_works_on_the_store_of_the_settings(stores: Stores, command: str)
     from unittest.mock import patch
 
     with patch("xherald.daemon.daemon.Daemon.once") as once:
-        once.return_value.quarantined = once.return_value.ended = once.return_value.processed = 0
+        once.return_value.quarantined = once.return_value.was_stopped = once.return_value.processed = 0
         result = stores.run(command, CREATORS[command], option=False, settings="file")
     assert result.exit_code == 0, result.stderr
     assert once.called

@@ -13,7 +13,7 @@ import pytest
 
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import open_store
-from xherald.daemon.jobs.decisions import CONTROL
+from xherald.daemon.jobs.decisions import FALSE_DISCOVERY_STATE
 
 XHERALD = Path(sys.executable).with_name("xherald")
 
@@ -55,22 +55,22 @@ def test_one_pass_announces_once_and_sets_aside_what_is_broken(tmp_path: Path, d
     assert (drops["processed"] + drops["alerted"], drops["quarantined"], sum(drops.values())) == (2, 1, 3)
     assert status["alerts"]["sent"] == len(lines)
     assert status["daemon"] is None
-    (aside,) = status["set_aside_last"]
+    (aside,) = status["quarantined"]
     assert "truncated gzip" in aside["reason"]
     again = run(tmp_path, "watch", "--once", drop, "--alerts", alerts, "--quiet")
     assert (again.returncode, again.stderr) == (0, "")
     assert len(alerts.read_text().splitlines()) == len(lines)
     with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
-        assert [one.what for one in store.check() if one.is_error] == []
+        assert [one.name for one in store.check() if one.is_error] == []
 
 
 def test_a_back_fill_keeps_candidates_and_announces_nothing(tmp_path: Path, drop: Path) -> None:
     first = run(tmp_path, "ingest", drop, "--workers", 1, "--include", "*_table*")
-    assert (first.returncode, first.stdout) == (0, "1 files done, 0 set aside\n"), first.stderr
+    assert (first.returncode, first.stdout) == (0, "1 files processed, 0 quarantined\n"), first.stderr
     with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         assert store.drop_counts()[DropState.PROCESSED] == 1
         assert store.alerts() == []
-        assert store.shared_state(CONTROL) is None
+        assert store.shared_state(FALSE_DISCOVERY_STATE) is None
         assert store.candidates()
 
 
@@ -78,4 +78,4 @@ def test_what_cannot_be_watched_is_told_in_one_line(tmp_path: Path) -> None:
     answer = run(tmp_path, "watch")
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1
-    assert "there is nothing to watch" in answer.stderr
+    assert "no drop source" in answer.stderr

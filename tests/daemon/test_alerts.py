@@ -24,7 +24,7 @@ from xherald.catalog_store.ledger.drop_outcome import DropOutcome
 from xherald.catalog_store.ledger.records import AlertRecord
 from xherald.catalog_store.ledger.states import AlertState, AlertType, VettingDecision
 from xherald.catalog_store.ledger.store import Store, open_store
-from xherald.daemon.alerts.budget import DAY, day_start, next_opening, open_budget
+from xherald.daemon.alerts.budget import DAY, available_budget, day_start, next_available
 from xherald.daemon.alerts.dispatch import Dispatcher, Outcome
 from xherald.daemon.alerts.payload import announcements, facts_of, retractions, tense_of
 from xherald.detector.candidates.evidence import make_evidence
@@ -75,7 +75,7 @@ def take_back(store: Store, name: str, now: datetime, sinks: Sequence[str] = ("f
 
 
 def told(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
-    return [(one.what, one.candidate_id) for one in outcomes]
+    return [(one.result, one.candidate_id) for one in outcomes]
 
 
 def lines(path: Path) -> list[Alert]:
@@ -197,7 +197,7 @@ def test_ids_are_those_of_candidate_kind_and_cause(tmp_path: Path) -> None:
 # --- once, and in order ----------------------------------------------------------------------------------------------
 
 
-def test_what_is_due_is_sent_and_its_receipt_kept(store: Store, tmp_path: Path) -> None:
+def test_due_alert_is_sent_and_its_receipt_stored(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     announce(store, ["a", "b"], chosen)
     dispatcher = Dispatcher(store, chosen, HOST, "d")
@@ -206,12 +206,10 @@ def test_what_is_due_is_sent_and_its_receipt_kept(store: Store, tmp_path: Path) 
     assert [one.candidate_id for one in lines(tmp_path / "a.jsonl")] == ["a", "b"]
     sent = store.alerts(state=AlertState.SENT)
     assert [dict(one.receipt or {})["where"] for one in sent] == [str(tmp_path / "a.jsonl")] * 2
-    assert dispatcher.next_pass() is None
+    assert dispatcher.next_due() is None
 
 
-def test_a_crash_between_sending_and_writing_that_down_sends_nothing_twice(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_crash_after_delivery_duplicates_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = settings(tmp_path)
     announce(store, ["a", "b"], chosen)
 
@@ -237,7 +235,7 @@ def _dispatch(url: str, chosen: AlertSettings) -> None:
         Dispatcher(mine, chosen, HOST, "d").send_due()
 
 
-def test_whenever_a_dispatcher_is_killed_nothing_is_lost_and_nothing_is_twice(store: Store, tmp_path: Path) -> None:
+def test_killed_dispatcher_loses_and_duplicates_nothing(store: Store, tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(120)]
     chosen = settings(tmp_path)
     records = announce(store, names, chosen, now=datetime.now(UTC))
@@ -264,7 +262,7 @@ def test_whenever_a_dispatcher_is_killed_nothing_is_lost_and_nothing_is_twice(st
     assert [one for one in store.check() if one.is_error] == []
 
 
-def test_a_sink_that_is_down_is_left_alone_and_the_others_are_served(store: Store, tmp_path: Path) -> None:
+def test_failed_sink_is_paused_and_others_are_served(store: Store, tmp_path: Path) -> None:
     with web_server() as hook:
         port = int(hook.url.split(":")[2].split("/")[0])
     chosen = AlertSettings.model_validate(
@@ -280,18 +278,18 @@ def test_a_sink_that_is_down_is_left_alone_and_the_others_are_served(store: Stor
     announce(store, ["a", "b", "c"], chosen)
     dispatcher = Dispatcher(store, chosen, HOST, "d")
     first = dispatcher.send_due(now=NOW)
-    assert [(one.sink, one.what) for one in first] == [("down", "deferred"), ("down", "held"), ("down", "held")] + [
+    assert [(one.sink, one.result) for one in first] == [("down", "deferred"), ("down", "held"), ("down", "held")] + [
         ("file", "sent")
     ] * 3
     assert "sink down: http://127.0.0.1" in first[0].reason
     waits = []
     now = NOW
     for _ in range(8):  # an hour of it, and more
-        (until,) = dispatcher.resting(now).values()
+        (until,) = dispatcher.paused_sinks(now).values()
         assert dispatcher.send_due(now=until - timedelta(seconds=1)) == []
         waits.append((until - now).total_seconds())
         now = until
-        assert {one.what for one in dispatcher.send_due(now=now)} == {"deferred", "held"}
+        assert {one.result for one in dispatcher.send_due(now=now)} == {"deferred", "held"}
     doubling = [min(60.0 * 2**number, 600.0) for number in range(8)]
     assert all(plain <= wait <= 1.5 * plain for plain, wait in zip(doubling, waits, strict=True))
     with web_server(port) as back:
@@ -300,20 +298,20 @@ def test_a_sink_that_is_down_is_left_alone_and_the_others_are_served(store: Stor
             dispatcher.send_due(now=now)
         assert sorted(json.loads(body)["candidate_id"] for _, body in back.requests) == ["a", "b", "c"]
     assert store.alert_counts()[AlertState.SENT] == 6
-    assert dispatcher.resting(now) == {}
+    assert dispatcher.paused_sinks(now) == {}
 
 
-def test_a_sink_that_asks_for_time_gets_it(store: Store) -> None:
+def test_retry_after_of_a_sink_is_respected(store: Store) -> None:
     with web_server() as hook:
         chosen = AlertSettings.model_validate({"sinks": {"web": {"kind": "webhook", "url": hook.url}}})
         announce(store, ["a"], chosen)
         hook.answers.append((429, {"Retry-After": "3600"}, b""))
         dispatcher = Dispatcher(store, chosen, HOST, "d")
         dispatcher.send_due(now=NOW)
-        assert dispatcher.resting(NOW)["web"] == NOW + timedelta(hours=1)
+        assert dispatcher.paused_sinks(NOW)["web"] == NOW + timedelta(hours=1)
 
 
-def test_what_is_refused_or_too_old_has_failed_and_can_be_replayed(store: Store, tmp_path: Path) -> None:
+def test_rejected_or_old_alert_has_failed_and_can_be_replayed(store: Store, tmp_path: Path) -> None:
     with web_server() as hook:
         chosen = AlertSettings.model_validate(
             {"give_up_after_days": 1.0, "sinks": {"web": {"kind": "webhook", "url": hook.url}}}
@@ -331,7 +329,7 @@ def test_what_is_refused_or_too_old_has_failed_and_can_be_replayed(store: Store,
         assert told(dispatcher.send_due(now=late + DAY)) == [("sent", "a")]
 
 
-def test_a_retraction_follows_what_it_retracts_and_names_it(store: Store, tmp_path: Path) -> None:
+def test_retraction_follows_and_cites_the_alert(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     (first,) = announce(store, ["a"], chosen)
     dispatcher = Dispatcher(store, chosen, HOST, "d")
@@ -347,7 +345,7 @@ def test_a_retraction_follows_what_it_retracts_and_names_it(store: Store, tmp_pa
     assert (retraction.alert_type, retraction.reason, retraction.previous) == ("retraction", "a hot pixel", (first.id,))
 
 
-def test_nothing_is_said_of_what_was_retracted_before_anybody_heard(store: Store, tmp_path: Path) -> None:
+def test_candidate_retracted_before_delivery_is_withheld(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     announce(store, ["a"], chosen)
     take_back(store, "a", NOW)
@@ -358,7 +356,7 @@ def test_nothing_is_said_of_what_was_retracted_before_anybody_heard(store: Store
 # --- not too often ---------------------------------------------------------------------------------------------------
 
 
-def test_a_rate_is_kept_to_and_what_waits_is_not_touched(store: Store, tmp_path: Path) -> None:
+def test_rate_limit_holds_further_alerts(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path, rate_per_minute=3)
     names = [f"c{number}" for number in range(8)]
     announce(store, names, chosen)
@@ -375,7 +373,7 @@ def far(number: int) -> float:
     return 1e-9 * (1 + (7 * number) % 20)
 
 
-def test_a_flood_is_cut_to_the_budget_by_false_alarm_rate_and_the_rest_digested(store: Store, tmp_path: Path) -> None:
+def test_budget_selects_by_false_alarm_rate_and_digests_the_rest(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path, per_day=6)
     morning = NOW.replace(hour=0) + MINUTE
     names = [f"c{number}" for number in range(20)]
@@ -391,16 +389,16 @@ def test_a_flood_is_cut_to_the_budget_by_false_alarm_rate_and_the_rest_digested(
     assert [one.candidate_id for one in lines(path)] == ranked[:6]
     assert (counts[0], counts[5], counts[6], counts[12], counts[18], counts[23]) == (3, 3, 4, 5, 6, 6)
     outcomes = dispatcher.send_due(now=now)
-    assert {one.what for one in outcomes} == {"digested"}
+    assert {one.result for one in outcomes} == {"digested"}
     *_, digest = lines(path)
     assert digest.alert_type == "digest"
     assert [one.candidate_id for one in digest.members] == ranked[6:]
-    assert digest.headline == "14 more candidates of 2026-03-01, beyond 6 announced"
+    assert digest.headline == "14 more candidates on 2026-03-01, beyond the budget of 6 per day"
     assert store.alert_counts()[AlertState.DIGESTED] == 14
     assert dispatcher.send_due(now=now + MINUTE) == []
 
 
-def test_the_best_of_the_night_is_sent_although_the_morning_was_full(store: Store, tmp_path: Path) -> None:
+def test_budget_leaves_room_for_later_candidates(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path, per_day=4)
     morning = NOW.replace(hour=0) + MINUTE
     announce(store, ["a", "b", "c", "d", "e", "f"], chosen, far, morning)
@@ -431,7 +429,7 @@ def test_retractions_and_replays_pass_a_spent_budget(store: Store, tmp_path: Pat
     assert dispatcher.send_due(now=end + DAY) == []
 
 
-def test_a_digest_that_fails_is_sent_later_and_its_retractions_name_it(store: Store, tmp_path: Path) -> None:
+def test_failed_digest_is_retried_and_cited_by_retractions(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path, per_day=1)
     announce(store, ["a", "b", "c"], chosen, lambda number: 1e-9 * (number + 1))
     dispatcher = Dispatcher(store, chosen, HOST, "d")
@@ -439,10 +437,10 @@ def test_a_digest_that_fails_is_sent_later_and_its_retractions_name_it(store: St
     end, path = day_start(NOW, 0) + DAY, tmp_path / "a.jsonl"
     kept = path.rename(tmp_path / "kept")
     path.mkdir()
-    assert {one.what for one in dispatcher.send_due(now=end)} == {"deferred"}
+    assert {one.result for one in dispatcher.send_due(now=end)} == {"deferred"}
     path.rmdir()
     kept.rename(path)
-    assert {one.what for one in dispatcher.send_due(now=end + MINUTE)} <= {"digested", "sent", "held"}
+    assert {one.result for one in dispatcher.send_due(now=end + MINUTE)} <= {"digested", "sent", "held"}
     now = end + MINUTE
     while store.alerts(state=AlertState.PENDING):
         now += timedelta(hours=6)
@@ -451,7 +449,7 @@ def test_a_digest_that_fails_is_sent_later_and_its_retractions_name_it(store: St
     assert {"a", "b", "c"} <= said
 
 
-def test_yesterday_s_unspent_budget_digests_nothing(store: Store, tmp_path: Path) -> None:
+def test_no_digest_after_a_day_within_the_budget(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path, per_day=5)
     late = day_start(NOW, 0) + DAY - timedelta(seconds=5)
     announce(store, ["a"], chosen, now=late)
@@ -459,18 +457,18 @@ def test_yesterday_s_unspent_budget_digests_nothing(store: Store, tmp_path: Path
 
 
 @given(per_day=st.integers(1, 50), minute=st.integers(0, 1439), hour=st.integers(0, 23))
-def test_a_budget_opens_bit_by_bit_and_never_beyond(per_day: int, minute: int, hour: int) -> None:
+def test_budget_becomes_available_gradually(per_day: int, minute: int, hour: int) -> None:
     start = day_start(datetime(2026, 3, 1, 12, tzinfo=UTC), hour)
     now = start + timedelta(minutes=minute)
     assert day_start(now, hour) == start
-    opened = open_budget(per_day, now, start)
+    opened = available_budget(per_day, now, start)
     assert (per_day + 1) // 2 <= opened <= per_day
-    assert open_budget(per_day, start + DAY, start) == per_day
-    opening = next_opening(per_day, now, start)
+    assert available_budget(per_day, start + DAY, start) == per_day
+    opening = next_available(per_day, now, start)
     assert now < opening <= start + DAY
     if opening < start + DAY:
-        assert open_budget(per_day, opening, start) == opened + 1
-        assert open_budget(per_day, opening - timedelta(milliseconds=1), start) == opened
+        assert available_budget(per_day, opening, start) == opened + 1
+        assert available_budget(per_day, opening - timedelta(milliseconds=1), start) == opened
     else:
         assert opened == per_day
 
@@ -493,7 +491,7 @@ def register_alert_sinks(register):
 """
 
 
-def test_a_sink_that_breaks_is_named_without_its_secrets_and_the_others_serve(store: Store, tmp_path: Path) -> None:
+def test_failing_sink_plugin_is_reported_without_secrets(store: Store, tmp_path: Path) -> None:
     plugin = tmp_path / "broken.py"
     plugin.write_text(BROKEN.replace("{secret}", SECRET))
     host = PluginHost(files=[plugin])
@@ -501,26 +499,24 @@ def test_a_sink_that_breaks_is_named_without_its_secrets_and_the_others_serve(st
     chosen = AlertSettings.model_validate({"sinks": sinks})
     announce(store, ["a"], chosen)
     outcomes = Dispatcher(store, chosen, host, "d").send_due(now=NOW)
-    assert [(one.sink, one.what) for one in outcomes] == [("odd", "deferred"), ("file", "sent")]
-    assert outcomes[0].reason == "sink odd: broken broke: RuntimeError: token=•••"
+    assert [(one.sink, one.result) for one in outcomes] == [("odd", "deferred"), ("file", "sent")]
+    assert outcomes[0].reason == "sink odd: broken failed: RuntimeError: token=•••"
     (failure,) = host.failures
     assert (failure.name, failure.package) == ("broken", str(plugin))
     everything = repr((outcomes, host.failures, store.alerts()))
     assert SECRET not in everything
 
 
-def test_a_sink_that_answers_nonsense_has_broken(store: Store, tmp_path: Path) -> None:
+def test_sink_with_invalid_receipt_has_failed(store: Store, tmp_path: Path) -> None:
     plugin = tmp_path / "broken.py"
     plugin.write_text(BROKEN.replace('raise RuntimeError("token={secret}")', "return None"))
     chosen = AlertSettings.model_validate({"sinks": {"odd": {"kind": "broken"}}})
     announce(store, ["a"], chosen)
     (one,) = Dispatcher(store, chosen, PluginHost(files=[plugin]), "d").send_due(now=NOW)
-    assert (one.what, one.reason.startswith("sink odd: broken broke: AttributeError")) == ("deferred", True)
+    assert (one.result, one.reason.startswith("sink odd: broken failed: AttributeError")) == ("deferred", True)
 
 
-def test_a_secret_that_is_not_there_is_told_and_waited_for(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_secret_is_reported_and_retried(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with web_server() as hook:
         web = {"kind": "webhook", "url": hook.url, "secret_env": "HOOK_KEY"}
         chosen = AlertSettings.model_validate({"sinks": {"web": web}})
@@ -533,23 +529,26 @@ def test_a_secret_that_is_not_there_is_told_and_waited_for(
     assert SECRET not in repr(store.alerts())
 
 
-def test_unknown_kinds_and_options_are_named(store: Store, tmp_path: Path) -> None:
+def test_unknown_kinds_and_options_are_rejected(store: Store, tmp_path: Path) -> None:
     for sinks, reason in (
-        ({"x": {"kind": "pigeon"}}, r"alerts\.sinks\.x\.kind: no alert sink is named 'pigeon'; allowed: jsonl, kafka"),
+        (
+            {"x": {"kind": "pigeon"}},
+            r"alerts\.sinks\.x\.kind: no alert sink is named 'pigeon'; available: jsonl, kafka",
+        ),
         ({"x": {"kind": "jsonl"}}, r"alerts\.sinks\.x\.path: Field required"),
         ({"x": {"kind": "jsonl", "path": "a", "colour": 1}}, r"alerts\.sinks\.x\.colour: Extra inputs"),
     ):
         with pytest.raises(ConfigError, match=reason):
             Dispatcher(store, AlertSettings.model_validate({"sinks": sinks}), HOST, "d")
-    with pytest.raises(ConfigError, match="no sink is named 'other'; allowed: file"):
+    with pytest.raises(ConfigError, match="no sink is named 'other'; available: file"):
         Dispatcher(store, settings(tmp_path), HOST, "d").send_due(["other"])
 
 
-def test_what_waits_for_a_sink_that_the_settings_dropped_is_known(store: Store, tmp_path: Path) -> None:
+def test_alerts_for_removed_sinks_are_counted(store: Store, tmp_path: Path) -> None:
     announce(store, ["a", "b"], settings(tmp_path))
     dispatcher = Dispatcher(store, AlertSettings(), HOST, "d")
     assert dispatcher.send_due(now=NOW) == []
-    assert dispatcher.unserved() == {"file": 2}
+    assert dispatcher.count_unknown_sinks() == {"file": 2}
 
 
 # --- command line ----------------------------------------------------------------------------------------------------
@@ -573,7 +572,7 @@ def duty(tmp_path: Path, store: Store, xherald: Run) -> Run:
     return call
 
 
-def test_a_sink_is_tried_from_the_command_line(duty: Run, tmp_path: Path) -> None:
+def test_alert_test_sends_to_one_sink(duty: Run, tmp_path: Path) -> None:
     answer = duty("test", "file", "--json")
     assert answer.exit_code == 0
     (told,) = answer.rows
@@ -584,25 +583,25 @@ def test_a_sink_is_tried_from_the_command_line(duty: Run, tmp_path: Path) -> Non
     assert down.stderr.startswith(f"xherald: sink web: the address in {tmp_path / 'address'}: ConnectError")
     assert "secret" not in down.stderr.replace(str(tmp_path), "")
     unknown = duty("test", "pigeon")
-    assert (unknown.exit_code, unknown.stderr) == (2, "xherald: no sink is named 'pigeon'; allowed: file, web\n")
+    assert (unknown.exit_code, unknown.stderr) == (2, "xherald: no sink is named 'pigeon'; available: file, web\n")
     (tmp_path / "address").chmod(0o644)
-    assert "say `chmod 600`" in duty("test", "web").stderr
+    assert "say `chmod 600" in duty("test", "web").stderr
 
 
-def test_alerts_are_sent_listed_replayed_and_taken_back(duty: Run, store: Store, tmp_path: Path) -> None:
+def test_alert_send_list_replay_and_retract(duty: Run, store: Store, tmp_path: Path) -> None:
     (record, _) = announce(store, ["a", "b"], settings(tmp_path), now=datetime.now(UTC))
     (pending, _) = duty("list", "--state", "pending", "--json").rows
     assert (pending["id"], pending["state"], pending["payload"]["candidate_id"]) == (record.id, "pending", "a")
     sent = duty("send", "--json")
-    assert (sent.exit_code, [one["what"] for one in sent.rows]) == (0, ["sent", "sent"])
-    assert duty("send").stdout == "nothing is due\n"
+    assert (sent.exit_code, [one["result"] for one in sent.rows]) == (0, ["sent", "sent"])
+    assert duty("send").stdout == "No alerts are due\n"
     assert f"{record.id}  initial to file  sent" in duty("list").stdout
-    # The file knows the id.
-    assert duty("replay", record.id).stdout == f"{record.id}: to be sent again to 1 sink\n"
+    # The file contains the id already.
+    assert duty("replay", record.id).stdout == f"{record.id}: queued for 1 sink\n"
     assert duty("send").exit_code == 0
     assert ids_in(tmp_path / "a.jsonl").count(record.id) == 1
-    for _ in range(2):  # saying it twice changes nothing
-        back = duty("retract", record.id, "--reason", "a hot  pixel", "--who", "Ann", "--json")
+    for _ in range(2):  # a repetition changes nothing
+        back = duty("retract", record.id, "--reason", "a hot  pixel", "--author", "Ann", "--json")
         assert back.rows == [{"candidate_id": "a", "retractions": 1}]
     assert duty("send").exit_code == 0
     *_, last = lines(tmp_path / "a.jsonl")
@@ -614,7 +613,7 @@ def test_alerts_are_sent_listed_replayed_and_taken_back(duty: Run, store: Store,
     assert duty("list", "--candidate", "a", "--json").rows[-1]["alert_type"] == "retraction"
 
 
-def test_what_cannot_be_done_is_told_by_exit_codes(duty: Run, store: Store, tmp_path: Path) -> None:
+def test_alert_commands_report_failure_by_exit_code(duty: Run, store: Store, tmp_path: Path) -> None:
     for command, *words in (("replay", "nothing"), ("retract", "nothing", "--reason", "x")):
         answer = duty(command, *words)
         assert (answer.exit_code, answer.stderr.count("\n")) == (1, 1)
@@ -628,7 +627,7 @@ def test_what_cannot_be_done_is_told_by_exit_codes(duty: Run, store: Store, tmp_
     assert duty("list").stdout.count("Is a directory") == 1
 
 
-def test_a_mail_of_an_alert_is_sent_with_the_sheet_that_was_drawn(store: Store, tmp_path: Path) -> None:
+def test_mail_has_the_plot_sheet_attached(store: Store, tmp_path: Path) -> None:
     sheet = tmp_path / "a.png"
     sheet.write_bytes(b"\x89PNG picture")
     with mail_server() as box:

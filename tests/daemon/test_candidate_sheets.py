@@ -18,12 +18,12 @@ from store_rows import NOW, RUN, candidate, claimed, detection, observation
 from xherald.catalog_store.ledger.drop_outcome import DropOutcome
 from xherald.catalog_store.ledger.states import AlertState
 from xherald.catalog_store.ledger.store import open_store
-from xherald.daemon.alerts.dispatch import SHEET_WAIT, Dispatcher
+from xherald.daemon.alerts.dispatch import MAX_SHEET_WAIT, Dispatcher
 from xherald.daemon.alerts.payload import announcements
 from xherald.daemon.daemon import Daemon
-from xherald.daemon.jobs.candidate_sheets import Sheets, sheets_of
-from xherald.daemon.jobs.processing import JobResult, Task
-from xherald.daemon.jobs.worker_pool import Pool
+from xherald.daemon.jobs.candidate_sheets import SheetFolder, open_sheet_folder
+from xherald.daemon.jobs.processing import Job, JobResult
+from xherald.daemon.jobs.worker_pool import WorkerPool
 from xherald.detector.configuration.alert_settings import AlertSettings
 from xherald.detector.configuration.configuration import Configuration, load_configuration
 from xherald.plugins import PluginHost
@@ -49,7 +49,7 @@ def configured(tmp_path: Path, sinks: dict[str, Any], **stream: Any) -> Configur
 # --- from file to mail -----------------------------------------------------------------------------------------------
 
 
-def test_candidates_of_a_file_are_mailed_with_their_sheets(demo_files: list[Path], tmp_path: Path) -> None:
+def test_candidates_are_mailed_with_plot_sheets(demo_files: list[Path], tmp_path: Path) -> None:
     with mail_server() as box, open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         sinks = {"duty": mail_to(box), "file": {"kind": "jsonl", "path": str(tmp_path / "alerts.jsonl")}}
         configuration = configured(tmp_path, sinks)
@@ -71,7 +71,7 @@ def test_candidates_of_a_file_are_mailed_with_their_sheets(demo_files: list[Path
     assert all(drawn[name] == content and content.startswith(PNG) for name, content in by_name.items())
 
 
-def test_what_cannot_be_drawn_is_mailed_without_and_says_so(demo_files: list[Path], tmp_path: Path) -> None:
+def test_mail_without_plot_sheet_says_so(demo_files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "sheets").write_text("no folder")
     with mail_server() as box, open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         daemon = Daemon(configured(tmp_path, {"duty": mail_to(box)}), store)
@@ -88,40 +88,38 @@ def test_what_cannot_be_drawn_is_mailed_without_and_says_so(demo_files: list[Pat
 # --- the worker ------------------------------------------------------------------------------------------------------
 
 
-def gathered(pool: Pool, tasks: list[Task], wanted: int) -> list[JobResult]:
+def gathered(pool: WorkerPool, tasks: list[Job], wanted: int) -> list[JobResult]:
     found: list[JobResult] = []
     deadline = time.monotonic() + 120
     while len(found) < wanted:
         assert time.monotonic() < deadline
         if tasks and pool.idle:
-            pool.give(tasks.pop(0))
-        found += pool.answers(0.1)
+            pool.submit(tasks.pop(0))
+        found += pool.collect_results(0.1)
     return found
 
 
-def test_a_worker_answers_before_it_draws_and_its_death_then_costs_the_sheets_alone(
-    demo_files: list[Path], tmp_path: Path
-) -> None:
+def test_worker_sends_results_before_plots(demo_files: list[Path], tmp_path: Path) -> None:
     configuration = configured(tmp_path, {})
-    pool = Pool(configuration, configuration.settings.daemon, sheets=tmp_path / "sheets")
+    pool = WorkerPool(configuration, configuration.settings.daemon, sheets=tmp_path / "sheets")
     pool.start()
     try:
-        (steady,) = gathered(pool, [Task(2, demo_files[1], "here")], 1)
-        assert not steady.draws  # there is no candidate
-        (answer,) = gathered(pool, [Task(1, demo_files[0], "here")], 1)
-        assert answer.draws
+        (steady,) = gathered(pool, [Job(2, demo_files[1], "here")], 1)
+        assert not steady.draws_plots  # there is no candidate
+        (answer,) = gathered(pool, [Job(1, demo_files[0], "here")], 1)
+        assert answer.draws_plots
         assert answer.result is not None
         assert len(answer.result.candidates) == 3
         # It is told of, and the worker has still the file in hand: it draws.
-        assert [one.drop_id for one in pool.in_hand] == [1]
-        (process,) = pool.processes
+        assert [one.drop_id for one in pool.running_jobs] == [1]
+        (process,) = pool.process_ids
         os.kill(process, signal.SIGKILL)
         deadline = time.monotonic() + 60
-        while pool.in_hand:
+        while pool.running_jobs:
             assert time.monotonic() < deadline
-            assert pool.answers(0.1) == []  # nothing is said of the file twice
-        (reason,) = pool.undrawn()
-        assert "ended without a word" in reason
+            assert pool.collect_results(0.1) == []  # nothing is said of the file twice
+        (reason,) = pool.take_plot_errors()
+        assert "its worker died" in reason
     finally:
         pool.end()
 
@@ -129,7 +127,7 @@ def test_a_worker_answers_before_it_draws_and_its_death_then_costs_the_sheets_al
 # --- the outbox ------------------------------------------------------------------------------------------------------
 
 
-def test_an_alert_waits_for_its_sheet_and_holds_up_no_other_sink(tmp_path: Path) -> None:
+def test_alert_waits_for_its_plot_sheet_without_delaying_other_sinks(tmp_path: Path) -> None:
     sheet = tmp_path / "a.png"
     with mail_server() as box, open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         given = {"duty": mail_to(box), "file": {"kind": "jsonl", "path": str(tmp_path / "alerts.jsonl")}}
@@ -145,7 +143,7 @@ def test_an_alert_waits_for_its_sheet_and_holds_up_no_other_sink(tmp_path: Path)
 
         def passed(seconds: float) -> list[tuple[str, str, str]]:
             now = NOW + timedelta(seconds=seconds)
-            return [(one.sink, one.what, one.candidate_id) for one in dispatcher.send_due(now=now)]
+            return [(one.sink, one.result, one.candidate_id) for one in dispatcher.send_due(now=now)]
 
         assert passed(0) == [
             ("duty", "held", "a"), ("duty", "held", "b"), ("file", "sent", "a"), ("file", "sent", "b"),
@@ -153,8 +151,8 @@ def test_an_alert_waits_for_its_sheet_and_holds_up_no_other_sink(tmp_path: Path)
         assert passed(1.5) == []  # held again, told of once
         sheet.write_bytes(PNG)
         assert passed(3) == [("duty", "sent", "a")]
-        assert passed(SHEET_WAIT.total_seconds() - 1) == []
-        assert passed(SHEET_WAIT.total_seconds() + 1) == [("duty", "sent", "b")]
+        assert passed(MAX_SHEET_WAIT.total_seconds() - 1) == []
+        assert passed(MAX_SHEET_WAIT.total_seconds() + 1) == [("duty", "sent", "b")]
     assert [len(list(one.iter_attachments())) for one in box.mails] == [1, 0]
     assert "without its sheet" in box.mails[1].get_content()
 
@@ -162,31 +160,33 @@ def test_an_alert_waits_for_its_sheet_and_holds_up_no_other_sink(tmp_path: Path)
 # --- who wants them, and how long they are kept ----------------------------------------------------------------------
 
 
-def test_sheets_are_drawn_for_those_only_who_want_them(tmp_path: Path) -> None:
-    assert sheets_of(configured(tmp_path, {"out": {"kind": "stdout"}})) is None
+def test_plot_sheets_are_drawn_only_for_sinks_that_attach_them(tmp_path: Path) -> None:
+    assert open_sheet_folder(configured(tmp_path, {"out": {"kind": "stdout"}})) is None
     with mail_server() as box:
-        assert sheets_of(configured(tmp_path, {"duty": mail_to(box, attach_sheet=False)})) is None
-        found = sheets_of(configured(tmp_path, {"duty": mail_to(box), "out": {"kind": "stdout"}}))
+        assert open_sheet_folder(configured(tmp_path, {"duty": mail_to(box, attach_sheet=False)})) is None
+        found = open_sheet_folder(configured(tmp_path, {"duty": mail_to(box), "out": {"kind": "stdout"}}))
     assert found is not None
-    assert found.by_sink("XH-1") == {"duty": str(tmp_path / "sheets" / "XH-1.png")}
+    assert found.paths_by_sink("XH-1") == {"duty": str(tmp_path / "sheets" / "XH-1.png")}
 
 
-def test_a_sink_that_breaks_when_asked_goes_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sink_that_fails_to_say_whether_it_attaches_plots_goes_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> bool:
         raise ValueError("no idea")
 
     with mail_server() as box:
         configuration = configured(tmp_path, {"duty": mail_to(box)})
         monkeypatch.setattr(type(configuration.host.alert_sinks["mail"]), "wants_sheet", broken)
-        assert sheets_of(configuration) is None
+        assert open_sheet_folder(configuration) is None
     assert "no idea" in configuration.host.failures[-1].reason
 
 
-def test_old_sheets_are_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_old_plot_sheets_are_deleted(tmp_path: Path) -> None:
     names = {"XH-old.png": 91, ".XH-old.part.png": 91, "XH-new.png": 89, "holiday.png": 500, "XH-notes.txt": 500}
     for name, days in names.items():
         (tmp_path / name).write_bytes(PNG)
         os.utime(tmp_path / name, (time.time() - days * DAY,) * 2)
-    Sheets(tmp_path, frozenset({"duty"}), 90.0).purge()
+    SheetFolder(tmp_path, frozenset({"duty"}), 90.0).purge()
     assert {one.name for one in tmp_path.iterdir()} == {"XH-new.png", "holiday.png", "XH-notes.txt"}
-    Sheets(tmp_path / "nowhere", frozenset({"duty"}), 90.0).purge()
+    SheetFolder(tmp_path / "nowhere", frozenset({"duty"}), 90.0).purge()

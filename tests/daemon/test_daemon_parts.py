@@ -28,16 +28,17 @@ from xherald.catalog_store.ledger.drop_outcome import PriorState
 from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, StoredCandidate
 from xherald.catalog_store.ledger.states import AlertType, CandidateState, DropState
 from xherald.catalog_store.ledger.store import open_store
-from xherald.daemon.daemon import Daemon, opened_sources
+from xherald.daemon.configured_sources import open_sources
+from xherald.daemon.daemon import Daemon
 from xherald.daemon.intake import completeness
 from xherald.daemon.intake.companions import expects_companions, find_companions
 from xherald.daemon.intake.intake import Intake
-from xherald.daemon.intake.spool import Files
-from xherald.daemon.jobs.decisions import CONTROL, CandidateChange, decide
-from xherald.daemon.jobs.drop_results import Result
-from xherald.daemon.jobs.processing import Fault, JobResult, Task, process_file
-from xherald.daemon.jobs.worker_pool import Pool
-from xherald.daemon.metrics import Metrics, Served
+from xherald.daemon.intake.spool import DropFiles
+from xherald.daemon.jobs.decisions import FALSE_DISCOVERY_STATE, CandidateChange, make_decision
+from xherald.daemon.jobs.drop_results import FileResult
+from xherald.daemon.jobs.processing import Fault, Job, JobResult, process_file
+from xherald.daemon.jobs.worker_pool import WorkerPool
+from xherald.daemon.metrics import Metrics, MetricsServer
 from xherald.detector.configuration.configuration import Configuration, load_configuration
 from xherald.detector.configuration.daemon_settings import SourceSettings
 from xherald.detector.scoring import false_discovery
@@ -50,47 +51,47 @@ LIMITS = ReadLimits()
 # --- whole ----------------------------------------------------------------------------------------------------------
 
 
-def test_whole_files_are_whole_and_half_ones_are_not(demo_files: list[Path], tmp_path: Path) -> None:
+def test_truncated_fits_files_are_incomplete(demo_files: list[Path], tmp_path: Path) -> None:
     swift = demo_files[1]
-    assert completeness.examine(swift, LIMITS) == completeness.Examined()
+    assert completeness.examine_file(swift, LIMITS) == completeness.FileExamination()
     data = swift.read_bytes()
     for cut in (1, 8, len(data) // 2):
         part = tmp_path / swift.name
         part.write_bytes(data[:-cut])
-        assert "gzip" in str(completeness.examine(part, LIMITS).fault)
+        assert "gzip" in str(completeness.examine_file(part, LIMITS).incomplete)
     plain = tmp_path / "plain.evt"
     inflated = gzip.decompress(data)
     plain.write_bytes(inflated)
-    assert completeness.examine(plain, LIMITS) == completeness.Examined()
+    assert completeness.examine_file(plain, LIMITS) == completeness.FileExamination()
     for cut in (2880, len(inflated) // 2):
         plain.write_bytes(inflated[:-cut])
-        assert "truncated" in str(completeness.examine(plain, LIMITS).fault)
+        assert "truncated" in str(completeness.examine_file(plain, LIMITS).incomplete)
 
 
-def test_a_fits_file_without_events_is_whole_but_no_event_list(tmp_path: Path) -> None:
+def test_fits_file_without_events_is_complete(tmp_path: Path) -> None:
     from astropy.io import fits
 
     path = tmp_path / "image.fits"
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(path)
-    found = completeness.examine(path, LIMITS)
-    assert found.fault is None
-    assert "no events table" in str(found.other)
+    found = completeness.examine_file(path, LIMITS)
+    assert found.incomplete is None
+    assert "no events table" in str(found.not_events)
 
 
-def test_parquet_and_text(tmp_path: Path) -> None:
+def test_truncated_parquet_files_are_incomplete(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"a": [1.0, 2.0]}), path)
-    assert completeness.examine(path, LIMITS).fault is None
+    assert completeness.examine_file(path, LIMITS).incomplete is None
     path.write_bytes(path.read_bytes()[:-3])
-    assert "truncated Parquet" in str(completeness.examine(path, LIMITS).fault)
-    assert "zero bytes" in str(completeness.examine(_written(tmp_path / "empty.csv", b""), LIMITS).fault)
+    assert "truncated Parquet" in str(completeness.examine_file(path, LIMITS).incomplete)
+    assert "zero bytes" in str(completeness.examine_file(_written(tmp_path / "empty.csv", b""), LIMITS).incomplete)
 
 
 class Clock:
-    """Clocks that tests set: one that runs, one that jumps."""
+    """Clocks set by the test: a monotonic one and a system clock."""
 
     def __init__(self) -> None:
         self.run, self.wall = 0.0, 1e9
@@ -103,20 +104,20 @@ class Clock:
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(-1e6, 1e6), st.integers(1, 2)), min_size=1, max_size=12))
-def test_only_standing_counts_whatever_the_clock_on_the_wall_does(steps: list[tuple[float, float, int]]) -> None:
+def test_stability_does_not_depend_on_the_system_clock(steps: list[tuple[float, float, int]]) -> None:
     clock, before, since = Clock(), None, 0.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(completeness, "time", clock)
-        steadiness = completeness.StabilityTracker(4.0)
+        stability = completeness.StabilityTracker(4.0)
         for passed, jump, size in steps:
             clock.run += passed
             clock.wall += jump
             if size != before:
                 before, since = size, clock.run
-            assert steadiness.stands("x", size) is (clock.run - since >= 4.0)
-            # A time of change that lies ahead, because the clock was set back, is not believed either.
-            assert steadiness.stands("x", size, clock.wall + 100) is (clock.run - since >= 4.0)
-        assert steadiness.stands("y", 1, clock.wall - 10)  # copied long ago: at the first look
+            assert stability.is_stable("x", size) is (clock.run - since >= 4.0)
+            # A modification time in the future, because the clock was set back, is ignored.
+            assert stability.is_stable("x", size, clock.wall + 100) is (clock.run - since >= 4.0)
+        assert stability.is_stable("y", 1, clock.wall - 10)  # changed long ago: stable at once
 
 
 def _written(path: Path, data: bytes) -> Path:
@@ -162,24 +163,24 @@ def test_adapter_that_fails_to_name_companions_is_recorded(monkeypatch: pytest.M
 
 
 class Given:
-    """A folder, a store, and the way in between."""
+    """A drop folder, a store, and an intake."""
 
-    def __init__(self, tmp_path: Path, **stream: Any) -> None:
+    def __init__(self, tmp_path: Path, **settings: Any) -> None:
         self.folder = tmp_path / "drop"
         self.folder.mkdir()
-        self.configuration = configured(self.folder, tmp_path / "alerts.jsonl", **stream)
+        self.configuration = configured(self.folder, tmp_path / "alerts.jsonl", **settings)
         self.store = open_store(f"sqlite:///{tmp_path}/store.sqlite", wait_s=0.3)
         self.intake = self.new_intake()
 
     def new_intake(self, *, once: bool = False) -> Intake:
-        sources = opened_sources(self.configuration)
+        sources = open_sources(self.configuration)
         ((name, (source, options)),) = sources.items()
-        stream = self.configuration.settings.daemon
-        files = Files(self.folder.parent / "spool", sources)
-        return Intake(name, source, options, self.store, files, self.configuration, stream, once)
+        settings = self.configuration.settings.daemon
+        files = DropFiles(self.folder.parent / "spool", sources)
+        return Intake(name, source, options, self.store, files, self.configuration, settings, once)
 
     def states(self) -> dict[str, DropState]:
-        """Of the newest drop at each place."""
+        """State of the latest drop of each file."""
         return {Path(one.url).name: one.state for one in sorted(self.store.drops(), key=lambda drop: drop.id)}
 
     def reason(self, name: str) -> str:
@@ -193,8 +194,8 @@ class Given:
 def given_folder(tmp_path: Path) -> Iterator[Callable[..., Given]]:
     made: list[Given] = []
 
-    def make(**stream: Any) -> Given:
-        made.append(Given(tmp_path, **stream))
+    def make(**settings: Any) -> Given:
+        made.append(Given(tmp_path, **settings))
         return made[-1]
 
     yield make
@@ -202,27 +203,23 @@ def given_folder(tmp_path: Path) -> Iterator[Callable[..., Given]]:
         one.store.close()
 
 
-def test_a_file_is_taken_when_it_stands_and_is_whole(
-    given_folder: Callable[..., Given], demo_files: list[Path]
-) -> None:
+def test_file_is_taken_when_stable_and_complete(given_folder: Callable[..., Given], demo_files: list[Path]) -> None:
     here = given_folder(incomplete_wait_s=3600)
     data, path = demo_files[1].read_bytes(), here.folder / demo_files[1].name
     path.write_bytes(data[: len(data) // 2])
     for _ in range(3):  # half copied, and prior for long enough
-        assert here.intake.look().stable == 0
+        assert here.intake.poll().stable == 0
         time.sleep(0.06)
     assert here.states() == {path.name: DropState.SEEN}
     path.write_bytes(data)
-    assert here.intake.look().stable == 0
+    assert here.intake.poll().stable == 0
     time.sleep(0.12)
-    assert here.intake.look().stable == 1
+    assert here.intake.poll().stable == 1
     assert here.states() == {path.name: DropState.STABLE}
-    assert here.intake.look().seen == 0
+    assert here.intake.poll().seen == 0
 
 
-def test_what_is_never_whole_is_set_aside_with_its_reason(
-    given_folder: Callable[..., Given], demo_files: list[Path]
-) -> None:
+def test_incomplete_file_is_quarantined_with_reason(given_folder: Callable[..., Given], demo_files: list[Path]) -> None:
     here = given_folder()
     data = bytearray(demo_files[1].read_bytes())
     data[len(data) // 2] ^= 255
@@ -231,24 +228,24 @@ def test_what_is_never_whole_is_set_aside_with_its_reason(
     deadline = time.monotonic() + 30
     while here.states().get(bad.name) is not DropState.QUARANTINED:
         assert time.monotonic() < deadline
-        here.intake.look()
+        here.intake.poll()
         time.sleep(0.05)
     assert "corrupt gzip" in here.reason(bad.name) or "truncated" in here.reason(bad.name)
     assert here.states()["good.csv"] is DropState.STABLE
 
 
-def test_the_same_content_twice_is_one_drop(given_folder: Callable[..., Given]) -> None:
+def test_same_content_is_one_drop(given_folder: Callable[..., Given]) -> None:
     here = given_folder()
     first = drop_file(here.folder, "a")
     (here.folder / "sub").mkdir()
     _written(here.folder / "sub" / "b.csv", first.read_bytes())
     time.sleep(0.12)
-    here.new_intake(once=True).look()
-    here.new_intake(once=True).look()
+    here.new_intake(once=True).poll()
+    here.new_intake(once=True).poll()
     assert sorted(here.states().values()) == [DropState.DUPLICATE, DropState.STABLE]
 
 
-def test_a_companion_is_no_drop_and_its_file_waits_for_it(
+def test_companion_is_not_a_drop_and_its_file_waits_for_it(
     given_folder: Callable[..., Given], demo_files: list[Path]
 ) -> None:
     here = given_folder(companions_wait_s=3600)
@@ -257,33 +254,33 @@ def test_a_companion_is_no_drop_and_its_file_waits_for_it(
     event.write_bytes(demo_files[1].read_bytes())
     _written(here.folder / "photons_gti.csv", table.with_name("eventfiles_table_gti.csv").read_bytes())
     time.sleep(0.12)
-    here.intake.look()
+    here.intake.poll()
     # Good times that came before their photons are no drop; an event list that its source list is missing of waits.
     assert here.states() == {event.name: DropState.SEEN}
     _written(here.folder / "photons.csv", table.read_bytes())
     _written(here.folder / "ep01234567890wxt12.cat", b"\n")
     time.sleep(0.12)
-    here.intake.look()
+    here.intake.poll()
     time.sleep(0.12)
-    here.intake.look()
+    here.intake.poll()
     assert here.states() == {event.name: DropState.STABLE, "photons.csv": DropState.STABLE}
 
 
-def test_a_file_goes_on_without_what_does_not_come(given_folder: Callable[..., Given], demo_files: list[Path]) -> None:
+def test_file_is_taken_without_missing_companions(given_folder: Callable[..., Given], demo_files: list[Path]) -> None:
     here = given_folder(companions_wait_s=0.3)
     event = here.folder / "ep01234567890wxt12po_cl.evt.gz"
     event.write_bytes(demo_files[1].read_bytes())
-    here.intake.look()
+    here.intake.poll()
     assert here.states() == {event.name: DropState.SEEN}
     time.sleep(0.35)
-    here.intake.look()
+    here.intake.poll()
     assert here.states() == {event.name: DropState.STABLE}
     # It comes after all: the file is another drop with it than without, and what came is none.
     late = here.folder / "ep01234567890wxt12.cat"
     _written(late, b"late").touch()
-    here.intake.look()
+    here.intake.poll()
     time.sleep(0.15)
-    here.intake.look()
+    here.intake.poll()
     first, second = sorted(here.store.drops(), key=lambda one: one.id)
     assert (first.url, first.state, second.state) == (second.url, DropState.STABLE, DropState.STABLE)
     assert second.url == str(event)
@@ -292,53 +289,57 @@ def test_a_file_goes_on_without_what_does_not_come(given_folder: Callable[..., G
     (here.folder / "copy").mkdir()
     _written(here.folder / "copy" / event.name, event.read_bytes())
     time.sleep(0.12)
-    here.new_intake(once=True).look()
+    here.new_intake(once=True).poll()
     assert sorted(one.state for one in here.store.drops()) == [DropState.DUPLICATE, DropState.STABLE, DropState.STABLE]
 
 
-def test_a_clock_that_is_set_back_or_ahead_holds_nothing_up(given_folder: Callable[..., Given]) -> None:
+def test_change_of_system_clock_delays_nothing(given_folder: Callable[..., Given]) -> None:
     here = given_folder()
     for number, days in enumerate((-400, 400)):
         with time_machine.travel(datetime.now(UTC) + timedelta(days=days), tick=True):
             path = drop_file(here.folder, f"{number}")
             path.touch()
             for _ in range(4):
-                here.intake.look()
+                here.intake.poll()
                 time.sleep(0.05)
     assert set(here.states().values()) == {DropState.STABLE}
 
 
-def test_a_restart_goes_on_with_what_was_only_seen(given_folder: Callable[..., Given]) -> None:
+def test_restart_takes_files_seen_before(given_folder: Callable[..., Given]) -> None:
     here = given_folder(stable_after_s=3600)
     drop_file(here.folder, "a").touch()
-    here.intake.look()
+    here.intake.poll()
     assert here.states() == {"a.csv": DropState.SEEN}
     here.configuration = configured(here.folder, None, stable_after_s=0.0)
-    here.new_intake().look()
+    here.new_intake().poll()
     assert here.states() == {"a.csv": DropState.STABLE}
 
 
 # --- deciding -------------------------------------------------------------------------------------------------------
 
 
-def result(*chances: float, threshold: float = 1e-3, ra: float = 10.0) -> Result:
-    """A result of one observation with a source for each chance, a candidate where it is small."""
+def make_result(*p_values: float, threshold: float = 1e-3, ra: float = 10.0) -> FileResult:
+    """A result of one observation with a source for each p-value, and candidates for small ones."""
     found = tuple(
-        DetectionRecord(f"s{i}", ra, 5.0 + i, 30, 1e3, "flare", pos_err_arcsec=1.0) for i in range(len(chances))
+        DetectionRecord(f"s{i}", ra, 5.0 + i, 30, 1e3, "flare", pos_err_arcsec=1.0) for i in range(len(p_values))
     )
     candidates = tuple(
         CandidateRecord(f"c{i}", i, "flare", evidence={"candidate_id": f"c{i}"})
-        for i, p in enumerate(chances)
+        for i, p in enumerate(p_values)
         if p <= threshold
     )
-    return Result((ObservationRecord("M", "I", "1", detections=found),), candidates, tuple(enumerate(chances)), RUN)
+    return FileResult(
+        (ObservationRecord("M", "I", "1", detections=found),), candidates, tuple(enumerate(p_values)), RUN
+    )
 
 
-def prior(state: Any = None, replaced: tuple[StoredCandidate, ...] = (), **announced: tuple[str, ...]) -> PriorState:
-    return PriorState(replaced, announced, (False,), lambda _: state)
+def make_prior(
+    state: Any = None, replaced: tuple[StoredCandidate, ...] = (), **notified: tuple[str, ...]
+) -> PriorState:
+    return PriorState(replaced, notified, (False,), lambda _: state)
 
 
-def stored(name: str, ra: float, dec: float, kind: str = "flare") -> StoredCandidate:
+def make_stored(name: str, ra: float, dec: float, kind: str = "flare") -> StoredCandidate:
     now = datetime.now(UTC)
     return StoredCandidate(
         id=name, kind=kind, likely_class=None, score=None, far_hz=None, evidence={"candidate_id": name},
@@ -348,101 +349,106 @@ def stored(name: str, ra: float, dec: float, kind: str = "flare") -> StoredCandi
     )  # fmt: skip
 
 
-def heard_of(result: Result, prior: PriorState) -> tuple[list[CandidateChange], Any]:
-    told: list[CandidateChange] = []
+def decide_on(result: FileResult, prior: PriorState) -> tuple[list[CandidateChange], Any]:
+    found: list[CandidateChange] = []
 
-    def announce(news: Any) -> tuple[()]:
-        told.extend(news)
+    def build_alerts(changes: Any) -> tuple[()]:
+        found.extend(changes)
         return ()
 
-    verdict = decide(result, "saffron", 0.1, 1e-3, announce)(prior)
-    return told, verdict
+    return found, make_decision(result, "saffron", 0.1, 1e-3, build_alerts)(prior)
 
 
-def test_control_of_false_discoveries_goes_along_the_stream() -> None:
-    chances = (0.4, 1e-9, 0.8, 5e-4, 0.02)
-    told, verdict = heard_of(result(*chances), prior())
-    assert [one.id for one in verdict.candidates] == ["c1", "c3"]
-    plain, _, _ = false_discovery.run(np.array(chances), false_discovery.start("saffron", 0.1))
-    assert [one.candidate_id for one in told] == [f"c{i}" for i in np.flatnonzero(plain) if chances[i] <= 1e-3]
-    state = verdict.shared_states[CONTROL]
-    assert state["tested"] == len(chances)
-    # The next file goes on from there.
-    _, after = heard_of(result(0.3, 0.9), prior(state))
-    assert after.shared_states[CONTROL]["tested"] == len(chances) + 2
+def test_false_discovery_control_continues_across_files() -> None:
+    p_values = (0.4, 1e-9, 0.8, 5e-4, 0.02)
+    changes, outcome = decide_on(make_result(*p_values), make_prior())
+    assert [one.id for one in outcome.candidates] == ["c1", "c3"]
+    plain, _, _ = false_discovery.run(np.array(p_values), false_discovery.start("saffron", 0.1))
+    assert [one.candidate_id for one in changes] == [f"c{i}" for i in np.flatnonzero(plain) if p_values[i] <= 1e-3]
+    state = outcome.shared_states[FALSE_DISCOVERY_STATE]
+    assert state["tested"] == len(p_values)
+    # The next file continues from there.
+    _, after = decide_on(make_result(0.3, 0.9), make_prior(state))
+    assert after.shared_states[FALSE_DISCOVERY_STATE]["tested"] == len(p_values) + 2
 
 
-def test_what_is_no_candidate_is_no_discovery_however_much_may_be_spent() -> None:
+def test_only_candidates_are_announced() -> None:
     rich = false_discovery.Control("saffron", 0.1, tested=9, spent=0, discoveries=(0,) * 9)
-    _, verdict = heard_of(result(2e-3), prior(rich.as_dict()))
+    _, outcome = decide_on(make_result(2e-3), make_prior(rich.as_dict()))
     assert false_discovery.next_level(rich) > 2e-3
-    assert verdict.shared_states[CONTROL]["discoveries"] == [0] * 9
+    assert outcome.shared_states[FALSE_DISCOVERY_STATE]["discoveries"] == [0] * 9
 
 
-def test_a_later_processing_bears_on_updates_and_retracts() -> None:
-    replaced = (stored("old", 10.0, 5.0 + 0.5 / 3600), stored("gone", 10.0, 80.0), stored("dip", 10.0, 6.0, "dip"))
-    told, verdict = heard_of(result(1e-9, 1e-9), prior(None, replaced, old=("mail",), gone=("mail", "file"), dip=()))
-    assert [one.id for one in verdict.candidates] == ["old", "c1"]
-    assert verdict.candidates[0].evidence["candidate_id"] == "old"
-    assert [(one.candidate_id, one.alert_type, one.heard) for one in told] == [
+def test_later_processing_updates_and_retracts_candidates() -> None:
+    replaced = (
+        make_stored("old", 10.0, 5.0 + 0.5 / 3600),
+        make_stored("gone", 10.0, 80.0),
+        make_stored("dip", 10.0, 6.0, "dip"),
+    )
+    changes, outcome = decide_on(
+        make_result(1e-9, 1e-9), make_prior(None, replaced, old=("mail",), gone=("mail", "file"), dip=())
+    )
+    assert [one.id for one in outcome.candidates] == ["old", "c1"]
+    assert outcome.candidates[0].evidence["candidate_id"] == "old"
+    assert [(one.candidate_id, one.alert_type, one.notified_sinks) for one in changes] == [
         ("old", AlertType.UPDATE, ("mail",)),
         ("c1", AlertType.INITIAL, ()),
         ("gone", AlertType.RETRACTION, ("mail", "file")),
     ]
-    # The sheet of what goes on under an old name was drawn under its own.
-    assert [one.drawn_as for one in told] == ["c0", "c1", ""]
+    # The plot sheet of a candidate with an old id was drawn under its own id.
+    assert [one.sheet_id for one in changes] == ["c0", "c1", ""]
 
 
-def test_a_back_fill_leaves_the_stream_s_state_alone() -> None:
-    told, verdict = [], decide(result(1e-9), None, 0.1, 1e-3, lambda _: ())(prior({"x": 1}))
-    assert (told, dict(verdict.shared_states), len(verdict.candidates)) == ([], {}, 1)
+def test_backfill_does_not_change_false_discovery_control() -> None:
+    changes, outcome = [], make_decision(make_result(1e-9), None, 0.1, 1e-3, lambda _: ())(make_prior({"x": 1}))
+    assert (changes, dict(outcome.shared_states), len(outcome.candidates)) == ([], {}, 1)
 
 
 # --- workers --------------------------------------------------------------------------------------------------------
 
 
-def answers_of(pool: Pool, tasks: list[Task]) -> dict[int, JobResult]:
-    """Give tasks one by one and gather what comes of them."""
+def run_jobs(pool: WorkerPool, jobs: list[Job]) -> dict[int, JobResult]:
+    """Submit jobs one by one and collect the results."""
     found: dict[int, JobResult] = {}
-    waiting, deadline = list(tasks), time.monotonic() + 60
-    while len(found) < len(tasks):
+    waiting, deadline = list(jobs), time.monotonic() + 60
+    while len(found) < len(jobs):
         assert time.monotonic() < deadline
         if waiting and pool.idle:
-            pool.give(waiting.pop(0))
-        found |= {one.drop_id: one for one in pool.answers(0.1)}
+            pool.submit(waiting.pop(0))
+        found |= {one.drop_id: one for one in pool.collect_results(0.1)}
     return found
 
 
-def test_a_worker_that_dies_or_dawdles_costs_one_attempt(tmp_path: Path) -> None:
+def test_dead_or_slow_worker_costs_one_attempt(tmp_path: Path) -> None:
     folder = tmp_path / "drop"
     folder.mkdir()
     names = ("good", "killer", "slow", "other")
-    tasks = [Task(i, drop_file(folder, name, name), "here") for i, name in enumerate(names)]
+    jobs = [Job(i, drop_file(folder, name, name), "here") for i, name in enumerate(names)]
     configuration = configured(folder, None, file_timeout_s=0.2, files_per_worker=1)
-    pool = Pool(configuration, configuration.settings.daemon, light)
+    pool = WorkerPool(configuration, configuration.settings.daemon, light)
     pool.start()
     try:
-        first = pool.processes
-        found = answers_of(pool, tasks)
-        assert set(pool.processes).isdisjoint(first)
+        first = pool.process_ids
+        found = run_jobs(pool, jobs)
+        assert set(pool.process_ids).isdisjoint(first)
     finally:
         pool.end()
     assert [found[i].fault for i in range(4)] == [None, Fault.DEFECT, Fault.DEFECT, None]
-    assert "ended without a word" in found[1].reason
+    assert "its worker died" in found[1].reason
     assert "file_timeout_s" in found[2].reason
 
 
-def test_the_road_tells_faults_of_files_from_what_may_pass(demo_files: list[Path], tmp_path: Path) -> None:
+def test_errors_of_files_and_transient_errors_are_distinguished(demo_files: list[Path], tmp_path: Path) -> None:
     configuration = load_configuration(None, {})
     bad = _written(tmp_path / "bad.fits", b"no fits at all")
-    assert process_file(Task(1, bad, ""), configuration).fault is Fault.FILE
+    assert process_file(Job(1, bad, ""), configuration).fault is Fault.FILE
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("xherald.detector.extraction.extracted_sources.open_file", _out_of_memory)
-        assert process_file(Task(2, bad, ""), configuration).fault is Fault.TRANSIENT
+        assert process_file(Job(2, bad, ""), configuration).fault is Fault.TRANSIENT
         patch.setattr("xherald.detector.extraction.extracted_sources.open_file", _defect)
-        answer = process_file(Task(3, bad, ""), configuration)
-    assert (answer.fault, "ZeroDivisionError" in answer.trace) == (Fault.DEFECT, True)
-    found = process_file(Task(4, demo_files[1], ""), configuration)
+        failed = process_file(Job(3, bad, ""), configuration)
+    assert (failed.fault, "ZeroDivisionError" in failed.trace) == (Fault.DEFECT, True)
+    found = process_file(Job(4, demo_files[1], ""), configuration)
     assert found.result is not None
     (record,) = found.result.observations
     assert (record.mission, record.obs_id) == ("SWIFT", "00099001001")
@@ -452,7 +458,7 @@ def test_the_road_tells_faults_of_files_from_what_may_pass(demo_files: list[Path
     assert "PHOTON" in record.part
     assert len(found.result.tested) <= len(record.detections)
     for one in found.result.candidates:
-        assert one.evidence["detection_id"] == record.detections[one.place].detection_id
+        assert one.evidence["detection_id"] == record.detections[one.detection_index].detection_id
 
 
 def _out_of_memory(*_: Any) -> Any:
@@ -466,27 +472,27 @@ def _defect(*_: Any) -> Any:
 # --- the daemon, in this process ------------------------------------------------------------------------------------
 
 
-def test_good_files_are_done_whatever_the_others_hold(given_folder: Callable[..., Given]) -> None:
+def test_bad_files_do_not_affect_good_ones(given_folder: Callable[..., Given]) -> None:
     here = given_folder(max_attempts=2, retry_delay_s=0.05, workers=1)
     for number in range(9):
         drop_file(here.folder, f"{number}", burst=number % 3 == 0)
     for name in ("bad", "killer", "defect"):
         drop_file(here.folder, name, name)
     summary = here.daemon().once()
-    assert (summary.processed, summary.quarantined, summary.ended) == (9, 3, False)
+    assert (summary.processed, summary.quarantined, summary.was_stopped) == (9, 3, False)
     states = here.states()
     assert {states[f"{number}.csv"] for number in range(9)} == {DropState.PROCESSED, DropState.ALERTED}
-    assert "photons that cannot be" in here.reason("bad.csv")
-    assert "given up after 2 attempts" in here.reason("defect.csv")
-    assert "2 attempts" in here.reason("killer.csv")
+    assert "invalid photons" in here.reason("bad.csv")
+    assert "failed 2 times" in here.reason("defect.csv")
+    assert "failed 2 times" in here.reason("killer.csv")
     lines = (here.folder.parent / "alerts.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["candidate_id"] for line in lines) == ["XH-0", "XH-3", "XH-6"]
-    assert [one.what for one in here.store.check() if one.is_error] == []
+    assert [one.name for one in here.store.check() if one.is_error] == []
     # A second pass finds nothing to do.
     assert here.daemon().once().processed == 0
 
 
-def test_a_new_processing_version_supersedes(given_folder: Callable[..., Given]) -> None:
+def test_later_processing_version_supersedes(given_folder: Callable[..., Given]) -> None:
     here = given_folder()
     drop_file(here.folder, "7_v1", burst=True)
     here.daemon().once()
@@ -500,7 +506,7 @@ def test_a_new_processing_version_supersedes(given_folder: Callable[..., Given])
     ]
 
 
-def test_a_file_is_judged_again_with_what_came_late(
+def test_file_is_processed_again_with_late_companions(
     running: Callable[..., tuple[Given, Daemon]], demo_files: list[Path]
 ) -> None:
     good_times = demo_files[2].with_name("eventfiles_table_gti.csv").read_bytes()
@@ -519,26 +525,24 @@ def test_a_file_is_judged_again_with_what_came_late(
     assert sorted(told()) == [("XH-7", "initial"), ("XH-7", "update"), ("XH-8", "initial")]
     assert told()[-1] == ("XH-7", "update")
     assert [one.state for one in here.store.drops() if one.url.endswith("7_gti.csv")] == []
-    assert [one.what for one in here.store.check() if one.is_error] == []
+    assert [one.name for one in here.store.check() if one.is_error] == []
 
 
-def test_what_was_seen_half_copied_and_belongs_to_another_is_no_drop(
-    given_folder: Callable[..., Given], demo_files: list[Path]
-) -> None:
+def test_companion_seen_half_copied_is_not_a_drop(given_folder: Callable[..., Given], demo_files: list[Path]) -> None:
     here = given_folder(companions_wait_s=3600)
     drop_file(here.folder, "7")
     time.sleep(0.12)
-    assert here.intake.look().stable == 1
+    assert here.intake.poll().stable == 1
     _written(here.folder / "7_gti.csv", b"")
-    here.intake.look()
+    here.intake.poll()
     assert here.states() == {"7.csv": DropState.STABLE, "7_gti.csv": DropState.SEEN}
     _written(here.folder / "7_gti.csv", demo_files[2].with_name("eventfiles_table_gti.csv").read_bytes())
     looks = []
-    until(lambda: looks.append(here.intake.look()) or looks[-1].stable == 1)
+    until(lambda: looks.append(here.intake.poll()) or looks[-1].stable == 1)
     assert [(Path(one.url).name, one.state) for one in here.store.drops()] == [("7.csv", DropState.STABLE)] * 2
 
 
-def test_what_came_while_no_daemon_ran_is_taken_up_once(
+def test_companions_that_arrive_while_no_daemon_runs_are_used_once(
     given_folder: Callable[..., Given], demo_files: list[Path]
 ) -> None:
     here = given_folder()
@@ -563,8 +567,8 @@ def test_what_came_while_no_daemon_ran_is_taken_up_once(
 def running(given_folder: Callable[..., Given]) -> Iterator[Callable[..., tuple[Given, Daemon]]]:
     threads: list[tuple[Daemon, threading.Thread]] = []
 
-    def run(**stream: Any) -> tuple[Given, Daemon]:
-        here = given_folder(**stream)
+    def run(**settings: Any) -> tuple[Given, Daemon]:
+        here = given_folder(**settings)
         daemon = here.daemon()
         thread = threading.Thread(target=daemon.watch)
         threads.append((daemon, thread))
@@ -581,7 +585,7 @@ def running(given_folder: Callable[..., Given]) -> Iterator[Callable[..., tuple[
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.05)
 
 
@@ -590,7 +594,7 @@ def done(here: Given, *names: str) -> bool:
     return all(states.get(f"{name}.csv") in (DropState.PROCESSED, DropState.ALERTED) for name in names)
 
 
-def test_a_store_that_is_locked_for_a_while_and_a_disk_that_is_full_hold_nothing_back(
+def test_locked_store_and_full_disk_lose_nothing(
     running: Callable[..., tuple[Given, Daemon]],
 ) -> None:
     here, daemon = running()
@@ -603,7 +607,7 @@ def test_a_store_that_is_locked_for_a_while_and_a_disk_that_is_full_hold_nothing
     other.execute("ROLLBACK")
     other.close()
     until(lambda: done(here, "a", "b"))
-    # A quota on the size of files is what a full disk looks like to the database.
+    # A limit of the file size looks like a full disk to the database.
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = _errors(daemon, "store")
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
@@ -613,35 +617,35 @@ def test_a_store_that_is_locked_for_a_while_and_a_disk_that_is_full_hold_nothing
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     until(lambda: done(here, "a", "b", "c"))
-    assert [one.what for one in here.store.check() if one.is_error] == []
+    assert [one.name for one in here.store.check() if one.is_error] == []
 
 
 def _errors(daemon: Daemon, kind: str) -> float:
     return daemon.metrics.registry.get_sample_value("xherald_errors_total", {"kind": kind}) or 0.0
 
 
-def test_what_something_passing_hinders_is_held_and_done_when_it_has_passed(
+def test_transient_failure_is_retried_until_it_passes(
     running: Callable[..., tuple[Given, Daemon]],
 ) -> None:
     here, daemon = running(retry_delay_s=0.1, max_attempts=2)
-    hindrance = here.folder / ".hindrance"
-    hindrance.touch()
-    drop_file(here.folder, "a", "hindered")
+    obstacle = here.folder / ".obstacle"
+    obstacle.touch()
+    drop_file(here.folder, "a", "obstructed")
     drop_file(here.folder, "b")
-    until(lambda: done(here, "b") and _errors(daemon, "passing") >= 4)
+    until(lambda: done(here, "b") and _errors(daemon, "transient") >= 4)
     assert here.states()["a.csv"] is DropState.CLAIMED
-    hindrance.unlink()
+    obstacle.unlink()
     until(lambda: done(here, "a"))
 
 
-def test_a_source_that_is_gone_costs_itself_only_and_comes_back(given_folder: Callable[..., Given]) -> None:
+def test_missing_source_does_not_affect_others(given_folder: Callable[..., Given]) -> None:
     here = given_folder()
-    stream = here.configuration.settings.daemon
+    settings = here.configuration.settings.daemon
     gone = here.folder.parent / "gone"
     other = SourceSettings.model_validate({"kind": "folder", "path": str(gone), "interval_s": 0.2})
-    stream = stream.model_copy(update={"sources": {**stream.sources, "gone": other}})
-    settings = here.configuration.settings.model_copy(update={"daemon": stream})
-    here.configuration = replace(here.configuration, settings=settings)
+    settings = settings.model_copy(update={"sources": {**settings.sources, "gone": other}})
+    all_settings = here.configuration.settings.model_copy(update={"daemon": settings})
+    here.configuration = replace(here.configuration, settings=all_settings)
     daemon = here.daemon()
     thread = threading.Thread(target=daemon.watch)
     thread.start()
@@ -659,59 +663,59 @@ def test_a_source_that_is_gone_costs_itself_only_and_comes_back(given_folder: Ca
     assert set(here.states()) == {"a.csv", "b.csv"}
 
 
-def test_sources_of_an_unknown_kind_or_with_a_wrong_option_are_refused(tmp_path: Path) -> None:
+def test_invalid_sources_are_rejected(tmp_path: Path) -> None:
     def loaded(source: dict[str, Any]) -> Configuration:
         return load_configuration(None, {"XHERALD_DAEMON__SOURCES": json.dumps({"x": source})})
 
-    with pytest.raises(ConfigError, match="no drop source is named 'gopher'; there are folder, fsspec, http"):
-        opened_sources(loaded({"kind": "gopher"}))
+    with pytest.raises(ConfigError, match="no drop source is named 'gopher'; available: folder, fsspec, http"):
+        open_sources(loaded({"kind": "gopher"}))
     with pytest.raises(ConfigError, match=r"daemon\.sources\.x\.url"):
-        opened_sources(loaded({"kind": "http", "url": "ftp://x"}))
+        open_sources(loaded({"kind": "http", "url": "ftp://x"}))
     with pytest.raises(ConfigError, match=r"daemon\.sources\.x\.cron"):
-        opened_sources(loaded({"kind": "folder", "path": "/", "cron": "99 * * * *"}))
+        open_sources(loaded({"kind": "folder", "path": "/", "cron": "99 * * * *"}))
     with pytest.raises(ConfigError, match="cron needs five fields"):
         loaded({"kind": "folder", "path": "/", "cron": "every day"})
 
 
-def test_workers_that_cannot_start_end_a_pass_with_the_reason(given_folder: Callable[..., Given]) -> None:
+def test_workers_that_cannot_start_end_the_run(given_folder: Callable[..., Given]) -> None:
     here = given_folder()
     drop_file(here.folder, "a")
     settings = here.configuration.settings
     nowhere = settings.detection.model_copy(update={"calibration": here.folder / "nowhere"})
     here.configuration = replace(here.configuration, settings=settings.model_copy(update={"detection": nowhere}))
-    with pytest.raises(PluginError, match="workers end before they are ready"):
+    with pytest.raises(PluginError, match="worker processes end before they are ready"):
         Daemon(here.configuration, here.store).once()
     assert here.states() == {"a.csv": DropState.STABLE}
 
 
-def test_numbers_and_health_are_told_on_localhost() -> None:
+def test_metrics_and_health_are_served() -> None:
     metrics = Metrics()
-    served = Served(metrics, 0)
+    server = MetricsServer(metrics, 0)
     try:
-        url = f"http://127.0.0.1:{served.port}"
-        metrics.processed(12, 2, 0.4)
-        metrics.alert("mail", "sent")
+        url = f"http://127.0.0.1:{server.port}"
+        metrics.count_processed(12, 2, 0.4)
+        metrics.count_alert("mail", "sent")
         text = urllib.request.urlopen(f"{url}/metrics").read().decode()
         assert "xherald_detections_total 12.0" in text
-        assert 'xherald_alerts_total{sink="mail",what="sent"} 1.0' in text
-        assert json.load(urllib.request.urlopen(f"{url}/health"))["well"] is True
-        metrics.beat("the store is gone")
+        assert 'xherald_alerts_total{outcome="sent",sink="mail"} 1.0' in text
+        assert json.load(urllib.request.urlopen(f"{url}/health"))["healthy"] is True
+        metrics.set_heartbeat("the store is gone")
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{url}/health")
         with caught.value:
-            assert (caught.value.code, json.load(caught.value)["trouble"]) == (503, "the store is gone")
+            assert (caught.value.code, json.load(caught.value)["problem"]) == (503, "the store is gone")
         with pytest.raises(ConfigError, match="metrics_port"):
-            Served(metrics, served.port)
+            MetricsServer(metrics, server.port)
     finally:
-        served.close()
+        server.close()
 
 
-def test_two_on_one_store_are_refused(given_folder: Callable[..., Given]) -> None:
-    from xherald.daemon.lock import hold
+def test_second_daemon_on_sqlite_is_rejected(given_folder: Callable[..., Given]) -> None:
+    from xherald.daemon.lock import acquire_lock
 
     here = given_folder()
-    first = hold(here.store)
-    with pytest.raises(StoreError, match="a daemon works on it already"):
-        hold(here.store)
+    first = acquire_lock(here.store)
+    with pytest.raises(StoreError, match="another daemon is using it"):
+        acquire_lock(here.store)
     first.release()
-    hold(here.store).release()
+    acquire_lock(here.store).release()

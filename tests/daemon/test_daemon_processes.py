@@ -95,14 +95,14 @@ def killed_at_random(daemons: Daemons, files: int, kills: int, seed: int) -> dic
         one.communicate()
         if kill % 5 == 0:
             with open_store(daemons.url) as store:
-                assert [fault.what for fault in store.check() if not fault.passing] == []
+                assert [fault.name for fault in store.check() if fault.is_error] == []
     last = daemons.start()
     with open_store(daemons.url) as store:
         until(lambda: settled(store, files))
         ended(last)
         control = store.shared_state("false_discovery_control")
         return {
-            "faults": [fault.what for fault in store.check() if not fault.passing],
+            "faults": [fault.name for fault in store.check() if fault.is_error],
             "quarantined": store.drop_counts()[DropState.QUARANTINED],
             "observations": store.row_counts()["observations"],
             "tested": control and control["tested"],
@@ -121,17 +121,17 @@ def all_of(files: int) -> dict[str, Any]:
     }
 
 
-def test_a_daemon_killed_at_any_instant_loses_and_doubles_nothing(daemons: Daemons) -> None:
+def test_killed_daemon_loses_and_duplicates_nothing(daemons: Daemons) -> None:
     assert killed_at_random(daemons, files=30, kills=10, seed=3) == all_of(30)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
-def test_200_kills_during_a_drop_of_500_files_lose_and_double_nothing(daemons: Daemons) -> None:
+def test_200_kills_during_500_files_lose_and_duplicate_nothing(daemons: Daemons) -> None:
     assert killed_at_random(daemons, files=500, kills=200, seed=4) == all_of(500)
 
 
-def test_told_to_end_it_finishes_the_file_in_hand(daemons: Daemons) -> None:
+def test_sigterm_finishes_the_running_job(daemons: Daemons) -> None:
     drop_file(daemons.folder, "a", "slow", burst=True)
     one = daemons.start()
     with open_store(daemons.url) as store:
@@ -147,17 +147,17 @@ def test_told_to_end_it_finishes_the_file_in_hand(daemons: Daemons) -> None:
     assert daemons.sent() == ["XH-a"]
 
 
-def test_one_store_on_sqlite_has_one_daemon(daemons: Daemons) -> None:
+def test_sqlite_store_allows_one_daemon(daemons: Daemons) -> None:
     first = daemons.start()
     words = [sys.executable, str(DAEMON), daemons.url, str(daemons.folder), str(daemons.sink)]
     time.sleep(0.2)
     second = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE_S)
     assert second.returncode != 0
-    assert f"a daemon works on it already (process {first.pid})" in second.stderr
+    assert f"another daemon is using it (process {first.pid})" in second.stderr
     ended(first)
 
 
-def test_two_daemons_share_a_store_on_postgresql(tmp_path: Path) -> None:
+def test_two_daemons_share_a_postgresql_store(tmp_path: Path) -> None:
     daemons = Daemons(tmp_path, fresh_url("postgresql", tmp_path))
     for number in range(20):
         drop_file(daemons.folder, f"{number:04d}", burst=number % 2 == 0)
@@ -166,14 +166,14 @@ def test_two_daemons_share_a_store_on_postgresql(tmp_path: Path) -> None:
         until(lambda: settled(store, 20))
         for one in both:
             ended(one)
-        assert [fault.what for fault in store.check() if not fault.passing] == []
+        assert [fault.name for fault in store.check() if fault.is_error] == []
         control = store.shared_state("false_discovery_control")
         assert control is not None
         assert control["tested"] == 20
     assert sorted(daemons.sent()) == [f"XH-{number:04d}" for number in range(0, 20, 2)]
 
 
-def test_told_to_read_its_configuration_anew_it_goes_on(daemons: Daemons) -> None:
+def test_sighup_reloads_the_configuration(daemons: Daemons) -> None:
     one = daemons.start()
     with open_store(daemons.url) as store:
         drop_file(daemons.folder, "a", burst=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from fast_pipeline import configured, drop_file, light
 
-from xherald.daemon.jobs.processing import Fault, JobResult, Task, process_batch, process_file
-from xherald.daemon.jobs.worker_pool import Pool
+from xherald.daemon.jobs.processing import Fault, Job, JobResult, process_batch, process_file
+from xherald.daemon.jobs.worker_pool import WorkerPool
 from xherald.detector.configuration.configuration import Configuration, load_configuration
 from xherald.detector.extraction.extracted_sources import extract_sources
 from xherald.photons import EventBatch
@@ -72,10 +72,8 @@ def configuration() -> Configuration:
     return load_configuration(None, {})
 
 
-def test_files_judged_together_come_to_what_each_comes_to_alone(
-    files: list[Path], configuration: Configuration
-) -> None:
-    tasks = [Task(number, path, "") for number, path in enumerate(files)]
+def test_batch_gives_the_results_of_single_files(files: list[Path], configuration: Configuration) -> None:
+    tasks = [Job(number, path, "") for number, path in enumerate(files)]
     drawn_alone: list[Path] = []
     drawn_together: list[Path] = []
     alone = [process_file(task, configuration, lambda scan: drawn_alone.append(scan.photons.path)) for task in tasks]
@@ -87,7 +85,7 @@ def test_files_judged_together_come_to_what_each_comes_to_alone(
     assert len(drawn_alone) >= 6  # there was something to compare
 
 
-def test_timing_of_a_part_is_that_of_its_own_batch(files: list[Path], configuration: Configuration) -> None:
+def test_timing_does_not_depend_on_the_batch(files: list[Path], configuration: Configuration) -> None:
     batches = [extract_sources(path, configuration).batch for path in files if path.name.startswith("table")]
     whole = assess(EventBatch.concatenate(batches), configuration.settings.timing)
     stop = 0
@@ -104,24 +102,24 @@ def test_timing_of_a_part_is_that_of_its_own_batch(files: list[Path], configurat
     assert stop == len(whole.p_value)
 
 
-def test_a_plugin_that_breaks_on_one_file_costs_that_file_alone(tmp_path: Path) -> None:
+def test_plugin_failure_affects_one_file_of_a_batch(tmp_path: Path) -> None:
     (tmp_path / "touchy_veto.py").write_text(VETO)
     with_veto = load_configuration(None, {"XHERALD_PLUGINS__FILES": json.dumps([str(tmp_path / "touchy_veto.py")])})
     random = np.random.default_rng(3)
     names = ("one", "touchy", "other")
     paths = [_table(tmp_path, name, random, 2, gaps=False) for name in names]
-    tasks = [Task(number, path, "") for number, path in enumerate(paths)]
+    tasks = [Job(number, path, "") for number, path in enumerate(paths)]
     together = process_batch(tasks, with_veto)
-    assert [one.broken for one in together] == [(), (("vetoes", "touchy", 1),), ()]
+    assert [one.plugin_failures for one in together] == [(), (("vetoes", "touchy", 1),), ()]
     assert together == [process_file(task, with_veto) for task in tasks]
 
 
-def test_of_several_files_that_a_dying_worker_had_only_the_guilty_one_loses_an_attempt(tmp_path: Path) -> None:
+def test_batch_of_a_dead_worker_is_repeated_one_by_one(tmp_path: Path) -> None:
     folder = tmp_path / "drop"
     folder.mkdir()
-    tasks = [Task(i, drop_file(folder, name, name), "here") for i, name in enumerate(("good", "killer", "other"))]
+    tasks = [Job(i, drop_file(folder, name, name), "here") for i, name in enumerate(("good", "killer", "other"))]
     configuration = configured(folder, None, workers=1)
-    pool = Pool(configuration, configuration.settings.daemon, light)
+    pool = WorkerPool(configuration, configuration.settings.daemon, light)
     pool.start()
     told: list[JobResult] = []
     try:
@@ -130,13 +128,13 @@ def test_of_several_files_that_a_dying_worker_had_only_the_guilty_one_loses_an_a
         while len(told) < 3:
             assert time.monotonic() < deadline
             if pool.idle and not given:
-                pool.give(*tasks)
+                pool.submit(*tasks)
                 given = True
-                assert {one.drop_id for one in pool.in_hand} == {0, 1, 2}
-            told += pool.answers(0.1)
-        assert pool.in_hand == ()
+                assert {one.drop_id for one in pool.running_jobs} == {0, 1, 2}
+            told += pool.collect_results(0.1)
+        assert pool.running_jobs == ()
     finally:
         pool.end()
     found = {one.drop_id: one for one in told}
     assert [found[i].fault for i in range(3)] == [None, Fault.DEFECT, None]
-    assert "ended without a word" in found[1].reason
+    assert "its worker died" in found[1].reason

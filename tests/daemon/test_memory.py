@@ -11,8 +11,9 @@ import pytest
 
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import open_store
-from xherald.daemon.daemon import Daemon, with_daemon_settings
-from xherald.daemon.jobs.worker_pool import resident_gib
+from xherald.daemon.configured_sources import with_daemon_settings
+from xherald.daemon.daemon import Daemon
+from xherald.daemon.jobs.worker_pool import measure_resident_gib
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.configuration.daemon_settings import SourceSettings
 
@@ -51,12 +52,12 @@ def test_memory_stays_flat_over_50_000_files(tmp_path: Path) -> None:
         nonlocal done
         done += 1
         if done % LOOKED_EVERY == 0:
-            held.append((done, 1024 * resident_gib(os.getpid())))
+            held.append((done, 1024 * measure_resident_gib(os.getpid())))
 
     with open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
-        summary = Daemon(configuration, store, finished=finished).once()
+        summary = Daemon(configuration, store, on_done=finished).once()
         assert store.drop_counts()[DropState.PROCESSED] == summary.processed == FILES
-        assert [fault.what for fault in store.check() if not fault.passing] == []
+        assert [fault.name for fault in store.check() if fault.is_error] == []
     files, mib = np.array([one for one in held if one[0] >= SETTLED]).T
     slope = np.polyfit(files, mib, 1)[0]
     log.info("held %.0f MiB at %d files, %.0f at %d: %.2f kiB a file", mib[0], SETTLED, mib[-1], FILES, 1024 * slope)

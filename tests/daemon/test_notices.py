@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.daemon import Daemon
-from xherald.daemon.intake.notices import Notice, listeners_of, require_notices
+from xherald.daemon.intake.notices import Notice, find_subscribers, validate_notice_settings
 from xherald.detector.configuration.configuration import Configuration, load_configuration
 from xherald.photons.errors import ConfigError
 from xherald.plugins.drop_sources import BucketSource, FolderSource, WebSource
@@ -39,19 +39,19 @@ def brokers() -> Iterator[str]:
 
 
 class Archive(http.server.SimpleHTTPRequestHandler):
-    """A folder as web pages, that remembers what it was asked for."""
+    """A folder as web pages; records the requested paths."""
 
-    asked: ClassVar[list[str]] = []
+    requested: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        self.asked.append(self.path)
+        self.requested.append(self.path)
         super().do_GET()
 
     def log_message(self, *_: Any) -> None: ...
 
 
-class Told:
-    """A log that remembers."""
+class RecordingLog:
+    """A log that records events."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -66,32 +66,32 @@ class Told:
 
 
 class Here:
-    """An archive behind a web server, a topic, a store, and daemons between."""
+    """An archive on a web server, a topic, a store, and daemons."""
 
     def __init__(self, tmp_path: Path, brokers: str, topic: str) -> None:
         self.brokers, self.topic, self.tmp_path = brokers, topic, tmp_path
         self.folder = tmp_path / "archive"
         for day in range(20):
             (self.folder / "obs" / f"{day:02}").mkdir(parents=True)
-        Archive.asked = []
+        Archive.requested = []
         handler = functools.partial(Archive, directory=str(self.folder))
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.root = f"http://127.0.0.1:{self.server.server_address[1]}/obs/"
         self.store: Store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
         self.producer = confluent_kafka.Producer({"bootstrap.servers": brokers, "log_level": 0})
-        self.log = Told()
+        self.log = RecordingLog()
         self.running: list[tuple[Daemon, threading.Thread]] = []
 
     def configuration(self, *, brokers: str | None = None, **source: Any) -> Configuration:
-        """One that looks on its schedule at the root page alone, and hardly ever."""
+        """Polls only the root page on schedule, and hardly ever."""
         web = {"kind": "http", "url": self.root, "interval_s": 1e6, "depth": 1, "first_wait_s": 0.0, "tries": 1}
         web |= {"notices": ["Swift", "Chandra"], **source}
         stream = {
             "sources": {"web": web},
             "notices": {
                 "brokers": brokers or self.brokers, "topic": self.topic, "group": f"{self.topic}.group",
-                # The cluster for tests keeps a member that left until its session is over.
+                # The test cluster keeps a member until its session expires.
                 "settings": {"session.timeout.ms": 3500, "heartbeat.interval.ms": 300},
             },
             "stable_after_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1,
@@ -133,7 +133,7 @@ class Here:
         }
 
     def drop(self, day: str, name: str) -> str:
-        """A file of an observation, two folders below the day; answers the observation's page."""
+        """A file of an observation, two folders below the day; returns the page of the observation."""
         folder = self.folder / "obs" / day / name / "event_cl"
         folder.mkdir(parents=True)
         drop_file(folder, name)
@@ -144,25 +144,27 @@ class Here:
         return all(states.get(name) in (DropState.PROCESSED, DropState.ALERTED) for name in names)
 
     def acknowledged(self) -> int:
-        """Notices that the group counts as read."""
+        """Number of notices that the group has acknowledged."""
         consumer = confluent_kafka.Consumer(
             {"bootstrap.servers": self.brokers, "group.id": f"{self.topic}.group", "log_level": 0}
         )
         partitions = consumer.list_topics(self.topic, timeout=10).topics[self.topic].partitions
-        places = consumer.committed([confluent_kafka.TopicPartition(self.topic, one) for one in partitions], timeout=10)
+        committed = consumer.committed(
+            [confluent_kafka.TopicPartition(self.topic, one) for one in partitions], timeout=10
+        )
         consumer.close()
-        return sum(max(one.offset, 0) for one in places)
+        return sum(max(one.offset, 0) for one in committed)
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.05)
 
 
-def counted(daemon: Daemon, what: str) -> float:
-    return daemon.metrics.registry.get_sample_value("xherald_notices_total", {"what": what}) or 0.0
+def count_notices(daemon: Daemon, outcome: str) -> float:
+    return daemon.metrics.registry.get_sample_value("xherald_notices_total", {"outcome": outcome}) or 0.0
 
 
 def errors(daemon: Daemon) -> float:
@@ -179,10 +181,10 @@ def here(tmp_path: Path, brokers: str, request: pytest.FixtureRequest) -> Iterat
     made.store.close()
 
 
-# --- what a notice says ----------------------------------------------------------------------------------------------
+# --- content of a notice ----------------------------------------------------------------------------------------------
 
 
-def test_the_example_of_the_schema_is_understood(data: Path) -> None:
+def test_schema_example_is_parsed(data: Path) -> None:
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
@@ -193,16 +195,16 @@ def test_the_example_of_the_schema_is_understood(data: Path) -> None:
     validator = Draft202012Validator(schema, registry=registry)
     text = (notices / "heasarc" / "archive_alert.example.json").read_text()
     validator.validate(json.loads(text))
-    told = Notice.model_validate_json(text)
-    assert (told.facility_name, told.obs_id) == ("IXPE", "01001099")
-    assert told.data_archive_page == "https://heasarc.gsfc.nasa.gov/FTP/ixpe/data/obs/01/01001099/"
-    assert told.tells_of_data
-    # What these tests say is said in the schema's words.
+    notice = Notice.model_validate_json(text)
+    assert (notice.facility_name, notice.obs_id) == ("IXPE", "01001099")
+    assert notice.data_archive_page == "https://heasarc.gsfc.nasa.gov/FTP/ixpe/data/obs/01/01001099/"
+    assert notice.announces_data
+    # Notices of these tests follow the schema.
     validator.validate(Here.notice(None, "https://example.org/"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("facts", "tells"),
+    ("facts", "announces"),
     [
         ({"alert_tense": "test"}, False),
         ({"alert_tense": "injection"}, False),
@@ -212,8 +214,8 @@ def test_the_example_of_the_schema_is_understood(data: Path) -> None:
         ({}, True),
     ],
 )
-def test_tests_plans_and_retractions_tell_of_no_data(facts: dict[str, str], tells: bool) -> None:
-    assert Notice.model_validate_json(json.dumps({"facility_name": "Swift", **facts})).tells_of_data is tells
+def test_tests_plans_and_retractions_announce_no_data(facts: dict[str, str], announces: bool) -> None:
+    assert Notice.model_validate_json(json.dumps({"facility_name": "Swift", **facts})).announces_data is announces
 
 
 # --- a part of a source ----------------------------------------------------------------------------------------------
@@ -241,12 +243,12 @@ ROOT = "https://archive.org/FTP/swift/obs"
         (f"{ROOT}/a b/", None),
     ],
 )
-def test_only_what_lies_below_the_root_is_looked_at(url: str, start: str | None) -> None:
+def test_pages_outside_the_root_are_not_polled(url: str, start: str | None) -> None:
     assert folder_below(ROOT, url) == folder_below(f"{ROOT}/", url) == start
 
 
 @given(st.text(), st.booleans())
-def test_no_address_leads_out_of_the_root(text: str, below: bool) -> None:
+def test_urls_do_not_lead_out_of_the_root(text: str, below: bool) -> None:
     from urllib.parse import unquote, urljoin
 
     start = folder_below(ROOT, f"{ROOT}/{text}" if below else text)
@@ -255,7 +257,7 @@ def test_no_address_leads_out_of_the_root(text: str, below: bool) -> None:
         assert ".." not in unquote(start).split("/")
 
 
-def test_a_part_is_listed_as_the_whole_would_list_it(tmp_path: Path, here: Here) -> None:
+def test_listing_of_a_folder_equals_that_of_the_root(tmp_path: Path, here: Here) -> None:
     here.drop("07", "a")
     here.drop("08", "b")
     web = WebSource.options_model.model_validate({"url": here.root, "depth": 3, "include": ["0*/*.csv"]})
@@ -277,40 +279,45 @@ def test_a_part_is_listed_as_the_whole_would_list_it(tmp_path: Path, here: Here)
 # --- the daemon ------------------------------------------------------------------------------------------------------
 
 
-def test_a_notice_has_one_page_looked_at_and_no_more(here: Here) -> None:
+def test_notice_polls_its_page_only(here: Here) -> None:
     daemon = here.start()
-    until(lambda: "/obs/19/" in Archive.asked)  # the first look of the schedule: root and days
-    Archive.asked.clear()
+    until(lambda: "/obs/19/" in Archive.requested)  # the first scheduled poll: root and days
+    Archive.requested.clear()
     page = here.drop("07", "a")
     here.drop("08", "unannounced")
     here.say(here.notice(page))
     until(lambda: here.done("a"))
     until(lambda: here.acknowledged() == 1)
-    assert {path for path in Archive.asked if path.endswith("/")} == {"/obs/07/a/", "/obs/07/a/event_cl/"}
+    assert {path for path in Archive.requested if path.endswith("/")} == {"/obs/07/a/", "/obs/07/a/event_cl/"}
     assert [Path(one.url).name for one in here.store.drops()] == ["a.csv"]
-    assert counted(daemon, "taken") == 1
-    # Given again it is looked at again, and nothing is done twice.
+    assert count_notices(daemon, "accepted") == 1
+    # A repeated notice is polled again without effect.
     here.say(here.notice(page))
     until(lambda: here.acknowledged() == 2)
     assert [one.state for one in here.store.drops()] == [DropState.PROCESSED]
 
 
-def test_what_is_no_notice_for_us_is_counted_and_passed_over(here: Here) -> None:
+def test_other_notices_are_counted_and_ignored(here: Here) -> None:
     page = here.drop("07", "a")
     elsewhere = here.notice("https://elsewhere.org/obs/", "NuSTAR")
     here.say(b"\xff no JSON", b"", b"[1]", {"facility_name": 5}, elsewhere, here.notice(page, alert_tense="test"))
     here.say(here.notice(page, "chandra"))
     daemon = here.start()
     until(lambda: here.done("a") and here.acknowledged() == 7)
-    assert [counted(daemon, what) for what in ("malformed", "of others", "not of data", "taken")] == [4, 1, 1, 1]
+    assert [count_notices(daemon, outcome) for outcome in ("malformed", "other facility", "no data", "accepted")] == [
+        4,
+        1,
+        1,
+        1,
+    ]
     assert errors(daemon) == 0
-    reasons = [one["reason"] for one in here.log.of("notice not understood")]
+    reasons = [one["reason"] for one in here.log.of("notice malformed")]
     assert len(reasons) == 4
     assert any(reason.startswith("facility_name: ") for reason in reasons)
-    assert [one["facility"] for one in here.log.of("notice of others")] == ["NuSTAR"]
+    assert [one["facility"] for one in here.log.of("notice") if one["outcome"] == "other facility"] == ["NuSTAR"]
 
 
-def test_what_a_second_notice_tells_of_is_judged_with_what_came_before(here: Here) -> None:
+def test_second_notice_of_an_observation_is_processed(here: Here) -> None:
     here.start()
     page = here.drop("07", "a")
     here.say(here.notice(page))
@@ -322,36 +329,36 @@ def test_what_a_second_notice_tells_of_is_judged_with_what_came_before(here: Her
     assert {Path(one.url).name for one in here.store.drops()} == {"a.csv"}
 
 
-def test_a_page_elsewhere_has_all_of_the_source_looked_at(here: Here) -> None:
+def test_notice_of_a_page_elsewhere_polls_the_whole_source(here: Here) -> None:
     here.start()
-    until(lambda: "/obs/19/" in Archive.asked)
+    until(lambda: "/obs/19/" in Archive.requested)
     drop_file(here.folder / "obs" / "03", "plain")
     here.say(here.notice("https://mirror.example.org/obs/03/"))
     until(lambda: here.done("plain") and here.acknowledged() == 1)
     assert len(here.store.drops()) == 1
 
 
-def test_a_notice_counts_as_read_only_when_its_files_are_in_the_store(here: Here) -> None:
+def test_notice_is_acknowledged_when_its_files_are_stored(here: Here) -> None:
     page = f"{here.root}07/late/"
     first = here.start(here.configuration(tries=1))
     here.say(here.notice(page))
-    # The page is not there: tried again, and meanwhile another notice is served.
-    until(lambda: any("/07/late/" in one["reason"] for one in here.log.of("source cannot be read")))
+    # The page is missing: it is retried, and another notice is handled meanwhile.
+    until(lambda: any("/07/late/" in one["reason"] for one in here.log.of("poll failed")))
     other = here.drop("08", "b")
     here.say(here.notice(other))
     until(lambda: here.done("b"))
-    until(lambda: len(here.log.of("notice given up")) == 1)
+    until(lambda: len(here.log.of("notice abandoned")) == 1)
     assert errors(first) == 1
     until(lambda: here.acknowledged() == 2)
     here.end()
-    # An archive that is down: the notice waits, the daemon is ended, and the next one reads it again.
+    # The archive is down: the notice is pending when the daemon is stopped, and the next daemon reads it again.
     address = here.server.server_address
     here.server.shutdown()
     here.server.server_close()
     here.log.events.clear()
     here.start()
     here.say(here.notice(here.drop("09", "c")))
-    until(lambda: any("09/c/" in one["reason"] for one in here.log.of("source cannot be read")))
+    until(lambda: any("09/c/" in one["reason"] for one in here.log.of("poll failed")))
     here.end()
     assert here.acknowledged() == 2
     handler = functools.partial(Archive, directory=str(here.folder))
@@ -361,13 +368,13 @@ def test_a_notice_counts_as_read_only_when_its_files_are_in_the_store(here: Here
     until(lambda: here.done("b", "c") and here.acknowledged() == 3)
 
 
-def test_brokers_that_are_down_are_told_and_survived(here: Here) -> None:
+def test_unavailable_brokers_are_reported(here: Here) -> None:
     daemon = here.start(here.configuration(brokers="127.0.0.1:1"))
     drop_file(here.folder / "obs" / "03", "plain")
-    until(lambda: errors(daemon) >= 2 and bool(here.log.of("notices cannot be read")))
-    # The schedule goes on meanwhile; the same trouble is told once.
+    until(lambda: errors(daemon) >= 2 and bool(here.log.of("notices unavailable")))
+    # The schedule continues; the error is logged once.
     until(lambda: here.done("plain"))
-    assert "127.0.0.1:1" in str(here.log.of("notices cannot be read")[0]["reason"])
+    assert "127.0.0.1:1" in str(here.log.of("notices unavailable")[0]["reason"])
     here.end()
 
 
@@ -380,12 +387,12 @@ def streamed(where: Any, **source: Any) -> Configuration:
     return load_configuration(None, environment | {"XHERALD_DAEMON__NOTICES": json.dumps(where)})
 
 
-def test_who_listens_to_whom() -> None:
+def test_find_subscribers() -> None:
     stream = streamed({"brokers": "b:1", "topic": "t"}, notices=["Swift", "swift", "IXPE"]).settings.daemon
-    assert listeners_of(stream) == {"swift": ("x", "y"), "ixpe": ("x",)}
+    assert find_subscribers(stream) == {"swift": ("x", "y"), "ixpe": ("x",)}
 
 
-def test_wrong_settings_are_refused_before_anything_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_invalid_notice_settings_are_rejected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"sources\.y uses notices, but the section notices is missing"):
         streamed(None)
     with pytest.raises(ConfigError, match=r"daemon\.notices\.topic"):
@@ -393,11 +400,11 @@ def test_wrong_settings_are_refused_before_anything_is_read(monkeypatch: pytest.
     with pytest.raises(ConfigError, match=r"settings hold a secret, sasl\.password"):
         streamed({"brokers": "b:1", "topic": "t", "settings": {"sasl.password": "secret"}})
     with pytest.raises(ConfigError, match=r"daemon\.notices\.settings: No such configuration property: \"no\.such\""):
-        require_notices(streamed({"brokers": "b:1", "topic": "t", "settings": {"no.such": 1}}).settings.daemon)
+        validate_notice_settings(streamed({"brokers": "b:1", "topic": "t", "settings": {"no.such": 1}}).settings.daemon)
     with pytest.raises(ConfigError, match="NOT_THERE is not set"):
-        require_notices(streamed({"brokers": "b:1", "topic": "t", "secret_env": "NOT_THERE"}).settings.daemon)
+        validate_notice_settings(streamed({"brokers": "b:1", "topic": "t", "secret_env": "NOT_THERE"}).settings.daemon)
     good = streamed({"brokers": "b:1", "topic": "t"})
-    require_notices(good.settings.daemon)
+    validate_notice_settings(good.settings.daemon)
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with open_store(f"sqlite:///{tmp_path}/s.sqlite") as store:
         daemon = Daemon(good, store)

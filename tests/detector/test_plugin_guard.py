@@ -13,10 +13,10 @@ import pytest
 from cli_result import CliResult
 
 from xherald.daemon.intake.intake import PollSummary
-from xherald.daemon.intake.polling import Polling, look_at
-from xherald.daemon.jobs.processing import Fault, Task, process_file
+from xherald.daemon.intake.polling import Polling, poll_source
+from xherald.daemon.jobs.processing import Fault, Job, process_file
 from xherald.daemon.jobs.processing import JobResult as Answered
-from xherald.daemon.metrics import Metrics, Served
+from xherald.daemon.metrics import Metrics, MetricsServer
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import Configuration, load_configuration
 from xherald.detector.configuration.daemon_settings import SourceSettings
@@ -69,11 +69,11 @@ def test_failing_adapter_is_a_defect_of_the_job(odd: Configuration, tmp_path: Pa
     path = tmp_path / f"{where}.odd"
     path.write_text("nothing")
     for _ in range(2):
-        answer = process_file(Task(1, path, "source"), odd)
+        answer = process_file(Job(1, path, "source"), odd)
         assert answer.fault is Fault.DEFECT
         assert f"adapters plugin 'odd' failed when {said}" in answer.reason
         assert "Traceback" in answer.trace
-        assert answer.broken == (("adapters", "odd", 1),)
+        assert answer.plugin_failures == (("adapters", "odd", 1),)
     assert odd.host.broken == {("adapters", "odd"): 2}
     (failure,) = odd.host.failures
     assert (failure.name, failure.kind, failure.times) == ("odd", "adapters", 2)
@@ -148,11 +148,11 @@ class Silence:
 
 def intake(folder: Path, store: Any, configuration: Configuration) -> Any:
     from xherald.daemon.intake.intake import Intake
-    from xherald.daemon.intake.spool import Files
+    from xherald.daemon.intake.spool import DropFiles
 
     source = configuration.host.drop_sources["folder"]
     options = configuration.host.options_for(source, {"path": str(folder)}, "daemon.sources.here")
-    files = Files(folder / "spool", {"here": (source, options)})
+    files = DropFiles(folder / "spool", {"here": (source, options)})
     return Intake("here", source, options, store, files, configuration, configuration.settings.daemon, True)
 
 
@@ -169,7 +169,7 @@ def test_failing_drop_source_fails_the_poll(
     method: str, store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configuration, metrics = load_configuration(None, {}), Metrics()
-    configuration.host.listen(metrics.broke)
+    configuration.host.listen(metrics.count_plugin_failure)
     (tmp_path / "drop").mkdir()
     (tmp_path / "drop" / "a.csv").write_text("obsreg_id,time,energy\n1_1,1,1000\n")
     os.utime(tmp_path / "drop" / "a.csv", (1e9, 1e9))  # it has stood for long
@@ -179,10 +179,10 @@ def test_failing_drop_source_fails_the_poll(
         raise IndexError("out of order")
 
     monkeypatch.setattr(type(one.source), method, broken)
-    assert not isinstance(look_at(one, metrics, Silence()), PollSummary)  # type: ignore[arg-type]
+    assert not isinstance(poll_source(one, metrics, Silence()), PollSummary)  # type: ignore[arg-type]
     assert configuration.host.broken == {("drop_sources", "folder"): 1}
-    _, told = metrics.health()
-    assert told["plugins"] == [{"kind": "drop_sources", "name": "folder", "times": 1}]
+    _, report = metrics.health()
+    assert report["plugin_failures"] == [{"kind": "drop_sources", "name": "folder", "times": 1}]
 
 
 def test_failing_watch_does_not_end_the_daemon(store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,14 +204,14 @@ def test_failing_watch_does_not_end_the_daemon(store: Any, tmp_path: Path, monke
 
 def test_failures_are_reported_by_daemon_and_commands(xherald: Run, tmp_path: Path) -> None:
     metrics = Metrics()
-    metrics.broke("vetoes", "hot_pixel")
-    metrics.broke("vetoes", "hot_pixel", 2)
-    metrics.beat()
+    metrics.count_plugin_failure("vetoes", "hot_pixel")
+    metrics.count_plugin_failure("vetoes", "hot_pixel", 2)
+    metrics.set_heartbeat()
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     from xherald.catalog_store.ledger.store import open_store
 
     open_store(url).close()
-    served = Served(metrics, 0)
+    served = MetricsServer(metrics, 0)
     try:
         environment = {"XHERALD_DAEMON__METRICS_PORT": str(served.port)}
         listed = xherald("plugins", environment=environment).stdout
@@ -225,7 +225,7 @@ def test_failures_are_reported_by_daemon_and_commands(xherald: Run, tmp_path: Pa
     (line,) = [line for line in listed.splitlines() if line.startswith("hot_pixel\t")]
     assert line.endswith("failed 3 times in use")
     assert [one["failures"] for one in told if one["name"] == "hot_pixel"] == [3]
-    assert "hot_pixel (vetoes) broke 3 times" in status
+    assert "hot_pixel (vetoes) failed 3 times" in status
 
 
 def test_adapter_that_fails_in_claims_is_listed_as_failed(tmp_path: Path) -> None:
@@ -290,13 +290,13 @@ def test_invalid_use_is_exit_code_two(xherald: Run, words: tuple[str, ...], said
     assert said in answer.stderr
 
 
-class OneAnswer:
-    """A pool whose worker says once what broke at a file that nobody has in hand any more."""
+class StubPool:
+    """A pool that returns one result, of a drop that is no longer claimed, with failures of plugins."""
 
-    idle, size, in_hand = 0, 1, ()
+    idle, size, running_jobs = 0, 1, ()
 
-    def answers(self, timeout: float, also: Any = ()) -> list[Any]:
-        return [Answered(7, broken=(("vetoes", "hot_pixel", 2), ("adapters", "odd", 1)))]
+    def collect_results(self, timeout_s: float, also: Any = ()) -> list[Any]:
+        return [Answered(7, plugin_failures=(("vetoes", "hot_pixel", 2), ("adapters", "odd", 1)))]
 
 
 def test_failures_in_workers_are_counted_in_the_daemon(store: Any, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_failures_in_workers_are_counted_in_the_daemon(store: Any, tmp_path: Pat
 
     configuration, metrics = load_configuration(None, {}), Metrics()
     files = intake(tmp_path, store, configuration).files
-    job_runner = JobRunner("me", store, configuration, OneAnswer(), files, metrics, Silence())  # type: ignore[arg-type]
+    job_runner = JobRunner("me", store, configuration, StubPool(), files, metrics, Silence())  # type: ignore[arg-type]
     job_runner.step(0.0)
-    _, told = metrics.health()
-    assert {(one["name"], one["times"]) for one in told["plugins"]} == {("hot_pixel", 2), ("odd", 1)}
+    _, report = metrics.health()
+    assert {(one["name"], one["times"]) for one in report["plugin_failures"]} == {("hot_pixel", 2), ("odd", 1)}

@@ -23,8 +23,8 @@ from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecor
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.alerts.payload import facts_of
 from xherald.daemon.daemon import Daemon
-from xherald.daemon.jobs.decisions import announce_nothing, decide
-from xherald.daemon.jobs.drop_results import Result
+from xherald.daemon.jobs.decisions import build_no_alerts, make_decision
+from xherald.daemon.jobs.drop_results import FileResult
 from xherald.detector.candidates.history_rendering import format_history, history_rows
 from xherald.detector.candidates.position_history import History, compare_with_history
 from xherald.photons import PointSpread
@@ -314,7 +314,7 @@ def test_candidates_get_their_history() -> None:
     nowhere = source(50, ra_deg=None, dec_deg=None)  # type: ignore[arg-type]
     records = (observed("a", 0, source(9)), observed("b", 0, source(80, pos_err_arcsec=4.0), nowhere))
     made = tuple(CandidateRecord(f"c{place}", place, "flare", evidence={"kind": "flare"}) for place in (1, 2))
-    outcome = decide(Result(records, made, (), RUN), None, 0.1, 1e-3, announce_nothing)(
+    outcome = make_decision(FileResult(records, made, (), RUN), None, 0.1, 1e-3, build_no_alerts)(
         PriorState((), {}, (False, False), lambda _: None, history)
     )
     first, second = outcome.candidates

@@ -1,6 +1,6 @@
-"""A daemon in a process of its own, to be killed: ``python stream_daemon.py URL FOLDER SINK``.
+"""A daemon process for tests that kill it: ``python daemon_process.py URL FOLDER SINK``.
 
-It says "up" when it has its store, and a line for every drop that it ends.
+It prints "up" when it has opened its store, and a line for every drop that is done.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from xherald.catalog_store.ledger.store import open_store
 from xherald.daemon.daemon import Daemon
 
 
-def said(drop: Drop) -> None:
-    """Tell of a drop that was ended."""
+def print_drop(drop: Drop) -> None:
+    """Print a drop that is done."""
     sys.stdout.write(f"{drop.id} {drop.state.value}\n")
     sys.stdout.flush()
 
 
 def main(url: str, folder: Path, sink: Path) -> None:
-    """Watch until told to end."""
+    """Watch until stopped by a signal."""
     with open_store(url) as store:
-        daemon = Daemon(configured(folder, sink), store, finished=said, work=light)
+        daemon = Daemon(configured(folder, sink), store, on_done=print_drop, work=light)
         signal.signal(signal.SIGTERM, lambda *_: daemon.end())
         signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
         sys.stdout.write("up\n")

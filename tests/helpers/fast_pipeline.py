@@ -1,7 +1,7 @@
-"""A road of a millisecond for tests of the stream, and small drops for it: tables of photons, bursts among them.
+"""A fast substitute for the pipeline in tests of the daemon, and small drops for it: tables of photons.
 
-What a file holds says what becomes of it: more than 20 photons are a candidate; a source named after a misfortune has
-that befall its worker.
+The content of a file determines its result: more than 20 photons are a candidate; the name of the source selects an
+error.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, Run
-from xherald.daemon.jobs.drop_results import Result
-from xherald.daemon.jobs.processing import Fault, JobResult, Task
+from xherald.daemon.jobs.drop_results import FileResult
+from xherald.daemon.jobs.processing import Fault, Job, JobResult
 from xherald.detector.configuration.configuration import Configuration, load_configuration
 
 RUN = Run("test", "test", "test@1", "test@1")
 BURST = 21
 
 
-def light(task: Task, _configuration: Any) -> JobResult:
-    """What a worker does with a file of `drop_file`."""
-    lines = task.path.read_text().splitlines()[1:]
+def light(job: Job, _configuration: Any) -> JobResult:
+    """Process a file of `drop_file` in a worker."""
+    lines = job.path.read_text().splitlines()[1:]
     name = lines[0].split(",")[0]
     match name:
         case "killer":
@@ -32,27 +32,27 @@ def light(task: Task, _configuration: Any) -> JobResult:
         case "slow":
             time.sleep(1.0)
         case "bad":
-            return JobResult(task.drop_id, None, Fault.FILE, f"{task.path}: photons that cannot be")
+            return JobResult(job.drop_id, None, Fault.FILE, f"{job.path}: invalid photons")
         case "defect":
-            return JobResult(task.drop_id, None, Fault.DEFECT, f"{task.path}: ZeroDivisionError: x", "Traceback …")
-        case "hindered":
-            # Something is in the way until somebody clears it.
-            if (task.path.parent / ".hindrance").exists():
-                return JobResult(task.drop_id, None, Fault.TRANSIENT, "no space left")
-    obs_id, _, version = task.path.stem.partition("_v")
+            return JobResult(job.drop_id, None, Fault.DEFECT, f"{job.path}: ZeroDivisionError: x", "Traceback …")
+        case "obstructed":
+            # Fails until the obstacle is removed.
+            if (job.path.parent / ".obstacle").exists():
+                return JobResult(job.drop_id, None, Fault.TRANSIENT, "no space left")
+    obs_id, _, version = job.path.stem.partition("_v")
     found = DetectionRecord(name, 10.0, 20.0, len(lines), 1e3, "flare", false_alarm_probability=1e-9, far_hz=1e-9)
     exposure = ObservationRecord("TEST", "CAMERA", obs_id, processing_version=version or "1", detections=(found,))
-    candidate_id = f"XH-{task.path.stem}"
+    candidate_id = f"XH-{job.path.stem}"
     evidence = {"candidate_id": candidate_id, "kind": "flare", "obs_id": obs_id}
     candidates = (CandidateRecord(candidate_id, 0, "flare", far_hz=1e-9, evidence=evidence),)
     is_burst = len(lines) >= BURST
     return JobResult(
-        task.drop_id, Result((exposure,), candidates if is_burst else (), ((0, 1e-9 if is_burst else 0.7),), RUN)
+        job.drop_id, FileResult((exposure,), candidates if is_burst else (), ((0, 1e-9 if is_burst else 0.7),), RUN)
     )
 
 
 def drop_file(folder: Path, name: str, source: str = "plain", *, burst: bool = False, offset: float = 0.0) -> Path:
-    """A table of photons, put into place whole; each name's content is its own."""
+    """Write a table of photons at once; each name has different content."""
     path = folder / f"{name}.csv"
     count, seed = (BURST if burst else 5), zlib.crc32(name.encode())
     rows = "".join(f"{source},{offset + seed + 3.7 * i:.2f},{1000 + 10 * i}\n" for i in range(count))
@@ -63,8 +63,8 @@ def drop_file(folder: Path, name: str, source: str = "plain", *, burst: bool = F
     return path
 
 
-def configured(folder: Path, sink: Path | None, **stream: Any) -> Configuration:
-    """A configuration that watches a folder, quick in everything."""
+def configured(folder: Path, sink: Path | None, **settings: Any) -> Configuration:
+    """A configuration that watches a folder, with short delays."""
     import json
 
     quick = {"stable_after_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1}
@@ -72,7 +72,7 @@ def configured(folder: Path, sink: Path | None, **stream: Any) -> Configuration:
     source = {"kind": "folder", "path": str(folder), "interval_s": 0.3}
     environment = {
         "XHERALD_DAEMON__SOURCES": json.dumps({"here": source}),
-        **{f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in (quick | stream).items()},
+        **{f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in (quick | settings).items()},
     }
     if sink is not None:
         environment["XHERALD_ALERTS__SINKS"] = json.dumps({"file": {"kind": "jsonl", "path": str(sink)}})

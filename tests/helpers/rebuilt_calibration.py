@@ -1,6 +1,6 @@
-"""A small calibration of one telescope, stores whose candidates persons have looked at, a worker that names its own.
+"""A small calibration of one telescope, stores with vetted candidates, and a worker that reports its calibration.
 
-The calibration's scores are those of the shipped one; its reference and null sources are few.
+The calibration has the scores of the built-in one, with fewer reference and null sources.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from xherald.catalog_store.ledger.drop_outcome import DropOutcome
 from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, Run, Sighting
 from xherald.catalog_store.ledger.states import VettingDecision
 from xherald.catalog_store.ledger.store import Store
-from xherald.daemon.jobs.drop_results import Result
-from xherald.daemon.jobs.processing import JobResult, Task
+from xherald.daemon.jobs.drop_results import FileResult
+from xherald.daemon.jobs.processing import Job, JobResult
 from xherald.detector.calibration.calibration import SHIPPED, load_calibration, save_calibration
 from xherald.detector.calibration.rebuild_calibration import rebuild_calibration
 from xherald.detector.calibration.simulated_samples import RealSources, simulate_sources
@@ -30,7 +30,7 @@ RUN = Run("test", "test", "test@1", "test@1")
 
 
 def small_calibration(folder: Path, nulls: int) -> None:
-    """Write it: one telescope, one case, a reference of a few hundred simulated sources and twenty more."""
+    """Write a calibration of one telescope and one case, with a reference of a few hundred simulated sources."""
     configuration = load_configuration(None, {})
     shipped = load_calibration(SHIPPED)
     about = {
@@ -42,14 +42,14 @@ def small_calibration(folder: Path, nulls: int) -> None:
     groups = {name: shipped.groups[name] for name in (TELESCOPE, "any")}
     few = simulate_sources(TELESCOPE, 20, 5000, 0.0).batch
     more = RealSources(few, ("",) * len(few), [])
-    made = rebuild_calibration(
+    built = rebuild_calibration(
         folder.name, replace(shipped, about=about, groups=groups), {TELESCOPE: more}, configuration, nulls=nulls
     )
-    save_calibration(folder, *made)
+    save_calibration(folder, *built)
 
 
-def looked_at(store: Store, path: Path, sources: int, pick: Callable[[Population, int], str | None]) -> int:
-    """Put a file of simulated sources into a store, as if the daemon had, and have a person confirm some of them.
+def store_vetted_file(store: Store, path: Path, sources: int, pick: Callable[[Population, int], str | None]) -> int:
+    """Store a file of simulated sources as the daemon does, and confirm some of them as candidates.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def looked_at(store: Store, path: Path, sources: int, pick: Callable[[Population
     path : Path — of the file to write
     sources : int
     pick : callable
-        Answers for a source of the population, by its row, what it is confirmed as: flare, dip or None for neither.
+        Kind that a source of the population, given by its row, is confirmed as: flare, dip, or None.
 
     Returns
     -------
@@ -77,15 +77,15 @@ def looked_at(store: Store, path: Path, sources: int, pick: Callable[[Population
         )
         name = one.detection_id if one.detection_id in row_of else f"{one.obs_id}_{one.detection_id}"
         kinds.setdefault(one.obs_id, []).append(pick(population, row_of[name]))
-    who = batch.identities[0]
+    first = batch.identities[0]
     records = [
-        ObservationRecord(who.mission, who.instrument, obs_id, detections=tuple(found))
+        ObservationRecord(first.mission, first.instrument, obs_id, detections=tuple(found))
         for obs_id, found in observations.items()
     ]
     flat = [kind for one in kinds.values() for kind in one]
-    candidates = [CandidateRecord(f"X{place}", place, kind) for place, kind in enumerate(flat) if kind]
-    facts = path.stat()
-    (drop,) = store.record_sightings([Sighting("here", str(path), facts.st_size, facts.st_mtime)])
+    candidates = [CandidateRecord(f"X{index}", index, kind) for index, kind in enumerate(flat) if kind]
+    status = path.stat()
+    (drop,) = store.record_sightings([Sighting("here", str(path), status.st_size, status.st_mtime)])
     store.mark_stable(drop.id, "0" * 64)
     store.claim("w")
     store.commit_result(drop.id, RUN, records, DropOutcome(candidates))
@@ -94,22 +94,22 @@ def looked_at(store: Store, path: Path, sources: int, pick: Callable[[Population
     return len(candidates)
 
 
-def what_it_is(population: Population, row: int) -> str | None:
-    """An honest person: confirms what is a transient, and sure to be one."""
-    is_sure = population.truth.column("is_bona_fide")[row].as_py()
-    return (population.truth.column("direction")[row].as_py() or None) if is_sure else None
+def confirm_transients(population: Population, row: int) -> str | None:
+    """Confirm bona-fide transients."""
+    is_bona_fide = population.truth.column("is_bona_fide")[row].as_py()
+    return (population.truth.column("direction")[row].as_py() or None) if is_bona_fide else None
 
 
-def what_it_is_not(population: Population, row: int) -> str | None:
-    """One who confirms whatever does not vary."""
+def confirm_steady_sources(population: Population, row: int) -> str | None:
+    """Confirm, wrongly, sources that do not vary."""
     if population.truth.column("direction")[row].as_py():
         return None
     return "flare" if np.random.default_rng(row).uniform() < 0.5 else "dip"
 
 
-def naming(task: Task, configuration: Any) -> JobResult:
-    """A worker's answer that says which calibration it was given."""
+def report_calibration(job: Job, configuration: Any) -> JobResult:
+    """A job result that names the calibration used."""
     assert isinstance(configuration, Configuration)
-    exposure = ObservationRecord("TEST", "CAMERA", task.path.stem, detections=())
+    exposure = ObservationRecord("TEST", "CAMERA", job.path.stem, detections=())
     folder = configuration.settings.detection.calibration
-    return JobResult(task.drop_id, Result((exposure,), (), (), replace(RUN, calibration=str(folder))))
+    return JobResult(job.drop_id, FileResult((exposure,), (), (), replace(RUN, calibration=str(folder))))

