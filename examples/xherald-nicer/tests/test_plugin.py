@@ -96,7 +96,7 @@ def test_a_file_without_a_target_is_refused(tmp_path: Path) -> None:
 def test_an_uncalibrated_file_is_refused(tmp_path: Path) -> None:
     """Level 1 lists have PHA only: what energies those are, `nicerl2` works out."""
     path = write_nicer(tmp_path / "uf.evt", energy="PHA")
-    with pytest.raises(FileError, match="no column PI"):
+    with pytest.raises(FileError, match="no energy column PI"):
         read(path)
 
 
