@@ -148,7 +148,7 @@ class Explorer:
         Raises
         ------
         ConfigError
-            There is no such column.
+            The column does not exist.
         """
         if column not in self.table.colnames:
             raise ConfigError(f"no column {column!r} to colour by; there are {', '.join(self.table.colnames)}")

@@ -148,11 +148,15 @@ def plot_embedding_of(result: ScanResult) -> Figure:
 
     compared = [scan for scan in result.scans if scan.detections.neighbours is not None and len(scan.detections)]
     if not compared:
-        raise ReferenceDataError("no scanned file has a reference of its instrument and band, so there is no map")
+        raise ReferenceDataError(
+            "no reference covers the instrument and band of a scanned file, so its sources have no embedding"
+        )
     held = compared[0].detections.detection_batch.reference
     neighbours = compared[0].detections.neighbours
     if held is None or neighbours is None:
-        raise ReferenceDataError("no scanned file has a reference of its instrument and band, so there is no map")
+        raise ReferenceDataError(
+            "no reference covers the instrument and band of a scanned file, so its sources have no embedding"
+        )
     figure = NotebookFigure(figsize=(8, 7), layout="constrained")
     axes = figure.subplots()
     _draw_embedding(figure, axes, Reference(held), neighbours.case, "bona_fide")

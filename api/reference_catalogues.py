@@ -122,7 +122,7 @@ class Reference:
     Raises
     ------
     ConfigError
-        There is no reference of that name; the message lists those there are.
+        No reference has that name; the message lists the available ones.
     ArtefactError
         It cannot be read.
     """
@@ -171,7 +171,7 @@ class Reference:
         Raises
         ------
         ConfigError
-            There is no such case.
+            The case does not exist.
         """
         return self.held.case(name if name is not None else self.cases[0])
 
@@ -219,7 +219,7 @@ class Reference:
         Raises
         ------
         ConfigError
-            There is no such case or column.
+            The case or the column does not exist.
         """
         from xherald.figures import plot_embedding
 
@@ -286,7 +286,7 @@ def _open(which: str, configuration: Configuration, progress: bool | None) -> He
         return store.load(store.find(which), host.extractors)
     calibration = calibration_of(configuration)
     if which in calibration.groups:
-        shipped = calibration.reference(calibration.groups[which], host)
+        shipped = calibration.load_reference(calibration.groups[which], host)
         if shipped is not None:
             return shipped
     raise ConfigError(f"no reference is named {which!r}; there are {', '.join(Reference.names(configuration))}")

@@ -42,14 +42,20 @@ class ScanResult:
     failures: Mapping[Path, XheraldError] = field(default_factory=dict)
 
     @cached_property
+    def _rows_by_scan(self) -> list[list[DetectionRow]]:
+        from xherald.detector.results.rows import make_rows
+
+        return [make_rows(scan) for scan in self.scans]
+
+    @cached_property
     def sources(self) -> tuple[Source, ...]:
         """Every source that was tested, most significant first."""
-        from xherald.detector.results.rows import make_rows, significance_key
+        from xherald.detector.results.rows import significance_key
 
         found = [
             Source(scan, index, row, self.configuration)
-            for scan in self.scans
-            for index, row in enumerate(make_rows(scan))
+            for scan, rows in zip(self.scans, self._rows_by_scan, strict=True)
+            for index, row in enumerate(rows)
         ]
         return tuple(sorted(found, key=lambda source: significance_key(source.row)))
 
@@ -90,6 +96,32 @@ class ScanResult:
         target = Path(path)
         require_writable([target])
         write(self.rows, target)
+
+    def save_plots(self, folder: str | Path, *, every_source: bool = False) -> int:
+        """Draw the sheet of each candidate of each file, as many as ``output.plots`` of the settings allows, as PNG.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it does not exist; files are named after the candidate's id.
+        every_source : bool
+            Draw every source, steady ones too.
+
+        Returns
+        -------
+        int
+            Sheets drawn.
+
+        Raises
+        ------
+        FileError
+            A picture cannot be written.
+        """
+        from xherald.detector.candidates.scan_plots import draw_scan
+
+        most = None if every_source else self.configuration.settings.output.plots
+        scans = zip(self.scans, self._rows_by_scan, strict=True)
+        return sum(draw_scan(scan, rows, Path(folder), most) for scan, rows in scans)
 
     def plot_map(self) -> Figure:
         """The reference's embedding with the scanned sources on it, candidates named.

@@ -70,12 +70,15 @@ def scan(
     from xherald.detector.extraction.given_sources import GivenSources
     from xherald.detector.scan import scan_file
     from xherald.photons.errors import ConfigError, FileError, PhotonError
+    from xherald.plugins.host import DISABLED
 
     if on_error not in ("raise", "keep"):
         raise ConfigError(f"on_error: expected 'raise' or 'keep', got {on_error!r}")
     paths = [Path(files)] if isinstance(files, str | Path) else [Path(one) for one in files]
     configuration = configuration_from(config)
     for failure in configuration.host.failures:
+        if failure.reason == DISABLED:
+            continue
         warnings.warn(f"plugin {failure.name} is not in use: {failure.reason}", stacklevel=2)
     given = GivenSources(sources, region, background)
     scans, failures = [], {}

@@ -119,7 +119,7 @@ def similar_to(source: Source, k: int = 10) -> SimilarTransients:
     Raises
     ------
     ReferenceDataError
-        There is no reference of the source's instrument and band.
+        No reference covers the source's instrument and band.
     ConfigError
         k is not positive.
     """

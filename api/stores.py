@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -218,12 +219,13 @@ def parse_since(since: str | datetime | timedelta) -> datetime:
         return datetime.now(UTC) - since
     if isinstance(since, datetime):
         return since if since.tzinfo else since.replace(tzinfo=UTC)
-    text = since.strip()
-    number, unit = text[:-1].strip(), UNITS.get(text[-1:])
+    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dhm])", since.strip()):
+        try:
+            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: float(ago[1])})
+        except OverflowError:
+            raise ConfigError(f"since: {since!r} is too long ago") from None
     try:
-        if unit is not None:
-            return datetime.now(UTC) - timedelta(**{unit: float(number)})
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(since.strip())
+    except ValueError:
         raise ConfigError(f"since: {since!r} is neither a time such as 2d, 36h or 90m nor a date") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

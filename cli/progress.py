@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import click
 
+from xherald.progress_bars import shown_stages
+
 __all__ = ["stages"]
 
 LINE_INTERVAL_S = 5.0
@@ -33,22 +35,11 @@ def stages(*, shown: bool = True) -> Iterator[Callable[[str], None]]:
     if not shown:
         yield lambda _: None
     elif sys.stderr.isatty():
-        with _spinner() as stage:
+        with shown_stages(shown=True) as stage:
             yield stage
     else:
         with _lines() as stage:
             yield stage
-
-
-@contextmanager
-def _spinner() -> Iterator[Callable[[str], None]]:
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what: bar.update(task, description=what)
 
 
 @contextmanager

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,6 @@ from .file_arguments import each_file, files_argument
 from .group import FILE_FAILED, configuration, report, run_options
 
 if TYPE_CHECKING:
-    from xherald.detector.progress import Stage
     from xherald.detector.results.row_types import DetectionRow
 
 __all__ = ["command"]
@@ -79,8 +76,9 @@ def command(
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
     from xherald.detector.results import writers
-    from xherald.detector.results.rows import make_rows, significance_key
     from xherald.detector.scan import scan_file
+    from xherald.progress_bars import shown_stages
+    from xherald.results import ScanResult
 
     settings = configuration()
     writers.require_writable(outputs)
@@ -90,21 +88,18 @@ def command(
     def work(path: Path) -> None:
         nonlocal drawn
         scan = scan_file(path, settings, sources, lambda what: stage(f"{path.name}: {what}"))
-        found = make_rows(scan)
+        result = ScanResult((scan,), settings)
         if plots is not None:
-            from xherald.detector.candidates.scan_plots import draw_scan
-
             stage(f"{path.name}: drawing")
-            drawn += draw_scan(scan, found, plots, None if everything else settings.settings.output.plots)
-        found.sort(key=significance_key)
-        rows.extend(found)
-        for note in () if quiet else scan.photons.notes:
-            report(f"{path}: {note}")
-        for row in found if as_json else ():
+            drawn += result.save_plots(plots, every_source=everything)
+        rows.extend(result.rows)
+        for note in () if quiet else result.notes:
+            report(note)
+        for row in result.rows if as_json else ():
             click.echo(json.dumps(row, allow_nan=False))
 
-    with _progress(len(files), shown=not (quiet or as_json)) as (stage, advance):
-        failed = each_file(files, work, advance)
+    with shown_stages(len(files), shown=sys.stderr.isatty() and not (quiet or as_json)) as stage:
+        failed = each_file(files, work, lambda: stage("done"))
 
     for target in outputs:
         writers.write(rows, target)
@@ -118,20 +113,3 @@ def command(
             click.echo(f"Wrote {', '.join(wrote)}.")
     if failed:
         raise click.exceptions.Exit(FILE_FAILED)
-
-
-@contextmanager
-def _progress(files: int, *, shown: bool) -> Iterator[tuple[Stage, Callable[[], None]]]:
-    """Show progress on standard error where that is a terminal; gives what says the stage and what ends a file."""
-    if not (shown and sys.stderr.isatty()):
-        yield lambda _: None, lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(
-        SpinnerColumn(), *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
-    ) as bar:
-        task = bar.add_task("", total=files)
-        yield lambda what: bar.update(task, description=what), lambda: bar.advance(task)

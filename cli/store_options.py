@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,19 +46,13 @@ class _Since(click.ParamType[datetime]):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> datetime:
         """Parse the value."""
-        if isinstance(value, datetime):
-            return value
-        if ago := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dhm])", str(value).strip()):
-            unit = {"d": "days", "h": "hours", "m": "minutes"}[ago[2]]
-            try:
-                return datetime.now(UTC) - timedelta(**{unit: float(ago[1])})
-            except OverflowError:
-                self.fail(f"{value!r} is too long ago", parameter, context)
+        from xherald.photons.errors import ConfigError
+        from xherald.stores import parse_since
+
         try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is neither a time such as 2d, 36h or 90m nor a date", parameter, context)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return parse_since(value)
+        except ConfigError as error:
+            self.fail(str(error).removeprefix("since: "), parameter, context)
 
 
 SINCE = _Since()

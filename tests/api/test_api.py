@@ -274,7 +274,7 @@ def test_a_table_of_photons_has_no_position_no_dates_and_no_reference(tmp_path: 
     assert "time" not in source.events.colnames
     with pytest.raises(ReferenceDataError, match="no reference"):
         source.similar()
-    with pytest.raises(ReferenceDataError, match="no map"):
+    with pytest.raises(ReferenceDataError, match="no embedding"):
         xh.scan(path).plot_map()
 
 

@@ -29,6 +29,7 @@ def test_a_tutorial_is_stored_as_it_ran(path: Path) -> None:
     outputs = [output for cell in cells for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
     assert len(outputs) >= 3
+    assert cells[-1].outputs, "the last cell shows a result"
 
 
 def test_there_are_the_tutorials_that_the_documents_name() -> None:
