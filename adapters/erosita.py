@@ -2,7 +2,7 @@
 
 Specific to this mission: good times (``GTIn``) and dead-time tables (``DEADCORn``) per telescope module; orthographic
 sky projection; in the survey, sources move across the field of view, so that the survey-averaged point spread applies
-and there is no optical axis.
+instead of that of one off-axis angle.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Flat tables as FITS and VOTable, each file whole or not there at all; what every writer of tables here shares.
+"""Writing astropy tables as FITS and VOTable files, and replacing files atomically.
 
-A table is astropy's: units, descriptions and masks are its columns', UCDs stand in a column's ``meta["ucd"]``, and what
-there is to say of the whole in the table's ``meta``.
+Columns have units, descriptions and masks, and their UCD in ``meta["ucd"]``; metadata of the table are in its ``meta``.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["make_column", "replace_on_success", "write_fits", "write_votable"]
 
 NULL: Final = -(2**63)
-"""Stands in FITS where an integer is unknown, unless a column says otherwise."""
+"""Value of unknown integers in FITS, unless a column sets another."""
 
 
 @contextmanager
 def replace_on_success(target: Path) -> Iterator[Path]:
-    """A path to write to that becomes the target when all went well; otherwise the old file stays, if there was one.
+    """A temporary path that replaces the target on success; on failure an existing target is kept.
 
     Parameters
     ----------
@@ -64,17 +63,17 @@ def make_column(
     ----------
     values : array_like, shape (n,) — strings, int64 or floats
     missing : ndarray, shape (n,), bool, optional
-        Where nothing is known.
+        Mask of unknown values.
     unit, ucd, description : str
         The description in ASCII, for FITS.
     null : int, optional
-        Stands in FITS where an integer is unknown; no value that is known may be equal to it. By default `NULL`.
+        Value of unknown integers in FITS; no known value may be equal to it. By default `NULL`.
     """
     from astropy.table import Column, MaskedColumn
 
     about = {"unit": unit or None, "description": description, "meta": {"ucd": ucd}}
     array = np.asarray(values)
-    # A masked column with nothing missing would get a TNULL too, and values equal to that would be lost.
+    # A masked column without masked values would get a TNULL too, and values equal to it would be lost.
     if missing is None or not missing.any():
         return Column(array, **about)
     filler = None if array.dtype.kind != "i" else NULL if null is None else null
@@ -82,19 +81,19 @@ def make_column(
 
 
 def write_fits(table: Table, target: Path, name: str) -> None:
-    """Write a table as the only extension of a FITS file; what the table's ``meta`` says becomes keywords.
+    """Write a table as the only extension of a FITS file; its ``meta`` becomes keywords.
 
     Parameters
     ----------
     table : Table
     target : Path
     name : str
-        Of the extension.
+        Name of the extension.
     """
     from astropy.io import fits
 
     plain = table.copy(copy_data=False)
-    for column in plain.itercols():  # FITS takes neither by itself; both go into keywords below
+    for column in plain.itercols():  # astropy would write these as keywords of its own; they are written below
         column.meta.clear()
     extension = fits.table_to_hdu(plain, name=name)
     for number, column in enumerate(table.itercols(), start=1):
@@ -105,7 +104,7 @@ def write_fits(table: Table, target: Path, name: str) -> None:
 
 
 def write_votable(table: Table, target: Path) -> None:
-    """Write a table as a VOTable; what the table's ``meta`` says becomes its PARAMs."""
+    """Write a table as a VOTable; its ``meta`` becomes PARAMs."""
     from astropy.io.votable import from_table
     from astropy.io.votable.tree import Param
 

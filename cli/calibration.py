@@ -1,4 +1,4 @@
-"""`xherald calibration`: build the calibrated detector anew, say what one is."""
+"""`xherald calibration`: build, show, list and activate calibrations."""
 
 from __future__ import annotations
 
@@ -39,38 +39,38 @@ def command() -> None:
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder to make; must not exist.",
+    help="Folder to create; must not exist.",
 )
-@click.option("--seed", type=int, default=500, show_default=True, help="First of the five seeds that it takes.")
-@click.option("--telescope", "telescopes", multiple=True, metavar="NAME", help="Only this one; may be given again.")
+@click.option("--seed", type=int, default=500, show_default=True, help="First of five consecutive seeds.")
+@click.option("--telescope", "telescopes", multiple=True, metavar="NAME", help="Only this telescope; repeatable.")
 @click.option(
     "--scale",
     type=click.FloatRange(min=0.05, max=20),
     default=1.0,
     show_default=True,
-    help="Sources simulated, as a part of what the shipped one was made with.",
+    help="Number of simulated sources, relative to the shipped calibration.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @run_options
 def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_json: bool) -> None:
     """Build a calibration from simulations.
 
     References, injections and null sources are simulated, and the combined scores are trained on them.
 
-    With all telescopes this takes about twenty minutes on two cores.
+    Needs LightGBM: pip install 'xherald[train]'. All telescopes take about twenty minutes on two cores.
 
     \b
     Exit codes:
-      0  it was built
-      1  it could not be written
-      2  wrong options or configuration; nothing was done
+      0  the calibration was built
+      1  it cannot be written
+      2  wrong options or configuration, or no LightGBM; nothing was written
     """  # noqa: D301
     from xherald.detector.calibration.build_calibration import TELESCOPE_INSTRUMENTS, Sizes, build_calibration
     from xherald.detector.calibration.calibration import load_calibration, save_calibration
     from xherald.photons.errors import ArtefactError
 
     if out.exists():
-        raise ArtefactError(f"{out}: exists already, and an artefact never changes; choose another name or remove it")
+        raise ArtefactError(f"{out}: exists already; artefacts are immutable, choose another name or remove it")
     with stages(shown=not as_json) as stage:
         calibration, references = build_calibration(
             out.name,
@@ -82,12 +82,12 @@ def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_js
         )
         stage("writing")
         save_calibration(out, calibration, references)
-    _tell(out, dict(load_calibration(out).about), as_json)
+    _print_manifest(out, dict(load_calibration(out).about), as_json)
 
 
 @command.command("show")
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @run_options
 def show(folder: Path | None, as_json: bool) -> None:
     """Show the contents of a calibration.
@@ -97,27 +97,27 @@ def show(folder: Path | None, as_json: bool) -> None:
     \b
     Exit codes:
       0  it was shown
-      1  it cannot be used
+      1  it cannot be read
       2  wrong options or configuration
     """  # noqa: D301
     from xherald.detector.calibration.calibration import SHIPPED, load_calibration
 
     where = folder or configuration().settings.detection.calibration or SHIPPED
-    _tell(where, dict(load_calibration(where).about), as_json)
+    _print_manifest(where, dict(load_calibration(where).about), as_json)
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every figure of old and new.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all figures of both calibrations.")
 @store_option
 @run_options
-def listing(as_json: bool, url: str | None) -> None:
+def list_calibrations(as_json: bool, url: str | None) -> None:
     """List the calibrations of a store.
 
-    Each was rebuilt by the nightly job; how it compared and which one is in use is shown.
+    These are the calibrations that the nightly job rebuilt, their comparison with the previous one, and the active one.
 
     \b
     Exit codes:
-      0  it was listed
+      0  the list was printed
       1  the store cannot be used
       2  wrong options or configuration
     """  # noqa: D301
@@ -138,26 +138,26 @@ def listing(as_json: bool, url: str | None) -> None:
     click.echo(f"{'*' if used == CONFIGURED else ' '} {CONFIGURED}")
     for one in versions:
         mark = "*" if one["name"] == used else " "
-        verdict = "no worse" if one["activated"] else "worse"
-        click.echo(f"{mark} {one['name']}  {one['created_utc']}  of {one['rebuilt_from']}  {verdict}: {one['reason']}")
+        result = "no worse" if one["activated"] else "worse"
+        click.echo(f"{mark} {one['name']}  {one['created_utc']}  from {one['rebuilt_from']}  {result}: {one['reason']}")
 
 
 @command.command("activate")
 @click.argument("name", metavar="NAME")
 @store_option
 @run_options
-def activating(name: str, url: str | None) -> None:
+def activate_calibration(name: str, url: str | None) -> None:
     """Use calibration NAME for a store.
 
     NAME is a version of `xherald calibration list`, or "configured".
 
-    A daemon at work takes it up when the files in hand are finished.
+    A running daemon uses it after the files that it is processing.
 
     \b
     Exit codes:
-      0  it serves
+      0  the calibration is active
       1  the store cannot be used
-      2  there is no such version
+      2  wrong options or configuration, or no such version
     """  # noqa: D301
     from xherald.daemon.nightly.calibration_versions import activate
 
@@ -166,13 +166,13 @@ def activating(name: str, url: str | None) -> None:
         click.echo(f"{name} is in use on {store.name}")
 
 
-def _tell(folder: Path, about: dict[str, Any], as_json: bool) -> None:
+def _print_manifest(folder: Path, about: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"folder": str(folder), **about}))
         return
     click.echo(f"{folder}, built {about['created_utc']} with seed {about['seed']}")
     for name, group in about["groups"].items():
-        click.echo(f"  {name:<16} {', '.join(group['serves']) or 'every other instrument, by timing alone'}")
+        click.echo(f"  {name:<16} {', '.join(group['serves']) or 'all other instruments, by timing alone'}")
     for direction, found in about["measured"].items():
         click.echo(
             f"  {found['injections']:,} {direction}s held out: {found['recovered_at_0.01']:.1%} recovered at 1 % false "

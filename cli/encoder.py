@@ -1,4 +1,4 @@
-"""`xherald encoder`: train autoencoders, import legacy ones, say what an encoder is."""
+"""`xherald encoder`: train, import and show encoders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["command"]
 
 
 class Shape(click.ParamType[tuple[int, ...]]):
-    """Whole numbers, as in 24,16,16."""
+    """Positive integers separated by commas, such as 24,16,16."""
 
     name = "N,N,…"
 
@@ -29,17 +29,17 @@ class Shape(click.ParamType[tuple[int, ...]]):
         except ValueError:
             sizes = ()
         if not sizes or min(sizes) < 1:
-            self.fail(f"{value!r} is no shape, as 24,16,16 is", param, ctx)
+            self.fail(f"{value!r} is not a shape, such as 24,16,16", param, ctx)
         return sizes
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print what the manifest says as JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 out_option = click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder to make; must not exist.",
+    help="Folder to create; must not exist.",
 )
 
 
@@ -68,22 +68,29 @@ def command() -> None:
     metavar="FILE",
     help="Photon lists to train on: a simulated population, a table, an event file.",
 )
-@click.option("--simulate", type=click.IntRange(min=1), metavar="N", help="Simulate so many sources to train on.")
+@click.option("--simulate", type=click.IntRange(min=1), metavar="N", help="Number of sources to simulate for training.")
 @click.option("--mission", default="chandra", show_default=True, help="Mission or telescope to simulate.")
-@click.option("--latent", type=click.IntRange(min=1), default=12, show_default=True, help="Features.")
-@click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True, help="At most.")
+@click.option("--latent", type=click.IntRange(min=1), default=12, show_default=True, help="Number of features.")
+@click.option("--epochs", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of epochs.")
 @click.option(
-    "--patience", type=click.IntRange(min=1), default=5, show_default=True, help="Epochs without a gain to stop after."
+    "--patience",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Epochs without improvement before stopping.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Sources a step.")
+@click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Sources in a batch.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the simulation and the training."
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the simulation and the training."
 )
-@click.option("--half", is_flag=True, help="Round weights to 16 bits, which halves the artefact.")
+@click.option("--half", is_flag=True, help="Round weights to 16 bits, which halves the size.")
 @out_option
 @click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Learning curves, PNG or PDF."
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Plot of the learning curves, PNG or PDF.",
 )
 @json_option
 @run_options
@@ -105,7 +112,7 @@ def train(
 ) -> None:
     """Train an autoencoder on a population.
 
-    Needs TensorFlow: pip install 'xherald[train]'. One seed gives the same weights on one machine.
+    Needs TensorFlow: pip install 'xherald[train]'. The same seed gives the same weights on the same machine.
 
     \b
     Examples:
@@ -114,15 +121,15 @@ def train(
 
     \b
     Exit codes:
-      0  it is trained and written
-      1  it cannot be trained of these sources, or not be written; nothing was written
-      2  wrong options or configuration, or no TensorFlow; nothing was done
+      0  the encoder was written
+      1  it cannot be trained on these sources, or cannot be written; nothing was written
+      2  wrong options or configuration, or no TensorFlow; nothing was written
     """  # noqa: D301
     from xherald.detector.references.encoder_training import Origin, train_encoder
     from xherald.encoders.training import TrainingSettings
 
     if (source is None) == (simulate is None):
-        raise click.UsageError("say what to train on: --from FILE or --simulate N")
+        raise click.UsageError("give the training sources with --from FILE or --simulate N")
     settings = TrainingSettings(
         latent=latent,
         epochs=epochs,
@@ -144,12 +151,13 @@ def train(
             simulated=simulated,
             advance=advance,
         )
-    told = facts["training"]
-    _answer(
+    training = facts["training"]
+    _print(
         facts,
         as_json,
-        f"{out}: {facts['latent']} features, best of {len(told['losses'])} epochs is {told['best_epoch']}, "
-        f"validation loss {told['best_validation_loss']:.5f} (mean array {told['mean_array_validation_loss']:.5f})",
+        f"{out}: {facts['latent']} features, best of {len(training['losses'])} epochs is {training['best_epoch']}, "
+        f"validation loss {training['best_validation_loss']:.5f} "
+        f"(mean array {training['mean_array_validation_loss']:.5f})",
     )
 
 
@@ -159,14 +167,14 @@ def train(
 @click.option(
     "--shape",
     type=Shape(),
-    help="Of a source's array, where the file says only how many values there are: 24,16,16 for published cubes.",
+    help="Shape of the arrays, if the file has only their size: 24,16,16 for the published cubes.",
 )
 @json_option
 @run_options
 def import_(file: Path, out: Path, shape: tuple[int, ...] | None, as_json: bool) -> None:
     """Import a legacy Keras 2 HDF5 encoder.
 
-    Nothing in it is executed.
+    No code in the file is executed.
 
     \b
     Example:
@@ -174,14 +182,14 @@ def import_(file: Path, out: Path, shape: tuple[int, ...] | None, as_json: bool)
 
     \b
     Exit codes:
-      0  it is imported
-      1  it is no such file, or holds what cannot be imported; nothing was written
-      2  wrong options, or no h5py; nothing was done
+      0  the encoder was imported
+      1  the file is not such an encoder, or cannot be imported; nothing was written
+      2  wrong options, or no h5py; nothing was written
     """  # noqa: D301
     from xherald.encoders.keras_import import import_encoder
 
     facts = import_encoder(file, out, shape)
-    _answer({"encoder": str(out), **facts}, as_json, f"{out}: {facts['latent']} features of {tuple(facts['shape'])}")
+    _print({"encoder": str(out), **facts}, as_json, f"{out}: {facts['latent']} features of {tuple(facts['shape'])}")
 
 
 @command.command("show")
@@ -196,20 +204,26 @@ def show(encoder: str, as_json: bool) -> None:
     \b
     Example:
       xherald encoder show et_map_12 --json
+
+    \b
+    Exit codes:
+      0  the manifest was printed
+      1  it cannot be read
+      2  wrong options or configuration, or no such encoder
     """  # noqa: D301
     from xherald.encoders.inference import Encoder, find_encoder
 
     facts = dict(Encoder.load(find_encoder(encoder)).about)
-    _answer(facts, as_json, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+    _print(facts, as_json, "\n".join(f"{name}: {value}" for name, value in facts.items()))
 
 
-def _answer(facts: dict[str, Any], as_json: bool, line: str) -> None:
+def _print(facts: dict[str, Any], as_json: bool, line: str) -> None:
     click.echo(json.dumps(facts, allow_nan=False) if as_json else line)
 
 
 @contextmanager
 def _progress(sources: int) -> Iterator[tuple[Callable[[int], None], Callable[[int, int, str], None]]]:
-    """Show progress on standard error where that is a terminal; gives what is told of sources, and of batches."""
+    """Show progress on standard error if it is a terminal; yields callables for simulated sources and for batches."""
     if not sys.stderr.isatty():
         yield (lambda _: None), (lambda _done, _most, _line: None)
         return

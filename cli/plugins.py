@@ -171,14 +171,14 @@ def _print_rows(rows: tuple[PluginRow, ...], as_json: bool) -> None:
 
 
 def _print_plugin(kind: str, plugin: Plugin, as_json: bool) -> None:
-    from xherald.plugins.plugin_help import help_of, options_of
+    from xherald.plugins.plugin_help import describe_options, get_help
 
-    options = options_of(plugin.options_model)
+    options = describe_options(plugin.options_model)
     if as_json:
-        facts = {"name": plugin.name, "kind": kind, "help": help_of(plugin)}
+        facts = {"name": plugin.name, "kind": kind, "help": get_help(plugin)}
         click.echo(json.dumps({**facts, "options": [asdict(one) for one in options]}))
         return
-    click.echo(f"{plugin.name} ({kind})\n\n{help_of(plugin)}\n")
+    click.echo(f"{plugin.name} ({kind})\n\n{get_help(plugin)}\n")
     if not options:
         click.echo("No options.\n")
         return
@@ -197,7 +197,7 @@ def _print_report(report: Report) -> None:
     )
     states = [one.state for one in report.outcomes]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    result = "conforms to the contract" if report.conforms else f"breaks {', '.join(report.broken)}"
+    result = "conforms to the contract" if report.conforms else f"breaks {', '.join(report.broken_rules)}"
     click.echo(f"{report.plugin} ({report.kind}) {result}: {counts}\n")
 
 

@@ -33,7 +33,7 @@ def open_sources(configuration: Configuration) -> dict[str, tuple[DropSource, Op
         if source is None:
             kinds = ", ".join(sorted(host.drop_sources))
             raise ConfigError(f"daemon.sources.{name}.kind: no drop source is named {one.kind!r}; available: {kinds}")
-        sources[name] = (source, host.options_for(source, one.options, f"daemon.sources.{name}"))
+        sources[name] = (source, host.validate_options(source, one.options, f"daemon.sources.{name}"))
     return sources
 
 

@@ -253,7 +253,7 @@ class Daemon:
             self._stop.wait(REPOLL_DELAY_S)
 
     def _prepare(self) -> tuple[WorkerPool, DropFiles, Mapping[str, tuple[DropSource, Options]]]:
-        self._configuration.host.listen(self.metrics.count_plugin_failure)
+        self._configuration.host.on_failure(self.metrics.count_plugin_failure)
         sources = open_sources(self._configuration)
         settings = self._configuration.settings.daemon
         files = DropFiles(find_spool_folder(settings.spool_folder, self._store), sources)

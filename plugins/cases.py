@@ -1,8 +1,7 @@
-"""Cases: what a source is held against others by. Representation, extractor, embedder and clustering, by name.
+"""Cases of a reference: representation, extractor, embedder and clustering, by name.
 
-The first four of `DEFAULT_CASES` are those of Dillmann et al. 2025 (MNRAS 537, 931), exactly; the others are xherald's
-own, with the embedder that large sets need and the reach of DBSCAN at which, of 20,000 simulated sources, the most
-transients lie in clusters of their own.
+The first four of `DEFAULT_CASES` are exactly those of Dillmann et al. 2025 (MNRAS 537, 931). The others use an embedder
+for large populations; their eps of DBSCAN separates the most transients among 20,000 simulated sources.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ __all__ = ["DEFAULT_CASES", "CaseSettings", "Cases", "Choice", "Clustering"]
 
 
 class Choice(BaseModel):
-    """A plugin by its name, and its options."""
+    """Name of a plugin, and its options."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -23,17 +22,17 @@ class Choice(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options as given; the plugin's own model checks them."""
+        """Options as given, not validated."""
         return dict(self.model_extra or {})
 
 
 class Clustering(BaseModel):
-    """DBSCAN on the map (Ester et al. 1996, KDD-96, 226).
+    """DBSCAN in the embedding (Ester et al. 1996, KDD-96, 226).
 
     Parameters
     ----------
-    eps : float — in units of the map, within which two sources are neighbours
-    min_samples : int — neighbours, itself among them, that make a source the core of a cluster
+    eps : float — largest distance of neighbours, in units of the embedding
+    min_samples : int — neighbours of a core point, itself included
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -109,7 +108,7 @@ DEFAULT_CASES: Final = {
 
 
 class Cases(RootModel[dict[str, CaseSettings]]):
-    """Cases by name. Those given stand beside the built-in ones, or in the place of one of the same name."""
+    """Cases by name, in addition to the built-in ones; a case with the name of a built-in one replaces it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -117,5 +116,5 @@ class Cases(RootModel[dict[str, CaseSettings]]):
 
     @model_validator(mode="before")
     @classmethod
-    def _beside_the_built_in(cls, given: Any) -> Any:
+    def _add_built_in_cases(cls, given: Any) -> Any:
         return {**DEFAULT_CASES, **given} if isinstance(given, dict) else given

@@ -1,6 +1,6 @@
-"""What a plugin is: a small class with a name, a docstring that becomes its help text, a pydantic model of options.
+"""Base classes of plugins: a class with a name, a docstring that is its help text, and a pydantic model of options.
 
-Plugins hold no state: what a call needs is in its arguments, what an extractor has learned is in a `FittedExtractor`.
+Plugins keep no state: arguments contain all that a call needs, and a fitted extractor is a `FittedExtractor`.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ __all__ = [
 
 
 Values: TypeAlias = "F32 | csr_array"
-"""What a representation makes of n sources: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
+"""Arrays of n sources: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
 
 Features: TypeAlias = "NDArray[np.float32] | NDArray[np.float64]"
 """Features of n sources, shape (n, d), finite."""
 
 Advance: TypeAlias = Callable[[str], None]
-"""Told what is being done, for whoever shows progress."""
+"""Called with a description of the current step, to show progress."""
 
 
 class Options(BaseModel):
-    """Base of every plugin's options: unknown keys are refused, values do not change after reading."""
+    """Base class of options: unknown keys are forbidden, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ReadLimits(Options):
-    """How much a single input file may hold; what lies beyond is refused, never read."""
+    """Largest sizes of an input file; larger files are refused without being read."""
 
     max_uncompressed_gib: float = 16.0
     max_events: int = 200_000_000
@@ -72,45 +72,48 @@ class ReadLimits(Options):
 
 
 OptionsT = TypeVar("OptionsT", bound=Options, default=Any)
-"""Options of a plugin: ``class MyVeto(Veto[MyOptions])`` gets checked options of that type in its methods."""
+"""Type of a plugin's options, as in ``class MyVeto(Veto[MyOptions])``."""
 
 
 class Plugin(ABC, Generic[OptionsT]):
-    """Anything that is registered under a name.
+    """Base class of all plugins.
 
-    Its options are the type parameter: ``class MyVeto(Veto[MyOptions])``. A plugin without options needs none.
+    The type parameter is the model of the options, as in ``class MyVeto(Veto[MyOptions])``; a plugin without options
+    leaves it out.
     """
 
     name: ClassVar[str]
     options_model: ClassVar[type[Options]] = Options
-    """Model of the options; taken from the type parameter."""
+    """Model of the options; set from the type parameter."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         for base in cls.__dict__.get("__orig_bases__", ()):
             for argument in get_args(base):
                 if isinstance(argument, ForwardRef):
-                    message = f"{cls.__name__}[{argument.__forward_arg__!r}]: name the class of options, not a string"
+                    message = (
+                        f"{cls.__name__}[{argument.__forward_arg__!r}]: give the class of the options, not a string"
+                    )
                     raise TypeError(message)
                 if isinstance(argument, type) and issubclass(argument, Options):
                     cls.options_model = argument
 
 
 class InstrumentAdapter(Plugin[OptionsT]):
-    """From one mission's files to `Observation`.
+    """Reads the files of a mission.
 
-    Exactly one adapter claims a file: none or two claims are errors that name the file and the adapters.
+    Exactly one adapter must claim a file; if none or several do, an error names the file and the adapters.
     """
 
     @abstractmethod
     def claims(self, path: Path, header: Mapping[str, object]) -> bool:
-        """Whether the file is this adapter's.
+        """Whether the file is one of this adapter's.
 
         Parameters
         ----------
         path : Path
         header : mapping
-            Keywords of the FITS primary and events headers (the latter win), upper case; empty if it is not FITS.
+            Upper-case keywords of the primary and events headers, the latter taking precedence; empty if not FITS.
         """
 
     @abstractmethod
@@ -120,14 +123,17 @@ class InstrumentAdapter(Plugin[OptionsT]):
         Returns
         -------
         Observation or EventBatch
-            An exposure whose sources are yet to be placed; or, from a table of photons that are told apart by source
-            already, the sources themselves.
+            An exposure, in which sources are still to be found; or sources, from a table of photons by source.
 
         Raises
         ------
         FileError, PhotonError
-            With the reason why it cannot be used.
+            The file cannot be used.
         """
+
+    def instruments(self) -> Mapping[str, tuple[str, ...]]:
+        """Supported values of INSTRUME for each TELESCOP, for error messages; empty if files are not FITS."""
+        return {}
 
     def companions(self, name: str, siblings: FolderNames) -> Iterable[str]:
         """Names of the files in the same folder that belong to a file, such as a region or a source list.
@@ -161,39 +167,39 @@ class InstrumentAdapter(Plugin[OptionsT]):
         return False
 
     def apertures(self, observation: Observation) -> list[Aperture]:
-        """Sources that companions or the file itself name; empty if they are to be found by detection."""
+        """Apertures of the sources that the file or its companions list; empty if sources are to be detected."""
         return []
 
 
 class Representation(Plugin[OptionsT]):
-    """From photon lists of any length to arrays of one shape.
+    """Represents photon lists of any length as arrays of fixed shape.
 
-    A source's array depends on that source alone, never on the batch that it is in, and holds no NaN: what a list of
-    one photon, or of photons at one instant, gives is defined and documented.
+    The array of a source depends on that source alone and is finite, also for a single photon and for simultaneous
+    photons.
     """
 
     @abstractmethod
     def shape(self, options: OptionsT) -> tuple[int, ...]:
-        """Shape of one source's array."""
+        """Shape of the array of one source."""
 
     @abstractmethod
     def transform(self, batch: EventBatch, options: OptionsT) -> Values:
-        """Represent every source, float32: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
+        """Represent the sources, float32: dense of shape (n, *shape), or CSR of shape (n, product of shape)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Sources as an extractor gets them.
+    """Sources, as input of an extractor.
 
     Parameters
     ----------
     batch : EventBatch
     values : Values or None
-        Of the case's representation; None in a case that has none.
+        Arrays of the representation; None in a case without one.
     shape : tuple of int
-        Of one source's array.
+        Shape of the array of one source.
     timing : Timing, optional
-        The tests' verdict on the batch, where it is known already.
+        Results of the timing tests, if available.
     """
 
     batch: EventBatch
@@ -206,57 +212,57 @@ class Sample:
 
 
 class FittedExtractor(ABC):
-    """Features as they were learned, scaling included; applies to any source of the same kind, at any time."""
+    """Computes features of any source, with the scaling of the population that it was fitted to."""
 
     width: int
-    """Features a source."""
+    """Number of features of a source."""
 
     @abstractmethod
     def transform(self, sample: Sample) -> Features:
-        """Features, shape (n, width), finite; a source's do not depend on what else is in the sample."""
+        """Finite features, shape (n, width); those of a source do not depend on other sources in the sample."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write what was learned into an existing folder, as JSON and npz that execute nothing when read."""
+        """Write the extractor into an existing folder, as JSON and npz without pickled objects."""
 
 
 class FeatureExtractor(Plugin[OptionsT]):
-    """Learns features of a population, or brings features learned before."""
+    """Fits features to a population, or provides pretrained ones."""
 
     @abstractmethod
     def fit(
         self, sample: Sample, options: OptionsT, advance: Advance = lambda _: None
     ) -> tuple[FittedExtractor, Features]:
-        """Learn from a population, or load what was learned before, as the options say.
+        """Fit features to a population, or load pretrained ones, according to the options.
 
         Returns
         -------
         (FittedExtractor, ndarray of shape (n, width))
-            What was learned, and the population's own features, which learning brings along.
+            The fitted extractor, and the features of the population.
 
         Raises
         ------
         ReferenceDataError
-            The population is too small, or not of the kind that this extractor needs.
+            The population is too small, or lacks what this extractor needs.
         """
 
     @abstractmethod
     def load(self, folder: Path) -> FittedExtractor:
-        """Read what `FittedExtractor.save` wrote.
+        """Load an extractor that `FittedExtractor.save` wrote.
 
         Raises
         ------
         ArtefactError
-            It is not what `save` wrote.
+            The folder is incomplete or damaged.
         """
 
 
 class Embedder(Plugin[OptionsT]):
-    """A map of the plane on which sources with like features lie together."""
+    """Embeds sources in the plane, with similar sources close together."""
 
     @abstractmethod
     def fit(self, features: Features, options: OptionsT, advance: Advance = lambda _: None) -> F64:
-        """Place a whole population, shape (n, 2).
+        """Compute positions of a population, shape (n, 2).
 
         Raises
         ------
@@ -265,17 +271,16 @@ class Embedder(Plugin[OptionsT]):
         """
 
     def place(self, distances: F64, positions: F64) -> F64:
-        """Place new sources on a map that stands, from where their neighbours in feature space are.
+        """Compute positions of new sources from those of their neighbours in feature space; members do not move.
 
-        The old ones do not move. Every embedder does what `embedding.interpolate_positions` does unless it knows
-        better.
+        The default is `embedding.interpolate_positions`.
 
         Parameters
         ----------
         distances : ndarray, shape (n, k)
-            In feature space to the k nearest sources of the map, ascending.
+            To the k nearest members in feature space, ascending.
         positions : ndarray, shape (n, k, 2)
-            Of these on the map.
+            Their positions in the embedding.
 
         Returns
         -------

@@ -1,8 +1,8 @@
-"""The contract's version, and what becomes of a plugin that was written for another: `CONTRACT_VERSION`, `agreement`.
+"""Version of the contract, and which plugins it accepts: `CONTRACT_VERSION`, `check_contract_version`.
 
-The version has two numbers. A name or a parameter that goes, or means something else, raises the first; what comes on
-top raises the second. docs/contract.md lists the names and says how long what is to go stays. A plugin module says what
-it was written for as ``XHERALD_CONTRACT = "2.0"``; what is distributed with the contract was written for it.
+The major number changes when a name or parameter is removed or changes its meaning, the minor number when something is
+added; docs/contract.md lists the names and the rules of deprecation. A plugin module states the version it was written
+for as ``XHERALD_CONTRACT = "2.0"``; modules distributed with xherald need not.
 """
 
 from __future__ import annotations
@@ -12,43 +12,48 @@ from typing import Final
 
 from xherald.photons.errors import PluginError
 
-__all__ = ["CONTRACT_ATTRIBUTE", "CONTRACT_VERSION", "agreement"]
+__all__ = ["CONTRACT_ATTRIBUTE", "CONTRACT_VERSION", "check_contract_version"]
 
 CONTRACT_VERSION: Final = "2.0"
-"""Of the types of `xherald.photons` and of the contract in `xherald.plugins`."""
+"""Version of the names listed in docs/contract.md."""
 
 CONTRACT_ATTRIBUTE: Final = "XHERALD_CONTRACT"
-"""Attribute of a plugin module."""
+"""Attribute of a plugin module with the version it was written for."""
 
-FORM: Final = re.compile(r"(\d+)\.(\d+)")
+VERSION: Final = re.compile(r"(\d+)\.(\d+)")
 
 
-def agreement(stated: object, offered: str = CONTRACT_VERSION) -> str:
-    """What is to be said of a plugin that states this version; empty where it fits.
+def check_contract_version(stated: object, offered: str = CONTRACT_VERSION) -> str:
+    """Check the contract version that a plugin states.
 
     Parameters
     ----------
     stated : object
-        The module's attribute, None where it has none.
+        Attribute of the module; None if missing.
     offered : str
-        The contract at hand.
+        The contract of this installation.
+
+    Returns
+    -------
+    str
+        A remark for the user; empty if the versions agree.
 
     Raises
     ------
     PluginError
-        It is no version, or one of another first number: what the plugin relies on may be gone or mean something else.
+        It is not a version, or has another major number.
     """
     if stated is None:
-        return f'states no {CONTRACT_ATTRIBUTE}; taken as written for {offered}: add {CONTRACT_ATTRIBUTE} = "{offered}"'
-    match = FORM.fullmatch(stated) if isinstance(stated, str) else None
+        return f'{CONTRACT_ATTRIBUTE} is missing, {offered} is assumed; add {CONTRACT_ATTRIBUTE} = "{offered}"'
+    match = VERSION.fullmatch(stated) if isinstance(stated, str) else None
     if match is None:
-        raise PluginError(f'{CONTRACT_ATTRIBUTE} = {stated!r} is no version; write one like "{offered}"')
-    ours = FORM.fullmatch(offered)
+        raise PluginError(f'{CONTRACT_ATTRIBUTE} = {stated!r} is not a version; write, for example, "{offered}"')
+    ours = VERSION.fullmatch(offered)
     assert ours is not None
     if match[1] != ours[1]:
         older = int(match[1]) < int(ours[1])
-        what = "ask its authors for a newer one" if older else "install a newer xherald"
-        raise PluginError(f"written for contract {stated}, this is {offered}: {what} (docs/contract.md)")
+        what = "ask its authors for a new release" if older else "install a newer xherald"
+        raise PluginError(f"written for contract {stated}, but xherald has {offered}; {what} (docs/contract.md)")
     if int(match[2]) > int(ours[2]):
-        return f"written for contract {stated}, this is {offered}: some of it is not there yet; install a newer xherald"
+        return f"written for contract {stated}, but xherald has {offered}; install a newer xherald if names are missing"
     return ""

@@ -1,6 +1,6 @@
-"""Where event files come from: what a drop source lists and how it fetches, `Listing`, `DropSource`.
+"""Drop sources, where event files come from: the base class `DropSource`, its options, and `Listing`.
 
-On the road this stands before the adapters: the daemon polls each configured source, and fetches what is whole and new.
+The daemon polls each configured source and fetches new files that are complete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .contract import Options, OptionsT, Plugin
 __all__ = ["TEMPORARY_SUFFIXES", "DropSource", "Listing", "SourceOptions"]
 
 TEMPORARY_SUFFIXES: Final = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
-"""Ends of names that programs give to what they have not finished writing."""
+"""Name endings of files that are still being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class Listing:
     Parameters
     ----------
     url : str
-        Path or URL, by which the source fetches it.
+        Path or URL from which the source fetches it.
     name : str
-        Path below the source's root, with ``/`` between its parts.
+        Path relative to the root of the source, separated by ``/``.
     size : int
-        Bytes; 0 where the archive tells none, or only a rounded number.
+        In bytes; 0 if unknown or known only approximately.
     mtime : float
-        Last change, s since 1970, UTC; 0 where the archive tells none.
+        Time of the last change, s since 1970, UTC; 0 if unknown.
     etag : str
-        What else tells one content from another there, such as an ETag.
+        Further identification of the content, such as an HTTP ETag; empty if there is none.
     """
 
     url: str
@@ -48,83 +48,83 @@ class Listing:
 
     @property
     def folder(self) -> str:
-        """URL of the folder that it lies in; files of one folder can belong to one another."""
+        """URL of its folder; companions are in the same folder."""
         return self.url.rpartition("/")[0]
 
     @property
     def file_name(self) -> str:
-        """Last part of its name."""
+        """Last part of the name."""
         return PurePosixPath(self.name).name
 
 
 class SourceOptions(Options):
-    """What every drop source can be told: which files are wanted.
+    """Options of every drop source: which files are wanted.
 
-    Patterns are those of a shell; one without ``/`` is held against the file's own name, else against its path below
-    the root, where ``*`` stands for ``/`` too.
+    Shell patterns without ``/`` are compared with the file name, others with the path relative to the root, in which
+    ``*`` also matches ``/``.
     """
 
-    include: tuple[str, ...] = Field(default=("*",), description="patterns of files that are taken")
-    exclude: tuple[str, ...] = Field(default=(), description="patterns of files that are left alone")
+    include: tuple[str, ...] = Field(default=("*",), description="patterns of wanted files")
+    exclude: tuple[str, ...] = Field(default=(), description="patterns of files to ignore")
 
     def wants(self, name: str) -> bool:
-        """Whether a file is wanted; what is hidden or has the name of something unfinished never is."""
+        """Whether a file is wanted; hidden files and those with a temporary name are not."""
         parts = PurePosixPath(name).parts
         if not parts or any(part.startswith(".") for part in parts) or name.lower().endswith(TEMPORARY_SUFFIXES):
             return False
-        return _fits(name, parts[-1], self.include) and not _fits(name, parts[-1], self.exclude)
+        return _matches(name, parts[-1], self.include) and not _matches(name, parts[-1], self.exclude)
 
 
 class DropSource(Plugin[OptionsT]):
-    """A place where an archive drops files.
+    """A location where an archive provides files.
 
-    Its options derive from `SourceOptions`. Neither method keeps state: the same call can be made again after a crash.
+    The options derive from `SourceOptions`. Methods keep no state and can be repeated after a crash.
     """
 
     @abstractmethod
     def poll(self, options: OptionsT) -> Iterable[Listing]:
-        """Files that are wanted and there now, unfinished ones by name left out.
+        """List the wanted files, without hidden and temporary ones.
 
         Raises
         ------
         DropError
-            The place cannot be looked into; what it lists is not to be believed, for it may be partly read.
+            The location cannot be listed completely.
         """
 
     @abstractmethod
     def fetch(self, listing: Listing, into: Path, options: OptionsT) -> Path:
-        """A local file with the content, in the folder `into` under the listing's own name, or where it lies already.
+        """Return a local copy in the folder `into`, under the listed name, or the original if it is local.
 
-        What an earlier call left half done is gone on with.
+        A download that an earlier call left incomplete is continued.
 
         Raises
         ------
         DropError
-            It cannot be fetched.
+            The file cannot be fetched.
         """
 
-    def below(self, options: OptionsT, url: str) -> Options | None:
-        """Options with which `poll` looks at one folder only, for a notice says that something came there.
+    def narrow_to_folder(self, options: OptionsT, url: str) -> Options | None:
+        """Options with which `poll` lists only one folder, after a notice of new files in it.
 
-        What is listed bears the names and URLs that a look at everything gives it.
+        Names and URLs of the files are the same as in a complete listing.
 
         Parameters
         ----------
         options : Options
         url : str
-            Of the folder, from outside: it is not to be trusted to lie below the root.
+            URL of the folder; not trusted to be below the root.
 
         Returns
         -------
         Options or None
-            None if it does not lie below the root, or the source cannot look at a part.
+            None if the folder is not below the root, or the source cannot list a single folder.
         """
         return None
 
-    def watched(self, options: OptionsT) -> Path | None:
-        """Folder whose changes the operating system can tell of, as a hint to poll at once; None without one."""
+    def watched_folder(self, options: OptionsT) -> Path | None:
+        """Folder to watch with the operating system, so that the daemon polls at changes; None if not possible."""
         return None
 
 
-def _fits(name: str, last: str, patterns: Iterable[str]) -> bool:
+def _matches(name: str, last: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name if "/" in one else last, one) for one in patterns)

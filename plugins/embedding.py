@@ -1,12 +1,12 @@
-"""Where on a standing map a new source belongs: among its neighbours in feature space.
+"""Positions of new sources in an existing embedding, interpolated from their neighbours in feature space.
 
-The place is the weighted geometric median of the neighbours' places (Weiszfeld 1937; Vardi & Zhang 2000, PNAS 97,
-1423), found by Newton's steps and, where those would lead up, Weiszfeld's. A mean would put a source whose neighbours
-lie on two islands into the sea between; the median stays on the island that most of the weight lies on. Weights fall
-with a power of the distance (Shepard 1968, ACM '68, 517), so that a source that is another's double falls on it, and
-neighbours about equally far count about equally. Of 1,200 sources held out of the map of 12,000 simulated ones, 43 % of
-the twelve nearest there are among the 50 true neighbours, and the ten true ones lie 3.7 away in the median; of sources
-of the map itself these are 53 % and 2.9, with means 27 % and 4.7.
+The position is the weighted geometric median of the neighbours' positions (Weiszfeld 1937; Vardi & Zhang 2000, PNAS 97,
+1423), found by Newton steps, or by Weiszfeld steps where a Newton step does not improve it. A mean would put a source
+with neighbours in two groups between them; the median stays in the group with most of the weight. Weights fall with a
+power of the distance (Shepard 1968, ACM '68, 517): a copy of a source gets its position, and neighbours at about equal
+distance count about equally. Of 1,200 sources held out of an embedding of 12,000 simulated ones, 43 % of the twelve
+nearest in the embedding are among the 50 true neighbours, and the ten true ones are at a median distance of 3.7; for
+members of the embedding these figures are 53 % and 2.9, with weighted means in median of medians 27 % and 4.7.
 """
 
 from __future__ import annotations
@@ -23,52 +23,51 @@ __all__ = ["interpolate_positions"]
 
 
 POWER: Final = 8
-"""Of the distance: with smaller ones places stray from the nearest sources, with greater ones they obey chance more."""
-STEPS: Final = 256
-"""Steps of the search for the median, which ends far earlier unless neighbours stand in one line or nearly so."""
-STILL: Final = 1e-9
-"""Parts of the neighbours' extent that a step must reach for another to be made."""
+"""Power of the distance: smaller ones move positions away from the nearest sources, larger ones make them noisier."""
+MAX_STEPS: Final = 256
+"""Steps of the search for the median; far fewer are needed unless the neighbours are nearly in one line."""
+TOLERANCE: Final = 1e-9
+"""Steps smaller than this fraction of the extent of the neighbours end the search."""
 
 
 def interpolate_positions(distances: F64, positions: F64) -> F64:
-    """Places of new sources; each depends on its own neighbours alone.
+    """Positions of new sources; each depends on its own neighbours alone.
 
     Parameters
     ----------
     distances : ndarray, shape (n, k)
-        To the k nearest sources of the map in feature space, ascending.
+        To the k nearest sources of the embedding in feature space, ascending.
     positions : ndarray, shape (n, k, 2)
-        Of these on the map.
+        Their positions in the embedding.
 
     Returns
     -------
     ndarray, shape (n, 2)
-        Within the convex hull of the neighbours. Where two places would do equally well, the nearer neighbour's.
+        Inside the convex hull of the neighbours. Of two equally good positions, the nearer neighbour's.
 
     Raises
     ------
     ReferenceDataError
-        There are no neighbours, distances are not finite, negative or do not ascend, or positions are not finite.
+        There are no neighbours, distances are not finite, not ascending or negative, or positions are not finite.
     """
     distances = np.ascontiguousarray(distances, dtype=np.float64)
     positions = np.ascontiguousarray(positions, dtype=np.float64)
     if distances.ndim != 2 or not distances.shape[1] or positions.shape != (*distances.shape, 2):
         raise ReferenceDataError(
-            f"placement: distances of shape {distances.shape} and positions of shape {positions.shape} do not belong "
-            "together"
+            f"embedding: distances of shape {distances.shape} do not match positions of shape {positions.shape}"
         )
     if not np.isfinite(distances).all() or not np.isfinite(positions).all():
-        raise ReferenceDataError("placement: distances and positions are to be finite")
+        raise ReferenceDataError("embedding: distances and positions must be finite")
     if (distances[:, 0] < 0).any() or (np.diff(distances, axis=1) < 0).any():
-        raise ReferenceDataError("placement: distances are to ascend from 0 or more")
-    places = np.empty((len(distances), 2))
-    _place_all(distances, positions, places)
-    return places
+        raise ReferenceDataError("embedding: distances must be ascending and not negative")
+    found = np.empty((len(distances), 2))
+    _interpolate_all(distances, positions, found)
+    return found
 
 
 @njit(cache=True, nogil=True)
 def _weigh(distances: F64, weights: F64) -> None:
-    """Weights of neighbours, summing to one; those at no distance have all of it."""
+    """Weights of neighbours, with sum one; neighbours at distance zero have all the weight."""
     nearest = distances[0]
     for i in range(distances.size):
         weights[i] = 1.0 if distances[i] == nearest else (nearest / distances[i]) ** POWER
@@ -77,49 +76,49 @@ def _weigh(distances: F64, weights: F64) -> None:
 
 @njit(cache=True, nogil=True)
 def _is_median(i: int, weights: F64, positions: F64) -> bool:
-    """Whether a neighbour's own place is the median: the others do not pull more than those in that place hold."""
-    pull_x = pull_y = held = 0.0
+    """Whether a neighbour's position is the median: the pull of the others does not exceed the weight at it."""
+    pull_x = pull_y = weight_here = 0.0
     for j in range(weights.size):
         x, y = positions[j, 0] - positions[i, 0], positions[j, 1] - positions[i, 1]
         away = np.hypot(x, y)
         if away == 0.0:
-            held += weights[j]
+            weight_here += weights[j]
         else:
             pull_x += weights[j] * x / away
             pull_y += weights[j] * y / away
-    # Halves of the weight that pull apart come out a rounding error from each other.
-    return bool(np.hypot(pull_x, pull_y) <= held * (1 + 1e-12))
+    # Equal and opposite pulls can differ by a rounding error.
+    return bool(np.hypot(pull_x, pull_y) <= weight_here * (1 + 1e-12))
 
 
 @njit(cache=True, nogil=True)
-def _pull(weights: F64, positions: F64, place: F64) -> float:
-    """Weighted distances to a place, summed: what the median makes least."""
+def _objective(weights: F64, positions: F64, median: F64) -> float:
+    """Weighted sum of distances to a position, which the median minimises."""
     total = 0.0
     for i in range(weights.size):
-        total += weights[i] * np.hypot(positions[i, 0] - place[0], positions[i, 1] - place[1])
+        total += weights[i] * np.hypot(positions[i, 0] - median[0], positions[i, 1] - median[1])
     return total
 
 
 @njit(cache=True, nogil=True)
-def _place(weights: F64, positions: F64, place: F64) -> None:
+def _find_median(weights: F64, positions: F64, median: F64) -> None:
     """Find the weighted geometric median."""
     k = weights.size
     for i in range(k):
         if _is_median(i, weights, positions):
-            place[:] = positions[i]
+            median[:] = positions[i]
             return
     extent = 0.0
-    place[:] = 0.0
+    median[:] = 0.0
     for i in range(k):
-        place += weights[i] * positions[i]
+        median += weights[i] * positions[i]
         extent = max(extent, np.hypot(positions[i, 0] - positions[0, 0], positions[i, 1] - positions[0, 1]))
-    now = _pull(weights, positions, place)
-    for _ in range(STEPS):
+    now = _objective(weights, positions, median)
+    for _ in range(MAX_STEPS):
         x = y = total = xx = xy = yy = 0.0
         for i in range(k):
-            # No neighbour's place is the median: one that a step falls on pulls strongly, yet is left again.
-            to_x, to_y = positions[i, 0] - place[0], positions[i, 1] - place[1]
-            away = max(np.hypot(to_x, to_y), STILL * extent)
+            # No neighbour is at the median; a step that ends at one is followed by another away from it.
+            to_x, to_y = positions[i, 0] - median[0], positions[i, 1] - median[1]
+            away = max(np.hypot(to_x, to_y), TOLERANCE * extent)
             force = weights[i] / away
             x += force * to_x
             y += force * to_y
@@ -127,23 +126,23 @@ def _place(weights: F64, positions: F64, place: F64) -> None:
             xx += force * (to_y / away) ** 2
             yy += force * (to_x / away) ** 2
             xy -= force * to_x * to_y / away**2
-        before_x, before_y, before = place[0], place[1], now
-        # Newton's step where it leads down, Weiszfeld's, which always does, where not.
+        before_x, before_y, before = median[0], median[1], now
+        # A Newton step where it improves the objective, else a Weiszfeld step, which always does.
         curvature = xx * yy - xy * xy
         if curvature > 0.0:
-            place[0] += (yy * x - xy * y) / curvature
-            place[1] += (xx * y - xy * x) / curvature
-            now = _pull(weights, positions, place)
+            median[0] += (yy * x - xy * y) / curvature
+            median[1] += (xx * y - xy * x) / curvature
+            now = _objective(weights, positions, median)
         if not now < before:
-            place[0], place[1] = before_x + x / total, before_y + y / total
-            now = _pull(weights, positions, place)
-        if np.hypot(place[0] - before_x, place[1] - before_y) <= STILL * extent:
+            median[0], median[1] = before_x + x / total, before_y + y / total
+            now = _objective(weights, positions, median)
+        if np.hypot(median[0] - before_x, median[1] - before_y) <= TOLERANCE * extent:
             return
 
 
 @njit(cache=True, nogil=True)
-def _place_all(distances: F64, positions: F64, places: F64) -> None:
+def _interpolate_all(distances: F64, positions: F64, found: F64) -> None:
     weights = np.empty(distances.shape[1])
     for s in range(len(distances)):
         _weigh(distances[s], weights)
-        _place(weights, positions[s], places[s])
+        _find_median(weights, positions[s], found[s])

@@ -1,4 +1,4 @@
-"""The hooks, a line of signature and one of purpose each. `register_x(register)` can grow without breaking plugins."""
+"""Hooks of plugins. Each is called with a function `register`."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def register_adapters(register: Callable[[InstrumentAdapter], None]) -> None:
-    """Register instrument adapters, each from one mission's files to `Observation`."""
+    """Register instrument adapters, which read the files of a mission."""
 
 
 @hookspec
 def register_representations(register: Callable[[Representation], None]) -> None:
-    """Register representations, each from photon lists to arrays of one shape."""
+    """Register representations, which turn photon lists into arrays of fixed shape."""
 
 
 @hookspec
 def register_extractors(register: Callable[[FeatureExtractor], None]) -> None:
-    """Register feature extractors, each from representations or photon lists to features."""
+    """Register feature extractors, which compute features of representations or photon lists."""
 
 
 @hookspec
 def register_embedders(register: Callable[[Embedder], None]) -> None:
-    """Register embedders, each from features to a map of the plane."""
+    """Register embedders, which embed features in the plane."""
 
 
 @hookspec
 def register_scorers(register: Callable[[Scorer], None]) -> None:
-    """Register scorers, each from detections to numbers that the combined score is made of."""
+    """Register scorers, which compute columns for the combined score of detections."""
 
 
 @hookspec
 def register_vetoes(register: Callable[[Veto], None]) -> None:
-    """Register vetoes, each from detections to flags with the numbers behind them."""
+    """Register vetoes, which flag variability that is not astrophysical."""
 
 
 @hookspec
 def register_drop_sources(register: Callable[[DropSource], None]) -> None:
-    """Register drop sources, each a kind of place where an archive drops files."""
+    """Register drop sources, which list and fetch the files of an archive."""
 
 
 @hookspec
 def register_alert_sinks(register: Callable[[AlertSink], None]) -> None:
-    """Register alert sinks, each of which sends alerts somewhere."""
+    """Register alert sinks, which send alerts to a destination."""

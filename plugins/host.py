@@ -1,4 +1,4 @@
-"""Finds plugins of every kind, keeps the broken ones from doing harm, and answers which adapter a file belongs to."""
+"""Load plugins, isolate failing ones, and find the adapter of a file: `PluginHost`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
 from . import hookspecs
 from .alerts import AlertSink
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Options, Plugin, Representation
-from .contract_version import CONTRACT_ATTRIBUTE, CONTRACT_VERSION, agreement
+from .contract_version import CONTRACT_ATTRIBUTE, CONTRACT_VERSION, check_contract_version
 from .drops import DropSource
 from .scoring import Scorer, Veto
 
@@ -29,7 +29,7 @@ __all__ = ["KINDS", "PluginFailure", "PluginHost", "PluginRecord"]
 
 ENTRY_POINT_GROUP = "xherald"
 OWN_PACKAGE = "xherald"
-"""The distribution that the contract comes with: what is in it was written for it, and need not say so."""
+"""Distribution whose modules need not state a contract version."""
 
 DISABLED = "disabled in the configuration"
 
@@ -43,7 +43,7 @@ KINDS: Final[Mapping[str, type[Plugin]]] = {
     "alert_sinks": AlertSink,
     "drop_sources": DropSource,
 }
-"""Kinds of plugins, as in ``register_KIND``, and the class that each derives from."""
+"""Base classes of the plugin kinds; keys as in ``register_KIND``."""
 
 Kind = TypeVar("Kind", bound=Plugin)
 
@@ -54,12 +54,12 @@ class PluginRecord:
 
     Parameters
     ----------
-    name : str — of its entry point, or of its file
-    package, version : str — where it came from
-    hooks : tuple of str — those that it implements
+    name : str — of its entry point or file
+    package, version : str — of its distribution
+    hooks : tuple of str — hooks that it implements
     registered : mapping of str to tuple of str — names of its plugins by kind
-    contract : str — the version of the contract that it was written for; empty where it does not say
-    note : str — what is to be known of that; empty mostly
+    contract : str — version of the contract it was written for; empty if not stated
+    note : str — remark on that version; usually empty
     """
 
     name: str
@@ -73,16 +73,16 @@ class PluginRecord:
 
 @dataclass(frozen=True, slots=True)
 class PluginFailure:
-    """A plugin that is not in use, or broke in use.
+    """A plugin that could not be loaded, or failed in use.
 
     Parameters
     ----------
-    name : str — of its entry point or file where it is not in use, its own where it broke in use
+    name : str — of the plugin, or of an entry point or file that could not be loaded
     package : str
     reason : str
-    times : int — how often it broke so
-    kind : str — of `KINDS`, where it broke in use; empty where it was never in use
-    version : str — of the package, where it was never in use
+    times : int — number of such failures
+    kind : str — of `KINDS`, if it failed in use; else empty
+    version : str — of the package, if it could not be loaded
     """
 
     name: str
@@ -94,30 +94,30 @@ class PluginFailure:
 
 
 class _ClashError(PluginError):
-    """Two plugins of one name: which is meant nobody but the user can say."""
+    """Two plugins of a kind have the same name; the user must disable one."""
 
 
 class PluginHost:
-    """The plugins of one run.
+    """Installed plugins, as configured.
 
     Parameters
     ----------
     disabled : iterable of str
-        Entry-point names that are not loaded.
+        Names of entry points that are not loaded.
     files : iterable of Path
-        Local plugin files, loaded after the installed ones.
+        Local plugin files, loaded after the entry points.
     sources : sequence of EntryPoint, optional
-        Entry points to load in place of the installed ones.
+        Entry points to load instead of the installed ones.
     order : iterable of str
-        Names of plugins or of their entry points in the order in which they are asked, before all others, which stay in
-        the order in which they were found. It is the order of scorers and vetoes, and of what is told of these.
+        Names of plugins or entry points that come first, in this order; others follow in alphabetical order of their
+        entry points. Scorers and vetoes are applied and reported in this order.
 
     Attributes
     ----------
     records : list of PluginRecord
     failures : list of PluginFailure
-    broken : Counter of (str, str)
-        How often each plugin broke in use, by kind and name.
+    failure_counts : Counter of (str, str)
+        Number of failures in use, by kind and name.
     """
 
     def __init__(
@@ -134,29 +134,29 @@ class PluginHost:
             self._manager.enable_tracing()
         self.records: list[PluginRecord] = []
         self.failures: list[PluginFailure] = []
-        self.broken: Counter[tuple[str, str]] = Counter()
+        self.failure_counts: Counter[tuple[str, str]] = Counter()
         self._listener: Callable[[str, str], None] = lambda _kind, _name: None
         self._plugins: dict[str, dict[str, tuple[Plugin, str]]] = {kind: {} for kind in KINDS}
-        off = set(disabled)
+        disabled_names = set(disabled)
         found = entry_points(group=ENTRY_POINT_GROUP) if sources is None else sources
         for entry in sorted(found, key=lambda e: e.name):
             package = entry.dist.name if entry.dist else "unknown package"
             version = entry.dist.version if entry.dist else ""
-            if entry.name in off:
+            if entry.name in disabled_names:
                 self.failures.append(PluginFailure(entry.name, package, DISABLED, version=version))
                 continue
             self._add(entry.name, package, version, entry.load)
         for path in files:
             if not (path.suffix == ".py" and path.is_file()):
-                raise PluginError(f"{path}: not a Python file; mend plugins.files in the configuration")
-            self._add(path.stem, str(path), "", lambda path=path: _module_from(path))
+                raise PluginError(f"{path}: not a Python file; fix plugins.files in the configuration")
+            self._add(path.stem, str(path), "", lambda path=path: _import_file(path))
         self._put_in_order(tuple(order))
 
     def _add(self, name: str, package: str, version: str, load: object) -> None:
-        # A plugin is foreign code: whatever it raises must name it and must not take the run down.
+        # Any error of a plugin is recorded with its name and must not stop the run.
         try:
             module = load()  # type: ignore[operator]
-            contract, note, refusal = _contract_of(module, package)
+            contract, note, refusal = _read_contract(module, package)
             if refusal:
                 self.failures.append(PluginFailure(name, package, refusal, version=version))
                 return
@@ -174,7 +174,7 @@ class PluginHost:
         self.records.append(PluginRecord(name, package, version, hooks, registered, contract, note))
 
     def _collect(self, module: object, package: str, hooks: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Let a module register what it has; all of it counts, or nothing."""
+        """Register the plugins of a module, either all or none."""
         others = [one for one in self._manager.get_plugins() if one is not module]
         fresh: dict[str, list[Plugin]] = {}
         for hook in hooks:
@@ -186,15 +186,15 @@ class PluginHost:
                 self._refuse(kind, plugin, package)
             names = [plugin.name for plugin in plugins]
             if len(set(names)) < len(names):
-                raise ValueError(f"register_{kind} was given two plugins of one name among {', '.join(names)}")
+                raise ValueError(f"register_{kind} got two plugins with the same name: {', '.join(names)}")
         for kind, plugins in fresh.items():
             self._plugins[kind].update({plugin.name: (plugin, package) for plugin in plugins})
         return {kind: tuple(plugin.name for plugin in plugins) for kind, plugins in fresh.items()}
 
     def _refuse(self, kind: str, plugin: Plugin, package: str) -> None:
-        """Refuse what is not of its kind, and a second one of a name."""
+        """Refuse a plugin of the wrong type, or with a name that is taken."""
         if not isinstance(plugin, KINDS[kind]):
-            raise TypeError(f"register_{kind} was given {plugin!r}, not an instance of {KINDS[kind].__name__}")
+            raise TypeError(f"register_{kind} got {plugin!r}, which is not an instance of {KINDS[kind].__name__}")
         if plugin.name in self._plugins[kind]:
             raise _ClashError(
                 f"two {kind} are named {plugin.name!r}: one from {self._plugins[kind][plugin.name][1]}, "
@@ -202,7 +202,7 @@ class PluginHost:
             )
 
     def _put_in_order(self, order: tuple[str, ...]) -> None:
-        """Sort the plugins of each kind as the configuration wants them."""
+        """Sort the plugins of each kind by the configured order."""
         came_from = {
             (kind, name): record.name
             for record in self.records
@@ -210,17 +210,17 @@ class PluginHost:
             for name in names
         }
 
-        def place(kind: str, name: str) -> int:
+        def rank(kind: str, name: str) -> int:
             wanted = [one for one in (name, came_from[kind, name]) if one in order]
             return min((order.index(one) for one in wanted), default=len(order))
 
-        known = {*came_from.values(), *(name for _, name in came_from), *(one.name for one in self.failures)}
-        if unknown := [name for name in order if name not in known]:
+        names = {*came_from.values(), *(name for _, name in came_from), *(one.name for one in self.failures)}
+        if unknown := [name for name in order if name not in names]:
             raise ConfigError(
                 f"plugins.order: no plugin or entry point is named {unknown[0]!r}; `xherald plugins` lists them"
             )
         for kind, plugins in self._plugins.items():
-            self._plugins[kind] = dict(sorted(plugins.items(), key=lambda item, kind=kind: place(kind, item[0])))  # type: ignore[misc]
+            self._plugins[kind] = dict(sorted(plugins.items(), key=lambda item, kind=kind: rank(kind, item[0])))  # type: ignore[misc]
 
     def _of_kind(self, kind: str, base: type[Kind]) -> dict[str, Kind]:
         return {name: plugin for name, (plugin, _) in self._plugins[kind].items() if isinstance(plugin, base)}
@@ -269,18 +269,18 @@ class PluginHost:
         """Registered plugins of a kind, one of `KINDS`, by name."""
         return {name: plugin for name, (plugin, _) in self._plugins[kind].items()}
 
-    def listen(self, listener: Callable[[str, str], None]) -> None:
-        """Have one listener told the kind and name of every plugin that breaks in use, each time."""
+    def on_failure(self, listener: Callable[[str, str], None]) -> None:
+        """Call a function with kind and name of a plugin at each failure; replaces an earlier one."""
         self._listener = listener
 
     def _count(self, kind: str, name: str) -> None:
-        self.broken[kind, name] += 1
+        self.failure_counts[kind, name] += 1
         self._listener(kind, name)
 
-    def note_failure(self, kind: str, plugin: Plugin, when: str, fault: Exception) -> None:
-        """Write down that a plugin broke on something; it stays in use, for the next file may suit it.
+    def record_failure(self, kind: str, plugin: Plugin, when: str, fault: Exception) -> None:
+        """Record a failure of a plugin, which stays in use.
 
-        Failures of one plugin for one reason are one entry of `failures` that counts them.
+        Failures of a plugin for the same reason share an entry of `failures`.
 
         Parameters
         ----------
@@ -288,27 +288,27 @@ class PluginHost:
             Of `KINDS`.
         plugin : Plugin
         when : str
-            What it was doing, e.g. "judging evt2.fits"; told of the first time.
+            What it did, e.g. "reading evt2.fits"; recorded for the first failure.
         fault : Exception
-            What it raised.
+            The error.
         """
         package = self._plugins[kind][plugin.name][1] if plugin.name in self._plugins[kind] else "unknown package"
         reason = f"{type(fault).__name__}: {fault}"
         self._count(kind, plugin.name)
-        for index, known in enumerate(self.failures):
-            own = (known.kind, known.name, known.package) == (kind, plugin.name, package)
-            if own and known.reason.endswith(reason):
-                self.failures[index] = replace(known, times=known.times + 1)
+        for index, failure in enumerate(self.failures):
+            is_same = (failure.kind, failure.name, failure.package) == (kind, plugin.name, package)
+            if is_same and failure.reason.endswith(reason):
+                self.failures[index] = replace(failure, times=failure.times + 1)
                 return
-        self.failures.append(PluginFailure(plugin.name, package, f"broke when {when}: {reason}", kind=kind))
+        self.failures.append(PluginFailure(plugin.name, package, f"failed when {when}: {reason}", kind=kind))
 
-    def adapter_for(self, path: Path, header: Mapping[str, object]) -> InstrumentAdapter:
-        """The one adapter that claims a file.
+    def find_adapter(self, path: Path, header: Mapping[str, object]) -> InstrumentAdapter:
+        """Find the adapter that claims a file.
 
         Raises
         ------
         UnclaimedFileError
-            None claims it, or more than one does.
+            None or several claim it.
         """
         claims = [adapter for adapter in self.adapters.values() if self._claims(adapter, path, header)]
         if len(claims) == 1:
@@ -316,31 +316,44 @@ class PluginHost:
         if claims:
             names = ", ".join(sorted(adapter.name for adapter in claims))
             raise UnclaimedFileError(path, f"several adapters claim this file ({names}); disable all but one")
-        said = " / ".join(str(header[key]).strip() for key in ("TELESCOP", "INSTRUME") if header.get(key))
-        what = f"{said} is" if said else "its kind is"
-        known = ", ".join(sorted(self.adapters))
-        raise UnclaimedFileError(path, f"no adapter claims this file: {what} none of {known}")
+        raise UnclaimedFileError(path, f"no adapter claims this file: {self._explain_unclaimed(header)}")
+
+    def _explain_unclaimed(self, header: Mapping[str, object]) -> str:
+        telescope, instrument = (str(header.get(key) or "").strip() for key in ("TELESCOP", "INSTRUME"))
+        if not telescope:
+            return f"unknown format; available adapters: {', '.join(sorted(self.adapters))}"
+        supported = {
+            name
+            for adapter in self.adapters.values()
+            for mission, names in adapter.instruments().items()
+            if mission.upper() == telescope.upper()
+            for name in names
+        }
+        what = f"{telescope} {instrument}".strip()
+        if supported:
+            return f"{what} is not supported, only {', '.join(sorted(supported))}"
+        return f"{what} is not supported; available adapters: {', '.join(sorted(self.adapters))}"
 
     def _claims(self, adapter: InstrumentAdapter, path: Path, header: Mapping[str, object]) -> bool:
-        # Asked of every adapter for every file: one that breaks here is put aside, or no file would be read any more.
+        # Every adapter is asked about every file, so one that fails here is removed.
         try:
             return adapter.claims(path, header)
         except Exception as fault:
             _, package = self._plugins["adapters"].pop(adapter.name)
-            reason = f"put aside when asked about {path}: {type(fault).__name__}: {fault}"
+            reason = f"disabled because claims failed for {path}: {type(fault).__name__}: {fault}"
             self.failures.append(PluginFailure(adapter.name, package, reason, kind="adapters"))
             self._count("adapters", adapter.name)
             return False
 
-    def options_for(self, plugin: Plugin, settings: Mapping[str, object], where: str = "") -> Options:
-        """A plugin's settings, checked against its own model.
+    def validate_options(self, plugin: Plugin, settings: Mapping[str, object], where: str = "") -> Options:
+        """Validate settings of a plugin with its model.
 
         Parameters
         ----------
         plugin : Plugin
         settings : mapping
         where : str
-            Their place in the configuration; "adapters.chandra" and the like if not given.
+            Key of the settings in the configuration; default such as "adapters.chandra".
         """
         where = where or next(f"{kind}.{plugin.name}" for kind, base in KINDS.items() if isinstance(plugin, base))
         try:
@@ -351,16 +364,16 @@ class PluginHost:
             raise ConfigError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from fault
 
 
-def _contract_of(module: object, package: str) -> tuple[str, str, str]:
-    """The contract a module was written for, what is to be said of that, and why it cannot be used."""
+def _read_contract(module: object, package: str) -> tuple[str, str, str]:
+    """Contract version of a module, a remark on it, and the reason if it cannot be used."""
     stated = CONTRACT_VERSION if package == OWN_PACKAGE else getattr(module, CONTRACT_ATTRIBUTE, None)
     try:
-        return str(stated or ""), agreement(stated), ""
+        return str(stated or ""), check_contract_version(stated), ""
     except PluginError as fault:
         return str(stated), "", str(fault)
 
 
-def _module_from(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"xherald_local_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -1,6 +1,6 @@
-"""How Kafka's brokers are reached, by whatever produces to them or consumes from them: `KafkaConnection`.
+"""Connection to Kafka brokers, shared by the alert sink ``kafka`` and by notices of new data: `KafkaConnection`.
 
-The alert sink ``kafka`` and the stream's notices share it. Needs the extra ``kafka`` (confluent-kafka, librdkafka).
+Requires the extra ``kafka`` (confluent-kafka, librdkafka).
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ SECRET_SETTINGS: Final = frozenset(
         "ssl.keystore.password",
     }
 )
-"""Settings of librdkafka that are secrets themselves and have no place in a configuration."""
+"""Settings of librdkafka that are secrets and must not be in a configuration."""
 
 
 class KafkaConnection(Options):
-    """How brokers are reached.
+    """Options of a connection to Kafka brokers.
 
     Parameters
     ----------
-    brokers : str — HOST:PORT, several with commas between
-    settings : mapping — of librdkafka, such as ``security.protocol``; none that is a secret
-    secret_setting : str — the setting of librdkafka that the secret is for
+    brokers : str — HOST:PORT, separated by commas
+    settings : mapping — settings of librdkafka, such as ``security.protocol``, without secrets
+    secret_setting : str — setting of librdkafka whose value is the secret
     secret_env, secret_file : str, Path or None
-        Environment variable, or file of mode 600, with that secret.
+        Environment variable, or file of mode 600, with the secret.
     """
 
     brokers: str = Field(min_length=1)
@@ -53,7 +53,7 @@ class KafkaConnection(Options):
     def _refuse_secrets(self) -> Self:
         if shown := sorted(SECRET_SETTINGS & set(self.settings)):
             raise ValueError(
-                f"settings hold a secret, {shown[0]}; name it in secret_setting, and secret_env or secret_file"
+                f"settings contain the secret {shown[0]}; use secret_setting with secret_env or secret_file"
             )
         return self
 
@@ -69,28 +69,28 @@ class KafkaConnection(Options):
         return () if secret is None else (secret,)
 
     def for_client(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings of a client of librdkafka, the secret among them.
+        """Settings of a librdkafka client, including the secret.
 
         Parameters
         ----------
         own : mapping
-            Settings that the client needs as they are, whatever was given.
+            Settings of the client that take precedence.
 
         Raises
         ------
         ConfigError
             The secret cannot be read.
         """
-        told: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "client.id": "xherald",
             **self.settings,
             **own,
             "bootstrap.servers": self.brokers,
-            "log_level": 0,  # what goes wrong is told in our own words
+            "log_level": 0,  # errors are reported by xherald
         }
         for secret in self.secrets():
-            told[self.secret_setting] = secret
-        return told
+            settings[self.secret_setting] = secret
+        return settings
 
 
 def import_confluent_kafka(needed_by: str) -> Any:

@@ -1,7 +1,7 @@
-"""What can be told of a plugin without running it: its help text, and its options with defaults and descriptions.
+"""Help text of a plugin, and its options with defaults and descriptions: `get_help`, `describe_options`.
 
-For `xherald plugins NAME` and for documents. An option is described where it is declared (``Field(description=…)``) or
-in the section "Parameters" of its model's docstring, as numpydoc writes it.
+For `xherald plugins NAME` and the documentation. Options are described in ``Field(description=…)`` or in the numpydoc
+section "Parameters" of the model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 if TYPE_CHECKING:
     from .contract import Options, Plugin
 
-__all__ = ["OptionFacts", "help_of", "options_of"]
+__all__ = ["OptionFacts", "describe_options", "get_help"]
 
 ENTRY = re.compile(r"^(?P<names>[a-z_][\w, ]*?)(?: : (?P<rest>.*))?$")
 
@@ -28,10 +28,10 @@ class OptionFacts:
     Parameters
     ----------
     name : str
-    kind : str — its type, as the code writes it
+    kind : str — type as written in code
     required : bool
-    default : object — in JSON's own types; None where it is required
-    description : str — one line; empty where nobody says
+    default : object — in JSON types; None if required
+    description : str — one line; empty if missing
     """
 
     name: str
@@ -41,15 +41,15 @@ class OptionFacts:
     description: str
 
 
-def help_of(plugin: Plugin) -> str:
-    """What a plugin says of itself: the docstring of its own class; empty where it has none."""
+def get_help(plugin: Plugin) -> str:
+    """Docstring of the class of a plugin; empty if it has none."""
     return inspect.cleandoc(type(plugin).__dict__.get("__doc__") or "")
 
 
-def options_of(model: type[Options]) -> tuple[OptionFacts, ...]:
-    """Options of a model, those it inherits first."""
-    said = _documented(model)
-    shown: dict[str, Any] = {}
+def describe_options(model: type[Options]) -> tuple[OptionFacts, ...]:
+    """Describe the options of a model, inherited ones first."""
+    documented = _read_descriptions(model)
+    defaults: dict[str, Any] = {}
     required = {name for name, field in model.model_fields.items() if field.is_required()}
     if len(required) < len(model.model_fields):
         plain = {
@@ -57,15 +57,15 @@ def options_of(model: type[Options]) -> tuple[OptionFacts, ...]:
             for name, field in model.model_fields.items()
             if name not in required
         }
-        # Not validated: defaults are shown as they are declared, and what is required has none.
-        shown = model.model_construct(**plain).model_dump(mode="json", include=set(plain), warnings=False)
+        # Without validation, because required options have no value.
+        defaults = model.model_construct(**plain).model_dump(mode="json", include=set(plain), warnings=False)
     return tuple(
         OptionFacts(
             name=name,
             kind=_kind(field.annotation),
             required=name in required,
-            default=None if field.default is PydanticUndefined and name in required else shown.get(name),
-            description=" ".join((field.description or said.get(name, "")).split()),
+            default=None if field.default is PydanticUndefined and name in required else defaults.get(name),
+            description=" ".join((field.description or documented.get(name, "")).split()),
         )
         for name, field in model.model_fields.items()
     )
@@ -73,25 +73,25 @@ def options_of(model: type[Options]) -> tuple[OptionFacts, ...]:
 
 def _kind(annotation: Any) -> str:
     is_plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
-    told = annotation.__name__ if is_plain else str(annotation)
-    return re.sub(r"\b(?:typing|pathlib|collections\.abc)\.(?:_local\.)?", "", told).replace("NoneType", "None")
+    text = annotation.__name__ if is_plain else str(annotation)
+    return re.sub(r"\b(?:typing|pathlib|collections\.abc)\.(?:_local\.)?", "", text).replace("NoneType", "None")
 
 
-def _documented(model: type[Options]) -> dict[str, str]:
-    """Descriptions in the docstrings of a model and of what it derives from, the nearest one's."""
-    told: dict[str, str] = {}
+def _read_descriptions(model: type[Options]) -> dict[str, str]:
+    """Descriptions in the docstrings of a model and its base classes."""
+    descriptions: dict[str, str] = {}
     for base in reversed(model.__mro__):
         own = _parameters(inspect.cleandoc(base.__dict__.get("__doc__") or ""))
-        told |= {name: words for name, words in own.items() if words}
-    return told
+        descriptions |= {name: words for name, words in own.items() if words}
+    return descriptions
 
 
 def _parameters(text: str) -> dict[str, str]:
-    """Names and descriptions of a numpydoc section; "name : type — words" in one line counts too."""
+    """Names and descriptions in a numpydoc section, also in the form "name : type — description"."""
     _, found, section = text.partition("Parameters\n----------\n")
     if not found:
         return {}
-    told: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     names: list[str] = []
     for line in section.splitlines():
         if line and not line[0].isspace():
@@ -100,11 +100,11 @@ def _parameters(text: str) -> dict[str, str]:
                 break
             _, _, words = (match["rest"] or "").partition(" — ")
             names = [name.strip() for name in match["names"].split(",")]
-            told |= dict.fromkeys(names, words)
+            descriptions |= dict.fromkeys(names, words)
         elif line.strip():
-            # What refers to another docstring says nothing that the other does not.
+            # References to other docstrings are not descriptions.
             if not line.strip().startswith("See `"):
-                told |= {name: f"{told[name]} {line.strip()}".strip() for name in names}
+                descriptions |= {name: f"{descriptions[name]} {line.strip()}".strip() for name in names}
         else:
             break
-    return told
+    return descriptions

@@ -1,7 +1,6 @@
-"""What scorers and vetoes are told of detections, and what they answer: `DetectionBatch`, `Flags`, `Scorer`, `Veto`.
+"""Base classes of scorers and vetoes, their input and result: `Scorer`, `Veto`, `DetectionBatch`, `Flags`.
 
-On the road both stand between features and calibration: a scorer adds numbers that the combined score is made of, a
-veto says what else than the source could have made it look as it does.
+A scorer computes columns for the combined score; a veto flags variability that is not astrophysical.
 """
 
 from __future__ import annotations
@@ -29,26 +28,26 @@ __all__ = ["DetectionBatch", "Flags", "Scorer", "Veto"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectionBatch:
-    """Detections under judgement, n sources: of one file for vetoes, of any number of files for scorers.
+    """Detections of n sources: of one file for vetoes, of any number of files for scorers.
 
     Parameters
     ----------
     batch : EventBatch
     timing : Timing
     direction : ndarray, shape (n,), int8
-        FLARE or DIP (`photons.statistics`): which of the two a source would rather be; STEADY where it was not tested.
+        FLARE or DIP (`photons.statistics`), whichever is more significant; STEADY if the source was not tested.
     intervals : Intervals
-        What the best test of that direction points at; NaN where it points at nothing.
+        Interval of the most significant test in that direction; NaN if it has none.
     reference : Reference or None
-        What sources are held against; None where there is none of their instrument.
+        Reference to compare with; None if there is none for the instrument.
     features : mapping of str to ndarray, shape (n, d)
-        Of each of the reference's cases, by name; empty without a reference.
+        Features for each case of the reference, by name; empty without a reference.
     observation : Observation or None
-        None where the photons came in a table, and for scorers, which see photons and nothing else of a file.
+        None for a table of photons, and for scorers, which use only photons.
     apertures : tuple of Aperture
-        One a source, in the batch's order; empty for a table.
+        One per source, in the order of the batch; empty for a table.
     rows : ndarray, shape (photons,), or None
-        Where each photon of the batch stands in ``observation.events``; None for a table.
+        Index of each photon of the batch in ``observation.events``; None for a table.
     """
 
     batch: EventBatch
@@ -67,13 +66,13 @@ class DetectionBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flags:
-    """A veto's answer on n sources.
+    """Result of a veto for n sources.
 
     Parameters
     ----------
     raised : ndarray, shape (n,), bool
     numbers : mapping of str to ndarray, shape (n,), float64
-        What it was decided on, names with units; finite where the flag is raised.
+        Quantities behind the decision, names with unit suffixes; finite where the flag is raised.
     """
 
     raised: NDArray[np.bool_]
@@ -81,41 +80,38 @@ class Flags:
 
 
 class Scorer(Plugin[OptionsT]):
-    """Numbers that tell a transient from a source that is none."""
+    """Computes columns by which transients differ from other sources."""
 
     @abstractmethod
     def score(self, detection_batch: DetectionBatch, options: OptionsT) -> Mapping[str, F64]:
-        """Columns of shape (n,) by name; NaN where a source cannot be scored.
+        """Compute columns of shape (n,) by name; NaN for a source that cannot be scored.
 
-        A source's score does not depend on what else is in the batch.
+        Values of a source do not depend on other sources in the batch.
         """
 
     def inputs(self, direction: str, options: OptionsT) -> Mapping[str, int]:
-        """Columns that the combined score of a direction ("flare", "dip") is made of; none unless it says so.
+        """Columns that enter the combined score of a direction ("flare", "dip"); by default none.
 
-        Only such are fit whose distribution over sources that do not vary depends on their number of photons alone:
-        a column that knows the spectrum makes stated false-alarm rates wrong for sources of another.
+        Use only columns whose distribution for constant sources depends on the number of photons alone. If it also
+        depends on the spectrum, false-alarm rates are wrong for sources of other spectra.
 
         Returns
         -------
         mapping of str to int
-            1 where the score may only rise with the column, 0 where it is free.
+            1 if the combined score may only increase with the column, else 0.
         """
         return {}
 
 
 class Veto(Plugin[OptionsT]):
-    """Something else than the source that could have made it look as it does."""
+    """Flags variability that is not astrophysical, such as instrumental or background effects."""
 
     rejects: ClassVar[bool] = True
-    """Whether a source with this flag is no candidate; a flag that does not reject is only told."""
+    """Whether flagged sources are not candidates; if False, the flag is only reported."""
 
     reason: ClassVar[str]
-    """What a raised flag says, a `str.format` template over `Flags.numbers`."""
+    """Explanation of a raised flag, a `str.format` template with the names of `Flags.numbers`."""
 
     @abstractmethod
     def flags(self, detection_batch: DetectionBatch, options: OptionsT) -> Flags:
-        """Judge every source.
-
-        Where what it needs is not known (no pixel columns, a table of photons) it raises nothing.
-        """
+        """Flag the sources; none if required information is missing, such as pixel columns."""

@@ -1,6 +1,6 @@
-"""Secrets of plugins: read from the environment or from files that nobody else may read, and blotted out of messages.
+"""Secrets of plugins: read from the environment or from private files, and redacted from messages.
 
-Settings name where a secret is, never the secret: settings are shown, hashed and stored, secrets are not.
+Settings name the location of a secret, because settings are shown, hashed and stored.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from urllib.parse import quote
 
 from xherald.photons.errors import ConfigError
 
-__all__ = ["BLOT", "read_secret", "redact"]
+__all__ = ["MASK", "read_secret", "redact"]
 
-BLOT = "•••"
+MASK = "•••"
 
-OTHERS = 0o077
-"""Permission bits of group and others, none of which a file with a secret may have."""
+GROUP_AND_OTHERS = 0o077
+"""Permission bits that a file with a secret must not have."""
 
 
 def read_secret(what: str, variable: str | None, file: Path | None) -> str | None:
-    """Read a secret, without the white space around it.
+    """Read a secret and strip white space.
 
     Parameters
     ----------
-    what : str — what it is of, for errors
+    what : str — name of the secret, for errors
     variable : str or None — name of an environment variable
     file : Path or None — a file of mode 600 or stricter
 
     Returns
     -------
     str or None
-        None where neither is named.
+        None if neither is given.
 
     Raises
     ------
     ConfigError
-        Both are named, the variable is not set, the file is missing or others may read it, or the secret is empty.
+        Both are given, the variable is not set, the file is missing or readable by others, or the secret is empty.
     """
     if variable is not None and file is not None:
-        raise ConfigError(f"{what}: a variable and a file are named for one secret; leave one of them out")
+        raise ConfigError(f"{what}: both an environment variable and a file are given; remove one of them")
     if variable is not None:
         where, value = f"environment variable {variable}", os.environ.get(variable)
         if value is None:
@@ -51,29 +51,30 @@ def read_secret(what: str, variable: str | None, file: Path | None) -> str | Non
         return None
     value = value.strip()
     if not value:
-        raise ConfigError(f"{what}: {where} holds no secret, it is empty")
+        raise ConfigError(f"{what}: {where} is empty")
     return value
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """A text in one line, with secrets, plain or as addresses write them, blotted out."""
+    """Replace secrets in a text, also in URL-quoted form, and join its lines."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         for form in {secret, quote(secret), quote(secret, safe="")}:
-            text = text.replace(form, BLOT)
+            text = text.replace(form, MASK)
     return " ".join(text.split())
 
 
 def _read_private(what: str, file: Path) -> str:
     try:
-        # Judged by the open file: what is read is what was looked at.
+        # Check the permissions of the opened file, so that they are those of the file that is read.
         with file.open(encoding="utf-8") as stream:
             mode = os.fstat(stream.fileno()).st_mode
-            if mode & OTHERS:
+            if mode & GROUP_AND_OTHERS:
                 raise ConfigError(
-                    f"{what}: others may read {file} (mode {mode & 0o777:o}); say `chmod 600` and change the secret"
+                    f"{what}: {file} is readable by others (mode {mode & 0o777:o}); "
+                    f"run `chmod 600 {file}` and change the secret"
                 )
             return stream.read()
     except OSError as fault:
         raise ConfigError(f"{what}: {file} cannot be read: {fault.strerror or fault}") from fault
     except UnicodeDecodeError:
-        raise ConfigError(f"{what}: {file} is no text") from None  # the chain would show what is in it
+        raise ConfigError(f"{what}: {file} is not a text file") from None  # the original error contains the secret

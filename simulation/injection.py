@@ -157,12 +157,12 @@ def inject(
     """
     host, limits = host or PluginHost(), limits or ReadLimits()
     _refuse_targets(path, out, overwrite)
-    adapter = host.adapter_for(path, read_header(path, limits))
+    adapter = host.find_adapter(path, read_header(path, limits))
     if not isinstance(adapter, FitsAdapter):
         raise FileError(
             path, f"photons can only be added to FITS event files, and adapter {adapter.name} reads another format"
         )
-    chosen = host.options_for(adapter, (options or {}).get(adapter.name, {}))
+    chosen = host.validate_options(adapter, (options or {}).get(adapter.name, {}))
     observation = adapter.read(path, chosen, limits)
     if not any(len(one.gti) for one in observation.detectors):
         raise UnreadableFileError(

@@ -68,6 +68,10 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         is_ours = get_text(header, "TELESCOP").upper() == self.mission.telescop.upper()
         return is_ours and get_text(header, "INSTRUME").upper() in instruments
 
+    def instruments(self) -> Mapping[str, tuple[str, ...]]:
+        """Instruments of the mission table."""
+        return {self.mission.telescop: tuple(name for one in self.mission.instruments for name in one.instrume)}
+
     def read(self, path: Path, options: OptionsT, limits: ReadLimits) -> Observation:
         """Read headers and good times; photons are read at first use."""
         file = load_fits(path, limits)

@@ -1,8 +1,8 @@
-"""A reference catalogue as files for others: the published CSV tables, or all that is known of a source in one table.
+"""Export of a reference catalogue: the published CSV tables, or one table with all columns of its sources.
 
-CSV files are those of Dillmann et al. 2025 (MNRAS 537, 931), whose repository holds them as
-``paper2DPCA_embedding.csv`` and ``paper2DPCA_clusters.csv``; Parquet, FITS and VOTable hold a row a source with its
-place, cluster and features.
+CSV files are as those of Dillmann et al. 2025 (MNRAS 537, 931), whose repository holds them as
+``paper2DPCA_embedding.csv`` and ``paper2DPCA_clusters.csv``; Parquet, FITS and VOTable hold one row for each
+source with its position, cluster and features.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIXES", "candidate_rows", "export_reference", "flat_table"]
 
 
-MOST_FITS_COLUMNS: Final = 999
-"""FITS standard 4.0, section 7.3.1: TFIELDS is at most that."""
+MAX_FITS_COLUMNS: Final = 999
+"""FITS standard 4.0, section 7.3.1: limit of TFIELDS."""
 
 NOT_ASCII: Final = r"[^ -~]"
 NOT_XML: Final = r"[\x00-\x08\x0B\x0C\x0E-\x1F]"
-"""Characters that cells of FITS tables (standard 4.0, section 7.3.3) and of XML 1.0 (section 2.2) cannot hold."""
+"""Characters not allowed in FITS tables (standard 4.0, section 7.3.3) and in XML 1.0 (section 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """Unit, UCD and description of a column; a value that stands for "unknown" among its numbers, if one does."""
+class ColumnMeta:
+    """Unit, UCD and description of a column, and the number that means "unknown" in it, if any."""
 
     unit: str
     ucd: str
@@ -49,90 +49,90 @@ class Meaning:
     unknown: int | None = None
 
 
-MEANINGS: Final = {
-    "obsreg_id": Meaning("", "meta.id;meta.main", "source within an observation"),
-    "mission": Meaning("", "meta.id;instr.obsty", "mission"),
-    "instrument": Meaning("", "meta.id;instr", "instrument"),
-    "obs_id": Meaning("", "meta.id;obs", "observation"),
-    "ra": Meaning("deg", "pos.eq.ra;meta.main", "right ascension, ICRS"),
-    "dec": Meaning("deg", "pos.eq.dec;meta.main", "declination, ICRS"),
-    "counts": Meaning("ct", "phot.count;em.X-ray", "photons in the aperture"),
-    "livetime_s": Meaning("s", "time.duration;obs.exposure", "good time less dead time"),
-    "hardness": Meaning("", "phot.color;em.X-ray", "hardness ratio (H-S)/(H+S) of the photons in the aperture"),
-    "variability_index": Meaning("", "src.var.index", "Gregory-Loredo index, 0 to 10", -1),
-    "bona_fide": Meaning("", "meta.code.class;src.var", "known transient: flare, dip, other; empty if it is none"),
-    "class": Meaning("", "src.class", "class of the source; empty where unknown"),
-    "tsne1": Meaning("", "", "place on the map, first coordinate"),
-    "tsne2": Meaning("", "", "place on the map, second coordinate"),
-    "cluster": Meaning("", "meta.code", "cluster on the map, 0 for outliers"),
-    "candidate": Meaning("", "meta.code.class;src.var", "like known flares, dips, others; empty if it is no candidate"),
-    "nearest": Meaning("", "meta.id.cross", "nearest known transient of a candidate; empty if it is no candidate"),
-    "distance": Meaning("", "", "distance to it in feature space"),
+COLUMN_META: Final = {
+    "obsreg_id": ColumnMeta("", "meta.id;meta.main", "source within an observation"),
+    "mission": ColumnMeta("", "meta.id;instr.obsty", "mission"),
+    "instrument": ColumnMeta("", "meta.id;instr", "instrument"),
+    "obs_id": ColumnMeta("", "meta.id;obs", "observation"),
+    "ra": ColumnMeta("deg", "pos.eq.ra;meta.main", "right ascension, ICRS"),
+    "dec": ColumnMeta("deg", "pos.eq.dec;meta.main", "declination, ICRS"),
+    "counts": ColumnMeta("ct", "phot.count;em.X-ray", "photons in the aperture"),
+    "livetime_s": ColumnMeta("s", "time.duration;obs.exposure", "good time minus dead time"),
+    "hardness": ColumnMeta("", "phot.color;em.X-ray", "hardness ratio (H-S)/(H+S) of the photons in the aperture"),
+    "variability_index": ColumnMeta("", "src.var.index", "Gregory-Loredo index, 0 to 10", -1),
+    "bona_fide": ColumnMeta("", "meta.code.class;src.var", "bona-fide transient: flare, dip, other; else empty"),
+    "class": ColumnMeta("", "src.class", "class of the source; empty where unknown"),
+    "tsne1": ColumnMeta("", "", "first coordinate in the embedding"),
+    "tsne2": ColumnMeta("", "", "second coordinate in the embedding"),
+    "cluster": ColumnMeta("", "meta.code", "cluster in the embedding, 0 for outliers"),
+    "candidate": ColumnMeta("", "meta.code.class;src.var", "candidate similar to flares, dips, others; else empty"),
+    "nearest": ColumnMeta("", "meta.id.cross", "bona-fide transient nearest to a candidate; else empty"),
+    "distance": ColumnMeta("", "", "distance to it in feature space"),
 }
-FEATURE: Final = Meaning("", "stat.param", "feature number {}")
+FEATURE: Final = ColumnMeta("", "stat.param", "feature number {}")
 
 
 def export_reference(reference: Reference, case_name: str, target: Path, overwrite: bool = False) -> list[Path]:
-    """Write a case of a reference catalogue for others to read.
+    """Write a case of a reference catalogue as tables.
 
     Parameters
     ----------
     reference : Reference
     case_name : str
     target : Path
-        A folder, made if it is not there, or a path that ends in ``.csv``: the published tables, ``*_embedding.csv``,
-        ``*_clusters.csv`` and, with what they do not have, ``*_candidates.csv``, where ``*`` is the case's name without
-        its hyphens, or the path's stem. A path that ends in ``.parquet``, ``.fits``, ``.vot`` or ``.xml``: one table.
+        A folder, created if needed, or a path that ends in ``.csv``: the published tables ``*_embedding.csv`` and
+        ``*_clusters.csv``, and ``*_candidates.csv``, where ``*`` is the name of the case without hyphens, or the stem
+        of the path. A path that ends in ``.parquet``, ``.fits``, ``.vot`` or ``.xml``: one table.
     overwrite : bool
         Replace existing files.
 
     Returns
     -------
     list of Path
-        What was written.
+        Files that were written.
 
     Raises
     ------
     ConfigError
         The reference has no such case.
     FileError
-        The suffix is none we write, a file exists already, cannot be written, or its format cannot hold the values.
+        The suffix is unknown, a file exists or cannot be written, or the format cannot represent the values.
     ArtefactError
-        A candidate is no source of the reference.
+        A candidate is not a source of the reference.
     """
     case, suffix = reference.case(case_name), target.suffix.lower()
     if suffix == ".csv" or not suffix or target.is_dir():
         stem = target.with_suffix("") if suffix == ".csv" else target / re.sub(r"[^\w.+]+", "", case_name)
         return _write_published(reference, case, stem, overwrite)
     if suffix not in WRITERS:
-        raise FileError(target, f"the suffix says no format we write; allowed: a folder, {', '.join(SUFFIXES)}")
-    _make_room([target], overwrite)
+        raise FileError(target, f"unknown suffix {target.suffix!r}; use a folder or one of {', '.join(SUFFIXES)}")
+    _prepare_targets([target], overwrite)
     with replace_on_success(target) as part:
         WRITERS[suffix](flat_table(reference, case), part, target)
     return [target]
 
 
 def flat_table(reference: Reference, case: ReferenceCase) -> pa.Table:
-    """All that is known of the sources in a case, a row a source; where nothing is known the cell is null.
+    """All columns of the sources of a case, one row for each source; unknown values are null.
 
     Returns
     -------
     pyarrow.Table
-        The reference's columns, tsne1, tsne2, cluster, candidate, nearest, distance, feature_1 … feature_d. Units,
-        UCDs and descriptions are the fields' metadata; the reference's name, version and case are the table's.
+        Columns of the reference, tsne1, tsne2, cluster, candidate, nearest, distance, feature_1 … feature_d. Fields
+        have units, UCDs and descriptions as metadata; the table has name, version and case of the reference.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     columns: dict[str, Any] = {name: reference.sources[name] for name in reference.sources.column_names}
-    for name, meaning in MEANINGS.items():
-        if meaning.unknown is not None and name in columns:
+    for name, meta in COLUMN_META.items():
+        if meta.unknown is not None and name in columns:
             column = columns[name]
-            columns[name] = pc.if_else(pc.equal(column, meaning.unknown), pa.scalar(None, column.type), column)
+            columns[name] = pc.if_else(pc.equal(column, meta.unknown), pa.scalar(None, column.type), column)
     columns |= {"tsne1": case.embedding[:, 0], "tsne2": case.embedding[:, 1], "cluster": case.cluster}
-    place = np.full(len(reference), -1, dtype=np.int64)
-    place[candidate_rows(reference, case)] = np.arange(case.candidates.num_rows)
-    chosen = pa.array(place, mask=place < 0)
+    row_of = np.full(len(reference), -1, dtype=np.int64)
+    row_of[candidate_rows(reference, case)] = np.arange(case.candidates.num_rows)
+    chosen = pa.array(row_of, mask=row_of < 0)
     for name, origin in (("candidate", "kind"), ("nearest", "nearest"), ("distance", "distance")):
         column = case.candidates[origin].take(chosen)
         columns[name] = pc.fill_null(column, "") if pa.types.is_string(column.type) else column
@@ -143,12 +143,12 @@ def flat_table(reference: Reference, case: ReferenceCase) -> pa.Table:
 
 
 def candidate_rows(reference: Reference, case: ReferenceCase) -> I64:
-    """Rows of a case's candidates among the sources, shape (candidates,).
+    """Rows of the candidates of a case among the sources, shape (candidates,).
 
     Raises
     ------
     ArtefactError
-        A candidate is none of the sources.
+        A candidate is not a source of the reference.
     """
     import pyarrow.compute as pc
 
@@ -157,8 +157,8 @@ def candidate_rows(reference: Reference, case: ReferenceCase) -> I64:
     if rows.null_count:
         stray = named.filter(rows.is_null())[0].as_py()
         raise ArtefactError(
-            f"{reference.name}@{reference.version}: candidate {stray!r} of case {case.name} is none of its sources;"
-            " build it anew"
+            f"{reference.name}@{reference.version}: candidate {stray!r} of case {case.name} is not among its sources;"
+            " rebuild the reference"
         )
     found: I64 = rows.to_numpy().astype(np.int64)
     return found
@@ -168,9 +168,13 @@ def candidate_rows(reference: Reference, case: ReferenceCase) -> I64:
 
 
 def _write_published(reference: Reference, case: ReferenceCase, stem: Path, overwrite: bool) -> list[Path]:
-    """The CSV tables, all of them or none; numbers are written such that they read back the same."""
+    """Write the CSV tables, all or none of them; numbers are written with full precision."""
     rows = candidate_rows(reference, case)
-    place = [case.embedding[:, 0].tolist(), case.embedding[:, 1].tolist(), reference.sources["obsreg_id"].to_pylist()]
+    position = [
+        case.embedding[:, 0].tolist(),
+        case.embedding[:, 1].tolist(),
+        reference.sources["obsreg_id"].to_pylist(),
+    ]
     extra = [name for name in case.candidates.column_names if name != "obsreg_id"]
     at_candidates = [
         case.embedding[rows, 0].tolist(),
@@ -179,12 +183,12 @@ def _write_published(reference: Reference, case: ReferenceCase, stem: Path, over
     ]
     names = ("tsne1", "tsne2", "obsreg_id")
     tables: dict[str, tuple[Sequence[str], Sequence[list[Any]]]] = {
-        "embedding": (names, place),
-        "clusters": ((*names, "cluster"), [*place, case.cluster.tolist()]),
+        "embedding": (names, position),
+        "clusters": ((*names, "cluster"), [*position, case.cluster.tolist()]),
         "candidates": ((*names, *extra), at_candidates),
     }
     targets = {name: stem.with_name(f"{stem.name}_{name}.csv") for name in tables}
-    _make_room(targets.values(), overwrite)
+    _prepare_targets(targets.values(), overwrite)
     with ExitStack() as all_or_none:
         parts = {name: all_or_none.enter_context(replace_on_success(path)) for name, path in targets.items()}
         for name, (header, columns) in tables.items():
@@ -205,15 +209,15 @@ def _write_parquet(table: pa.Table, part: Path, target: Path) -> None:
 
 
 def _write_fits(table: pa.Table, part: Path, target: Path) -> None:
-    if table.num_columns > MOST_FITS_COLUMNS:
-        reason = f"{table.num_columns} columns are more than FITS can hold, {MOST_FITS_COLUMNS}; export to .parquet"
+    if table.num_columns > MAX_FITS_COLUMNS:
+        reason = f"{table.num_columns} columns are more than FITS allows, {MAX_FITS_COLUMNS}; export to .parquet"
         raise FileError(target, reason)
-    _require_text(table, NOT_ASCII, target, "FITS holds printable ASCII only; export to .vot or .parquet")
+    _require_text(table, NOT_ASCII, target, "FITS allows only printable ASCII; export to .vot or .parquet")
     write_fits(_astropy_table(table), part, "REFERENCE")
 
 
 def _write_votable(table: pa.Table, part: Path, target: Path) -> None:
-    _require_text(table, NOT_XML, target, "XML cannot hold it; export to .parquet")
+    _require_text(table, NOT_XML, target, "not allowed in XML; export to .parquet")
     write_votable(_astropy_table(table), part)
 
 
@@ -227,7 +231,7 @@ SUFFIXES: Final = (".csv", *WRITERS)
 
 
 def _require_text(table: pa.Table, forbidden: str, target: Path, reason: str) -> None:
-    """Refuse a table with text in which a forbidden pattern is found."""
+    """Refuse a table whose text matches a forbidden pattern."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -244,14 +248,14 @@ def _astropy_table(table: pa.Table) -> Table:
     written = Table()
     for field in table.schema:
         about = {key.decode(): value.decode() for key, value in field.metadata.items()}
-        null = MEANINGS[field.name].unknown if field.name in MEANINGS else None
+        null = COLUMN_META[field.name].unknown if field.name in COLUMN_META else None
         written[field.name] = make_column(*_values(table[field.name]), null=null, **about)
     written.meta.update({key.decode(): value.decode() for key, value in table.schema.metadata.items()})
     return written
 
 
 def _values(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Values of a column, and where there are none; of text, none is the empty string."""
+    """Values of a column and the mask of missing ones; missing strings are empty."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -261,22 +265,22 @@ def _values(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.bool_] | 
     return pc.fill_null(column, pa.scalar(0, column.type)).to_numpy(), missing
 
 
-# --- what all share --------------------------------------------------------------------------------------------------
+# --- shared ----------------------------------------------------------------------------------------------------------
 
 
-def _make_room(targets: Iterable[Path], overwrite: bool) -> None:
-    """Refuse files that exist, and make the folders of those that do not."""
+def _prepare_targets(targets: Iterable[Path], overwrite: bool) -> None:
+    """Refuse existing files, and create the folders of the others."""
     for target in targets:
         if target.exists() and not overwrite:
-            raise FileError(target, "exists already; choose another name or say that it is to be overwritten")
+            raise FileError(target, "exists already; choose another name or pass --overwrite")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            raise FileError(target.parent, f"cannot be made: {fault.strerror or fault}") from fault
+            raise FileError(target.parent, f"cannot be created: {fault.strerror or fault}") from fault
 
 
 def _provenance(reference: Reference, case: ReferenceCase) -> dict[str, str]:
-    """What the whole table says of itself; names are keywords of FITS."""
+    """Metadata of the table; names are keywords of FITS."""
     return {
         "CREATOR": f"xherald {version('xherald')}",
         "REFNAME": reference.name,
@@ -286,7 +290,7 @@ def _provenance(reference: Reference, case: ReferenceCase) -> dict[str, str]:
 
 
 def _about(name: str) -> dict[str, str]:
-    """Unit, UCD and description of a column, as a field's metadata."""
+    """Unit, UCD and description of a column, as metadata of a field."""
     number = name.removeprefix("feature_")
-    meaning = MEANINGS.get(name, FEATURE if number != name else Meaning("", "", name))
-    return {"unit": meaning.unit, "ucd": meaning.ucd, "description": meaning.description.format(number)}
+    meta = COLUMN_META.get(name, FEATURE if number != name else ColumnMeta("", "", name))
+    return {"unit": meta.unit, "ucd": meta.ucd, "description": meta.description.format(number)}

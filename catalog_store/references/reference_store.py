@@ -1,11 +1,11 @@
 """Reference catalogues on disk: `ReferenceStore`, a folder of names, each with its versions.
 
-    references/active.json                         which version serves which instrument
-    references/<name>/<version>/manifest.json      settings, seeds, versions, what was measured, hashes of the rest
+    references/active.json                         active version of each instrument
+    references/<name>/<version>/manifest.json      settings, seeds, versions, measurements, hashes of all other files
                                  sources.parquet, members.npz
                                  cases/<case>/     extractor/, index/, arrays.npz, clusters.parquet, candidates.parquet
 
-A version is written aside and renamed, and never changes; nothing in it can execute.
+A version is written to a temporary folder and renamed, and is immutable; none of its files can execute code.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def instrument_key(mission: str, instrument: str) -> str:
-    """What a reference serves, as "CHANDRA/ACIS"; "any" where its photons do not say."""
+    """Key of an instrument, such as "CHANDRA/ACIS"; "any" if neither mission nor instrument is known."""
     return f"{mission}/{instrument}" if mission or instrument else "any"
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceEntry:
-    """One version of one reference, as its manifest has it.
+    """One version of a reference, from its manifest.
 
     Parameters
     ----------
     name, version : str
     folder : Path
-    about : mapping — in JSON's own types
-    active : bool — whether it serves its instrument
+    about : mapping — in JSON types
+    active : bool — whether it is used for its instrument
     """
 
     name: str
@@ -89,14 +89,14 @@ class ReferenceStore:
     Parameters
     ----------
     folder : Path
-        Made when something is written to it.
+        Created when something is written to it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def entries(self) -> list[ReferenceEntry]:
-        """Every version that is whole, by name and version.
+        """All complete versions, by name and version.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class ReferenceStore:
             A manifest cannot be read.
         """
         active = self._active()
-        # A version that is being written has another name until it is whole.
+        # A version that is being written has a temporary name.
         folders = [path.parent for path in self.folder.glob("*/*/manifest.json") if path.parent.name.isdigit()]
         entries = []
         for folder in sorted(folders, key=lambda one: (one.parent.name, int(one.name))):
@@ -115,19 +115,21 @@ class ReferenceStore:
         return entries
 
     def find(self, which: str) -> ReferenceEntry:
-        """A reference by name, its newest version, or by ``name@version``.
+        """A reference by ``name@version``, or the newest version of a name.
 
         Raises
         ------
         ConfigError
-            There is none; says which there are.
+            There is no such reference; the message lists those there are.
         """
         name, _, version = which.partition("@")
         entries = self.entries()
         fits = [one for one in entries if one.name == name and version in ("", one.version)]
         if not fits:
-            known = ", ".join(f"{one.name}@{one.version}" for one in entries) or "none: see `xherald reference build`"
-            raise ConfigError(f"no reference {which!r} in {self.folder}; there are: {known}")
+            available = (
+                ", ".join(f"{one.name}@{one.version}" for one in entries) or "none; see `xherald reference build`"
+            )
+            raise ConfigError(f"no reference {which!r} in {self.folder}; available: {available}")
         return fits[-1]
 
     def serving(self, mission: str, instrument: str) -> ReferenceEntry | None:
@@ -136,7 +138,7 @@ class ReferenceStore:
         return next((one for one in self.entries() if one.active and one.serves == key), None)
 
     def activate(self, entry: ReferenceEntry) -> None:
-        """Let a version serve its instrument, in place of any other, at once and whole."""
+        """Use a version for its instrument in place of any other; atomic."""
         active = {**self._active(), entry.serves: f"{entry.name}@{entry.version}"}
         part = self.folder / f".{ACTIVE}.{os.getpid()}"
         part.write_text(json.dumps(active, indent=1) + "\n", encoding="utf-8")
@@ -147,15 +149,15 @@ class ReferenceStore:
         return load_json(path) if path.is_file() else {}
 
     def next_version(self, name: str) -> str:
-        """The version that a new build of a name gets.
+        """Version number of the next build of a name.
 
         Raises
         ------
         ConfigError
-            It is no name for a folder.
+            It is not a valid name.
         """
         if not NAME.fullmatch(name):
-            raise ConfigError(f"{name!r} is no name for a reference: use letters, digits, '.', '_' and '-'")
+            raise ConfigError(f"{name!r} is not a valid name of a reference; use letters, digits, '.', '_' and '-'")
         taken = [int(path.name) for path in (self.folder / name).glob("*") if path.name.isdigit()]
         return str(max(taken, default=0) + 1)
 
@@ -185,32 +187,32 @@ class ReferenceStore:
     def load(
         self, entry: ReferenceEntry, extractors: Mapping[str, FeatureExtractor], cases: Iterable[str] | None = None
     ) -> Reference:
-        """Read a version, every hash checked.
+        """Read a version and verify its hashes.
 
         Parameters
         ----------
         entry : ReferenceEntry
         extractors : mapping
-            Registered extractors by name, of which those of the cases read what they had learned.
+            Registered extractors by name, which read the fitted extractors of the cases.
         cases : iterable of str, optional
             Only these.
 
         Raises
         ------
         ArtefactError
-            It is half-written, was changed, is of another format, or an extractor is not installed.
+            It is incomplete, was modified, has another format, or an extractor is not installed.
         ConfigError
             It has no such case.
         """
         about = open_artefact(entry.folder, KIND).about
         if about.get("format") != FORMAT:
             raise ArtefactError(
-                f"{entry.folder}: format {about.get('format')}, this xherald reads {FORMAT}; build the reference anew"
+                f"{entry.folder}: format {about.get('format')}, this xherald reads {FORMAT}; rebuild the reference"
             )
         chosen = tuple(about["cases"]) if cases is None else tuple(cases)
         if unknown := [name for name in chosen if name not in about["cases"]]:
             raise ConfigError(
-                f"{entry.name}@{entry.version} has no case {unknown[0]!r}; it has {', '.join(about['cases'])}"
+                f"{entry.name}@{entry.version} has no case {unknown[0]!r}; available: {', '.join(about['cases'])}"
             )
         return Reference(
             name=entry.name,
@@ -246,7 +248,7 @@ def _load_case(
 ) -> ReferenceCase:
     folder, kind = root / "cases" / name, about["settings"]["extractor"]["name"]
     if kind not in extractors:
-        raise ArtefactError(f"{folder}: was made with extractor {kind!r}, which no plugin here registers; install it")
+        raise ArtefactError(f"{folder}: needs extractor {kind!r}, which is not installed; install its plugin")
     arrays = load_arrays(folder / "arrays.npz", "features", "embedding", "cluster")
     return ReferenceCase(
         name=name,

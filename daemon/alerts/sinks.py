@@ -38,7 +38,7 @@ def open_sinks(settings: AlertSettings, host: PluginHost) -> dict[str, Sink]:
         if plugin is None:
             kinds = ", ".join(sorted(host.alert_sinks)) or "none"
             raise ConfigError(f"alerts.sinks.{name}.kind: no alert sink is named {one.kind!r}; available: {kinds}")
-        options = host.options_for(plugin, one.options, f"alerts.sinks.{name}")
+        options = host.validate_options(plugin, one.options, f"alerts.sinks.{name}")
         sinks[name] = Sink(name, one, plugin, options)
     return sinks
 
@@ -66,7 +66,7 @@ def deliver(sink: Sink, alert: Alert, host: PluginHost) -> Receipt:
         raise SinkUnavailableError(_describe(sink, str(fault), secrets)) from None
     except Exception as fault:  # a defect of a plugin must not stop the daemon
         reason = redact(f"{type(fault).__name__}: {fault}", secrets)
-        host.note_failure("alert_sinks", sink.plugin, f"sending {alert.id} to {sink.name}", PluginError(reason))
+        host.record_failure("alert_sinks", sink.plugin, f"sending {alert.id} to {sink.name}", PluginError(reason))
         raise SinkUnavailableError(_describe(sink, f"{sink.plugin.name} failed: {reason}", secrets)) from None
 
 

@@ -31,7 +31,7 @@ def find_companions(names: Iterable[str], siblings: FolderNames, host: PluginHos
             try:
                 companions |= dict.fromkeys(adapter.companions(name, siblings))
             except Exception as fault:  # a defect of a plugin must not end the watch
-                host.note_failure("adapters", adapter, f"finding companions of {name}", fault)
+                host.record_failure("adapters", adapter, f"finding companions of {name}", fault)
         companions.pop(name, None)
         if companions:
             found[name] = tuple(companions)
@@ -45,5 +45,5 @@ def expects_companions(name: str, host: PluginHost) -> bool:
             if adapter.expects_companions(name):
                 return True
         except Exception as fault:  # a defect of a plugin must not end the watch
-            host.note_failure("adapters", adapter, f"asking whether {name} has companions", fault)
+            host.record_failure("adapters", adapter, f"asking whether {name} has companions", fault)
     return False

@@ -223,7 +223,7 @@ class Intake:
         if found.incomplete or found.not_events:
             return found
         try:
-            host.adapter_for(path, read_header(path, limits))
+            host.find_adapter(path, read_header(path, limits))
         except UnclaimedFileError as fault:
             return FileExamination(not_events=fault.reason)
         except UnreadableFileError as fault:
@@ -303,7 +303,7 @@ class Intake:
 
     @property
     def _is_local(self) -> bool:
-        return self.source.watched(self.options) is not None
+        return self.source.watched_folder(self.options) is not None
 
     def _finish(self, one: Listing) -> None:
         self._finished.add(_key(one))

@@ -151,7 +151,7 @@ class Polling:
         """Options with which a source polls one folder only; None if the folder is not below its root."""
         intake = self._sources[name].intake
         try:
-            return None if page is None else intake.source.below(intake.options, page)
+            return None if page is None else intake.source.narrow_to_folder(intake.options, page)
         except Exception as fault:  # a defect of a plugin: poll the whole source instead
             self._metrics.count_error("defect")
             self._log.error("drop source failed", source=name, reason=f"{type(fault).__name__}: {fault}")
@@ -225,7 +225,7 @@ def _find_watched_folder(intake: Intake, log: Log) -> Path | None:
     """Folder of a source that can be watched; None if there is none or the plugin fails."""
     try:
         with guarded(intake.configuration.host, "drop_sources", intake.source, f"asking {intake.name} for its folder"):
-            return intake.source.watched(intake.options)
+            return intake.source.watched_folder(intake.options)
     except PluginDefectError as fault:
         log.error("drop source failed", source=intake.name, reason=str(fault))
         return None

@@ -52,7 +52,7 @@ class DropFiles:
         DropError
         """
         folder = self.spool / str(drop_id)
-        if source.watched(options) is None:
+        if source.watched_folder(options) is None:
             for one in companions:
                 if not (folder / one.file_name).is_file():
                     source.fetch(one, folder, options)

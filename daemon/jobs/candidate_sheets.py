@@ -66,7 +66,7 @@ def open_sheet_folder(configuration: Configuration) -> SheetFolder | None:
             if sink.plugin.wants_sheet(sink.options):
                 names.add(name)
         except Exception as fault:  # a defect of a plugin, whose alerts are sent without plot sheets
-            host.note_failure("alert_sinks", sink.plugin, f"asking whether {name} attaches plot sheets", fault)
+            host.record_failure("alert_sinks", sink.plugin, f"asking whether {name} attaches plot sheets", fault)
     if not names:
         return None
     folder = settings.daemon.sheets_folder

@@ -171,12 +171,12 @@ def _score_together(files: Sequence[ExtractedSources], configuration: Configurat
 
     if len(files) < 2:
         return []
-    before = Counter(configuration.host.broken)
+    before = Counter(configuration.host.failure_counts)
     try:
         scans = score_files(files, configuration)
     except Exception:  # it is raised again, and reported, when the file is scored alone
         return []
-    return scans if configuration.host.broken == before else []
+    return scans if configuration.host.failure_counts == before else []
 
 
 @dataclass(slots=True)
@@ -190,7 +190,7 @@ class _JobRun:
 
     def run_stage(self, stage: Callable[[], T]) -> T | None:
         """Run a stage of the pipeline; returns None and sets the result if it fails."""
-        before = Counter(self.host.broken)
+        before = Counter(self.host.failure_counts)
         try:
             return stage()
         except (ArtefactError, ConfigError, PluginError) as fault:
@@ -208,7 +208,7 @@ class _JobRun:
         except Exception as fault:
             self._fail(Fault.DEFECT, self._describe(fault), traceback.format_exc())
         finally:
-            self.plugin_failures += self.host.broken - before
+            self.plugin_failures += self.host.failure_counts - before
         return None
 
     def finish(self) -> JobResult:

@@ -1,7 +1,7 @@
 """Drift check: whether false-alarm probabilities are still distributed as those of sources that do not vary.
 
 Variable sources have small probabilities, so only those from 0.1 to 1 are compared, with the distribution of the
-calibration's null sources (`Calibration.null_probabilities`) rather than a uniform one. An alarm requires that
+calibration's null sources (`Calibration.compute_null_probabilities`) rather than a uniform one. An alarm requires that
 the difference is significant and larger than the stated accuracy of the calibration; otherwise a million sources would
 raise an alarm for a negligible difference.
 """
@@ -210,7 +210,7 @@ def compute_drift(
         else:
             excluded += len(p)
     null_probabilities = {
-        group: np.sort(calibration.null_probabilities(calibration.groups[group]))
+        group: np.sort(calibration.compute_null_probabilities(calibration.groups[group]))
         for group in sorted({group for parts in by_instrument.values() for group, _ in parts})
     }
     samples = dict(sorted(by_instrument.items()))

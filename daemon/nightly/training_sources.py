@@ -123,7 +123,7 @@ def _make_groups(calibration: Calibration, configuration: Configuration) -> dict
     """Empty groups by the instrument of their reference, which has one instrument and one band."""
     found = {}
     for group in calibration.groups.values():
-        reference = calibration.reference(group, configuration.host)
+        reference = calibration.load_reference(group, configuration.host)
         if reference is not None:
             about = reference.about
             low, high = about["band_kev"]

@@ -1,1 +1,1 @@
-"""From scores to false-alarm probabilities: the calibration, how it is built, and the shipped one."""
+"""Calibration of scores to false-alarm probabilities: how it is built and applied, and the shipped one."""

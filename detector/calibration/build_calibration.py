@@ -1,7 +1,7 @@
-"""Builds a calibration: `build_calibration`, from simulated references, injections and null sources.
+"""Building a calibration from simulated references, injections and null sources: `build_calibration`.
 
-Every telescope gets a reference of its own; the combined scores are learned of the injections of all, so that a source
-is judged alike whatever took it; null sources that no score was learned of calibrate what comes out.
+Every telescope has its own reference; the combined scores are trained on the injections of all telescopes, so that they
+mean the same for every instrument; null sources that were not used in training calibrate them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from xherald.photons.statistics.null_distributions import NullTables
 from xherald.photons.statistics.simulate_nulls import PROBABILITY, tail_quantiles, tail_slope
 from xherald.plugins.reference import Reference
 
-from .calibration import ANY, Calibration, Group, Odds, TwoSidedCalibration
+from .calibration import ANY_INSTRUMENT, Calibration, Group, Odds, TwoSidedCalibration
 from .simulated_samples import (
     FIRST_EVALUATION_SEED,
     ScoredSources,
@@ -57,44 +57,44 @@ TELESCOPE_INSTRUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "ep-wxt": ("EP/WXT",),
     "ep-fxt": ("EP/FXT",),
 }
-"""Telescopes that are simulated, and the instruments, as adapters name them, that each group serves."""
+"""Simulated telescopes, and the instruments, in the names of adapters, that the group of each is used for."""
 
 CASES: Final = ("livetime", "encoded", "variability")
-"""Of the references. The last is the one whose neighbours and map are shown."""
+"""Cases of the references; similar transients and embeddings are shown of the last one."""
 
-RESEMBLANCE: Final = ("similarity_", "votes_")
-"""What columns begin with that need a reference."""
+REFERENCE_PREFIXES: Final = ("similarity_", "votes_")
+"""Prefixes of columns that need a reference."""
 
 KNOTS: Final = (5, 8, 12, 18, 27, 40, 60, 90, 140, 220, 350, 600, 1200, 5000)
-"""Photons at which null curves are laid down."""
+"""Numbers of photons at which null curves are tabulated."""
 
-NEAR: Final = 0.08
-FEWEST: Final = 4_000
-"""A curve is made of null sources within this of a knot in log10 counts, or of so many nearest ones."""
+KNOT_WIDTH: Final = 0.08
+MIN_KNOT_SOURCES: Final = 4_000
+"""A curve uses null sources within this width of a knot in log10 counts, or this number of nearest ones."""
 
-TAIL_SOURCES: Final = 60
-"""Null sources that the last knot of a pooled tail stands on."""
+MIN_TAIL_SOURCES: Final = 60
+"""Null sources beyond the last knot of a pooled tail."""
 
 ODDS_COUNTS: Final = (0.0, 20.0, 50.0, 100.0, 300.0, np.inf)
 ODDS_Z: Final = np.concatenate([np.arange(0.0, 12.0, 0.5), [12.0, 14.0, 17.0, 21.0]])
 
-RECOVERED: Final = 2.0
-"""−log10 p of the primary test from which on an injection helps to learn classes: fainter ones show none."""
+MIN_CLASS_EVIDENCE: Final = 2.0
+"""−log10 p of the primary test of injections that classes are trained on; fainter ones show no class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many sources are simulated for each telescope.
+    """Numbers of simulated sources of each telescope.
 
     Parameters
     ----------
-    reference : int — of which the bona-fide transients and `ordinary` others make the reference
+    reference : int — their bona-fide transients and `ordinary` of the others form the reference
     ordinary : int
     learning : int
-        Six tenths of them vary. Scores are learned of them; as many more measure the odds; classes are learned of both.
-    null : int — null sources that scores are learned of
-    calibrating : int — null sources that calibrate them
-    kept : int — of these that are kept for matching
+        Sources for training scores, 60 % of them variable; as many more measure the odds; classes are trained on both.
+    null : int — null sources for training scores
+    calibrating : int — null sources for calibrating them
+    kept : int — calibrating null sources kept for matching
     """
 
     reference: int = 6_000
@@ -105,13 +105,13 @@ class Sizes:
     kept: int = 10_000
 
     def scaled(self, factor: float) -> Sizes:
-        """As many times the sources."""
+        """All numbers multiplied by a factor."""
         return Sizes(**{name: max(1, round(number * factor)) for name, number in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Learned:
-    """What was simulated for one telescope, scored."""
+class _TelescopeSamples:
+    """Scored samples of one telescope."""
 
     reference: Reference
     learning: ScoredSources
@@ -135,7 +135,7 @@ def build_calibration(
     name : str
     configuration : Configuration
     seed : int
-        The first of five, all below `FIRST_EVALUATION_SEED`: an evaluation must not meet what was learned of.
+        The first of five, all below `FIRST_EVALUATION_SEED`, so that evaluations use other samples.
     sizes : Sizes, optional
     telescopes : tuple of str
     stage : callable, optional
@@ -143,43 +143,47 @@ def build_calibration(
     Returns
     -------
     (Calibration, dict of str to Reference)
-        And the reference of each group.
+        The calibration, and the reference of each group.
 
     Raises
     ------
     ConfigError
-        The seed is one of an evaluation, or a telescope is not among `TELESCOPE_INSTRUMENTS`.
+        The seed is reserved for evaluations, a telescope is unknown, or LightGBM is not installed.
     """
     require_lightgbm()
     sizes = sizes or Sizes()
     if not 0 <= seed <= FIRST_EVALUATION_SEED - SEEDS:
-        raise ConfigError(f"calibration: seed {seed}; give one from 0 to {FIRST_EVALUATION_SEED - SEEDS}")
+        raise ConfigError(f"calibration: seed {seed} is not allowed; use 0 to {FIRST_EVALUATION_SEED - SEEDS}")
     if unknown := [one for one in telescopes if one not in TELESCOPE_INSTRUMENTS]:
-        raise ConfigError(f"calibration: no telescope {unknown[0]!r}; there are {', '.join(TELESCOPE_INSTRUMENTS)}")
-    learned = {one: _learn(one, configuration, seed, sizes, stage) for one in telescopes}
-    stage("learning scores and classes")
+        raise ConfigError(f"calibration: no telescope {unknown[0]!r}; available: {', '.join(TELESCOPE_INSTRUMENTS)}")
+    learned = {one: _make_samples(one, configuration, seed, sizes, stage) for one in telescopes}
+    stage("training scores and classes")
     sample = ScoredSources.joined([one.learning for one in learned.values()])
     trees = {
-        direction: _score_trees(sample, _inputs(direction, configuration), code)
+        direction: _fit_score_trees(sample, _inputs(direction, configuration), code)
         for direction, code in DIRECTIONS.items()
     }
     held_out = ScoredSources.joined([one.odds for one in learned.values()])
-    classes, class_trees = _class_trees(ScoredSources.joined([sample, held_out]))
+    classes, class_trees = _fit_class_trees(ScoredSources.joined([sample, held_out]))
     stage("calibrating")
     nulls = ScoredSources.joined([one.nulls for one in learned.values()])
-    draft = Calibration(name, {}, trees, class_trees, classes, {}, {}, _odds_of({}, nulls.counts), {})
+    draft = Calibration(name, {}, trees, class_trees, classes, {}, {}, _fit_odds({}, nulls.counts), {})
     curves = {
-        "with": fit_null_curves(draft.scores(nulls.columns, len(nulls)), nulls.counts),
-        "without": fit_null_curves(draft.scores(_bare(nulls.columns), len(nulls)), nulls.counts),
+        "with": fit_null_curves(draft.compute_scores(nulls.columns, len(nulls)), nulls.counts),
+        "without": fit_null_curves(draft.compute_scores(_without_reference(nulls.columns), len(nulls)), nulls.counts),
     }
     draft = replace(draft, curves=curves)
     groups = {
         one: make_null_group(draft, one, TELESCOPE_INSTRUMENTS[one], learned[one].nulls, sizes.kept, seed)
         for one in telescopes
     }
-    groups[ANY] = make_null_group(draft, ANY, (), replace(nulls, columns=_bare(nulls.columns)), 2 * sizes.kept, seed)
+    groups[ANY_INSTRUMENT] = make_null_group(
+        draft, ANY_INSTRUMENT, (), replace(nulls, columns=_without_reference(nulls.columns)), 2 * sizes.kept, seed
+    )
     draft = replace(draft, either=fit_two_sided(groups.values()))
-    ranks = draft.ranks(draft.scores(held_out.columns, len(held_out)), held_out.counts, groups[telescopes[0]])
+    ranks = draft.compute_ranks(
+        draft.compute_scores(held_out.columns, len(held_out)), held_out.counts, groups[telescopes[0]]
+    )
     own = {name: (ranks[name], held_out.direction == code) for name, code in DIRECTIONS.items()}
     about = {
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -189,61 +193,63 @@ def build_calibration(
         "cases": list(CASES),
         "measured": _measured(own, held_out),
     }
-    calibration = replace(draft, about=about, groups=groups, odds=_odds_of(own, held_out.counts))
+    calibration = replace(draft, about=about, groups=groups, odds=_fit_odds(own, held_out.counts))
     return calibration, {one: learned[one].reference for one in telescopes}
 
 
 SEEDS: Final = 5
-"""Seeds that a calibration takes, one after another: reference, injections, null sources, odds, calibrating nulls."""
+"""Consecutive seeds of a calibration: reference, injections, null sources, odds, calibrating null sources."""
 
-AT_ONCE: Final = 5_000
-"""Sources that are held at once: representations of more would take gigabytes."""
+BLOCK_SOURCES: Final = 5_000
+"""Sources scored at a time; representations of more would take gigabytes."""
 
 
-def _learn(telescope: str, configuration: Configuration, seed: int, sizes: Sizes, stage: Stage) -> _Learned:
-    """Simulate and score all that one telescope gives."""
+def _make_samples(
+    telescope: str, configuration: Configuration, seed: int, sizes: Sizes, stage: Stage
+) -> _TelescopeSamples:
+    """Simulate and score the samples of one telescope."""
 
-    def told(what: str) -> None:
+    def report(what: str) -> None:
         stage(f"{telescope}: {what}")
 
-    told("reference")
+    report("reference")
     cases = select_cases(CASES, configuration)
     sources = simulate_sources(telescope, sizes.reference, seed, 0.5)
-    reference = build_group_reference(sources, sizes.ordinary, telescope, cases, configuration, told)
+    reference = build_group_reference(sources, sizes.ordinary, telescope, cases, configuration, report)
 
     def scored(n: int, which: int, variable_fraction: float) -> ScoredSources:
         sources = simulate_sources(telescope, n, seed + which, variable_fraction)
         kept = sources.select(sources.steady) if variable_fraction == 0 else sources
-        return score_in_blocks(kept, reference, configuration, told)
+        return score_in_blocks(kept, reference, configuration, report)
 
     learning = ScoredSources.joined([scored(sizes.learning, 1, 0.6), scored(sizes.null, 2, 0.0)])
-    return _Learned(reference, learning, scored(sizes.learning, 3, 0.6), scored(sizes.calibrating, 4, 0.0))
+    return _TelescopeSamples(reference, learning, scored(sizes.learning, 3, 0.6), scored(sizes.calibrating, 4, 0.0))
 
 
 def score_in_blocks(
     sources: SimulatedSources, reference: Reference, configuration: Configuration, stage: Stage
 ) -> ScoredSources:
-    """What the scorers say of simulated sources, `AT_ONCE` at a time."""
+    """Score simulated sources, `BLOCK_SOURCES` at a time."""
     parts = []
-    for first in range(0, len(sources), AT_ONCE):
+    for first in range(0, len(sources), BLOCK_SOURCES):
         chosen = np.zeros(len(sources), dtype=np.bool_)
-        chosen[first : first + AT_ONCE] = True
+        chosen[first : first + BLOCK_SOURCES] = True
         stage(f"scoring {chosen.sum():,} sources")
         parts.append(score_sources(sources.select(chosen), reference, configuration))
     return ScoredSources.joined(parts)
 
 
-def _bare(columns: Mapping[str, F64]) -> dict[str, F64]:
-    """Columns as they are without a reference."""
-    return {name: values for name, values in columns.items() if not name.startswith(RESEMBLANCE)}
+def _without_reference(columns: Mapping[str, F64]) -> dict[str, F64]:
+    """Columns that need no reference."""
+    return {name: values for name, values in columns.items() if not name.startswith(REFERENCE_PREFIXES)}
 
 
-def _score_trees(sample: ScoredSources, inputs: Mapping[str, int], code: int) -> Trees:
-    """Learn injections of a direction apart from null sources; each source once with its reference, once without."""
+def _fit_score_trees(sample: ScoredSources, inputs: Mapping[str, int], code: int) -> Trees:
+    """Train the score of a direction: injections against null sources, each with and without the reference columns."""
     used = (sample.direction == code) | sample.steady
     columns = {
         name: np.concatenate([sample.columns[name][used], np.full(used.sum(), np.nan)])
-        if name.startswith(RESEMBLANCE)
+        if name.startswith(REFERENCE_PREFIXES)
         else np.tile(sample.columns[name][used], 2)
         for name in inputs
     }
@@ -251,19 +257,19 @@ def _score_trees(sample: ScoredSources, inputs: Mapping[str, int], code: int) ->
 
 
 def _inputs(direction: str, configuration: Configuration) -> dict[str, int]:
-    """Columns that a direction's score is made of, and whether it may only rise with them."""
+    """Columns of the score of a direction, and whether it may only rise with each."""
     inputs = {"log10_counts": 0}
     for name, scorer in configuration.host.scorers.items():
         options = configuration.settings.detection.scorers.get(name, {})
-        inputs.update(scorer.inputs(direction, configuration.host.options_for(scorer, options)))
+        inputs.update(scorer.inputs(direction, configuration.host.validate_options(scorer, options)))
     return inputs
 
 
-def _class_trees(sample: ScoredSources) -> tuple[dict[str, tuple[str, ...]], dict[str, Trees]]:
-    """Learn the classes of each direction, of the injections that can be seen, as often as each is met."""
+def _fit_class_trees(sample: ScoredSources) -> tuple[dict[str, tuple[str, ...]], dict[str, Trees]]:
+    """Train the classes of each direction on detectable injections."""
     names, trees = {}, {}
     for direction, code in DIRECTIONS.items():
-        seen = (sample.direction == code) & (sample.columns[f"evidence_{direction}_averaged"] >= RECOVERED)
+        seen = (sample.direction == code) & (sample.columns[f"evidence_{direction}_averaged"] >= MIN_CLASS_EVIDENCE)
         found, wanted = np.unique(sample.classes[seen], return_inverse=True)
         columns = {name: values[seen] for name, values in sample.columns.items()}
         trees[direction] = fit_trees(
@@ -280,15 +286,16 @@ def _class_trees(sample: ScoredSources) -> tuple[dict[str, tuple[str, ...]], dic
 
 
 def fit_null_curves(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTables:
-    """Pooled distribution of null scores by number of photons."""
-    place = np.log10(np.maximum(counts, 1))
+    """Pooled distributions of null scores by number of photons."""
+    log_counts = np.log10(np.maximum(counts, 1))
     table = np.zeros((len(scores), len(KNOTS), len(PROBABILITY)))
     slope = np.ones((len(scores), len(KNOTS)))
     for row, score in enumerate(scores.values()):
         known = ~np.isnan(score)
         for column, photons in enumerate(KNOTS):
-            away = np.abs(place[known] - np.log10(photons))
-            reach = max(NEAR, float(np.partition(away, min(FEWEST, len(away) - 1))[min(FEWEST, len(away) - 1)]))
+            away = np.abs(log_counts[known] - np.log10(photons))
+            last = min(MIN_KNOT_SOURCES, len(away) - 1)
+            reach = max(KNOT_WIDTH, float(np.partition(away, last)[last]))
             table[row, column] = tail_quantiles(score[known][away <= reach])
             slope[row, column] = tail_slope(table[row, column], np.full(len(PROBABILITY), True))
     nothing = np.zeros((0, 0))
@@ -298,9 +305,9 @@ def fit_null_curves(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> Nul
 def make_null_group(
     draft: Calibration, name: str, serves: tuple[str, ...], nulls: ScoredSources, kept: int, seed: int
 ) -> Group:
-    """Null sources of a group, ranked; as many of them as are kept, drawn at random."""
+    """The group of an instrument, with a random selection of its ranked null sources."""
     group = Group(name, serves, {}, np.zeros((0, len(COVARIATES)), dtype=np.float32))
-    ranks = draft.ranks(draft.scores(nulls.columns, len(nulls)), nulls.counts, group)
+    ranks = draft.compute_ranks(draft.compute_scores(nulls.columns, len(nulls)), nulls.counts, group)
     known = np.flatnonzero(~np.isnan(np.column_stack(list(ranks.values()))).any(axis=1))
     random = np.random.default_rng([seed, len(name)])
     rows = np.sort(random.permutation(known)[:kept])
@@ -309,7 +316,7 @@ def make_null_group(
 
 
 def fit_two_sided(groups: Iterable[Group]) -> dict[str, TwoSidedCalibration]:
-    """How the higher of two ranks is distributed over null sources, as far out as `TAIL_SOURCES` of them reach."""
+    """Distribution of the higher of two ranks over null sources, up to `MIN_TAIL_SOURCES` of them in the tail."""
     higher: dict[str, list[F64]] = {}
     for group in groups:
         higher.setdefault(group.kind, []).append(np.fmax.reduce(list(group.z.values())).astype(np.float64))
@@ -317,13 +324,13 @@ def fit_two_sided(groups: Iterable[Group]) -> dict[str, TwoSidedCalibration]:
     either = {}
     for kind, parts in higher.items():
         known = np.concatenate(parts)
-        reached = part[part >= min(TAIL_SOURCES / len(known), 0.1)]
+        reached = part[part >= min(MIN_TAIL_SOURCES / len(known), 0.1)]
         either[kind] = TwoSidedCalibration(np.maximum.accumulate(np.quantile(known, 1.0 - reached)), -np.log(reached))
     return either
 
 
-def _odds_of(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], counts: NDArray[np.int64]) -> Odds:
-    """How much likelier each rank is among injections than among null sources, held to rise with it."""
+def _fit_odds(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], counts: NDArray[np.int64]) -> Odds:
+    """Ratio of the densities of ranks for injections and for null sources, made to rise with the rank."""
     edges = np.array(ODDS_COUNTS)
     table = np.zeros((len(DIRECTIONS), len(edges) - 1, len(ODDS_Z)))
     null = np.exp(-ODDS_Z) - np.append(np.exp(-ODDS_Z[1:]), 0.0)
@@ -331,14 +338,14 @@ def _odds_of(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], counts: NDArray[n
         for column, (low, high) in enumerate(pairwise(edges)):
             chosen = injected & (counts >= low) & (counts < high) & ~np.isnan(z)
             held = np.bincount(np.searchsorted(ODDS_Z, z[chosen], side="right") - 1, minlength=len(ODDS_Z))
-            # Half a source a bin keeps a bin without one from being certain.
+            # Half a source is added to each bin, so that an empty bin is not certain.
             share = (held + 0.5) / (chosen.sum() + 0.5 * len(ODDS_Z))
             table[row, column] = np.maximum.accumulate(np.log(share / null))
     return Odds(edges, ODDS_Z, table)
 
 
 def _measured(own: Mapping[str, tuple[F64, NDArray[np.bool_]]], sample: ScoredSources) -> dict[str, Any]:
-    """Part of the held-out injections recovered at 1 % and 0.1 % false alarms, by direction."""
+    """Fraction of held-out injections recovered at 1 % and 0.1 % false alarms, by direction."""
     return {
         name: {
             "injections": int(injected.sum()),

@@ -1,11 +1,11 @@
-"""The calibrated detector as an artefact: combined scores, null sources, classes, and the references they rest on.
+"""The calibration as an artefact: combined scores, null sources, classes, and references.
 
-    calibration/<name>/manifest.json     seeds, sizes, versions, inputs, groups, what was measured, hashes of the rest
+    calibration/<name>/manifest.json     seeds, sizes, versions, inputs, groups, measurements, hashes of all other files
                        arrays.npz        trees, null curves, odds of injections
-                       groups/<group>/   nulls.npz and references/<name>/1/, one group an instrument
+                       groups/<group>/   nulls.npz and references/<name>/1/; one group for each instrument
 
-A group serves the instruments that its manifest names; sources of any other are judged by their timing alone, against
-the null sources of all.
+A group is used for the instruments listed in the manifest; sources of other instruments are scored by timing alone,
+with the null sources of all groups.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from xherald.plugins.reference import Reference
 from .null_matching import MatchedNulls, compute_matched_probability
 
 __all__ = [
-    "ANY",
+    "ANY_INSTRUMENT",
     "Calibration",
     "Group",
     "Odds",
@@ -48,33 +48,33 @@ KIND: Final = "calibration"
 FORMAT: Final = 1
 SHIPPED: Final = Path(__file__).with_name("shipped") / "standard"
 
-ANY: Final = "any"
-"""The group of sources whose instrument has none: null sources of all, no reference."""
+ANY_INSTRUMENT: Final = "any"
+"""The group for instruments without one: null sources of all groups, no reference."""
 
 LN10: Final = float(np.log(10.0))
 
-SURE: Final = 3.0
-"""−log10 p of the primary test from which on the combined score goes on rising with it: trees, having met few null
-sources beyond, tell no more apart there."""
+MIN_PRIMARY_EVIDENCE: Final = 3.0
+"""−log10 p of the primary test above which the score rises linearly with it; trees cannot resolve this range, since few
+null sources reach it in training."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Odds:
-    """How much likelier a z is among injections than among null sources, by number of photons.
+    """Ratio of the probability densities of z for injections and for null sources, by number of photons.
 
     Parameters
     ----------
     counts : ndarray, shape (b + 1,) — edges of bins in photons
     z : ndarray, shape (k,) — knots, ascending
-    log_ratio : ndarray, shape (2, b, k) — ln of the ratio of densities, rising with z; by direction
+    log_ratio : ndarray, shape (2, b, k) — ln of the ratio, rising with z; by direction
     """
 
     counts: F64
     z: F64
     log_ratio: F64
 
-    def at(self, direction: int, z: F64, counts: I64) -> F64:
-        """Ln of the ratio for each source; beyond the last knot it rises as fast as null sources become rare."""
+    def interpolate(self, direction: int, z: F64, counts: I64) -> F64:
+        """Ln of the ratio for each source; beyond the last knot it rises as the density of null sources falls."""
         row = np.clip(np.searchsorted(self.counts, counts, side="right") - 1, 0, len(self.counts) - 2)
         place = np.interp(z, self.z, np.arange(len(self.z)))
         low = np.minimum(place.astype(np.int64), len(self.z) - 2)
@@ -87,21 +87,21 @@ class Odds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TwoSidedCalibration:
-    """Rank of the higher of a source's two ranks, so that one chance covers both directions.
+    """Rank of the higher of a source's two ranks, so that one probability covers both directions.
 
-    The two are not independent, tests for any change being heard in both, so their trials cannot just be multiplied.
+    The two are not independent, since some tests contribute to both, so the probability cannot just be doubled.
 
     Parameters
     ----------
     z : ndarray, shape (k,) — higher of the two, ascending
-    rank : ndarray, shape (k,) — −ln of the part of all null sources that have it or more
+    rank : ndarray, shape (k,) — −ln of the fraction of null sources with that z or more
     """
 
     z: F64
     rank: F64
 
-    def at(self, ranks: Mapping[str, NDArray[np.floating]]) -> F64:
-        """Rank of each source in either direction; it goes on as exp(−z) beyond the last knot."""
+    def compute_rank(self, ranks: Mapping[str, NDArray[np.floating]]) -> F64:
+        """Rank of each source in either direction; beyond the last knot it follows exp(−z)."""
         higher: F64 = np.fmax.reduce(list(ranks.values())).astype(np.float64)
         rank: F64 = np.interp(higher, self.z, self.rank) + np.maximum(higher - self.z[-1], 0.0)
         return rank
@@ -109,14 +109,14 @@ class TwoSidedCalibration:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """What serves some instruments; m null sources.
+    """Null sources, m of them, and reference of some instruments.
 
     Parameters
     ----------
     name : str
-    serves : tuple of str — keys as of `instrument_key`; empty for `ANY`
-    z : mapping of str to ndarray, shape (m,), float32 — ranks of the null sources (`Calibration.ranks`), by direction
-    covariates : ndarray, shape (m, 4), float32 — theirs, see `scoring.COVARIATES`
+    serves : tuple of str — keys as of `instrument_key`; empty for `ANY_INSTRUMENT`
+    z : mapping of str to ndarray, shape (m,), float32 — ranks of the null sources (`compute_ranks`), by direction
+    covariates : ndarray, shape (m, 4), float32 — see `score_columns.COVARIATES`
     references : ReferenceStore or None
     """
 
@@ -133,21 +133,21 @@ class Group:
 
     @cached_property
     def nulls(self) -> dict[str, MatchedNulls]:
-        """The null sources as they are matched in each direction."""
+        """Null sources of each direction, prepared for matching."""
         return {name: MatchedNulls.of(z, self.covariates) for name, z in self.z.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """A calibrated detector.
+    """Calibrated scores, probabilities and classes.
 
     Parameters
     ----------
     name : str
-    about : mapping — the manifest's facts
+    about : mapping — facts of the manifest
     trees : mapping of str to Trees — combined score of each direction
     class_trees : mapping of str to Trees — classes of each direction
-    classes : mapping of str to tuple of str — names of these, in order
+    classes : mapping of str to tuple of str — names of the classes, in order
     curves : mapping of str to NullTables
         "with" and "without" a reference: pooled distribution of null scores by number of photons, one test a direction.
     either : mapping of str to TwoSidedCalibration — "with" and "without" a reference, as the curves
@@ -168,71 +168,73 @@ class Calibration:
     @cached_property
     def _nulls_of_either(self) -> dict[str, MatchedNulls]:
         return {
-            name: MatchedNulls.of(self.either[group.kind].at(group.z).astype(np.float32), group.covariates)
+            name: MatchedNulls.of(self.either[group.kind].compute_rank(group.z).astype(np.float32), group.covariates)
             for name, group in self.groups.items()
         }
 
     def find_group(self, mission: str, instrument: str) -> Group:
-        """The group that serves an instrument, else that of any."""
+        """The group of an instrument, or the one for any."""
         key = instrument_key(mission, instrument)
-        return next((group for group in self.groups.values() if key in group.serves), self.groups[ANY])
+        return next((group for group in self.groups.values() if key in group.serves), self.groups[ANY_INSTRUMENT])
 
-    def scores(self, columns: Mapping[str, F64], n: int) -> dict[str, F64]:
-        """Combined score of each direction, shape (n,); NaN where the primary test was not possible.
+    def compute_scores(self, columns: Mapping[str, F64], n: int) -> dict[str, F64]:
+        """Combined score of each direction, shape (n,); NaN where the primary test is not applicable.
 
         Raises
         ------
         PluginError
-            The primary tests' scorer is not in use.
+            The scorer of the primary tests is not in use.
         """
         out = {}
         for name, trees in self.trees.items():
             column = f"evidence_{name}_averaged"
             if column not in columns:
-                raise PluginError(f"no scorer gives {column!r}, without which nothing is judged: see `xherald plugins`")
+                raise PluginError(f"no scorer provides {column!r}, which every score needs; see `xherald plugins`")
             evidence = columns[column]
-            score = trees.evaluate(columns, n)[:, 0] + LN10 * np.maximum(evidence - SURE, 0.0)
+            score = trees.evaluate(columns, n)[:, 0] + LN10 * np.maximum(evidence - MIN_PRIMARY_EVIDENCE, 0.0)
             out[name] = np.where(np.isnan(evidence), np.nan, score)
         return out
 
-    def ranks(self, scores: Mapping[str, F64], counts: I64, group: Group) -> dict[str, F64]:
-        """−ln of the chance of each score among all null sources of as many photons: the z of `matching`."""
+    def compute_ranks(self, scores: Mapping[str, F64], counts: I64, group: Group) -> dict[str, F64]:
+        """−ln of the probability of each score among all null sources with as many photons (z of `null_matching`)."""
         curves = self.curves[group.kind]
         zero = np.zeros(len(counts))
         return {name: -curves.log_probability(name, score, counts, zero) for name, score in scores.items()}
 
-    def probabilities(
+    def compute_probabilities(
         self, ranks: Mapping[str, F64], columns: Mapping[str, F64], group: Group
     ) -> tuple[dict[str, F64], F64]:
-        """Chance that a matched null source comes out so high, in each direction and in either, shape (n,) each."""
+        """Probability of such a rank among matched null sources, in each direction and in either, shape (n,) each."""
         covariates = np.column_stack([columns[name] for name in COVARIATES])
-        chances = {name: compute_matched_probability(z, covariates, group.nulls[name]) for name, z in ranks.items()}
+        by_direction = {
+            name: compute_matched_probability(z, covariates, group.nulls[name]) for name, z in ranks.items()
+        }
         either = compute_matched_probability(
-            self.either[group.kind].at(ranks), covariates, self._nulls_of_either[group.name]
+            self.either[group.kind].compute_rank(ranks), covariates, self._nulls_of_either[group.name]
         )
-        return chances, either
+        return by_direction, either
 
-    def null_probabilities(self, group: Group) -> F64:
-        """Chance of each of a group's null sources, held against the group's null sources, shape (m,).
+    def compute_null_probabilities(self, group: Group) -> F64:
+        """Probability of each null source of a group among the null sources of the group, shape (m,).
 
-        What the false-alarm probabilities of sources that do not vary are distributed like. Whoever is held against a
-        crowd that it is one of comes out uniform but for ties: low counts, and steady sources with nothing to show.
+        This is the expected distribution of false-alarm probabilities of steady sources: uniform except for ties of
+        sources with few counts.
         """
-        known = self._chances_of_nulls
-        if group.name not in known:
-            either, covariates = self.either[group.kind].at(group.z), group.covariates.astype(np.float64)
-            known[group.name] = compute_matched_probability(either, covariates, self._nulls_of_either[group.name])
-        return known[group.name]
+        cached = self._null_probabilities
+        if group.name not in cached:
+            either, covariates = self.either[group.kind].compute_rank(group.z), group.covariates.astype(np.float64)
+            cached[group.name] = compute_matched_probability(either, covariates, self._nulls_of_either[group.name])
+        return cached[group.name]
 
     @cached_property
-    def _chances_of_nulls(self) -> dict[str, F64]:
-        """By group, those that were asked for: ten thousand sources against ten thousand take seconds."""
+    def _null_probabilities(self) -> dict[str, F64]:
+        """Cache by group, since ten thousand sources among ten thousand take seconds."""
         return {}
 
-    def class_probabilities(
+    def compute_class_probabilities(
         self, columns: Mapping[str, F64], directions: NDArray[np.int8]
     ) -> tuple[tuple[str, ...], F64]:
-        """Names of all classes, and the probability of each given the source's direction; rows NaN without one."""
+        """Names of all classes, and their probabilities given the direction; NaN for sources without a direction."""
         n = len(directions)
         names = tuple(name for direction in DIRECTIONS for name in self.classes[direction])
         out = np.full((n, len(names)), np.nan)
@@ -241,16 +243,16 @@ class Calibration:
             raw = self.class_trees[direction].evaluate(columns, n)
             if raw.shape[1] == 1:
                 raw = np.column_stack([np.zeros(n), raw[:, 0]])
-            share = np.exp(raw - raw.max(axis=1, keepdims=True))
-            share /= share.sum(axis=1, keepdims=True)
+            weights = np.exp(raw - raw.max(axis=1, keepdims=True))
+            weights /= weights.sum(axis=1, keepdims=True)
             own = directions == code
             out[own] = 0.0
-            out[own, first : first + share.shape[1]] = share[own]
-            first += share.shape[1]
+            out[own, first : first + weights.shape[1]] = weights[own]
+            first += weights.shape[1]
         return names, out
 
-    def reference(self, group: Group, host: PluginHost) -> Reference | None:
-        """The reference of a group; read when it is first asked for."""
+    def load_reference(self, group: Group, host: PluginHost) -> Reference | None:
+        """The reference of a group, read once; None if it has none."""
         return None if group.references is None else _reference(group.references.folder, host)
 
 
@@ -259,7 +261,7 @@ def _reference(folder: Path, host: PluginHost) -> Reference:
     store = ReferenceStore(folder)
     entries = store.entries()
     if not entries:
-        raise ArtefactError(f"{folder}: the calibration's reference is missing; build the calibration anew")
+        raise ArtefactError(f"{folder}: the calibration's reference is missing; rebuild the calibration")
     return store.load(entries[-1], host.extractors)
 
 
@@ -317,16 +319,16 @@ CURVES: Final = ("photons", "probability", "quantile_table", "slope")
 
 
 def load_calibration(folder: Path) -> Calibration:
-    """Read a calibration, every hash checked.
+    """Read a calibration and verify its hashes.
 
     Raises
     ------
     ArtefactError
-        It is not whole, was changed, or is of another format.
+        It is incomplete, was modified, or has another format.
     """
     about = open_artefact(folder, KIND).about
     if about.get("format") != FORMAT:
-        raise ArtefactError(f"{folder}: format {about.get('format')}, this xherald reads {FORMAT}; build it anew")
+        raise ArtefactError(f"{folder}: format {about.get('format')}, this xherald reads {FORMAT}; rebuild it")
     arrays = load_arrays(folder / "arrays.npz", *EITHER, "odds_counts", "odds_z", "odds_log")
 
     def trees(kind: str, inputs: str) -> dict[str, Trees]:
@@ -363,5 +365,5 @@ def _curves(arrays: Mapping[str, NDArray[Any]], which: str) -> NullTables:
 
 @lru_cache(maxsize=4)
 def cached_calibration(folder: Path = SHIPPED) -> Calibration:
-    """The calibration that a run uses (read once; an artefact never changes)."""
+    """A calibration, read once; artefacts are immutable."""
     return load_calibration(folder)

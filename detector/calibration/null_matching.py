@@ -1,10 +1,10 @@
-"""Conformal p-values: how often null sources like a source come out as high.
+"""Conformal p-values: the probability of a rank among null sources similar to the source.
 
-Null sources are matched in counts, background, gaps and livetime (their instrument is the source's own) by weights that
-fall with the difference in each, so that exchangeability is asked for only among sources that are alike (weighted
-conformal prediction: Tibshirani et al. 2019, NeurIPS 32). What is ranked is z = −ln of the chance that a null source of
-as many photons has the score, by pooled curves: under the null it is exponential with mean 1 whatever the source, up to
-what the match corrects. So the far tail, where no matched null source is left, goes on with that slope.
+Null sources of the same instrument are matched in counts, background, gaps and livetime by weights that fall with the
+difference in each, so that exchangeability is assumed only among similar sources (weighted conformal prediction:
+Tibshirani et al. 2019, NeurIPS 32). The rank z is −ln of the probability that a null source with as many photons has
+the score, from pooled curves; for null sources it is exponential with mean 1, up to what the matching corrects. The far
+tail, without matched null sources, continues with that slope.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = ["WIDTHS", "MatchedNulls", "compute_matched_probability"]
 
 
 WIDTHS: Final = np.array([0.35, 0.2, 0.2, 0.6])
-"""Differences at which a null source no longer counts: log10 counts, background share, gap fraction, log10 livetime."""
+"""Differences at which weights vanish: log10 counts, background fraction, gap fraction, log10 livetime."""
 
-LEAST: Final = 1000.0
-"""Effective number of matched null sources; where fewer are near, widths grow until there are as many."""
+MIN_EFFECTIVE_NULLS: Final = 1000.0
+"""Effective number of matched null sources; widths grow until it is reached."""
 
-GROWTH: Final = 1.5
-ROUNDS: Final = 8
+WIDTH_GROWTH: Final = 1.5
+MAX_GROWTHS: Final = 8
 
-TAIL: Final = 0.03
-"""Probability below which the tail is the pooled one, scaled to the matched null sources at this point."""
+TAIL_PROBABILITY: Final = 0.03
+"""Probability below which the tail is exponential, continuous with the matched null sources at this point."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,14 +55,14 @@ class MatchedNulls:
 
 
 def compute_matched_probability(z: F64, covariates: F64, nulls: MatchedNulls, threads: int = 0) -> F64:
-    """Chance that a null source like each source has its z or a higher one, shape (n,).
+    """Probability that a similar null source has the z of each source or a higher one, shape (n,).
 
     Parameters
     ----------
     z : ndarray, shape (n,) — NaN gives NaN
     covariates : ndarray, shape (n, 4)
     nulls : MatchedNulls
-    threads : int — 0 takes every core
+    threads : int — 0 for one for each core
     """
     out = np.full(len(z), np.nan)
     run_in_threads(
@@ -75,7 +75,7 @@ def compute_matched_probability(z: F64, covariates: F64, nulls: MatchedNulls, th
 
 @njit(cache=True, nogil=True)
 def _distances(own: F64, others: F32, widths: F64, distances: F64) -> None:
-    """Largest difference of each null source in any covariate, in widths."""
+    """Largest difference of each null source in any covariate, in units of the widths."""
     for i in range(others.shape[0]):
         farthest = 0.0
         for c in range(widths.size):
@@ -85,7 +85,7 @@ def _distances(own: F64, others: F32, widths: F64, distances: F64) -> None:
 
 @njit(cache=True, nogil=True)
 def _weights(own: F64, others: F32, widths: F64, near: F64, within: float, weights: F64) -> tuple[float, float]:
-    """Weight of each null source, their sum and the sum of their squares; only those within a distance have any."""
+    """Weights of the null sources within a distance, their sum and the sum of their squares."""
     total, squares = 0.0, 0.0
     for i in range(others.shape[0]):
         weights[i] = 0.0
@@ -112,10 +112,10 @@ def _matched(
         _distances(covariates[s], null_covariates, widths, distances)
         within = 1.0
         total, squares = _weights(covariates[s], null_covariates, widths, distances, within, weights)
-        for _ in range(ROUNDS):
-            if squares > 0.0 and total * total / squares >= LEAST:
+        for _ in range(MAX_GROWTHS):
+            if squares > 0.0 and total * total / squares >= MIN_EFFECTIVE_NULLS:
                 break
-            within *= GROWTH
+            within *= WIDTH_GROWTH
             total, squares = _weights(covariates[s], null_covariates, widths, distances, within, weights)
         reached, above, start = 0.0, 0.0, np.inf
         for i in range(null_z.size):
@@ -124,10 +124,10 @@ def _matched(
             reached += weights[i]
             if null_z[i] >= z[s]:
                 above = reached
-            if start == np.inf and reached >= TAIL * total:
+            if start == np.inf and reached >= TAIL_PROBABILITY * total:
                 start = null_z[i]
         if z[s] > start:
-            out[s] = TAIL * np.exp(start - z[s])
+            out[s] = TAIL_PROBABILITY * np.exp(start - z[s])
         else:
-            # The source itself is one of those that come out so high.
+            # The source itself counts as one of those with such a z.
             out[s] = (above + 1.0) / (total + 1.0)

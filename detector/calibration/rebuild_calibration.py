@@ -1,8 +1,8 @@
 """A calibration with new references: `rebuild_calibration`.
 
-References of some groups are built anew, of the simulated sources that they were built of before and of real ones.
-Every group's simulated null sources are then scored and ranked anew. Scores and classes stay as they were learned:
-of real sources nobody knows the truth that learning needs, but for the few that persons have looked at.
+The references of some groups are rebuilt from their simulated sources and from real ones. The null sources of all
+groups are then scored and ranked again. Trained scores and classes are kept, since training needs the truth, which is
+unknown for real sources except the few with a verdict.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xherald.photons.errors import ArtefactError
 from xherald.plugins.reference import Reference
 
 from .build_calibration import Sizes, fit_null_curves, fit_two_sided, make_null_group, score_in_blocks
-from .calibration import ANY, Calibration
+from .calibration import ANY_INSTRUMENT, Calibration
 from .simulated_samples import RealSources, ScoredSources, build_group_reference, simulate_sources
 
 if TYPE_CHECKING:
@@ -38,28 +38,28 @@ def rebuild_calibration(
     nulls: int,
     stage: Stage = lambda _: None,
 ) -> tuple[Calibration, dict[str, Reference]]:
-    """Build a calibration of another one and of real sources.
+    """Build a calibration from another one and real sources.
 
     Parameters
     ----------
     name : str
     base : Calibration
-    real : mapping of str to RealSources — by group of the calibration
+    real : mapping of str to RealSources — by group
     configuration : Configuration
-    nulls : int — null sources simulated of each telescope
+    nulls : int — simulated null sources of each telescope
     stage : callable, optional
 
     Returns
     -------
     (Calibration, dict of str to Reference)
-        And the reference of each group.
+        The calibration, and the reference of each group.
 
     Raises
     ------
     ArtefactError
         A group of the calibration has no reference.
     ReferenceDataError
-        No reference can be made of these sources.
+        No reference can be built from these sources.
     """
     sizes = replace(Sizes(**base.about["sizes"]), calibrating=nulls)
     seed, telescopes = int(base.about["seed"]), tuple(base.about["telescopes"])
@@ -70,12 +70,12 @@ def rebuild_calibration(
     }
     stage("calibrating")
     joined = ScoredSources.joined(list(scored.values()))
-    curves = {**base.curves, "with": fit_null_curves(base.scores(joined.columns, len(joined)), joined.counts)}
+    curves = {**base.curves, "with": fit_null_curves(base.compute_scores(joined.columns, len(joined)), joined.counts)}
     draft = replace(base, name=name, curves=curves)
     groups = {
         one: make_null_group(draft, one, base.groups[one].serves, scored[one], sizes.kept, seed) for one in telescopes
     }
-    groups[ANY] = base.groups[ANY]
+    groups[ANY_INSTRUMENT] = base.groups[ANY_INSTRUMENT]
     about = {key: base.about[key] for key in KEPT_FACTS} | {
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "rebuilt_from": f"{base.name}@{base.about['created_utc']}",
@@ -94,10 +94,10 @@ def _reference(
     configuration: Configuration,
     stage: Stage,
 ) -> Reference:
-    """The reference of a group as it was, or its next version if real sources join it."""
-    before = base.reference(base.groups[telescope], configuration.host)
+    """The reference of a group, or its next version if there are real sources to add."""
+    before = base.load_reference(base.groups[telescope], configuration.host)
     if before is None:
-        raise ArtefactError(f"calibration {base.name}: group {telescope} has no reference to build anew")
+        raise ArtefactError(f"calibration {base.name}: group {telescope} has no reference to rebuild")
     if real is None:
         return before
     stage(f"{telescope}: reference")
@@ -123,7 +123,7 @@ def _scored_nulls(
     configuration: Configuration,
     stage: Stage,
 ) -> ScoredSources:
-    """Null sources as the combined score sees them: held against those cases only that it is made of."""
+    """Null sources, scored with only those cases of the reference that the combined score uses."""
     inputs = {column for trees in base.trees.values() for column in trees.inputs}
     cases = {name: case for name, case in reference.cases.items() if any(one.endswith(f"_{name}") for one in inputs)}
     sources = simulate_sources(telescope, number, seed + NULL_SEED, 0.0)
@@ -136,7 +136,7 @@ def _scored_nulls(
 
 
 NULL_SEED = 4
-"""Of the seeds that a calibration takes, that of the null sources that calibrate it."""
+"""Position of the seed of the calibrating null sources among the seeds of a calibration."""
 
 
 def _counted(real: RealSources) -> dict[str, int]:

@@ -1,6 +1,6 @@
-"""Simulated sources that the detector learns from: references, injections, and null sources, for each telescope.
+"""Simulated samples for a calibration: references, injections and null sources of each telescope.
 
-Each kind has seeds of its own, below `FIRST_EVALUATION_SEED`; what an evaluation draws lies above it.
+Each sample has its own seed below `FIRST_EVALUATION_SEED`; evaluations use seeds above.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ __all__ = [
 
 
 FIRST_EVALUATION_SEED: Final = 1000
-"""Seeds below are the detector's own."""
+"""Smaller seeds are reserved for calibrations."""
 
 STEADY_CLASSES: Final = ("constant", "supersoft")
-"""Classes that do not vary at all. Active galaxies do, slowly: they are neither null sources nor transients."""
+"""Classes that do not vary. Active galaxies vary slowly and are neither null sources nor transients."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SimulatedSources:
-    """Photon lists with what is known of them, n sources.
+    """Photon lists of n sources with their truth.
 
     Parameters
     ----------
     batch : EventBatch
     names, classes : ndarray, shape (n,), str
     direction : ndarray, shape (n,), int8 — FLARE, DIP, or STEADY
-    steady : ndarray, shape (n,), bool — whether it does not vary at all
+    steady : ndarray, shape (n,), bool — whether the source does not vary
     bona_fide : ndarray, shape (n,), bool
     """
 
@@ -75,7 +75,7 @@ class SimulatedSources:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredSources:
-    """Columns of the scorers and what is known, for learning from.
+    """Columns of the scorers with the truth, for training.
 
     Parameters
     ----------
@@ -109,14 +109,14 @@ class ScoredSources:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RealSources:
-    """Sources of a stream that join the simulated ones of a reference, n of one instrument and band.
+    """Real sources that are added to the simulated ones of a reference, n of one instrument and band.
 
     Parameters
     ----------
     batch : EventBatch
     kinds : tuple of str
-        "flare" or "dip" of those that persons took for real; "" of ordinary ones.
-    origin : list of dict — files that they came from, in JSON's own types
+        "flare" or "dip" for sources with a positive verdict; "" for ordinary ones.
+    origin : list of dict — input files, in JSON types
     """
 
     batch: EventBatch
@@ -152,24 +152,24 @@ def build_group_reference(
     real: RealSources | None = None,
     number: str = "1",
 ) -> Reference:
-    """A reference of all bona-fide transients among simulated sources, and of some of the ordinary ones.
+    """Build a reference from the bona-fide transients among simulated sources and some of the ordinary ones.
 
     Parameters
     ----------
     sources : SimulatedSources
-    ordinary : int — of the simulated ones
-    name, number : str — of the reference, and its version
+    ordinary : int — number of ordinary simulated sources
+    name, number : str — name and version of the reference
     cases : tuple of Case
     configuration : Configuration
-    stage : callable — told what is being done
+    stage : callable — called with the name of each stage
     real : RealSources, optional
-        Sources that join them; no class is known of these.
+        Real sources to add; their classes are unknown.
     """
     from xherald.simulation.population.population_files import listed_as
 
     rest = np.flatnonzero(~sources.bona_fide & (sources.direction == STEADY))[:ordinary]
     kept = sources.select(sources.bona_fide | np.isin(np.arange(len(sources)), rest))
-    kept = kept if real is None else _named_simulated(kept)
+    kept = kept if real is None else _mark_simulated(kept)
     names, classes = kept.names.tolist(), kept.classes.tolist()
     words = np.where(kept.direction == DIP, "dip", "flare").tolist()
     kinds = {
@@ -182,14 +182,16 @@ def build_group_reference(
         batch, origin = EventBatch.concatenate([batch, real.batch]), [*origin, *real.origin]
         own = (source_name(one) for one in real.batch.identities)
         kinds |= {source: kind for source, kind in zip(own, real.kinds, strict=True) if kind}
-    listed = BonaFideList(kinds, (), "truth of the simulation" if real is None else "simulation, and persons' word")
+    listed = BonaFideList(
+        kinds, (), "truth of the simulation" if real is None else "truth of the simulation and verdicts"
+    )
     settings = configuration.settings.reference.association
     population = make_population(batch, listed, dict(zip(names, classes, strict=True)), origin)
     return build_reference(name, number, population, cases, settings, exact_below=len(batch) + 1, stage=stage)
 
 
-def _named_simulated(sources: SimulatedSources) -> SimulatedSources:
-    """The same sources under names that no real one bears, so that who reads "like simulated-…" knows."""
+def _mark_simulated(sources: SimulatedSources) -> SimulatedSources:
+    """The same sources with a prefix "simulated-" in their names, which no real source has."""
     names = [f"simulated-{name}" for name in sources.names.tolist()]
     who = zip(sources.batch.identities, names, strict=True)
     identities = tuple(replace(one, obs_id="", detection_id=name) for one, name in who)
@@ -199,7 +201,7 @@ def _named_simulated(sources: SimulatedSources) -> SimulatedSources:
 def score_sources(
     sources: SimulatedSources, reference: Reference | None, configuration: Configuration
 ) -> ScoredSources:
-    """What the scorers say of simulated sources."""
+    """Compute the columns of all scorers for simulated sources."""
     timing: Timing = assess(sources.batch, TimingSettings(threads=configuration.settings.timing.threads))
     detection_batch = make_detection_batch(sources.batch, timing, reference, configuration.host)
     return ScoredSources(

@@ -1,4 +1,4 @@
-"""Settings of reference catalogues: where they are kept, what they are built of, when a cluster counts."""
+"""Settings of reference catalogues: folder, cases, and criteria of candidates."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ __all__ = ["AssociationSettings", "BuiltInSettings", "ReferenceSettings"]
 
 
 class AssociationSettings(BaseModel):
-    """When a cluster is transient-dominant, and how many neighbours of a bona-fide transient are candidates.
+    """Criteria of transient-dominant clusters and of candidates.
 
     Parameters
     ----------
-    least_transients : int — bona-fide transients of a kind that the cluster holds at least
-    least_enrichment : float — times its share of them
-    significance : float — largest binomial probability, times the number of looks
+    min_transients : int — bona-fide transients of one kind in the cluster
+    min_enrichment : float — ratio of their number to the expected number
+    max_p_value : float — binomial probability of their number, times the number of trials
     neighbours : int — nearest neighbours of each bona-fide transient that are candidates
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    least_transients: int = Field(default=3, ge=1)
-    least_enrichment: float = Field(default=3.0, ge=0)
-    significance: float = Field(default=1e-3, gt=0, le=1)
+    min_transients: int = Field(default=3, ge=1)
+    min_enrichment: float = Field(default=3.0, ge=0)
+    max_p_value: float = Field(default=1e-3, gt=0, le=1)
     neighbours: int = Field(default=5, ge=0)
 
 
 class BuiltInSettings(BaseModel):
-    """What the built-in reference is made of.
+    """Simulated sources of the built-in reference.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ class BuiltInSettings(BaseModel):
 
 
 class ReferenceSettings(BaseModel):
-    """Where references are kept, and how they are built.
+    """Where references are stored, and how they are built.
 
     Parameters
     ----------
     folder : Path or None — None for ``references`` in the user's data folder
-    cases : tuple of str — built where the command names none
-    exact_below : int — populations smaller than this are searched exactly
+    cases : tuple of str — built unless the command names others
+    exact_below : int — smaller populations are searched exactly
     association : AssociationSettings
     built_in : BuiltInSettings
     """

@@ -100,8 +100,8 @@ def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapt
     from xherald.adapters.reading.fits_files import read_header
 
     settings, host = configuration.settings, configuration.host
-    adapter = host.adapter_for(path, read_header(path, settings.read))
-    options = host.options_for(adapter, settings.adapters.get(adapter.name, {}))
+    adapter = host.find_adapter(path, read_header(path, settings.read))
+    options = host.validate_options(adapter, settings.adapters.get(adapter.name, {}))
     with guarded(host, "adapters", adapter, f"reading {path}"):
         return adapter, adapter.read(path, options, settings.read)
 

@@ -59,7 +59,7 @@ def check_plugin(
         arguments |= _representation_for(plugin.name, configuration)
     chosen = {**_configured(kind, plugin.name, configuration), **(options or {})}
     if chosen:
-        arguments["options"] = configuration.host.options_for(plugin, chosen, f"options of {plugin.name}")
+        arguments["options"] = configuration.host.validate_options(plugin, chosen, f"options of {plugin.name}")
     return CHECKS[kind](plugin, **arguments)
 
 
@@ -80,10 +80,12 @@ def _representation_for(extractor: str, configuration: Configuration) -> dict[st
         if case.extractor.name == extractor and case.representation is not None:
             plugin = host.representations.get(case.representation.name)
             if plugin is not None:
-                options = host.options_for(plugin, case.representation.options, f"cases.{name}.representation")
+                options = host.validate_options(plugin, case.representation.options, f"cases.{name}.representation")
                 return {
                     "representation": plugin,
                     "representation_options": options,
-                    "options": host.options_for(host.extractors[extractor], case.extractor.options, f"cases.{name}"),
+                    "options": host.validate_options(
+                        host.extractors[extractor], case.extractor.options, f"cases.{name}"
+                    ),
                 }
     return {}

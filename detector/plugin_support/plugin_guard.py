@@ -21,7 +21,7 @@ def guarded(host: PluginHost, kind: str, plugin: Plugin, when: str) -> Iterator[
 
     Parameters
     ----------
-    host : PluginHost — records a defect (`PluginHost.note_failure`)
+    host : PluginHost — records a defect (`PluginHost.record_failure`)
     kind : str — of `KINDS`
     plugin : Plugin
     when : str — what the plugin does, e.g. "reading evt2.fits"
@@ -36,7 +36,7 @@ def guarded(host: PluginHost, kind: str, plugin: Plugin, when: str) -> Iterator[
     except (XheraldError, OSError, MemoryError):
         raise
     except Exception as fault:
-        host.note_failure(kind, plugin, when, fault)
+        host.record_failure(kind, plugin, when, fault)
         raise PluginDefectError(
             f"{kind} plugin {plugin.name!r} failed when {when}: {type(fault).__name__}: {fault}; "
             "report it to its authors"

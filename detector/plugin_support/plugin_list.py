@@ -70,7 +70,7 @@ def list_plugins(host: PluginHost, other_failures: FailureCounts | None = None) 
             records[kind, name].contract,
             records[kind, name].hooks,
             "failed" if (kind, name) in unused_keys else "in use",
-            host.broken[kind, name] + (other_failures or {}).get((kind, name), 0),
+            host.failure_counts[kind, name] + (other_failures or {}).get((kind, name), 0),
             reasons.get((kind, name), ""),
             records[kind, name].note,
         )

@@ -1,14 +1,14 @@
-"""From clusters and neighbours to candidates: which sources resemble bona-fide transients.
+"""Candidates of a reference: sources in clusters with, or next to, bona-fide transients.
 
-A cluster is *transient-dominant* when it holds more bona-fide transients than chance would put there. With f the part
-of all sources that are bona-fide transients of a kind, a cluster of n sources of which k are such holds k / (n f) times
-its share (its enrichment), and chance gives k or more with the binomial probability P(K ≥ k | n, f). The cluster is
-dominant in that kind if k, the enrichment, and the probability times the number of looks (clusters × kinds) pass the
-thresholds of `AssociationSettings`. Transients that are neither flares nor dips in the published list are bursts too,
-and count with the flares.
+A cluster is *transient-dominant* if it contains more bona-fide transients than expected by chance. Let f be the
+fraction of all sources that are bona-fide transients of a kind. A cluster of n sources, k of them such transients, has
+an enrichment of k / (n f), and the probability of k or more by chance is the binomial P(K ≥ k | n, f). The cluster is
+dominant in that kind if k, the enrichment, and the probability times the number of trials (clusters × kinds) pass the
+thresholds of `AssociationSettings`. Transients that are neither flares nor dips in the published list are bursts and
+count as flares.
 
-Candidates are the members of transient-dominant clusters, and the nearest neighbours of every bona-fide transient in
-feature space (Dillmann et al. 2025, §4).
+Candidates are the members of transient-dominant clusters and the nearest neighbours of every bona-fide transient in
+feature space (Dillmann et al. 2025, section 4).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["select_candidates", "summarise_clusters"]
 
 
 COUNTED_AS: Final = {"flare": ("flare", "other"), "dip": ("dip",)}
-"""Kinds that a cluster can be dominant in, and the kinds of bona-fide transients that count for each."""
+"""Kinds that a cluster can be dominant in, and the kinds of bona-fide transients counted for each."""
 
 
 def summarise_clusters(cluster: I64, kinds: Sequence[str], settings: AssociationSettings) -> pa.Table:
-    """One row a cluster, outliers (0) first.
+    """One row for each cluster, outliers (0) first.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def summarise_clusters(cluster: I64, kinds: Sequence[str], settings: Association
     Returns
     -------
     pyarrow.Table
-        cluster; sources, flares, dips, others: numbers in it; enrichment and p_value of the kind in which it stands out
-        most (p_value is the binomial probability times the number of looks, at most 1); dominant: that kind if it
-        passes the thresholds, else "". Outliers are never dominant.
+        cluster; sources, flares, dips, others: numbers of members; enrichment and p_value of the most significant kind
+        (p_value is the binomial probability times the number of trials, at most 1); dominant: that kind if it passes
+        the thresholds, else "". Outliers are never dominant.
     """
     import pyarrow as pa
     from scipy.stats import binom
@@ -56,30 +56,30 @@ def summarise_clusters(cluster: I64, kinds: Sequence[str], settings: Association
     number = int(cluster.max(initial=0)) + 1
     label = np.array(kinds)
     sizes = np.bincount(cluster, minlength=number)
-    held = {kind: np.bincount(cluster[label == kind], minlength=number) for kind in ("flare", "dip", "other")}
-    looks = max((number - 1) * len(COUNTED_AS), 1)
+    members = {kind: np.bincount(cluster[label == kind], minlength=number) for kind in ("flare", "dip", "other")}
+    trials = max((number - 1) * len(COUNTED_AS), 1)
     p, enrichment, dominant = np.ones(number), np.zeros(number), np.full(number, "", dtype="<U5")
     for kind, counted in COUNTED_AS.items():
-        transients: I64 = sum((held[one] for one in counted), np.zeros(number, dtype=np.int64))
-        part = transients.sum() / len(cluster)
-        chance = np.minimum(binom.sf(transients - 1, sizes, part) * looks, 1.0)
-        times = transients / np.maximum(sizes * part, np.finfo(np.float64).tiny)
-        stands_out = (chance < p) | ((chance == p) & (times > enrichment))
+        transients: I64 = sum((members[one] for one in counted), np.zeros(number, dtype=np.int64))
+        fraction = transients.sum() / len(cluster)
+        chance = np.minimum(binom.sf(transients - 1, sizes, fraction) * trials, 1.0)
+        ratio = transients / np.maximum(sizes * fraction, np.finfo(np.float64).tiny)
+        is_best = (chance < p) | ((chance == p) & (ratio > enrichment))
         passes = (
-            (transients >= settings.least_transients)
-            & (times >= settings.least_enrichment)
-            & (chance <= settings.significance)
+            (transients >= settings.min_transients)
+            & (ratio >= settings.min_enrichment)
+            & (chance <= settings.max_p_value)
         )
-        p[stands_out], enrichment[stands_out] = chance[stands_out], times[stands_out]
-        dominant[stands_out] = np.where(passes, kind, "")[stands_out]
+        p[is_best], enrichment[is_best] = chance[is_best], ratio[is_best]
+        dominant[is_best] = np.where(passes, kind, "")[is_best]
     dominant[0] = ""
     return pa.table(
         {
             "cluster": np.arange(number, dtype=np.int64),
             "sources": sizes,
-            "flares": held["flare"],
-            "dips": held["dip"],
-            "others": held["other"],
+            "flares": members["flare"],
+            "dips": members["dip"],
+            "others": members["other"],
             "enrichment": enrichment,
             "p_value": p,
             "dominant": pa.array(dominant.tolist()),
@@ -96,7 +96,7 @@ def select_candidates(
     index: NeighbourIndex,
     settings: AssociationSettings,
 ) -> pa.Table:
-    """One row a candidate, the nearest to a bona-fide transient first; bona-fide transients are none.
+    """One row for each candidate, the nearest to a bona-fide transient first; bona-fide transients are excluded.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def select_candidates(
     Returns
     -------
     pyarrow.Table
-        obsreg_id; kind: that of its nearest bona-fide transient, or of its cluster where only that speaks for it;
+        obsreg_id; kind: that of its nearest bona-fide transient, or of its cluster if that is the only criterion;
         through: "cluster", "neighbour" or "both"; cluster; nearest: obsreg_id of the nearest bona-fide transient;
         distance: to it in feature space.
     """

@@ -1,4 +1,4 @@
-"""The batch road of a reference: population ► representation ► features ► map ► clusters ► index ► candidates."""
+"""Building a reference: representation, features, embedding, clusters, index and candidates of a population."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIBRARIES: Final = ("astropy", "numba", "numpy", "openTSNE", "pynndescent", "sci
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedCase:
-    """A case as far as the published method goes.
+    """A case up to the clusters, as in the published method.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class EmbeddedCase:
     cluster : ndarray, shape (n,) — 0 for outliers
     means : ndarray, shape (clusters + 1, *shape), float32, or None
         See `ReferenceCase`.
-    seconds : dict — that each stage took
+    seconds : dict — duration of each stage
     """
 
     extractor: FittedExtractor
@@ -75,14 +75,14 @@ def build_reference(
     Parameters
     ----------
     name, number : str
-        What it is to be called, and its version.
+        Name and version of the reference.
     population : ReferencePopulation
     cases : sequence of Case
     settings : AssociationSettings
     exact_below : int
-        Populations smaller than this are searched exactly, others through an approximate index.
+        Smaller populations are searched exactly, others with an approximate index.
     stage : callable, optional
-        Told what is being done.
+        Called with the name of each stage.
 
     Raises
     ------
@@ -91,6 +91,7 @@ def build_reference(
     """
     who = population.batch.identities[0]
     stage("measuring sources")
+    sources, members = make_source_table(population), make_members(population.batch)
     return Reference(
         name=name,
         version=number,
@@ -105,9 +106,9 @@ def build_reference(
             "bona_fide": {kind: population.kinds.count(kind) for kind in ("flare", "dip", "other")},
             "association": settings.model_dump(mode="json"),
         },
-        sources=make_source_table(population),
+        sources=sources,
         cases={case.name: _build_case(case, population, settings, exact_below, stage) for case in cases},
-        members=make_members(population.batch),
+        members=members,
     )
 
 
@@ -116,39 +117,39 @@ def _build_case(
 ) -> ReferenceCase:
     from xherald.catalog_store.references.neighbour_index import FeatureIndex
 
-    mapped = embed_case(case, population, stage)
-    features = np.ascontiguousarray(mapped.features, dtype=np.float32)
-    stage(f"{case.name}: neighbours")
-    with _timed(mapped.seconds, "index"):
+    embedded = embed_case(case, population, stage)
+    features = np.ascontiguousarray(embedded.features, dtype=np.float32)
+    stage(f"{case.name}: index of neighbours")
+    with _timed(embedded.seconds, "index"):
         index = FeatureIndex.build(features, exact_below=exact_below)
-    clusters = summarise_clusters(mapped.cluster, population.kinds, settings)
+    clusters = summarise_clusters(embedded.cluster, population.kinds, settings)
     candidates = select_candidates(
-        population.names, population.kinds, features, mapped.cluster, clusters, index, settings
+        population.names, population.kinds, features, embedded.cluster, clusters, index, settings
     )
     return ReferenceCase(
         name=case.name,
         settings=case.settings(),
-        extractor=mapped.extractor,
+        extractor=embedded.extractor,
         features=features,
-        embedding=mapped.embedding,
-        cluster=mapped.cluster,
+        embedding=embedded.embedding,
+        cluster=embedded.cluster,
         clusters=clusters,
         candidates=candidates,
         index=index,
         measured={
             "clusters": clusters.num_rows - 1,
-            "outliers": int((mapped.cluster == 0).sum()),
+            "outliers": int((embedded.cluster == 0).sum()),
             "candidates": candidates.num_rows,
             "index": index.kind,
             "recall_at_10": index.recall,
-            "seconds": {key: round(value, 3) for key, value in mapped.seconds.items()},
+            "seconds": {key: round(value, 3) for key, value in embedded.seconds.items()},
         },
-        means=mapped.means,
+        means=embedded.means,
     )
 
 
 def embed_case(case: Case, population: ReferencePopulation, stage: Stage = lambda _: None) -> EmbeddedCase:
-    """Representation, features, map and clusters of a population.
+    """Representation, features, embedding and clusters of a population.
 
     Raises
     ------
@@ -157,44 +158,44 @@ def embed_case(case: Case, population: ReferencePopulation, stage: Stage = lambd
     """
     seconds: dict[str, float] = {}
 
-    def told(what: str) -> None:
+    def report(what: str) -> None:
         stage(f"{case.name}: {what}")
 
-    told("representation")
+    report("representation")
     with _timed(seconds, "representation"):
         sample = represent(population.batch, case)
-    told("features")
+    report("features")
     with _timed(seconds, "features"):
-        extractor, features = case.extractor.fit(sample, case.extractor_options, told)
-    _refuse_broken(features, population.names, case.name)
-    told("map")
+        extractor, features = case.extractor.fit(sample, case.extractor_options, report)
+    _refuse_not_finite(features, population.names, case.name)
+    report("embedding")
     with _timed(seconds, "embedding"):
-        embedding = case.embedder.fit(features, case.embedder_options, told)
-    told("clusters")
+        embedding = case.embedder.fit(features, case.embedder_options, report)
+    report("clusters")
     with _timed(seconds, "clustering"):
         cluster = find_clusters(embedding, case.clustering)
     return EmbeddedCase(extractor, features, embedding, cluster, _means(sample, cluster), seconds)
 
 
 def find_clusters(embedding: F64, settings: Clustering) -> I64:
-    """Clusters of a map by DBSCAN, numbered from 1 as they are met; 0 for outliers, as published."""
+    """Clusters of an embedding by DBSCAN, numbered from 1; 0 for outliers, as published."""
     from sklearn.cluster import DBSCAN
 
     found: I64 = DBSCAN(eps=settings.eps, min_samples=settings.min_samples).fit_predict(embedding).astype(np.int64)
     return found + 1
 
 
-def _refuse_broken(features: Features, names: Sequence[str], case: str) -> None:
-    broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
-    if broken.size:
+def _refuse_not_finite(features: Features, names: Sequence[str], case: str) -> None:
+    wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if wrong.size:
         raise ReferenceDataError(
-            f"case {case}: features of {broken.size:,} sources are not finite, the first of {names[broken[0]]}; "
-            "the extractor or its representation is at fault"
+            f"case {case}: features of {wrong.size:,} sources are not finite, the first of {names[wrong[0]]}; "
+            "check the extractor and the representation of the case"
         )
 
 
 def _means(sample: Sample, cluster: I64) -> F32 | None:
-    """Mean of the representation over every cluster, the outliers first."""
+    """Mean representation of every cluster, the outliers first."""
     if sample.values is None:
         return None
     from scipy.sparse import csr_array

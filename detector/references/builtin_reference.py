@@ -22,7 +22,7 @@ BUILT_IN: Final = "built-in"
 
 
 def open_reference_store(settings: ReferenceSettings) -> ReferenceStore:
-    """The references of these settings."""
+    """The store of references at the configured folder, or in the user's data folder."""
     if settings.folder is not None:
         return ReferenceStore(settings.folder)
     from platformdirs import user_data_path
@@ -31,12 +31,12 @@ def open_reference_store(settings: ReferenceSettings) -> ReferenceStore:
 
 
 def built_in_reference(configuration: Configuration, stage: Stage = lambda _: None) -> ReferenceEntry:
-    """The built-in reference as these settings want it: the one that is kept, or a new version made now.
+    """The built-in reference of these settings, simulated and stored as a new version if it does not exist yet.
 
     Raises
     ------
     ConfigError
-        The settings name what cannot be simulated, or a case that does not exist.
+        The telescope cannot be simulated, or a case does not exist.
     """
     settings = configuration.settings.reference
     store = open_reference_store(settings)
@@ -50,12 +50,12 @@ def built_in_reference(configuration: Configuration, stage: Stage = lambda _: No
     reference = build_reference(
         BUILT_IN, number, population, cases, settings.association, exact_below=settings.exact_below, stage=stage
     )
-    stage("writing")
+    stage("writing the reference")
     return store.save(reference)
 
 
 def simulated_population(settings: BuiltInSettings, stage: Stage = lambda _: None) -> ReferencePopulation:
-    """Sources of the simulator, in the form that references are built of.
+    """Simulated sources, as a population to build a reference from.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _origin(settings: BuiltInSettings) -> list[dict[str, Any]]:
 
 
 def _recipe(configuration: Configuration) -> dict[str, Any]:
-    """All that a built-in reference depends on, but for the code."""
+    """All that a built-in reference depends on, except the code."""
     settings = configuration.settings.reference
     return {
         "origin": _origin(settings.built_in),

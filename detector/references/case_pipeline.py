@@ -1,4 +1,4 @@
-"""A case as it runs: the plugins that its settings name, their options checked. Batch and stream represent alike."""
+"""Cases with their plugins and validated options: `Case`, `select_cases`, `make_case`, `represent`."""
 
 from __future__ import annotations
 
@@ -46,40 +46,40 @@ class Case:
     clustering: Clustering
 
     def settings(self) -> dict[str, Any]:
-        """All of it in JSON's own types, every default written out."""
+        """All settings in JSON types, including defaults."""
 
-        def told(plugin: Plugin | None, options: Options) -> dict[str, Any] | None:
+        def describe(plugin: Plugin | None, options: Options) -> dict[str, Any] | None:
             return None if plugin is None else {"name": plugin.name, **options.model_dump(mode="json")}
 
         return {
-            "representation": told(self.representation, self.representation_options),
-            "extractor": told(self.extractor, self.extractor_options),
-            "embedder": told(self.embedder, self.embedder_options),
+            "representation": describe(self.representation, self.representation_options),
+            "extractor": describe(self.extractor, self.extractor_options),
+            "embedder": describe(self.embedder, self.embedder_options),
             "clustering": self.clustering.model_dump(mode="json"),
         }
 
 
 def select_cases(names: tuple[str, ...], configuration: Configuration) -> tuple[Case, ...]:
-    """Cases of the configuration by their names, in whatever case these are written.
+    """Cases of the configuration by name, ignoring upper and lower case.
 
     Raises
     ------
     ConfigError
-        There is none of that name, or a plugin or an option that it names does not exist.
+        There is no such case, or it names a plugin or an option that does not exist.
     """
-    known = configuration.settings.cases.root
-    by_name = {name.lower(): name for name in known}
+    available = configuration.settings.cases.root
+    by_name = {name.lower(): name for name in available}
     found = []
     for name in names:
         if name.lower() not in by_name:
-            raise ConfigError(f"no case {name!r} under cases in the configuration; there are {', '.join(known)}")
+            raise ConfigError(f"no case {name!r} in the configuration; available: {', '.join(available)}")
         exact = by_name[name.lower()]
-        found.append(make_case(exact, known[exact], configuration.host))
+        found.append(make_case(exact, available[exact], configuration.host))
     return tuple(found)
 
 
 def make_case(name: str, settings: CaseSettings | Mapping[str, Any], host: PluginHost) -> Case:
-    """The plugins of a case, as the configuration or a manifest names them."""
+    """The case of settings in the configuration or a manifest, with its plugins."""
     if not isinstance(settings, CaseSettings):
         settings = CaseSettings.model_validate(settings)
     where = f"cases.{name}"
@@ -89,10 +89,10 @@ def make_case(name: str, settings: CaseSettings | Mapping[str, Any], host: Plugi
             broken = [f"{one.name}: {one.reason}" for one in host.failures]
             hint = f" (not in use: {'; '.join(broken)})" if broken else ""
             raise ConfigError(
-                f"{where}.{kind}: no {kind} is named {choice.name!r}; there are {', '.join(sorted(plugins))}{hint}"
+                f"{where}.{kind}: no {kind} is named {choice.name!r}; available: {', '.join(sorted(plugins))}{hint}"
             )
         plugin = plugins[choice.name]
-        return plugin, host.options_for(plugin, choice.options, f"{where}.{kind}")
+        return plugin, host.validate_options(plugin, choice.options, f"{where}.{kind}")
 
     representation, representation_options = (
         (None, Options())
@@ -114,7 +114,7 @@ def make_case(name: str, settings: CaseSettings | Mapping[str, Any], host: Plugi
 
 
 def represent(batch: EventBatch, case: Case, timing: Timing | None = None) -> Sample:
-    """Sources as the case's extractor gets them; the tests' verdict with them where it is known already."""
+    """Input of the case's extractor; the results of the timing tests with it if they are known already."""
     if case.representation is None:
         return Sample(batch, timing=timing)
     options = case.representation_options

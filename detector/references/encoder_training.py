@@ -1,4 +1,4 @@
-"""Training an encoder along the road: a population, its representation, an autoencoder, an artefact of its encoder."""
+"""Training an encoder: representations of a population, an autoencoder, its encoder as an artefact."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.encoders.training import TrainingResult, TrainingSettings
 
-__all__ = ["Origin", "draw_curves", "train_encoder"]
+__all__ = ["Origin", "plot_learning_curves", "train_encoder"]
 
-INK, FITTED, HELD = "#22303c", "#4c78a8", "#d1495b"
+INK, FITTED, VALIDATION = "#22303c", "#4c78a8", "#d1495b"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the photon lists to train on come from: a file, or a simulation.
+    """Photon lists to train on: a file or a simulation.
 
     Parameters
     ----------
     path : Path or None
     sources : int
-        To simulate, where there is no file.
+        Number to simulate if there is no file.
     mission : str
         Mission or telescope to simulate.
     seed : int
@@ -42,7 +42,7 @@ class Origin:
     seed: int = 1
 
     def batch(self, configuration: Configuration, advance: Callable[[int], object]) -> EventBatch:
-        """Read or simulate them."""
+        """Read or simulate the photon lists."""
         if self.path is not None:
             from xherald.detector.extraction.extracted_sources import extract_sources
 
@@ -78,23 +78,23 @@ def train_encoder(
     Parameters
     ----------
     out : Path
-        Folder to make; must not exist.
+        Folder to create; must not exist.
     representation : str
-        Name of one with the option ``normalise``.
+        Name of a representation with the option ``normalise``.
     origin : Origin
     settings : TrainingSettings
     configuration : Configuration
     plot : Path, optional
-        Picture of the learning curves.
+        Plot of the learning curves.
     simulated : callable, optional
-        Told how many sources were simulated, time and again.
+        Called with the number of sources simulated so far.
     advance : callable, optional
         See `xherald.encoders.training.train`.
 
     Returns
     -------
     dict
-        What the manifest says, in JSON's own types.
+        Content of the manifest, in JSON types.
 
     Raises
     ------
@@ -106,32 +106,34 @@ def train_encoder(
     from xherald.encoders.training import train
 
     if out.exists():
-        raise ArtefactError(f"{out}: exists already, and an artefact never changes; choose another name or remove it")
+        raise ArtefactError(f"{out}: exists already; artefacts are immutable, choose another name or remove it")
     host = configuration.host
     if representation not in host.representations:
-        raise ConfigError(f"no representation {representation!r}; there are {', '.join(host.representations)}")
+        raise ConfigError(
+            f"no representation is named {representation!r}; available: {', '.join(host.representations)}"
+        )
     plugin = host.representations[representation]
-    options = host.options_for(plugin, {"normalise": True}, f"representation {representation}")
+    options = host.validate_options(plugin, {"normalise": True}, f"representation {representation}")
     batch = origin.batch(configuration, simulated)
     trained = train(plugin.transform(batch, options), plugin.shape(options), settings, advance)
     facts = {
         "made_by": "training",
         "representation": {"name": representation, **options.model_dump(mode="json")},
         "population": origin.about(),
-        "training": {**asdict(settings), **_told(trained)},
+        "training": {**asdict(settings), **_summarise(trained)},
         "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")},
     }
     write_encoder(out, trained.network, facts)
     if plot is not None:
         try:
-            draw_curves(trained).savefig(plot, dpi=110)
+            plot_learning_curves(trained).savefig(plot, dpi=110)
         except OSError as fault:
             raise FileError(plot, f"cannot be written to: {fault.strerror or fault}") from fault
     return {"encoder": str(out), "latent": trained.network.latent, "weights": trained.network.weights, **facts}
 
 
-def _told(trained: TrainingResult) -> Mapping[str, Any]:
-    """How training went, for the manifest."""
+def _summarise(trained: TrainingResult) -> Mapping[str, Any]:
+    """Course of the training, for the manifest."""
     return {
         "trained_on": trained.sources[0],
         "validated_on": trained.sources[1],
@@ -143,8 +145,8 @@ def _told(trained: TrainingResult) -> Mapping[str, Any]:
     }
 
 
-def draw_curves(trained: TrainingResult) -> Figure:
-    """Learning curves: mean squared error of a bin by epoch, against that of the mean array."""
+def plot_learning_curves(trained: TrainingResult) -> Figure:
+    """Learning curves: mean squared error of a bin by epoch, compared with that of the mean array."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -152,10 +154,10 @@ def draw_curves(trained: TrainingResult) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     epochs = range(1, len(trained.loss) + 1)
-    axes.plot(epochs, trained.loss, color=FITTED, marker="o", markersize=3, label="trained on")
-    axes.plot(epochs, trained.validation_loss, color=HELD, marker="o", markersize=3, label="validation")
+    axes.plot(epochs, trained.loss, color=FITTED, marker="o", markersize=3, label="training")
+    axes.plot(epochs, trained.validation_loss, color=VALIDATION, marker="o", markersize=3, label="validation")
     axes.axhline(trained.baseline, color=INK, linewidth=1, linestyle="--", label="mean array")
-    axes.axvline(trained.best + 1, color=HELD, linewidth=1, linestyle=":", label="kept")
+    axes.axvline(trained.best + 1, color=VALIDATION, linewidth=1, linestyle=":", label="selected")
     axes.set_xlabel("epoch", color=INK)
     axes.set_ylabel("mean squared error of a bin", color=INK)
     axes.set_yscale("log")

@@ -201,7 +201,7 @@ def _choose(
     if unknown := [key for key in options if key not in plugin.options_model.model_fields]:
         available = ", ".join(plugin.options_model.model_fields)
         raise ConfigError(f"{kind} {name} has no option {unknown[0]!r}; available: {available}")
-    return plugin, host.options_for(plugin, options, f"{kind} {name}")
+    return plugin, host.validate_options(plugin, options, f"{kind} {name}")
 
 
 class _NamesOnly:

@@ -240,7 +240,7 @@ def _files_in(path: Path, configuration: Configuration) -> Iterator[Path]:
     names: dict[Path, FolderNames] = {}
     for file in sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")):
         try:
-            adapter = configuration.host.adapter_for(file, read_header(file, configuration.settings.read))
+            adapter = configuration.host.find_adapter(file, read_header(file, configuration.settings.read))
         except UnclaimedFileError:
             continue
         claimed.append(file)

@@ -1,9 +1,9 @@
-"""Rebuild the published cases from the published tables, and compare map and clusters with the published ones.
+"""Rebuild the published cases from the published tables, and compare embeddings and clusters with the published ones.
 
-Maps are compared by Procrustes analysis (shift, turn, mirror and scale taken out; 1 − disparity is the part of the
-variance that agrees) and by how many of a source's nearest neighbours on one map are so on the other, which does not
-mind islands that lie elsewhere; clusters by the adjusted Rand index (Hubert & Arabie 1985, J. Classif. 2, 193), 1 where
-they agree and 0 where they do so by chance.
+Embeddings are compared by Procrustes analysis (1 − disparity is the fraction of the variance that agrees after shift,
+rotation, reflection and scaling) and by the fraction of nearest neighbours they share, which does not depend on where
+separate groups lie; clusters by the adjusted Rand index (Hubert & Arabie 1985, J. Classif. 2, 193), 1 for equal
+clusters and 0 on average for random ones.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ __all__ = ["Comparison", "read_published_embedding", "reproduce_cases"]
 
 
 NEIGHBOURS: Final = 15
-"""Nearest on the map that are compared."""
+"""Nearest neighbours in the embedding that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a rebuilt case agrees with the published one; None where nothing is published in the folder.
+    """Agreement of a rebuilt case with the published one; None where the folder has no published table.
 
     Parameters
     ----------
     case : str
     sources : int
-    clusters, outliers : int — of the rebuilt map
+    clusters, outliers : int — of the rebuilt embedding
     agreement : float or None — 1 − Procrustes disparity
-    neighbours_kept : float or None — part of the `NEIGHBOURS` nearest that both maps share
+    neighbours_kept : float or None — fraction of the `NEIGHBOURS` nearest that both embeddings share
     rand_index : float or None — adjusted, of the clusters
-    embedding_file, clusters_file : str or None — compared with
-    seconds : dict — that each stage took
+    embedding_file, clusters_file : str or None — published tables
+    seconds : dict — duration of each stage
     """
 
     case: str
@@ -62,7 +62,7 @@ class Comparison:
     seconds: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's own types."""
+        """In JSON types."""
         return asdict(self)
 
 
@@ -75,7 +75,7 @@ def reproduce_cases(
     stage: Stage = lambda _: None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Comparison]:
-    """Rebuild cases one by one.
+    """Rebuild cases, one at a time.
 
     Parameters
     ----------
@@ -87,43 +87,43 @@ def reproduce_cases(
     skip_unknown : bool
         See `BonaFideList.restrict_to`.
     stage, note : callable, optional
-        Told what is being done, and what the user should know.
+        Called with the name of each stage, and with messages for the user.
 
     Raises
     ------
     FileError, ReferenceDataError
     """
     if not (folder / EVENTS_TABLE).is_file():
-        raise FileError(folder, f"has no {EVENTS_TABLE}: it is no folder of the published tables")
+        raise FileError(folder, f"has no {EVENTS_TABLE}; give the folder of the published tables")
     population = read_population([folder], configuration, skip_unknown=skip_unknown, stage=stage)
     for one in population.notes:
         note(one)
     for case in cases:
-        # Read before the hours that a rebuild may take.
+        # Read first, since a rebuild can take hours.
         published = {
             what: read_published_embedding(folder, case.name, what, population.names)
             for what in ("embedding", "clusters")
         }
-        mapped = embed_case(case, population, stage)
+        embedded = embed_case(case, population, stage)
         stage(f"{case.name}: comparing")
-        yield _compared(case, mapped, published)
+        yield _compare(case, embedded, published)
 
 
-def _compared(case: Case, mapped: EmbeddedCase, published: dict[str, tuple[Path, F64] | None]) -> Comparison:
+def _compare(case: Case, embedded: EmbeddedCase, published: dict[str, tuple[Path, F64] | None]) -> Comparison:
     from sklearn.metrics import adjusted_rand_score
 
     embedding, clusters = published["embedding"], published["clusters"]
     return Comparison(
         case=case.name,
-        sources=len(mapped.cluster),
-        clusters=int(mapped.cluster.max(initial=0)),
-        outliers=int((mapped.cluster == 0).sum()),
-        agreement=None if embedding is None else _agreement(mapped.embedding, embedding[1]),
-        neighbours_kept=None if embedding is None else _neighbours_kept(mapped.embedding, embedding[1]),
-        rand_index=None if clusters is None else float(adjusted_rand_score(clusters[1][:, 2], mapped.cluster)),
+        sources=len(embedded.cluster),
+        clusters=int(embedded.cluster.max(initial=0)),
+        outliers=int((embedded.cluster == 0).sum()),
+        agreement=None if embedding is None else _agreement(embedded.embedding, embedding[1]),
+        neighbours_kept=None if embedding is None else _neighbours_kept(embedded.embedding, embedding[1]),
+        rand_index=None if clusters is None else float(adjusted_rand_score(clusters[1][:, 2], embedded.cluster)),
         embedding_file=None if embedding is None else str(embedding[0]),
         clusters_file=None if clusters is None else str(clusters[0]),
-        seconds=mapped.seconds,
+        seconds=embedded.seconds,
     )
 
 
@@ -143,7 +143,7 @@ def _neighbours_kept(ours: F64, theirs: F64) -> float:
 
 
 def read_published_embedding(folder: Path, case: str, what: str, names: Sequence[str]) -> tuple[Path, F64] | None:
-    """A published table of a case, rows in the order of names; None if there is none.
+    """A published table of a case, rows in the order of `names`; None if the folder has none.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def read_published_embedding(folder: Path, case: str, what: str, names: Sequence
     Raises
     ------
     UnreadableFileError
-        It is not of the published form, or its sources are not those of the population.
+        It is not in the published form, or its sources are not those of the population.
     """
     import pyarrow as pa
     import pyarrow.csv as pc
@@ -177,11 +177,11 @@ def read_published_embedding(folder: Path, case: str, what: str, names: Sequence
         rows = {name: row for row, name in enumerate(table.column("obsreg_id").to_pylist())}
     except (pa.ArrowException, OSError, KeyError, ValueError) as fault:
         raise UnreadableFileError(
-            path, f"is not of the published form ({', '.join(columns)}, obsreg_id): {fault}"
+            path, f"is not in the published form ({', '.join(columns)}, obsreg_id): {fault}"
         ) from fault
     if len(rows) != len(values):
-        raise UnreadableFileError(path, "names a source twice")
+        raise UnreadableFileError(path, "lists a source twice")
     if odd := sorted(set(rows) ^ set(names)):
         where = "the population lacks" if odd[0] in rows else "it lacks"
-        raise UnreadableFileError(path, f"holds other sources than the tables: {where} {odd[0]} ({len(odd):,} differ)")
+        raise UnreadableFileError(path, f"has other sources than the tables: {where} {odd[0]} ({len(odd):,} differ)")
     return path, values[[rows[name] for name in names]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.detector.calibration.calibration import ANY, Calibration, Group, cached_calibration
+from xherald.detector.calibration.calibration import ANY_INSTRUMENT, Calibration, Group, cached_calibration
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64, I64
 from xherald.photons.probabilities import smallest_measured_probability
@@ -84,17 +84,17 @@ def _score_batch(
     group = _find_group(calibration, batch)
     reference = _find_reference(calibration, group, batch, configuration.host)
     if reference is None:
-        group = calibration.groups[ANY]
+        group = calibration.groups[ANY_INSTRUMENT]
     detection_batch = make_detection_batch(batch, timing, reference, configuration.host)
     columns = score_columns(detection_batch, configuration.host, settings.scorers)
-    scores = calibration.scores(columns, len(batch))
-    ranks = calibration.ranks(scores, batch.counts, group)
-    by_direction, probability = calibration.probabilities(ranks, columns, group)
+    scores = calibration.compute_scores(columns, len(batch))
+    ranks = calibration.compute_ranks(scores, batch.counts, group)
+    by_direction, probability = calibration.compute_probabilities(ranks, columns, group)
     direction, best = _choose_likelier(by_direction)
     detection_batch = in_direction(detection_batch, direction)
     # A source found in time slices is at most as significant as the burst that it was found by.
     best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, batch.selection_p)) for p in (best, probability))
-    classes, class_probabilities = calibration.class_probabilities(columns, direction)
+    classes, class_probabilities = calibration.compute_class_probabilities(columns, direction)
     score = _select_direction(scores, direction)
     p_astro = _compute_p_astro(calibration, direction, best, batch.counts, settings.varying_per_1000)
     neighbours = find_neighbours(detection_batch, direction, configuration.host)
@@ -151,7 +151,7 @@ def _select_part(
 def _run_vetoes(detection_batch: DetectionBatch, configuration: Configuration) -> tuple[VetoFlags, ...]:
     host, settings = configuration.host, configuration.settings.detection
     options = {
-        name: host.options_for(veto, settings.vetoes.get(name, {}), f"detection.vetoes.{name}")
+        name: host.validate_options(veto, settings.vetoes.get(name, {}), f"detection.vetoes.{name}")
         for name, veto in host.vetoes.items()
     }
     return apply_vetoes(detection_batch, host.vetoes, options, host)
@@ -172,12 +172,12 @@ def _find_group(calibration: Calibration, batch: EventBatch) -> Group:
     """The calibration group of the batch's instrument; the group of any instrument if there are several."""
     groups = {(one.mission, one.instrument) for one in batch.identities}
     found = {calibration.find_group(*one).name for one in groups}
-    return calibration.groups[found.pop() if len(found) == 1 else ANY]
+    return calibration.groups[found.pop() if len(found) == 1 else ANY_INSTRUMENT]
 
 
 def _find_reference(calibration: Calibration, group: Group, batch: EventBatch, host: PluginHost) -> Reference | None:
     """The group's reference, if it has the same energy band as the sources."""
-    reference = calibration.reference(group, host)
+    reference = calibration.load_reference(group, host)
     if reference is None or not (batch.band == np.array(reference.about["band_kev"])).all():
         return None
     return reference
@@ -227,6 +227,6 @@ def _compute_p_astro(
     log_odds = np.full(len(probability), np.nan)
     for row, code in enumerate(DIRECTIONS.values()):
         own = direction == code
-        log_odds[own] = calibration.odds.at(row, z[own], counts[own]) + np.log(prior / (1.0 - prior))
+        log_odds[own] = calibration.odds.interpolate(row, z[own], counts[own]) + np.log(prior / (1.0 - prior))
     p_astro: F64 = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700.0, 700.0)))
     return p_astro

@@ -108,14 +108,14 @@ def score_columns(
     ----------
     detection_batch : DetectionBatch
     host : PluginHost
-        Notes failures (`PluginHost.note_failure`).
+        Notes failures (`PluginHost.record_failure`).
     settings : mapping of str to mapping, optional
         Options of scorers by name.
     """
     columns = compute_covariates(detection_batch.batch)
     where = detection_batch.batch.identities[0].source_path if len(detection_batch) else "no sources"
     for name, scorer in host.scorers.items():
-        options = host.options_for(scorer, (settings or {}).get(name, {}), f"detection.scorers.{name}")
+        options = host.validate_options(scorer, (settings or {}).get(name, {}), f"detection.scorers.{name}")
         # A scorer may be third-party code: any error must name it and must not stop the others.
         try:
             scores = scorer.score(detection_batch, options)
@@ -124,7 +124,7 @@ def score_columns(
                 for column, values in scores.items()
             }
         except Exception as fault:
-            host.note_failure("scorers", scorer, f"scoring {where}", fault)
+            host.record_failure("scorers", scorer, f"scoring {where}", fault)
             continue
         columns.update(own)
     return columns

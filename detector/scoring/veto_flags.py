@@ -40,7 +40,7 @@ def apply_vetoes(
     options : mapping of str to Options
         By name of the veto; defaults for those not given.
     host : PluginHost
-        Notes failures (`PluginHost.note_failure`).
+        Notes failures (`PluginHost.record_failure`).
 
     Returns
     -------
@@ -65,7 +65,7 @@ def apply_vetoes(
             if flags.raised.any():
                 veto.reason.format(**dict.fromkeys(flags.numbers, 0.0))
         except Exception as fault:
-            host.note_failure("vetoes", veto, f"checking {where}", fault)
+            host.record_failure("vetoes", veto, f"checking {where}", fault)
             continue
         results.append(VetoFlags(name, veto.rejects, veto.reason, flags))
     return tuple(results)

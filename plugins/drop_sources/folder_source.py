@@ -40,7 +40,7 @@ class FolderSource(DropSource[FolderOptions]):
         """Where it lies: nothing is copied."""
         return Path(listing.url)
 
-    def watched(self, options: FolderOptions) -> Path | None:
+    def watched_folder(self, options: FolderOptions) -> Path | None:
         """The directory."""
         return options.path.absolute()
 

@@ -45,7 +45,7 @@ class BucketSource(DropSource[BucketOptions]):
             if facts.get("type") == "file" and options.wants(name):
                 yield Listing(f"{scheme}{path}", name, int(facts.get("size") or 0), _changed(facts), _etag(facts))
 
-    def below(self, options: BucketOptions, url: str) -> Options | None:
+    def narrow_to_folder(self, options: BucketOptions, url: str) -> Options | None:
         """Options that begin at that folder, if it lies below the root."""
         start = folder_below(options.url, url)
         return None if start is None else options.model_copy(update={"start": start})

@@ -59,7 +59,7 @@ class WebSource(DropSource[WebOptions]):
         with _client(options) as client:
             yield from _below(client, root + options.start, unquote(options.start), options.depth, options)
 
-    def below(self, options: WebOptions, url: str) -> Options | None:
+    def narrow_to_folder(self, options: WebOptions, url: str) -> Options | None:
         """Options that begin at that page, if it lies below the root."""
         start = folder_below(options.url, url)
         return None if start is None else options.model_copy(update={"start": start})

@@ -1,4 +1,4 @@
-"""Built-in embedders, registered through the same door as anybody's."""
+"""Built-in embedders, registered with the same hook as external ones."""
 
 from __future__ import annotations
 

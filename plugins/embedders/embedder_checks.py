@@ -1,4 +1,4 @@
-"""What every embedder asks of a population before it maps it."""
+"""Checks of a population before it is embedded."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import numpy as np
 from xherald.photons.errors import ReferenceDataError
 from xherald.plugins.contract import Features
 
-__all__ = ["require_mappable"]
+__all__ = ["check_population"]
 
 
-def require_mappable(features: Features, more_than: float, setting: str) -> None:
-    """Refuse a population that no map can be made of.
+def check_population(features: Features, more_than: float, setting: str) -> None:
+    """Refuse a population that cannot be embedded.
 
     Parameters
     ----------
     features : ndarray, shape (n, d)
     more_than : float
-        What the number of sources must exceed.
+        Number that the number of sources must exceed.
     setting : str
-        The setting that this number comes from, for the message.
+        Option that sets this number, for the message.
 
     Raises
     ------
     ReferenceDataError
-        Too few sources, features that are no table of finite numbers, or the same features for every source.
+        Too few sources, features that are not a table of finite numbers, or equal features for all sources.
     """
     if features.ndim != 2 or not features.shape[1]:
-        raise ReferenceDataError(
-            f"map: features are to be a table of sources and features, not of shape {features.shape}"
-        )
+        raise ReferenceDataError(f"embedding: features must have a row for each source, not the shape {features.shape}")
     if len(features) <= more_than:
         raise ReferenceDataError(
-            f"map: {len(features)} sources are too few for {setting}, which needs more than {more_than:g}; lower it"
+            f"embedding: {len(features)} sources are too few for {setting}, which needs more than {more_than:g}; "
+            "lower it"
         )
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         raise ReferenceDataError(
-            f"map: features of {int((~finite).sum())} sources are not finite, the first in row {int(np.argmin(finite))}"
+            f"embedding: features of {int((~finite).sum())} sources are not finite, "
+            f"the first in row {int(np.argmin(finite))}"
         )
     if (features == features[0]).all():
-        raise ReferenceDataError(f"map: all {len(features)} sources have the same features, so there is nothing to map")
+        raise ReferenceDataError(f"embedding: all {len(features)} sources have the same features")

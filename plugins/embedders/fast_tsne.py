@@ -1,10 +1,10 @@
-"""t-SNE of large sets: openTSNE's interpolated forces, exact neighbours, a start from principal components.
+"""t-SNE of large sets: openTSNE with interpolated forces, exact neighbours, initialised with principal components.
 
 openTSNE: Poličar, Stražar & Zupan 2024 (J. Stat. Soft. 109, 3); interpolated forces: Linderman et al. 2019 (Nature
-Methods 16, 243); start, learning rate, exaggeration: Kobak & Berens 2019 (Nature Communications 10, 5416), Belkina et
-al. 2019 (Nature Communications 10, 5415). The map minimises the same function of the same perplexity as the published
-one, and stops where that is as low as a thousand rounds of the published call bring it (2.79 against 2.89 for 20,000
-simulated sources); more rounds draw the map larger, and with it what DBSCAN's eps means.
+Methods 16, 243); initialisation, learning rate, exaggeration: Kobak & Berens 2019 (Nature Communications 10, 5416),
+Belkina et al. 2019 (Nature Communications 10, 5415). The embedding minimises the same function with the same perplexity
+as the published one, and stops where it is as low as after a thousand iterations of the published call (2.79 and 2.89
+for 20,000 simulated sources); more iterations make the embedding larger, which changes the meaning of DBSCAN's eps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import Field
 from xherald.photons.arrays import F64
 from xherald.plugins.contract import Advance, Embedder, Features, Options
 
-from .embedder_checks import require_mappable
+from .embedder_checks import check_population
 
 if TYPE_CHECKING:
     from openTSNE.affinity import Affinities
@@ -27,37 +27,37 @@ __all__ = ["FastTSNE", "FastTSNEOptions"]
 
 
 NEIGHBOURS_PER_PERPLEXITY: Final = 3
-"""Neighbours beyond three times the perplexity attract next to nothing (van der Maaten 2014, §4.1)."""
+"""Neighbours beyond three times the perplexity have negligible weights (van der Maaten 2014, section 4.1)."""
 
-START: Final = 1e-4
-"""Standard deviation of the starting map along its first axis, small beside what t-SNE makes of it."""
+INITIAL_SPREAD: Final = 1e-4
+"""Standard deviation of the initial positions along the first axis, small compared with the result."""
 
-FEW: Final = 10_000
-"""Sources below which threads gain little where cores are idle, and lose much to waiting where they are not."""
+MIN_THREADED_SOURCES: Final = 10_000
+"""Sources below which threads gain little on idle cores and lose much on busy ones."""
 
-LEAST_RATE: Final = 200.0
-"""Below which maps of few sources do not unfold; scikit-learn's is the same, in other units."""
+MIN_LEARNING_RATE: Final = 200.0
+"""Learning rate below which embeddings of few sources do not unfold; as in scikit-learn, in other units."""
 
 MOMENTUM: Final = (0.5, 0.8)
-"""Of the exaggerated rounds and of the others (van der Maaten & Hinton 2008, §3.4)."""
+"""Momentum with early exaggeration and after it (van der Maaten & Hinton 2008, section 3.4)."""
 
 
 class FastTSNEOptions(Options):
-    """How the map is made.
+    """Options of `fast_tsne`.
 
     Parameters
     ----------
-    perplexity : float — how many neighbours a source has, as it were
-    early_iterations : int — rounds in which sources attract each other `early_exaggeration` times as strongly
-    early_exaggeration : float — how many times as strongly, so that groups gather before they spread
-    iterations : int — rounds after these
-    exaggeration : float — in these rounds; above 1 clusters draw together
+    perplexity : float — effective number of neighbours
+    early_iterations : int — iterations with early exaggeration
+    early_exaggeration : float — factor of the attraction in these iterations, so that groups form before they spread
+    iterations : int — iterations after these
+    exaggeration : float — factor in these iterations; above 1 clusters contract
     learning_rate : float or "auto" — "auto" is the number of sources over the exaggeration, or 200
-    initialisation : "pca" or "random" — where sources begin: at their two strongest components, or anywhere
+    initialisation : "pca" or "random" — initial positions: two principal components, or random
     neighbours : "auto", "exact" or "approximate"
-        How neighbours are found: exactly, or with annoy's trees; "auto" is exact up to 200,000 sources.
+        Search of neighbours: exact, or with annoy's trees; "auto" is exact up to 200,000 sources.
     random_state : int — the seed
-    threads : int — 0 for as many as there are cores, or one for fewer than 10,000 sources
+    threads : int — 0 for one for each core, or one thread for fewer than 10,000 sources
     """
 
     perplexity: float = Field(default=50.0, ge=1)
@@ -73,36 +73,36 @@ class FastTSNEOptions(Options):
 
 
 class FastTSNE(Embedder[FastTSNEOptions]):
-    """t-SNE for large sets, many times faster than the published call and as true to the neighbours."""
+    """t-SNE for large sets, many times faster than the published call and as faithful to the neighbours."""
 
     name: ClassVar[str] = "fast_tsne"
 
     def fit(self, features: Features, options: FastTSNEOptions, advance: Advance = lambda _: None) -> F64:
-        """Place a whole population, shape (n, 2): see `Embedder.fit`."""
+        """Embed a population, shape (n, 2): see `Embedder.fit`."""
         import openTSNE
 
-        # A source's neighbours are at most all others, and as many of them as the perplexity are needed.
-        require_mappable(features, options.perplexity + 1, f"perplexity {options.perplexity:g}")
-        threads = options.threads or (1 if len(features) < FEW else os.cpu_count() or 1)
+        # A source has at most all others as neighbours, and needs as many of them as the perplexity.
+        check_population(features, options.perplexity + 1, f"perplexity {options.perplexity:g}")
+        threads = options.threads or (1 if len(features) < MIN_THREADED_SOURCES else os.cpu_count() or 1)
         advance(f"neighbours of {len(features)} sources")
         affinities = _affinities(features, options, threads)
         embedding = openTSNE.TSNEEmbedding(
-            _start(features, options), affinities, n_jobs=threads, random_state=options.random_state
+            _initial_positions(features, options), affinities, n_jobs=threads, random_state=options.random_state
         )
-        advance(f"t-SNE of {len(features)} sources, {options.early_iterations} + {options.iterations} rounds")
+        advance(f"t-SNE of {len(features)} sources, {options.early_iterations} + {options.iterations} iterations")
         for rounds, strength, momentum in (
             (options.early_iterations, options.early_exaggeration, MOMENTUM[0]),
             (options.iterations, options.exaggeration, MOMENTUM[1]),
         ):
             if rounds:
                 rate = options.learning_rate
-                rate = max(len(features) / strength, LEAST_RATE) if rate == "auto" else rate
+                rate = max(len(features) / strength, MIN_LEARNING_RATE) if rate == "auto" else rate
                 embedding = embedding.optimize(rounds, exaggeration=strength, momentum=momentum, learning_rate=rate)
         return np.array(embedding, dtype=np.float64)
 
 
 def _affinities(features: Features, options: FastTSNEOptions, threads: int) -> Affinities:
-    """How strongly sources attract each other."""
+    """Affinities of sources to their neighbours."""
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
@@ -123,21 +123,21 @@ def _affinities(features: Features, options: FastTSNEOptions, threads: int) -> A
     return PerplexityBasedNN(knn_index=found, perplexity=options.perplexity, n_jobs=threads)
 
 
-def _start(features: Features, options: FastTSNEOptions) -> F64:
-    """Where sources are before the first round: their two strongest principal components, or at random.
+def _initial_positions(features: Features, options: FastTSNEOptions) -> F64:
+    """Initial positions: two principal components, or random.
 
-    Equal sources are set apart by a hundredth of the start's extent, or nothing could part them.
+    Noise of a hundredth of the spread separates sources with equal features.
     """
     random = np.random.default_rng(options.random_state)
-    start: F64 = random.normal(scale=START, size=(len(features), 2))
+    start: F64 = random.normal(scale=INITIAL_SPREAD, size=(len(features), 2))
     if options.initialisation == "random":
         return start
     centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     strengths, axes = np.linalg.eigh(centred.T @ centred)
     axes = axes[:, np.argsort(-strengths, kind="stable")[:2]]
-    # An axis is known but for its sign: the largest part of it is to be positive, on every machine.
+    # The sign of an axis is arbitrary; its largest component is made positive, on every machine.
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     components = centred @ axes
     start /= 100
-    start[:, : components.shape[1]] += components * (START / components[:, 0].std())
+    start[:, : components.shape[1]] += components * (INITIAL_SPREAD / components[:, 0].std())
     return start

@@ -1,8 +1,8 @@
-"""t-SNE as the published method calls it: scikit-learn's, random start, next to no early exaggeration.
+"""t-SNE as in the published method: scikit-learn, random initialisation, no early exaggeration.
 
 Dillmann et al. 2025 (MNRAS 537, 931), §3.4; van der Maaten & Hinton 2008 (JMLR 9, 2579); Barnes–Hut approximation of
-van der Maaten 2014 (JMLR 15, 3221). The map depends on scikit-learn's version and the processor's arithmetic; a
-thousand rounds over 20,000 sources take minutes.
+van der Maaten 2014 (JMLR 15, 3221). The embedding depends on the version of scikit-learn and on the processor; a
+thousand iterations for 20,000 sources take minutes.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from pydantic import Field
 from xherald.photons.arrays import F64
 from xherald.plugins.contract import Advance, Embedder, Features, Options
 
-from .embedder_checks import require_mappable
+from .embedder_checks import check_population
 
 __all__ = ["PublishedTSNE", "PublishedTSNEOptions"]
 
 
 class PublishedTSNEOptions(Options):
-    """Arguments of `sklearn.manifold.TSNE`; those not here are its defaults.
+    """Arguments of `sklearn.manifold.TSNE`; the others have its defaults.
 
     Parameters
     ----------
-    perplexity : float — how many neighbours a source has, as it were
-    learning_rate : float or "auto" — how far a step leads; "auto" goes by the number of sources
-    max_iter : int — rounds in all; scikit-learn does 250 at least
-    early_exaggeration : float — how much stronger sources attract each other in the first 250 rounds
-    init : "random" or "pca" — where sources begin
+    perplexity : float — effective number of neighbours
+    learning_rate : float or "auto" — "auto" depends on the number of sources
+    max_iter : int — iterations, at least 250
+    early_exaggeration : float — factor of the attraction in the first 250 iterations
+    init : "random" or "pca" — initial positions
     random_state : int — the seed
     """
 
@@ -47,9 +47,9 @@ class PublishedTSNE(Embedder[PublishedTSNEOptions]):
     name: ClassVar[str] = "tsne"
 
     def fit(self, features: Features, options: PublishedTSNEOptions, advance: Advance = lambda _: None) -> F64:
-        """Place a whole population, shape (n, 2): see `Embedder.fit`."""
+        """Embed a population, shape (n, 2): see `Embedder.fit`."""
         from sklearn.manifold import TSNE
 
-        require_mappable(features, options.perplexity, f"perplexity {options.perplexity:g}")
-        advance(f"t-SNE of {len(features)} sources, {options.max_iter} rounds")
+        check_population(features, options.perplexity, f"perplexity {options.perplexity:g}")
+        advance(f"t-SNE of {len(features)} sources, {options.max_iter} iterations")
         return np.asarray(TSNE(**options.model_dump()).fit_transform(features), dtype=np.float64)

@@ -1,6 +1,6 @@
-"""UMAP: McInnes, Healy & Melville 2018 (arXiv:1802.03426), umap-learn's.
+"""UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426) with umap-learn.
 
-Neighbours are exact ones, found here: umap-learn would compile pynndescent for them, which takes longer than the map.
+Neighbours are exact and found here; umap-learn would compile pynndescent, which takes longer than the embedding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import Field
 from xherald.photons.arrays import F32, F64
 from xherald.plugins.contract import Advance, Embedder, Features, Options
 
-from .embedder_checks import require_mappable
+from .embedder_checks import check_population
 
 __all__ = ["UMAPEmbedder", "UMAPOptions"]
 
@@ -26,13 +26,13 @@ PARAMETRIC = "umap.parametric_umap"
 
 
 class UMAPOptions(Options):
-    """How the map is made.
+    """Options of `umap`.
 
     Parameters
     ----------
-    neighbours : int — of each source, itself among them, that the map is to keep
-    min_dist : float — how close sources may come on the map
-    epochs : int or None — rounds; None for 500 of up to 10,000 sources and 200 of more
+    neighbours : int — neighbours of each source, itself included
+    min_dist : float — smallest distance of sources in the embedding
+    epochs : int or None — None for 500 with up to 10,000 sources and 200 with more
     random_state : int — the seed
     """
 
@@ -43,20 +43,20 @@ class UMAPOptions(Options):
 
 
 class UMAPEmbedder(Embedder[UMAPOptions]):
-    """UMAP; distances on its maps are about a tenth of t-SNE's, and DBSCAN's eps is to be set accordingly."""
+    """UMAP; its distances are about a tenth of those of t-SNE, so set DBSCAN's eps accordingly."""
 
     name: ClassVar[str] = "umap"
 
     def fit(self, features: Features, options: UMAPOptions, advance: Advance = lambda _: None) -> F64:
-        """Place a whole population, shape (n, 2): see `Embedder.fit`."""
+        """Embed a population, shape (n, 2): see `Embedder.fit`."""
         from .exact_neighbours import MAX_EXACT_SOURCES
 
-        # Four sources are the fewest whose graph has the two eigenvectors that the map starts from.
-        require_mappable(features, max(options.neighbours, 3), f"{options.neighbours} neighbours")
+        # With fewer than four sources the graph lacks the two eigenvectors of the initial positions.
+        check_population(features, max(options.neighbours, 3), f"{options.neighbours} neighbours")
         found = _neighbours(features, options.neighbours) if len(features) <= MAX_EXACT_SOURCES else (None, None, None)
         advance(f"UMAP of {len(features)} sources")
         with warnings.catch_warnings():
-            # True, and of no concern: new sources are placed among their neighbours.
+            # The warning is correct and irrelevant: new sources are embedded by interpolation.
             warnings.filterwarnings("ignore", r"precomputed_knn\[2\]", UserWarning)
             mapper = _umap()(
                 n_neighbors=options.neighbours,
@@ -64,13 +64,13 @@ class UMAPEmbedder(Embedder[UMAPOptions]):
                 n_epochs=options.epochs,
                 random_state=options.random_state,
                 precomputed_knn=found,
-                n_jobs=1,  # what umap-learn makes of any other number where there is a seed, with a warning
+                n_jobs=1,  # umap-learn sets this, with a warning, whenever there is a seed
             )
             return np.asarray(mapper.fit_transform(features), dtype=np.float64)
 
 
 def _neighbours(features: Features, k: int) -> tuple[NDArray[np.int64], F32]:
-    """Neighbours as umap-learn wants them: each source's first is itself."""
+    """Neighbours in umap-learn's form: the first of each source is itself."""
     from .exact_neighbours import find_nearest_others
 
     rows, distances = find_nearest_others(features, k - 1)
@@ -79,9 +79,9 @@ def _neighbours(features: Features, k: int) -> tuple[NDArray[np.int64], F32]:
 
 
 def _umap() -> Any:
-    """umap-learn's class without TensorFlow, which its parametric variant would import (8 s and 0.6 GB) if installed.
+    """The class UMAP, imported without TensorFlow (8 s and 0.6 GB), which the parametric variant of UMAP imports.
 
-    The package catches that this variant cannot be imported, and says so in a warning; it can be imported afterwards.
+    The package handles an ImportError of this variant with a warning; the variant can be imported afterwards.
     """
     if "umap" in sys.modules:
         return import_module("umap.umap_").UMAP

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from xherald.plugins.contract import Options, Plugin
-from xherald.plugins.plugin_help import help_of, options_of
+from xherald.plugins.plugin_help import describe_options, get_help
 
 from .rules import Rules, Skipped, Violation, require
 
@@ -61,7 +61,7 @@ def add_common_rules(rules: Rules[Case]) -> None:
 
     @rules.rule("documented", "The class has its own docstring, which is its help text.")
     def documented(case: Case) -> None:
-        require(help_of(case.plugin), f"class {type(case.plugin).__name__} has no docstring; add one line")
+        require(get_help(case.plugin), f"class {type(case.plugin).__name__} has no docstring; add one line")
 
     @rules.rule("options", "The options model derives from Options, is frozen and forbids unknown keys.")
     def options(case: Case) -> None:
@@ -78,7 +78,7 @@ def add_common_rules(rules: Rules[Case]) -> None:
         "options-described", "Every option has a description, in Field(description=…) or in the docstring of the model."
     )
     def options_described(case: Case) -> None:
-        undescribed = [one.name for one in options_of(case.plugin.options_model) if not one.description]
+        undescribed = [one.name for one in describe_options(case.plugin.options_model) if not one.description]
         require(
             not undescribed,
             f"{case.plugin.options_model.__name__} has no description of {', '.join(undescribed)}",
@@ -123,7 +123,7 @@ def default_options(options: Options | Mapping[str, Any] | None, plugin: Plugin)
     """
     if isinstance(options, Options):
         return options
-    needed = [one.name for one in options_of(plugin.options_model) if one.required]
+    needed = [one.name for one in describe_options(plugin.options_model) if one.required]
     if options is None and needed:
         raise Skipped(f"options {', '.join(needed)} are required; give them")
     return plugin.options_model.model_validate(dict(options or {}))

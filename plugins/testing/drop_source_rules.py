@@ -141,12 +141,12 @@ def _unreachable(case: SourceCase) -> None:
     raise Violation(f"poll of a location that does not exist returned {len(found)} files; raise DropError")
 
 
-@rule("watched", "watched returns a folder that the operating system can watch, or None.")
+@rule("watched", "watched_folder returns a folder that the operating system can watch, or None.")
 def _watched(case: SourceCase) -> None:
-    folder = case.plugin.watched(case.options)
+    folder = case.plugin.watched_folder(case.options)
     require(
         folder is None or (isinstance(folder, Path) and folder.is_dir()),
-        f"watched returned {folder!r}, expected a folder or None",
+        f"watched_folder returned {folder!r}, expected a folder or None",
     )
 
 

@@ -91,10 +91,10 @@ class Report:
     @property
     def conforms(self) -> bool:
         """Whether the plugin breaks no rule."""
-        return not self.broken
+        return not self.broken_rules
 
     @property
-    def broken(self) -> tuple[str, ...]:
+    def broken_rules(self) -> tuple[str, ...]:
         """Ids of broken rules."""
         return tuple(one.rule for one in self.outcomes if one.state == "failed")
 

@@ -368,7 +368,7 @@ def test_list_without_sky_columns_is_read_without_sky(tmp_path: Path) -> None:
 
 def test_hrc_is_not_supported(tmp_path: Path) -> None:
     path = write_chandra(tmp_path / "hrcf12345N001_evt2.fits", some_photons(10), header={"INSTRUME": "HRC"})
-    with pytest.raises(FileError, match="CHANDRA / HRC is none of"):
+    with pytest.raises(FileError, match="CHANDRA HRC is not supported, only ACIS"):
         observe(path)
 
 

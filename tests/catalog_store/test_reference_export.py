@@ -57,7 +57,7 @@ def with_embedding(reference: Reference, embedding: np.ndarray) -> Reference:
 
 
 @pytest.mark.parametrize(("target", "stem"), [("", "2DPCA"), ("made/below", "2DPCA"), ("paper2DPCA.csv", "paper2DPCA")])
-def test_the_published_tables(reference: Reference, tmp_path: Path, target: str, stem: str) -> None:
+def test_published_tables_are_written(reference: Reference, tmp_path: Path, target: str, stem: str) -> None:
     written = export_reference(reference, "2D-PCA", tmp_path / target)
     folder = tmp_path / target if not target.endswith(".csv") else tmp_path
     assert written == [folder / f"{stem}_{name}.csv" for name in ("embedding", "clusters", "candidates")]
@@ -78,7 +78,7 @@ def test_the_published_tables(reference: Reference, tmp_path: Path, target: str,
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2))
-def test_every_number_reads_back_the_same(
+def test_numbers_are_read_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, reference: Reference, place: list[float]
 ) -> None:
     moved = with_embedding(reference, np.tile(place, (SOURCES, 1)))
@@ -94,7 +94,7 @@ def test_names_with_commas_and_quotes_read_back(reference: Reference, tmp_path: 
     assert rows_of(written[2])[1] == []
 
 
-def test_the_files_are_those_published(reference: Reference, tmp_path: Path) -> None:
+def test_files_equal_the_published_form(reference: Reference, tmp_path: Path) -> None:
     export_reference(with_embedding(reference, np.tile([-0.1, 1e-17], (SOURCES, 1))), "2D-PCA", tmp_path)
     first = (tmp_path / "2DPCA_clusters.csv").read_bytes().split(b"\n")[:2]
     assert first == [b"tsne1,tsne2,obsreg_id,cluster", b"-0.1,1e-17,10000_0,1"]
@@ -117,7 +117,7 @@ def read_back(path: Path) -> dict[str, np.ma.MaskedArray]:
 
 
 @pytest.mark.parametrize("suffix", TABLES)
-def test_tables_hold_all_that_is_known(reference: Reference, tmp_path: Path, suffix: str) -> None:
+def test_tables_hold_all_columns(reference: Reference, tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"toy{suffix}"
     assert export_reference(reference, "2D-PCA", target) == [target]
     found, flat, case = read_back(target), flat_table(reference, reference.cases["2D-PCA"]), reference.cases["2D-PCA"]
@@ -134,7 +134,7 @@ def test_tables_hold_all_that_is_known(reference: Reference, tmp_path: Path, suf
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_the_flat_table_says_what_is_known_of_candidates(reference: Reference) -> None:
+def test_flat_table_describes_candidates(reference: Reference) -> None:
     table = flat_table(reference, reference.cases["2D-PCA"])
     assert {row: kind for row, kind in enumerate(table["candidate"].to_pylist()) if kind} == {
         row: kind for row, (kind, *_) in CANDIDATES.items()
@@ -158,7 +158,7 @@ def test_no_candidates_and_no_clusters(tmp_path: Path) -> None:
         assert not found["cluster"].any()
 
 
-def test_fits_says_what_its_columns_mean(reference: Reference, tmp_path: Path) -> None:
+def test_fits_columns_have_units_and_descriptions(reference: Reference, tmp_path: Path) -> None:
     export_reference(reference, "2D-PCA", tmp_path / "toy.fits")
     header = fits.getheader(tmp_path / "toy.fits", "REFERENCE")
     assert (header["REFNAME"], header["REFVER"], header["REFCASE"]) == ("toy", "1.2.0", "2D-PCA")
@@ -175,16 +175,16 @@ def test_fits_says_what_its_columns_mean(reference: Reference, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("suffix", [".vot", ".xml"])
-def test_votables_are_valid_and_say_what_they_mean(
+def test_votables_are_valid_with_units_and_descriptions(
     reference: Reference, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / f"toy{suffix}"
     export_reference(reference, "2D-PCA", target)
     assert validate(str(target)), capsys.readouterr().out
     table = parse_single_table(str(target))
-    said = {param.name: str(param.value) for param in table.params}
-    assert said.pop("CREATOR").startswith("xherald ")
-    assert said == {"REFNAME": "toy", "REFVER": "1.2.0", "REFCASE": "2D-PCA"}
+    params = {param.name: str(param.value) for param in table.params}
+    assert params.pop("CREATOR").startswith("xherald ")
+    assert params == {"REFNAME": "toy", "REFVER": "1.2.0", "REFCASE": "2D-PCA"}
     fields = {field.name: field for field in table.fields}
     assert all(field.description for field in fields.values())
     assert (str(fields["ra"].unit), fields["ra"].ucd) == ("deg", "pos.eq.ra;meta.main")
@@ -193,7 +193,7 @@ def test_votables_are_valid_and_say_what_they_mean(
             parse_ucd(field.ucd, check_controlled_vocabulary=True, has_colon=True)
 
 
-def test_parquet_says_what_it_means(reference: Reference, tmp_path: Path) -> None:
+def test_parquet_columns_have_units_and_descriptions(reference: Reference, tmp_path: Path) -> None:
     export_reference(reference, "2D-PCA", tmp_path / "toy.parquet")
     schema = pq.read_schema(tmp_path / "toy.parquet")
     assert schema.metadata[b"REFNAME"] == b"toy"
@@ -206,7 +206,7 @@ def test_parquet_says_what_it_means(reference: Reference, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["toy.csv", "toy.parquet", "toy.fits", "toy.vot"])
-def test_existing_files_stay_unless_told(reference: Reference, tmp_path: Path, name: str) -> None:
+def test_existing_files_are_kept_unless_overwritten(reference: Reference, tmp_path: Path, name: str) -> None:
     written = export_reference(reference, "2D-PCA", tmp_path / name)
     first = written[0]
     first.write_text("old")
@@ -217,7 +217,7 @@ def test_existing_files_stay_unless_told(reference: Reference, tmp_path: Path, n
     assert first.read_bytes() != b"old"
 
 
-def test_one_existing_file_keeps_all_of_them_from_being_written(reference: Reference, tmp_path: Path) -> None:
+def test_one_existing_file_prevents_all_from_being_written(reference: Reference, tmp_path: Path) -> None:
     (tmp_path / "2DPCA_candidates.csv").write_text("old")
     with pytest.raises(FileError, match="exists already"):
         export_reference(reference, "2D-PCA", tmp_path)
@@ -225,9 +225,9 @@ def test_one_existing_file_keeps_all_of_them_from_being_written(reference: Refer
 
 
 @pytest.mark.parametrize("target", ["toy.xlsx", "file/below", "file/toy.parquet"])
-def test_what_cannot_be_written_is_named(reference: Reference, tmp_path: Path, target: str) -> None:
+def test_unwritable_targets_are_named(reference: Reference, tmp_path: Path, target: str) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(FileError, match=r"allowed: a folder, .csv, .parquet|cannot be made: ") as refused:
+    with pytest.raises(FileError, match=r"use a folder or one of .csv, .parquet|cannot be created: ") as refused:
         export_reference(reference, "2D-PCA", tmp_path / target)
     assert "\n" not in str(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -236,11 +236,11 @@ def test_what_cannot_be_written_is_named(reference: Reference, tmp_path: Path, t
 @pytest.mark.parametrize(
     ("name", "suffix", "reason"),
     [
-        ("Proxima α", ".fits", "class 'Proxima α': FITS holds printable ASCII only"),
-        ("bell\x07", ".vot", r"class 'bell\\x07': XML cannot hold it"),
+        ("Proxima α", ".fits", "class 'Proxima α': FITS allows only printable ASCII"),
+        ("bell\x07", ".vot", r"class 'bell\\x07': not allowed in XML"),
     ],
 )
-def test_text_that_a_format_cannot_hold(
+def test_text_that_a_format_cannot_represent_is_refused(
     reference: Reference, tmp_path: Path, name: str, suffix: str, reason: str
 ) -> None:
     odd = with_sources(reference, **{"class": [name, *[""] * (SOURCES - 1)]})
@@ -251,28 +251,28 @@ def test_text_that_a_format_cannot_hold(
     assert read_back(tmp_path / "toy.parquet")["class"][0] == name
 
 
-def test_letters_of_all_alphabets_in_votables(reference: Reference, tmp_path: Path) -> None:
+def test_votables_hold_unicode(reference: Reference, tmp_path: Path) -> None:
     names = ["Проксима <α> & co", *["plain"] * (SOURCES - 1)]
     export_reference(with_sources(reference, **{"class": names}), "2D-PCA", tmp_path / "toy.vot")
     assert read_back(tmp_path / "toy.vot")["class"].tolist() == names
 
 
-def test_more_features_than_fits_has_columns(reference: Reference, tmp_path: Path) -> None:
+def test_more_columns_than_fits_allows_are_refused(reference: Reference, tmp_path: Path) -> None:
     wide = replace(reference.cases["2D-PCA"], features=np.zeros((SOURCES, 1_000), np.float32))
-    with pytest.raises(FileError, match=r"1018 columns are more than FITS can hold, 999; export to .parquet"):
+    with pytest.raises(FileError, match=r"1018 columns are more than FITS allows, 999; export to .parquet"):
         export_reference(replace(reference, cases={"2D-PCA": wide}), "2D-PCA", tmp_path / "wide.fits")
 
 
-def test_a_case_that_is_not_there(reference: Reference, tmp_path: Path) -> None:
+def test_missing_case_is_refused(reference: Reference, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"toy@1.2.0 has no case '3D-AE'; available: 2D-PCA"):
         export_reference(reference, "3D-AE", tmp_path)
 
 
-def test_a_candidate_that_is_no_source(reference: Reference, tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match="candidate '10008_8' of case 2D-PCA is none of its sources"):
+def test_candidate_that_is_not_a_source_is_refused(reference: Reference, tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="candidate '10008_8' of case 2D-PCA is not among its sources"):
         export_reference(with_sources(reference, obsreg_id=[str(n) for n in range(SOURCES)]), "2D-PCA", tmp_path)
 
 
-def test_every_suffix_that_is_named_can_be_written(reference: Reference, tmp_path: Path) -> None:
+def test_every_suffix_can_be_written(reference: Reference, tmp_path: Path) -> None:
     for suffix in SUFFIXES:
         assert all(path.is_file() for path in export_reference(reference, "2D-PCA", tmp_path / f"toy{suffix}"))

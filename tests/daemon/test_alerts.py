@@ -585,7 +585,7 @@ def test_alert_test_sends_to_one_sink(duty: Run, tmp_path: Path) -> None:
     unknown = duty("test", "pigeon")
     assert (unknown.exit_code, unknown.stderr) == (2, "xherald: no sink is named 'pigeon'; available: file, web\n")
     (tmp_path / "address").chmod(0o644)
-    assert "say `chmod 600" in duty("test", "web").stderr
+    assert "run `chmod 600" in duty("test", "web").stderr
 
 
 def test_alert_send_list_replay_and_retract(duty: Run, store: Store, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_no_drift_alarm_for_null_sources(shipped: Calibration) -> None:
     # 0.1 alarms are expected; two or more have a probability of 0.5 %.
     random = np.random.default_rng(11)
     names = ("chandra-acis-i", "swift-xrt", "ep-wxt")
-    nulls = {name: shipped.null_probabilities(shipped.groups[name]) for name in names}
+    nulls = {name: shipped.compute_null_probabilities(shipped.groups[name]) for name in names}
     alarms = 0
     for _ in range(100):
         samples = {name.replace("-", "_"): random.choice(p, 800) for name, p in nulls.items()}
@@ -105,7 +105,7 @@ def test_drift_alarm_for_inflated_scores_only(shipped: Calibration, swift: Event
 
 def test_power_of_the_drift_check_is_as_stated(shipped: Calibration) -> None:
     # docs/detection.md: nine in ten windows of 3,000 sources with scores 30 % too high give an alarm.
-    random, nulls = np.random.default_rng(12), shipped.null_probabilities(shipped.groups["ep-wxt"])
+    random, nulls = np.random.default_rng(12), shipped.compute_null_probabilities(shipped.groups["ep-wxt"])
     found = [bool(check(shipped, ep_wxt=random.choice(nulls, 3000) ** 1.3).alarms) for _ in range(100)]
     assert np.mean(found) >= 0.9
 

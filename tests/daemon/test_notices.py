@@ -261,19 +261,19 @@ def test_listing_of_a_folder_equals_that_of_the_root(tmp_path: Path, here: Here)
     here.drop("07", "a")
     here.drop("08", "b")
     web = WebSource.options_model.model_validate({"url": here.root, "depth": 3, "include": ["0*/*.csv"]})
-    narrow = WebSource().below(web, f"{here.root}07/a")
+    narrow = WebSource().narrow_to_folder(web, f"{here.root}07/a")
     assert narrow is not None
     every = {one.name: one for one in WebSource().poll(web)}
     assert list(WebSource().poll(narrow)) == [every["07/a/event_cl/a.csv"]]
     assert set(every) == {"07/a/event_cl/a.csv", "08/b/event_cl/b.csv"}
     place = BucketSource.options_model.model_validate({"url": f"local://{here.folder}/obs"})
-    part = BucketSource().below(place, f"local://{here.folder}/obs/08/")
+    part = BucketSource().narrow_to_folder(place, f"local://{here.folder}/obs/08/")
     assert part is not None
     files = {one.name: one for one in BucketSource().poll(place)}
     assert list(BucketSource().poll(part)) == [files["08/b/event_cl/b.csv"]]
     assert len(files) == 2
     folder = FolderSource.options_model.model_validate({"path": tmp_path})
-    assert FolderSource().below(folder, str(tmp_path / "obs")) is None
+    assert FolderSource().narrow_to_folder(folder, str(tmp_path / "obs")) is None
 
 
 # --- the daemon ------------------------------------------------------------------------------------------------------
@@ -397,7 +397,7 @@ def test_invalid_notice_settings_are_rejected(monkeypatch: pytest.MonkeyPatch, t
         streamed(None)
     with pytest.raises(ConfigError, match=r"daemon\.notices\.topic"):
         streamed({"brokers": "b:1"})
-    with pytest.raises(ConfigError, match=r"settings hold a secret, sasl\.password"):
+    with pytest.raises(ConfigError, match=r"settings contain the secret sasl\.password"):
         streamed({"brokers": "b:1", "topic": "t", "settings": {"sasl.password": "secret"}})
     with pytest.raises(ConfigError, match=r"daemon\.notices\.settings: No such configuration property: \"no\.such\""):
         validate_notice_settings(streamed({"brokers": "b:1", "topic": "t", "settings": {"no.such": 1}}).settings.daemon)

@@ -85,7 +85,7 @@ def test_confirmed_candidates_join_the_reference(
     assert 0.8 * confirmed <= real["flare"] + real["dip"] <= confirmed
     assert real["ordinary"] > 100
     used = load_active(environment)
-    reference = used.reference(used.groups[TELESCOPE], load_configuration(None, {}).host)
+    reference = used.load_reference(used.groups[TELESCOPE], load_configuration(None, {}).host)
     assert reference is not None
     assert reference.version == "3"
     table = reference.sources.to_pydict()

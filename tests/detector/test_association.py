@@ -44,7 +44,7 @@ def test_clusters_with_more_transients_than_chance_are_dominant() -> None:
     assert table["p_value"][2] == pytest.approx(16 * binom.sf(29, size, 30 / 2000))
 
 
-def test_other_transients_count_with_the_flares() -> None:
+def test_other_transients_count_as_flares() -> None:
     cluster, kinds = laid_out(2000, 8)
     kinds = ["other" if kind == "flare" else kind for kind in kinds]
     table = summarise_clusters(cluster, kinds, SETTINGS).to_pydict()
@@ -58,18 +58,18 @@ def test_outliers_are_never_dominant() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_transients_at_random_hardly_ever_make_a_cluster_dominant(seed: int) -> None:
+def test_random_transients_rarely_make_a_cluster_dominant(seed: int) -> None:
     # p times the looks is at most 1e-3, so that in the mean of all seeds one run in a thousand may fail at 1e-3; the
     # threshold here is a million times lower than any of the hundred examples can reach by chance.
     random = np.random.default_rng(seed)
     kinds = np.where(random.random(3000) < 0.05, "flare", "")
-    settings = AssociationSettings(significance=1e-9)
+    settings = AssociationSettings(max_p_value=1e-9)
     table = summarise_clusters(random.integers(0, 20, 3000), kinds.tolist(), settings).to_pydict()
     assert set(table["dominant"]) == {""}
     assert all(0 <= p <= 1 for p in table["p_value"])
 
 
-def test_candidates_come_through_clusters_and_neighbours() -> None:
+def test_candidates_are_cluster_members_and_neighbours() -> None:
     random = np.random.default_rng(5)
     cluster, kinds = laid_out(2000, 8)
     features = random.normal(size=(2000, 4)).astype(np.float32)
@@ -96,7 +96,7 @@ def test_candidates_come_through_clusters_and_neighbours() -> None:
     assert table["kind"] == expected
 
 
-def test_without_neighbours_and_dominant_clusters_there_is_no_candidate() -> None:
+def test_no_neighbours_and_no_dominant_clusters_give_no_candidates() -> None:
     features = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
     kinds = ["flare", "dip", *[""] * 48]
     cluster = np.zeros(50, dtype=np.int64)
@@ -108,7 +108,7 @@ def test_without_neighbours_and_dominant_clusters_there_is_no_candidate() -> Non
     assert table.column_names == ["obsreg_id", "kind", "through", "cluster", "nearest", "distance"]
 
 
-def test_the_published_list_is_read_with_its_duplicates(data: Path) -> None:
+def test_published_list_is_read_with_its_duplicates(data: Path) -> None:
     listed = read_bona_fide(data / "published" / "bonafide_transients.json")
     assert listed.kinds["23022_122"] == "other"
     assert listed.kinds["13814_567"] == "dip"
@@ -119,11 +119,11 @@ def test_the_published_list_is_read_with_its_duplicates(data: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "kind"), [("Known Dips", "dip"), ("known flares", "flare"), ("Others", "other"), ("XRT", "other")]
 )
-def test_keys_tell_the_kind(key: str, kind: str) -> None:
+def test_kind_follows_from_the_key(key: str, kind: str) -> None:
     assert parse_kind(key) == kind
 
 
-def test_unknown_names_are_an_error_that_names_them_and_the_duplicates() -> None:
+def test_unknown_names_are_an_error() -> None:
     listed = BonaFideList({"a": "flare", "b": "dip", "x": "dip"}, ("a",), "list.json")
     with pytest.raises(
         ReferenceDataError, match=r"1 of 3 bona-fide transients are not in the population: x; .*once: a"
@@ -135,20 +135,20 @@ def test_unknown_names_are_an_error_that_names_them_and_the_duplicates() -> None
 
 
 @pytest.mark.parametrize(("kinds", "missing"), [({"a": "flare"}, "dip"), ({"a": "dip"}, "flare")])
-def test_an_empty_class_is_an_error(kinds: dict[str, str], missing: str) -> None:
+def test_missing_kind_is_an_error(kinds: dict[str, str], missing: str) -> None:
     with pytest.raises(ReferenceDataError, match=f"no bona-fide {missing} among 2 sources"):
         BonaFideList(kinds, (), "list.json").restrict_to(["a", "b"])
 
 
-def test_lists_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_files_of_other_forms_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     with pytest.raises(FileError, match="cannot be read"):
         read_bona_fide(path)
-    for text, said in (
+    for text, message in (
         ("{", "is not JSON"),
         ("[1]", "is not an object"),
         (json.dumps({"Flares": ["a"], "Dips": ["a"]}), "a: listed under different kinds"),
     ):
         path.write_text(text)
-        with pytest.raises(UnreadableFileError, match=said):
+        with pytest.raises(UnreadableFileError, match=message):
             read_bona_fide(path)

@@ -39,7 +39,7 @@ def test_the_shipped_file_holds_every_adapter_option_at_its_default() -> None:
     shipped = load_configuration(ROOT / "config.yaml", {})
     for name, adapter in shipped.host.adapters.items():
         given = shipped.settings.adapters.get(name, {})
-        assert shipped.host.options_for(adapter, given) == adapter.options_model()
+        assert shipped.host.validate_options(adapter, given) == adapter.options_model()
         assert set(given) == set(adapter.options_model.model_fields)
 
 

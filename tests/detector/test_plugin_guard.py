@@ -74,7 +74,7 @@ def test_failing_adapter_is_a_defect_of_the_job(odd: Configuration, tmp_path: Pa
         assert f"adapters plugin 'odd' failed when {said}" in answer.reason
         assert "Traceback" in answer.trace
         assert answer.plugin_failures == (("adapters", "odd", 1),)
-    assert odd.host.broken == {("adapters", "odd"): 2}
+    assert odd.host.failure_counts == {("adapters", "odd"): 2}
     (failure,) = odd.host.failures
     assert (failure.name, failure.kind, failure.times) == ("odd", "adapters", 2)
     assert "odd" in odd.host.adapters
@@ -116,7 +116,7 @@ def test_cases_of_failing_plugins_are_skipped(
     left = score_batch(sources, timing, configuration)
     assert set(whole.detection_batch.features) - set(left.detection_batch.features) == users
     assert np.isfinite(left.false_alarm_probability).sum() == np.isfinite(whole.false_alarm_probability).sum()
-    assert configuration.host.broken[kind, name] == len(users)
+    assert configuration.host.failure_counts[kind, name] == len(users)
 
 
 def test_positions_are_interpolated_if_the_embedder_fails(sources: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_positions_are_interpolated_if_the_embedder_fails(sources: Any, monkeypa
     assert whole is not None
     assert left is not None
     assert np.array_equal(left.places, whole.places)
-    assert sum(configuration.host.broken.values()) == 1
+    assert sum(configuration.host.failure_counts.values()) == 1
     assert interpolate_positions(np.ones((1, 2)), np.zeros((1, 2, 2))).shape == (1, 2)
 
 
@@ -151,7 +151,7 @@ def intake(folder: Path, store: Any, configuration: Configuration) -> Any:
     from xherald.daemon.intake.spool import DropFiles
 
     source = configuration.host.drop_sources["folder"]
-    options = configuration.host.options_for(source, {"path": str(folder)}, "daemon.sources.here")
+    options = configuration.host.validate_options(source, {"path": str(folder)}, "daemon.sources.here")
     files = DropFiles(folder / "spool", {"here": (source, options)})
     return Intake("here", source, options, store, files, configuration, configuration.settings.daemon, True)
 
@@ -169,7 +169,7 @@ def test_failing_drop_source_fails_the_poll(
     method: str, store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configuration, metrics = load_configuration(None, {}), Metrics()
-    configuration.host.listen(metrics.count_plugin_failure)
+    configuration.host.on_failure(metrics.count_plugin_failure)
     (tmp_path / "drop").mkdir()
     (tmp_path / "drop" / "a.csv").write_text("obsreg_id,time,energy\n1_1,1,1000\n")
     os.utime(tmp_path / "drop" / "a.csv", (1e9, 1e9))  # it has stood for long
@@ -180,7 +180,7 @@ def test_failing_drop_source_fails_the_poll(
 
     monkeypatch.setattr(type(one.source), method, broken)
     assert not isinstance(poll_source(one, metrics, Silence()), PollSummary)  # type: ignore[arg-type]
-    assert configuration.host.broken == {("drop_sources", "folder"): 1}
+    assert configuration.host.failure_counts == {("drop_sources", "folder"): 1}
     _, report = metrics.health()
     assert report["plugin_failures"] == [{"kind": "drop_sources", "name": "folder", "times": 1}]
 
@@ -192,11 +192,11 @@ def test_failing_watch_does_not_end_the_daemon(store: Any, tmp_path: Path, monke
     def broken(*_: Any) -> Any:
         raise IndexError("out of order")
 
-    monkeypatch.setattr(type(one.source), "watched", broken)
+    monkeypatch.setattr(type(one.source), "watched_folder", broken)
     settings = SourceSettings.model_validate({"kind": "folder", "path": str(tmp_path), "interval_s": 3600})
     polling = Polling({"here": one}, {"here": settings}, Metrics(), Silence(), lambda: None)  # type: ignore[arg-type]
     polling.end()
-    assert configuration.host.broken["drop_sources", "folder"] >= 1
+    assert configuration.host.failure_counts["drop_sources", "folder"] >= 1
 
 
 # --- where it is told ---
@@ -235,10 +235,10 @@ def test_adapter_that_fails_in_claims_is_listed_as_failed(tmp_path: Path) -> Non
     module.write_text(ADAPTER.replace('return path.suffix == ".odd"', "raise KeyError(path)"))
     host = PluginHost(files=[module], sources=())
     with pytest.raises(Exception, match="no adapter claims"):
-        host.adapter_for(Path("x.odd"), {})
+        host.find_adapter(Path("x.odd"), {})
     (row,) = list_plugins(host)
     assert (row.name, row.kind, row.state, row.failures) == ("odd", "adapters", "failed", 1)
-    assert "put aside" in row.reason
+    assert "claims failed" in row.reason
 
 
 # --- xherald plugins NAME, --check ---

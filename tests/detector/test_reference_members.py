@@ -93,7 +93,7 @@ def test_shipped_references_show_every_member() -> None:
 
     calibration, host = load_calibration(SHIPPED), load_configuration(None, {}).host
     for group in calibration.groups.values():
-        reference = calibration.reference(group, host)
+        reference = calibration.load_reference(group, host)
         if reference is None:
             continue
         counts = reference.sources.column("counts").to_numpy()

@@ -60,7 +60,7 @@ def bare(reference: Reference, **changes: object) -> ReferenceCase:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def test_three_pictures(reference: Reference, tmp_path: Path) -> None:
+def test_three_plots_are_written(reference: Reference, tmp_path: Path) -> None:
     paths = plot_reference(reference, "2D-PCA", tmp_path / "new" / "plots")
     assert [path.name for path in paths] == ["2D-PCA_embedding.png", "2D-PCA_scree.png", "2D-PCA_clusters.png"]
     for path in paths:
@@ -70,7 +70,7 @@ def test_three_pictures(reference: Reference, tmp_path: Path) -> None:
         assert len(np.unique(imread(path).reshape(-1, 4), axis=0)) > 20
 
 
-def test_only_what_is_known_is_drawn(reference: Reference, tmp_path: Path) -> None:
+def test_plots_without_data_are_left_out(reference: Reference, tmp_path: Path) -> None:
     class Blind:
         width = WIDTH
 
@@ -78,7 +78,7 @@ def test_only_what_is_known_is_drawn(reference: Reference, tmp_path: Path) -> No
     assert [path.name for path in plot_reference(less, "a/b c", tmp_path)] == ["a_b_c_embedding.png"]
 
 
-def test_what_cannot_be_drawn_is_named(reference: Reference, tmp_path: Path) -> None:
+def test_plot_errors_name_the_cause(reference: Reference, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no case '3D-AE'; available: 2D-PCA"):
         plot_reference(reference, "3D-AE", tmp_path)
     (tmp_path / "file").write_text("no folder")
@@ -89,7 +89,7 @@ def test_what_cannot_be_drawn_is_named(reference: Reference, tmp_path: Path) -> 
 # --- the map ---------------------------------------------------------------------------------------------------------
 
 
-def test_panels_are_the_same_square(figure: Figure) -> None:
+def test_panels_show_the_same_square(figure: Figure) -> None:
     names = ["transients", "clusters", "counts", "hardness", "variability", "class"]
     assert [place.get_label() for place in figure.axes] == names
     figure.canvas.draw()
@@ -103,7 +103,7 @@ def test_panels_are_the_same_square(figure: Figure) -> None:
         assert all(inside)
 
 
-def test_transients_lie_over_candidates_over_sources(reference: Reference, figure: Figure) -> None:
+def test_transients_are_drawn_over_candidates_over_sources(reference: Reference, figure: Figure) -> None:
     place, embedding = panel(figure, "transients"), reference.cases["2D-PCA"].embedding
     for kind, mark in (("flare", 3), ("dip", 3), ("other", 10)):
         rows = [row for row, known in KNOWN.items() if known == kind]
@@ -122,7 +122,7 @@ def test_transients_lie_over_candidates_over_sources(reference: Reference, figur
     assert len({to_hex(one.get_facecolor()[0]) for one in (flare, dip, points(place, "bona-fide other"))}) == 3
 
 
-def test_outliers_are_grey_and_clusters_are_not(reference: Reference, figure: Figure) -> None:
+def test_outliers_are_grey(reference: Reference, figure: Figure) -> None:
     place, case = panel(figure, "clusters"), reference.cases["2D-PCA"]
     outliers, inside = points(place, "outliers"), points(place, "clusters")
     assert np.array_equal(places_of(outliers), case.embedding[case.cluster == 0])
@@ -135,7 +135,7 @@ def test_outliers_are_grey_and_clusters_are_not(reference: Reference, figure: Fi
 
 
 @pytest.mark.parametrize(("name", "column"), [("hardness", "hardness"), ("variability", "variability_index")])
-def test_what_is_unknown_is_grey_and_no_number(reference: Reference, figure: Figure, name: str, column: str) -> None:
+def test_unknown_values_are_grey(reference: Reference, figure: Figure, name: str, column: str) -> None:
     values = np.array(
         [np.nan if v is None or v == -1 else v for v in reference.sources[column].to_pylist()], dtype=float
     )
@@ -149,7 +149,7 @@ def test_what_is_unknown_is_grey_and_no_number(reference: Reference, figure: Fig
     assert np.array_equal(known.get_array(), np.sort(values[~missing]))  # the largest are drawn last
 
 
-def test_bars_say_what_colours_mean(figure: Figure) -> None:
+def test_colour_bars_are_labelled(figure: Figure) -> None:
     labels = {place.get_label(): [child.get_ylabel() for child in place.child_axes] for place in figure.axes}
     assert labels["counts"] == ["photons in the aperture (ct)"]
     assert labels["hardness"] == ["(H − S) / (H + S), soft red, hard blue"]
@@ -168,7 +168,7 @@ def test_rare_classes_are_drawn_last(reference: Reference) -> None:
     assert sizes[0] < sizes[2]
 
 
-def test_many_classes_are_told_apart(reference: Reference) -> None:
+def test_many_classes_have_distinct_markers(reference: Reference) -> None:
     odd = with_sources(reference, **{"class": [f"class {n % 30}" for n in range(SOURCES)]})
     place = panel(embedding_figure(odd, odd.cases["2D-PCA"]), "class")
     looks = {(to_hex(one.get_facecolor()[0]), len(one.get_paths()[0].vertices)) for one in place.collections[1:]}
@@ -177,7 +177,7 @@ def test_many_classes_are_told_apart(reference: Reference) -> None:
 
 
 @pytest.mark.parametrize("clusters", [0, 1])
-def test_hardly_anything_is_known(tmp_path: Path, clusters: int) -> None:
+def test_plots_of_a_reference_with_few_data(tmp_path: Path, clusters: int) -> None:
     little = small_reference(clusters, candidates=False, classes=False)
     little = with_sources(little, bona_fide=[""] * SOURCES, hardness=[None] * SOURCES, variability_index=[-1] * SOURCES)
     figure = embedding_figure(little, little.cases["2D-PCA"])
@@ -192,7 +192,7 @@ def test_hardly_anything_is_known(tmp_path: Path, clusters: int) -> None:
     assert len(plot_reference(little, "2D-PCA", tmp_path)) == 3
 
 
-def test_points_are_smaller_and_paler_where_there_are_many(reference: Reference) -> None:
+def test_markers_shrink_with_the_number_of_sources(reference: Reference) -> None:
     case, times = reference.cases["2D-PCA"], 40
     many = bare(
         reference,
@@ -209,7 +209,7 @@ def test_points_are_smaller_and_paler_where_there_are_many(reference: Reference)
 # --- scree and gallery -----------------------------------------------------------------------------------------------
 
 
-def test_scree_shows_each_and_the_sum(reference: Reference) -> None:
+def test_scree_shows_each_and_cumulative_variance(reference: Reference) -> None:
     figure = scree_figure(reference, reference.cases["2D-PCA"])
     assert figure is not None
     each, summed = (place.lines[0].get_ydata() for place in figure.axes)
@@ -217,14 +217,14 @@ def test_scree_shows_each_and_the_sum(reference: Reference) -> None:
     np.testing.assert_allclose(summed, 1 - 0.5 ** np.arange(1, WIDTH + 1))
 
 
-def test_one_component_has_a_scree_too(reference: Reference, tmp_path: Path) -> None:
+def test_scree_of_one_component(reference: Reference, tmp_path: Path) -> None:
     extractor = replace(reference.cases["2D-PCA"].extractor, explained_variance_ratio=np.array([0.7]))
     figure = scree_figure(reference, bare(reference, extractor=extractor))
     assert figure is not None
     figure.savefig(tmp_path / "one.png")
 
 
-def test_the_gallery_shows_means_with_what_is_known(reference: Reference) -> None:
+def test_cluster_means_are_shown_with_their_transients(reference: Reference) -> None:
     case = reference.cases["2D-PCA"]
     figure = clusters_figure(reference, case)
     assert figure is not None
@@ -246,7 +246,7 @@ def test_the_gallery_shows_means_with_what_is_known(reference: Reference) -> Non
 
 
 @pytest.mark.parametrize("shape", [(24, 16, 16), (24, 16), (24,)])
-def test_axes_beyond_time_and_energy_are_summed_over(reference: Reference, shape: tuple[int, ...]) -> None:
+def test_axes_beyond_time_and_energy_are_summed(reference: Reference, shape: tuple[int, ...]) -> None:
     means = np.arange(4 * np.prod(shape), dtype=np.float32).reshape(4, *shape)
     figure = clusters_figure(reference, bare(reference, means=means))
     assert figure is not None
@@ -256,7 +256,7 @@ def test_axes_beyond_time_and_energy_are_summed_over(reference: Reference, shape
     np.testing.assert_allclose(np.asarray(mesh.get_array()), expected.T)
 
 
-def test_small_dominant_clusters_are_in_the_gallery_of_many() -> None:
+def test_small_dominant_clusters_are_shown() -> None:
     clusters = 60
     many = small_reference(clusters)
     case = many.cases["2D-PCA"]

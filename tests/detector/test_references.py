@@ -1,4 +1,4 @@
-"""Reference catalogues from the command line: built, kept, shown, placed upon, reproduced; bad input harms nothing."""
+"""Reference catalogues from the command line: build, store, show, compare, reproduce; bad input is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS = """
 reference:
   folder: {folder}
   exact_below: 30000
-  association: {{least_transients: 2, significance: 0.05}}
+  association: {{min_transients: 2, max_p_value: 0.05}}
   built_in: {{sources: 600, cases: [quick], variable_fraction: 0.5}}
 cases:
   2D-PCA:
@@ -83,7 +83,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(population: Path, settings: Path) -> dict[str, Any]:
-    """A reference of two cases, as `build --json` tells it."""
+    """A reference of two cases, as `build --json` prints it."""
     from click.testing import CliRunner
 
     from xherald.cli import main
@@ -91,8 +91,8 @@ def built(population: Path, settings: Path) -> dict[str, Any]:
     words = ["reference", "build", "sim", "--from", population, "--cases", "quick,statistics", "--json"]
     done = CliRunner().invoke(main, [str(word) for word in (*words, "--config", settings)])
     assert done.exit_code == 0, done.output
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    content: dict[str, Any] = json.loads(done.stdout)
+    return content
 
 
 def loaded(settings: Path, which: str) -> Reference:
@@ -106,7 +106,7 @@ def content(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_a_build_tells_what_it_made(built: dict[str, Any]) -> None:
+def test_build_prints_its_contents(built: dict[str, Any]) -> None:
     assert (built["name"], built["version"], built["active"]) == ("sim", "1", False)
     assert (built["mission"], built["instrument"], built["band_kev"]) == ("CHANDRA", "ACIS", [0.5, 7.0])
     assert built["sources"] == SOURCES
@@ -116,7 +116,7 @@ def test_a_build_tells_what_it_made(built: dict[str, Any]) -> None:
     assert built["versions"]["numpy"] == np.__version__
 
 
-def test_nothing_in_an_artefact_can_execute(built: dict[str, Any]) -> None:
+def test_artefact_has_no_executable_files(built: dict[str, Any]) -> None:
     files = [path for path in Path(built["folder"]).rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".npz", ".parquet"}
     for path in files:
@@ -125,9 +125,7 @@ def test_nothing_in_an_artefact_can_execute(built: dict[str, Any]) -> None:
                 assert not any(arrays[name].dtype.hasobject for name in arrays.files)
 
 
-def test_sources_stand_in_the_order_of_their_names_with_their_truth(
-    built: dict[str, Any], settings: Path, population: Path
-) -> None:
+def test_sources_are_sorted_by_name_with_their_truth(built: dict[str, Any], settings: Path, population: Path) -> None:
     reference = loaded(settings, "sim")
     names = reference.sources.column("obsreg_id").to_pylist()
     assert names == sorted(names)
@@ -143,9 +141,7 @@ def test_sources_stand_in_the_order_of_their_names_with_their_truth(
     assert reference.sources.column("counts").to_pylist() == counts
 
 
-def test_a_loaded_reference_gives_its_own_features_again(
-    built: dict[str, Any], settings: Path, population: Path
-) -> None:
+def test_loaded_reference_reproduces_its_features(built: dict[str, Any], settings: Path, population: Path) -> None:
     from xherald.adapters.photon_lists import read_batch
     from xherald.detector.references.case_pipeline import make_case, represent
 
@@ -159,7 +155,7 @@ def test_a_loaded_reference_gives_its_own_features_again(
         np.testing.assert_allclose(fresh, kept.features, rtol=2e-4, atol=2e-4 * np.abs(kept.features).max())
 
 
-def test_a_source_of_the_reference_is_placed_where_it_is(
+def test_member_is_embedded_at_its_own_position(
     built: dict[str, Any], settings: Path, population: Path, xherald: Callable[..., Any]
 ) -> None:
     answer = xherald("reference", "compare", "sim", population, "--case", "quick", "--json", "--config", settings)
@@ -177,7 +173,7 @@ def test_a_source_of_the_reference_is_placed_where_it_is(
     assert all(len(row["similar_to"]) == 3 for row in rows)
 
 
-def test_a_second_build_is_a_second_version_and_the_same_but_for_its_date(
+def test_second_build_differs_only_in_its_date(
     built: dict[str, Any], settings: Path, population: Path, xherald: Callable[..., Any]
 ) -> None:
     first = Path(built["folder"])
@@ -198,17 +194,17 @@ def test_a_second_build_is_a_second_version_and_the_same_but_for_its_date(
     assert [one["active"] for one in listed if one["name"] == "sim"] == [True, False]
 
 
-def test_the_built_in_reference_comes_up_once(settings: Path, xherald: Callable[..., Any]) -> None:
-    told = [json.loads(xherald("reference", "show", "--json", "--config", settings).stdout) for _ in range(2)]
-    assert told[0] == told[1]
+def test_built_in_reference_is_built_once(settings: Path, xherald: Callable[..., Any]) -> None:
+    shown = [json.loads(xherald("reference", "show", "--json", "--config", settings).stdout) for _ in range(2)]
+    assert shown[0] == shown[1]
     expected = ("built-in", 600 + len(TEMPLATES), ["quick"])
-    assert (told[0]["name"], told[0]["sources"], list(told[0]["cases"])) == expected
+    assert (shown[0]["name"], shown[0]["sources"], list(shown[0]["cases"])) == expected
     other = json.loads(
         xherald(
             "reference", "show", "--json", "--config", settings, environment={"XHERALD_REFERENCE__EXACT_BELOW": "29999"}
         ).stdout
     )
-    assert other["version"] == told[0]["version"]
+    assert other["version"] == shown[0]["version"]
 
 
 def test_plots_and_exports_are_written(
@@ -230,7 +226,7 @@ def test_plots_and_exports_are_written(
     assert "sim.fits" in again.stderr
 
 
-def test_a_tampered_reference_is_refused(
+def test_modified_reference_is_refused(
     built: dict[str, Any], settings: Path, population: Path, tmp_path: Path, xherald: Callable[..., Any]
 ) -> None:
     import shutil
@@ -277,21 +273,21 @@ def _unknown(known: dict[str, list[str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (_unknown, "bona-fide transients are not in the population: 1_1; listed more than once: "),
         (lambda known: known["Known Dips"].clear(), f"no bona-fide dip among {SOURCES} sources"),
         (lambda known: known["Known Flares"].clear(), f"no bona-fide flare among {SOURCES} sources"),
     ],
 )
-def test_a_list_that_does_not_fit_is_refused_and_nothing_is_written(
-    population: Path, settings: Path, change, said: str, xherald: Callable[..., Any]
+def test_wrong_list_of_transients_is_refused(
+    population: Path, settings: Path, change, message: str, xherald: Callable[..., Any]
 ) -> None:
     changed = listed(population.parent, change)
     words = ("reference", "build", "wrong", "--from", population, "--cases", "quick", "--config", settings)
     answer = xherald(*words, "--bona-fide", changed)
     assert answer.exit_code == 1
-    assert said in answer.stderr
+    assert message in answer.stderr
     assert not (settings.parent / "references" / "wrong").exists()
 
 
@@ -309,9 +305,9 @@ def test_too_few_sources_are_refused(tmp_path: Path, settings: Path, xherald: Ca
     assert not (settings.parent / "references" / "few").exists()
 
 
-def test_names_that_are_none_are_refused(population: Path, settings: Path, xherald: Callable[..., Any]) -> None:
+def test_invalid_names_are_refused(population: Path, settings: Path, xherald: Callable[..., Any]) -> None:
     words = ("--from", population, "--config", settings)
-    assert "is no name for a reference" in xherald("reference", "build", "../x", *words).stderr
+    assert "is not a valid name of a reference" in xherald("reference", "build", "../x", *words).stderr
     answer = xherald("reference", "build", "x", *words, "--cases", "4D")
     assert answer.exit_code == 2
     assert "no case '4D'" in answer.stderr
@@ -325,10 +321,10 @@ def test_names_that_are_none_are_refused(population: Path, settings: Path, xhera
         environment={"XHERALD_CASES__ODD": "{extractor: {name: pcb}, embedder: {name: tsne}}"},
     )
     assert answer.exit_code == 2
-    assert "cases.odd.extractor: no extractor is named 'pcb'; there are " in answer.stderr
+    assert "cases.odd.extractor: no extractor is named 'pcb'; available: " in answer.stderr
 
 
-def test_an_archive_is_a_population(settings: Path, tmp_path: Path, xherald: Callable[..., Any]) -> None:
+def test_folder_of_event_files_is_a_population(settings: Path, tmp_path: Path, xherald: Callable[..., Any]) -> None:
     made = xherald("simulate", "drop", tmp_path / "drop", "--missions", "chandra-acis-i", "--files", "4", "--seed", "8")
     assert made.exit_code == 0
     rows = [json.loads(line) for line in xherald("scan", *made.stdout.split(), "--json").stdout.splitlines()]
@@ -348,9 +344,11 @@ def test_an_archive_is_a_population(settings: Path, tmp_path: Path, xherald: Cal
         },
     )
     assert answer.exit_code == 0, answer.stderr
-    told = json.loads(answer.stdout)
-    assert told["sources"] == len(names)
-    assert [Path(one["path"]).name for one in told["origin"]] == sorted(Path(path).name for path in made.stdout.split())
+    entry = json.loads(answer.stdout)
+    assert entry["sources"] == len(names)
+    assert [Path(one["path"]).name for one in entry["origin"]] == sorted(
+        Path(path).name for path in made.stdout.split()
+    )
     unnamed = xherald("reference", "build", "archive", "--from", tmp_path / "drop", "--config", settings)
     assert unnamed.exit_code == 1
     assert "pass a list with --bona-fide FILE" in unnamed.stderr
@@ -392,7 +390,7 @@ def published(population: Path) -> Path:
     return folder
 
 
-def test_the_published_cases_are_reproduced(published: Path, settings: Path, xherald: Callable[..., Any]) -> None:
+def test_published_cases_are_reproduced(published: Path, settings: Path, xherald: Callable[..., Any]) -> None:
     answer = xherald("reference", "reproduce", published, "--json", "--config", settings)
     assert answer.exit_code == 0, answer.stderr
     rows = json.loads(answer.stdout)
@@ -406,7 +404,7 @@ def test_the_published_cases_are_reproduced(published: Path, settings: Path, xhe
     assert Path(rows[0]["embedding_file"]).name == "paper2DPCA_embedding.csv"
 
 
-def test_a_case_that_was_not_published_is_rebuilt_alone(
+def test_unpublished_case_is_rebuilt_without_comparison(
     published: Path, settings: Path, xherald: Callable[..., Any]
 ) -> None:
     answer = xherald("reference", "reproduce", published, "--cases", "quick", "--config", settings)
@@ -415,7 +413,7 @@ def test_a_case_that_was_not_published_is_rebuilt_alone(
     assert "–" in answer.stdout
 
 
-def test_a_map_of_other_sources_is_refused(
+def test_published_table_of_other_sources_is_refused(
     published: Path, settings: Path, tmp_path: Path, xherald: Callable[..., Any]
 ) -> None:
     import shutil
@@ -425,16 +423,16 @@ def test_a_map_of_other_sources_is_refused(
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
     answer = xherald("reference", "reproduce", tmp_path / "p", "--cases", "2D-PCA", "--config", settings)
     assert answer.exit_code == 1
-    assert "holds other sources than the tables: it lacks" in answer.stderr
+    assert "has other sources than the tables: it lacks" in answer.stderr
     path.write_text("x,y\n1,2\n")
     answer = xherald("reference", "reproduce", tmp_path / "p", "--cases", "2D-PCA", "--config", settings)
-    assert "is not of the published form (tsne1, tsne2, obsreg_id)" in answer.stderr
+    assert "is not in the published form (tsne1, tsne2, obsreg_id)" in answer.stderr
     answer = xherald("reference", "reproduce", tmp_path, "--config", settings)
     assert answer.exit_code == 1
     assert "has no eventfiles_table.csv" in answer.stderr
 
 
-def test_placing_loads_nothing_that_trains(built: dict[str, Any], settings: Path, population: Path) -> None:
+def test_comparing_imports_no_training_library(built: dict[str, Any], settings: Path, population: Path) -> None:
     words = ["reference", "compare", "sim@1", str(population), "--json", "--config", str(settings)]
     code = (
         "import sys\nfrom xherald.cli import main\n"
@@ -480,7 +478,7 @@ def register_extractors(register):
 """
 
 
-def test_features_that_are_not_finite_are_refused_by_name(
+def test_features_that_are_not_finite_are_refused(
     population: Path, settings: Path, tmp_path: Path, xherald: Callable[..., Any]
 ) -> None:
     plugin = tmp_path / "broken.py"

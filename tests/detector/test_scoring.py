@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from xherald.detector.calibration.build_calibration import TELESCOPE_INSTRUMENTS, Sizes, build_calibration
 from xherald.detector.calibration.calibration import SHIPPED, cached_calibration, load_calibration
-from xherald.detector.calibration.null_matching import TAIL, MatchedNulls, compute_matched_probability
+from xherald.detector.calibration.null_matching import TAIL_PROBABILITY, MatchedNulls, compute_matched_probability
 from xherald.detector.calibration.simulated_samples import simulate_sources
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.detector.scan import scan_file
@@ -128,7 +128,7 @@ def test_far_tail_is_exponential():
     at = np.repeat(covariates[:1], 3, axis=0)
     p = compute_matched_probability(np.array([20.0, 21.0, 60.0]), at, matched)
     assert np.diff(np.log(p)) == pytest.approx([-1.0, -39.0])
-    assert p[0] < TAIL
+    assert p[0] < TAIL_PROBABILITY
 
 
 @given(st.lists(st.floats(0, 30), min_size=2, max_size=40))
@@ -277,7 +277,7 @@ def test_seeds_of_evaluations_are_rejected(configuration):
 def test_shipped_calibration_serves_every_mission(xherald):
     calibration = cached_calibration()
     assert set(calibration.groups) == {*TELESCOPE_INSTRUMENTS, "any"}
-    assert "every other instrument" in xherald("calibration", "show").stdout
+    assert "all other instruments" in xherald("calibration", "show").stdout
     assert sum(path.stat().st_size for path in Path(SHIPPED).rglob("*") if path.is_file()) < 15e6
 
 

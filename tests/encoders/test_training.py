@@ -197,7 +197,7 @@ def test_command_trains_an_encoder(keras: ModuleType, xherald: Callable[..., Cli
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (("--simulate", 300, "--representation", "none"), 2, "no representation 'none'"),
+        (("--simulate", 300, "--representation", "none"), 2, "no representation is named 'none'; available"),
         ((), 2, "--from FILE or --simulate N"),
         (("--simulate", 20), 1, "20 sources"),
         (("--from", "absent.parquet"), 1, "absent.parquet"),

@@ -147,7 +147,7 @@ BAD_FILES: tuple[BadFile, ...] = (
     BadFile(
         "unknown mission",
         lambda f: write(f / "unknown.fits", [_nowhere_events()], {"TELESCOP": "UHURU", "INSTRUME": "PC1"}),
-        "no adapter claims this file: UHURU / PC1",
+        "no adapter claims this file: UHURU PC1 is not supported",
     ),
     BadFile("string TCRVL", lambda f: _chandra(f, "string_wcs", header={"TCRVL11": "83.8"}), "TCRVL11 = '83.8'"),
     BadFile("absent TCRVL", lambda f: _chandra(f, "absent_wcs", header={"TCRVL12": None}), "TCRVL12 is absent"),

@@ -486,7 +486,7 @@ class Place(DropSource[PlaceOptions]):
     def fetch(self, listing, into, options):
         return Path(listing.url)
 
-    def watched(self, options):
+    def watched_folder(self, options):
         return options.path
 
 
@@ -549,7 +549,7 @@ SOURCES = {
     "unreachable": spoilt(
         Place, poll=lambda self, options: list(Place.poll(self, options)) if options.path.is_dir() else []
     ),
-    "watched": spoilt(Place, watched=lambda self, options: str(options.path)),
+    "watched": spoilt(Place, watched_folder=lambda self, options: str(options.path)),
     "deterministic": listing(lambda one: replace(one, etag=str(next(calls)))),
     "stateless": Polled(),
 }

@@ -1,7 +1,7 @@
-"""Every name of the contract, down to the parameters of its functions: what a plugin's author may rely on.
+"""Names of the contract, including the parameters of its functions.
 
-``python tests/helpers/contract_names.py`` records those of this version, which later ones are compared with while the
-major version stands; see docs/contract.md.
+``python tests/helpers/contract_names.py`` records those of the current version, with which later versions are compared;
+see docs/contract.md.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def _of_class(place: str, thing: type) -> set[str]:
 
 
 def _parameters(place: str, function: object) -> set[str]:
-    told = inspect.signature(function).parameters  # type: ignore[arg-type]
-    return {f"{place}({name})" for name in told if name not in ("self", "cls") and not name.startswith("_")}
+    parameters = inspect.signature(function).parameters  # type: ignore[arg-type]
+    return {f"{place}({name})" for name in parameters if name not in ("self", "cls") and not name.startswith("_")}
 
 
 def recorded() -> dict[str, set[str]]:
-    """Names by the version that they were written down with."""
+    """Recorded names by version."""
     return {path.stem: set(path.read_text().splitlines()) for path in sorted(RECORDS.glob("*.txt"))}
 
 

@@ -14,8 +14,8 @@ LIMITS = ReadLimits()
 def read(path: Path, limits: ReadLimits = LIMITS, **options: object) -> Observation | EventBatch:
     """Read a file with the adapter that claims it."""
     host = PluginHost()
-    adapter = host.adapter_for(path, read_header(path, limits))
-    return adapter.read(path, host.options_for(adapter, options), limits)
+    adapter = host.find_adapter(path, read_header(path, limits))
+    return adapter.read(path, host.validate_options(adapter, options), limits)
 
 
 def observe(path: Path, **options: object) -> Observation:

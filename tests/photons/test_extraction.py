@@ -154,8 +154,8 @@ def test_aperture_radius_grows_off_axis_and_exceeds_pixels() -> None:
 def test_catalogue_ellipse_of_xrt_200515_has_188_photons(data: Path) -> None:
     path = data / "chandra" / "acisf23022_000N027_r0122_regevt3.fits.gz"
     host, limits = PluginHost(), ReadLimits()
-    adapter = host.adapter_for(path, read_header(path, limits))
-    observation = adapter.read(path, host.options_for(adapter, {}), limits)
+    adapter = host.find_adapter(path, read_header(path, limits))
+    observation = adapter.read(path, host.validate_options(adapter, {}), limits)
     assert isinstance(observation, Observation)
     batch = extract(observation, adapter.apertures(observation))
     assert batch.counts.tolist() == [188]
@@ -165,8 +165,8 @@ def test_catalogue_ellipse_of_xrt_200515_has_188_photons(data: Path) -> None:
 def test_orion_flare_star_has_44_photons_in_three_arcsec(data: Path) -> None:
     path = data / "chandra" / "acisf29128N001_evt2.fits.gz"
     host, limits = PluginHost(), ReadLimits()
-    adapter = host.adapter_for(path, read_header(path, limits))
-    observation = adapter.read(path, host.options_for(adapter, {}), limits)
+    adapter = host.find_adapter(path, read_header(path, limits))
+    observation = adapter.read(path, host.validate_options(adapter, {}), limits)
     assert isinstance(observation, Observation)
     region = Ellipse.circle(83.833298, -5.420581, 3.0)
     batch = extract(

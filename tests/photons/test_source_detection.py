@@ -161,8 +161,8 @@ def test_afterglow_is_flagged() -> None:
 def observed(path: Path) -> Observation:
     """What the adapter reads of a real file."""
     host, limits = PluginHost(), ReadLimits()
-    adapter = host.adapter_for(path, read_header(path, limits))
-    observation = adapter.read(path, host.options_for(adapter, {}), limits)
+    adapter = host.find_adapter(path, read_header(path, limits))
+    observation = adapter.read(path, host.validate_options(adapter, {}), limits)
     assert isinstance(observation, Observation)
     return observation
 

@@ -222,8 +222,8 @@ def test_broken_rule_is_reported(
 ) -> None:
     monkeypatch.setattr(common_rules, "TIMING_REPEATS", 1)
     report = tried(kind, BROKEN[kind][rule], written, tmp_path)
-    assert rule in report.broken
-    assert set(report.broken) - {rule} <= ALSO.get((kind, rule), set())
+    assert rule in report.broken_rules
+    assert set(report.broken_rules) - {rule} <= ALSO.get((kind, rule), set())
     with pytest.raises(ConformanceError, match=rf"\n  {rule}: ") as refusal:
         report.require()
     assert report.plugin in str(refusal.value)
@@ -240,12 +240,12 @@ def test_broken_performance_rule_is_a_warning_unless_enforced(
     assert report.conforms
     assert [one.rule for one in report.outcomes if one.state == "warning"].count(names[constant]) == 1
     asked = tried(kind, SOUND[kind], written, tmp_path, enforce_performance=True)
-    assert names[constant] in asked.broken
+    assert names[constant] in asked.broken_rules
 
 
 def test_rules_after_a_broken_essential_rule_are_skipped(written: Any, tmp_path: Path) -> None:
     report = tried("adapters", BROKEN["adapters"]["reads"], written, tmp_path)
-    assert report.broken == ("reads",)
+    assert report.broken_rules == ("reads",)
     (reason,) = {one.reason for one in report.outcomes if one.state == "skipped"}
     assert "requires rule reads" in reason
 

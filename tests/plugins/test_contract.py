@@ -1,4 +1,4 @@
-"""The contract stays what it was for as long as its version says so; a plugin for another is explained and left out."""
+"""The contract changes only with its version, and plugins written for another version are refused with a reason."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from paths import ROOT
 from xherald.detector.plugin_support.conformance import RULES
 from xherald.photons.errors import ConfigError, PluginError
 from xherald.plugins import CONTRACT_VERSION, Options, PluginHost, hookspecs
-from xherald.plugins.contract_version import agreement
-from xherald.plugins.plugin_help import options_of
+from xherald.plugins.contract_version import check_contract_version
+from xherald.plugins.plugin_help import describe_options
 
 DOCUMENT = (ROOT / "docs" / "contract.md").read_text()
 FIRST, SECOND = (int(part) for part in CONTRACT_VERSION.split("."))
 
 
-def test_no_name_goes_while_the_first_number_stands() -> None:
+def test_removed_names_need_a_new_major_version() -> None:
     names = public_names()
     for version, before in recorded().items():
         if int(version.split(".")[0]) == FIRST:
@@ -29,19 +29,19 @@ def test_no_name_goes_while_the_first_number_stands() -> None:
             assert not gone, f"of contract {version}; raise the first number of CONTRACT_VERSION, or keep them"
 
 
-def test_no_name_comes_without_the_second_number() -> None:
-    assert CONTRACT_VERSION in recorded(), "say python tests/helpers/contract_names.py and commit what it writes"
+def test_new_names_need_a_new_minor_version() -> None:
+    assert CONTRACT_VERSION in recorded(), "run python tests/helpers/contract_names.py and commit its output"
     fresh = sorted(public_names() - recorded()[CONTRACT_VERSION])
-    assert not fresh, "raise the second number of CONTRACT_VERSION, then say python tests/helpers/contract_names.py"
+    assert not fresh, "raise the second number of CONTRACT_VERSION, then run python tests/helpers/contract_names.py"
 
 
-def test_a_name_that_goes_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_name_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     plugins = import_module("xherald.plugins")
     monkeypatch.setattr(plugins, "__all__", [name for name in plugins.__all__ if name != "Veto"])
     assert "xherald.plugins.Veto.flags(detection_batch)" in recorded()[CONTRACT_VERSION] - public_names()
 
 
-def test_every_name_is_listed_in_one_place() -> None:
+def test_every_name_is_documented() -> None:
     assert f"**{CONTRACT_VERSION}**" in DOCUMENT
     for module in MODULES:
         section = DOCUMENT.partition(f"\n### `{module}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
@@ -51,7 +51,7 @@ def test_every_name_is_listed_in_one_place() -> None:
         assert f"`{hook}`" in DOCUMENT
 
 
-def test_every_rule_is_listed() -> None:
+def test_every_rule_is_documented() -> None:
     for kind, rules in RULES.items():
         section = DOCUMENT.partition(f"\n### {kind}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
         listed = dict(re.findall(r"^\| `([a-z-]+)` \| (.*?) \|$", section, re.MULTILINE))
@@ -66,28 +66,28 @@ def test_every_rule_is_listed() -> None:
     [
         ("1.0", "1.0", ""),
         ("1.0", "1.7", ""),
-        ("1.8", "1.7", "written for contract 1.8, this is 1.7"),
+        ("1.8", "1.7", "written for contract 1.8, but xherald has 1.7"),
         (None, "1.0", 'add XHERALD_CONTRACT = "1.0"'),
     ],
 )
-def test_what_fits_is_taken_and_told(stated: object, offered: str, said: str) -> None:
-    told = agreement(stated, offered)
-    assert said in told
-    assert bool(said) is bool(told)
+def test_versions_with_the_same_major_number_are_accepted(stated: object, offered: str, said: str) -> None:
+    remark = check_contract_version(stated, offered)
+    assert said in remark
+    assert bool(said) is bool(remark)
 
 
 @pytest.mark.parametrize(
     ("stated", "offered", "said"),
     [
-        ("1.9", "2.0", "ask its authors for a newer one"),
+        ("1.9", "2.0", "ask its authors for a new release"),
         ("2.0", "1.9", "install a newer xherald"),
-        ("one", "1.0", "is no version"),
-        (1.0, "1.0", "is no version"),
+        ("one", "1.0", "is not a version"),
+        (1.0, "1.0", "is not a version"),
     ],
 )
-def test_another_first_number_is_refused(stated: object, offered: str, said: str) -> None:
+def test_other_major_versions_are_refused(stated: object, offered: str, said: str) -> None:
     with pytest.raises(PluginError, match=said):
-        agreement(stated, offered)
+        check_contract_version(stated, offered)
 
 
 PLUGIN = """
@@ -113,7 +113,7 @@ def written(folder: Path, name: str, first: str = "") -> Path:
     return path
 
 
-def test_a_module_states_its_contract(tmp_path: Path) -> None:
+def test_modules_state_their_contract(tmp_path: Path) -> None:
     files = [
         written(tmp_path, "stated", f'XHERALD_CONTRACT = "{CONTRACT_VERSION}"'),
         written(tmp_path, "silent"),
@@ -124,10 +124,10 @@ def test_a_module_states_its_contract(tmp_path: Path) -> None:
     assert [(one.contract, bool(one.note)) for one in host.records] == [(CONTRACT_VERSION, False), ("", True)]
     (failure,) = host.failures
     assert (failure.name, failure.kind) == ("other", "")
-    assert f"written for contract {FIRST + 1}.0, this is {CONTRACT_VERSION}" in failure.reason
+    assert f"written for contract {FIRST + 1}.0, but xherald has {CONTRACT_VERSION}" in failure.reason
 
 
-def test_what_comes_with_the_contract_was_written_for_it() -> None:
+def test_built_in_modules_need_not_state_a_contract() -> None:
     assert {(one.contract, one.note) for one in PluginHost().records if one.package == "xherald"} == {
         (CONTRACT_VERSION, "")
     }
@@ -136,24 +136,24 @@ def test_what_comes_with_the_contract_was_written_for_it() -> None:
 @pytest.mark.parametrize(
     "first", ["raise SystemExit(3)", "from xherald.photons.errors import PluginError\nraise PluginError('no')"]
 )
-def test_whatever_a_module_raises_at_import_harms_no_other(tmp_path: Path, first: str) -> None:
+def test_errors_at_import_do_not_affect_other_plugins(tmp_path: Path, first: str) -> None:
     host = PluginHost(files=[written(tmp_path, "bad", first), written(tmp_path, "good")], sources=())
     assert list(host.representations) == ["good"]
     assert [one.name for one in host.failures] == ["bad"]
 
 
-def test_two_plugins_of_one_name_in_one_module_are_refused(tmp_path: Path) -> None:
+def test_two_plugins_with_the_same_name_in_a_module_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "twice")
     path.write_text(path.read_text() + "    register(Mine())\n")
     host = PluginHost(files=[path], sources=())
     assert host.representations == {}
-    assert "two plugins of one name" in host.failures[0].reason
+    assert "two plugins with the same name" in host.failures[0].reason
 
 
 # --- order ---
 
 
-def test_plugins_are_asked_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+def test_plugins_are_sorted_by_the_configured_order(tmp_path: Path) -> None:
     files = [written(tmp_path, name) for name in ("one", "two", "three")]
     assert list(PluginHost(files=files, sources=()).representations) == ["one", "two", "three"]
     assert list(PluginHost(files=files, sources=(), order=("three", "one")).representations) == ["three", "one", "two"]
@@ -197,14 +197,14 @@ class Own(Above):
     seconds: tuple[float, float] = (0.5, 7.0)
 
 
-def test_options_are_told_with_types_defaults_and_descriptions() -> None:
-    told = {one.name: one for one in options_of(Own)}
-    assert list(told) == ["shared", "other", "path", "seconds"]
-    assert (told["path"].required, told["path"].default, told["path"].description) == (
+def test_options_have_types_defaults_and_descriptions() -> None:
+    described = {one.name: one for one in describe_options(Own)}
+    assert list(described) == ["shared", "other", "path", "seconds"]
+    assert (described["path"].required, described["path"].default, described["path"].description) == (
         True, None, "Where it is, in two lines.",
     )  # fmt: skip
-    assert (told["shared"].default, told["shared"].description) == (1, "of all")
-    assert (told["seconds"].default, told["seconds"].description, told["seconds"].kind) == (
+    assert (described["shared"].default, described["shared"].description) == (1, "of all")
+    assert (described["seconds"].default, described["seconds"].description, described["seconds"].kind) == (
         [0.5, 7.0], "", "tuple[float, float]",
     )  # fmt: skip
 
@@ -234,10 +234,10 @@ BUILT_IN = (
 
 
 @pytest.mark.parametrize("path", BUILT_IN, ids=lambda path: str(path.relative_to(ROOT)))
-def test_built_in_plugins_import_only_names_that_are_listed_somewhere(path: Path) -> None:
+def test_built_in_plugins_import_only_listed_names(path: Path) -> None:
     listed = {name for module in MODULES for name in import_module(module).__all__}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("xherald."):
             if node.module.startswith("xherald.encoders."):
                 continue  # the networks of the one built-in extractor that needs them
-            assert {name.name for name in node.names} <= listed, f"{node.module}: list them, or do without"
+            assert {name.name for name in node.names} <= listed, f"{node.module}: names that the contract does not list"

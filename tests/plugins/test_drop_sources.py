@@ -49,7 +49,7 @@ def test_the_built_in_sources_come_through_the_door_of_all_plugins() -> None:
     host = PluginHost()
     assert set(host.drop_sources) == {"folder", "http", "fsspec"}
     with pytest.raises(ConfigError, match=r"daemon\.sources\.x\.pth"):
-        host.options_for(host.drop_sources["folder"], {"path": "/", "pth": "/"}, "daemon.sources.x")
+        host.validate_options(host.drop_sources["folder"], {"path": "/", "pth": "/"}, "daemon.sources.x")
 
 
 # --- folders ------------------------------------------------------------------------------------------------------

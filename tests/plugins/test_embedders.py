@@ -42,13 +42,13 @@ def blobs(each: int, seed: int = 4) -> tuple[np.ndarray, np.ndarray]:
 # --- maps ---
 
 
-def test_the_built_in_embedders_are_registered_and_described() -> None:
+def test_built_in_embedders_are_registered() -> None:
     assert set(EMBEDDERS) >= set(QUICK)
     assert all(EMBEDDERS[name].__doc__ for name in QUICK)
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
-def test_the_published_embedder_is_the_plain_call(precision: type) -> None:
+def test_published_embedder_equals_the_scikit_learn_call(precision: type) -> None:
     from sklearn.manifold import TSNE
 
     features = blobs(70)[0].astype(precision)
@@ -79,20 +79,20 @@ def test_groups_stay_together(name: str) -> None:
 
 
 @by_name
-def test_one_seed_gives_one_map(name: str) -> None:
+def test_seed_determines_the_embedding(name: str) -> None:
     features, _ = blobs(50)
     first = mapped(name, features, random_state=3)
     assert np.array_equal(first, mapped(name, features, random_state=3))
     assert not np.array_equal(first, mapped(name, features, random_state=4))
 
 
-def test_the_number_of_threads_changes_no_map() -> None:
+def test_embedding_does_not_depend_on_threads() -> None:
     features, _ = blobs(3400)  # beyond 10,000 sources forces are interpolated
     one, two = (mapped("fast_tsne", features, threads=threads, iterations=30) for threads in (1, 2))
     assert np.array_equal(one, two)
 
 
-def test_the_fast_map_is_as_trustworthy_as_the_published_and_of_its_scale() -> None:
+def test_fast_embedding_is_as_trustworthy_as_the_published_one() -> None:
     from sklearn.manifold import trustworthiness
 
     features = np.random.default_rng(8).gamma(0.5, size=(1500, 8)).astype(np.float32)
@@ -103,14 +103,14 @@ def test_the_fast_map_is_as_trustworthy_as_the_published_and_of_its_scale() -> N
 
 
 @pytest.mark.parametrize("name", ["fast_tsne", "umap"])
-def test_many_sources_of_equal_features_are_mapped(name: str) -> None:
+def test_sources_with_equal_features_are_embedded(name: str) -> None:
     features = np.random.default_rng(1).integers(0, 3, (400, 2)).astype(np.float32)
     embedding = mapped(name, features)
     assert np.isfinite(embedding).all()
     assert embedding.std() > 0.1
 
 
-def test_neighbours_found_by_trees_give_a_map_too() -> None:
+def test_approximate_neighbours_give_an_embedding() -> None:
     features, group = blobs(100)
     embedding = mapped("fast_tsne", features, neighbours="approximate", initialisation="random")
     near, _ = find_nearest_others(embedding.astype(np.float32), 5)
@@ -118,7 +118,7 @@ def test_neighbours_found_by_trees_give_a_map_too() -> None:
 
 
 @by_name
-def test_too_few_sources_are_refused_with_both_numbers(name: str) -> None:
+def test_too_few_sources_are_refused(name: str) -> None:
     setting = {"neighbours": 12} if name == "umap" else {"perplexity": 12}
     features, _ = blobs(4)
     with pytest.raises(ReferenceDataError, match=r"12 sources are too few for .*12"):
@@ -126,7 +126,7 @@ def test_too_few_sources_are_refused_with_both_numbers(name: str) -> None:
 
 
 @by_name
-def test_what_cannot_be_mapped_is_refused(name: str) -> None:
+def test_unusable_features_are_refused(name: str) -> None:
     features, _ = blobs(20)
     broken = features.copy()
     broken[7, 2] = np.nan
@@ -154,7 +154,7 @@ def test_options_out_of_range_are_refused(name: str, options: dict[str, object])
         EMBEDDERS[name].options_model(**options)
 
 
-def test_embedders_load_no_more_than_they_need() -> None:
+def test_embedders_import_only_what_they_need() -> None:
     code = """
 import sys
 import numpy as np
@@ -204,7 +204,7 @@ def test_neighbours_and_their_order_are_exact(features: np.ndarray, data: st.Dat
 
 
 @given(tables(least=2), st.data())
-def test_a_source_is_not_its_own_neighbour_but_its_double_is(features: np.ndarray, data: st.DataObject) -> None:
+def test_source_is_not_its_own_neighbour(features: np.ndarray, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(features) - 1))
     rows, _ = find_nearest_others(features, k)
     true, _ = by_going_through(features, features)
@@ -212,7 +212,7 @@ def test_a_source_is_not_its_own_neighbour_but_its_double_is(features: np.ndarra
     assert np.array_equal(rows, others[:, :k])
 
 
-def test_neighbours_that_cannot_be_found_are_refused() -> None:
+def test_wrong_neighbour_queries_are_refused() -> None:
     among = make_tiles(np.zeros((5, 2), dtype=np.float32))
     query = np.zeros((1, 2), dtype=np.float32)
     with pytest.raises(ReferenceDataError, match="k = 6 neighbours among 5"):
@@ -244,7 +244,7 @@ def surroundings(draw, sources: int | None = None):
 
 
 @given(surroundings())
-def test_places_lie_within_the_hull_of_neighbours(around: tuple[np.ndarray, np.ndarray]) -> None:
+def test_positions_are_inside_the_hull_of_neighbours(around: tuple[np.ndarray, np.ndarray]) -> None:
     distances, positions = around
     places = interpolate_positions(distances, positions)
     assert places.shape == (len(distances), 2)
@@ -255,14 +255,14 @@ def test_places_lie_within_the_hull_of_neighbours(around: tuple[np.ndarray, np.n
 
 
 @given(surroundings())
-def test_a_batch_places_each_source_as_if_alone(around: tuple[np.ndarray, np.ndarray]) -> None:
+def test_position_does_not_depend_on_the_batch(around: tuple[np.ndarray, np.ndarray]) -> None:
     distances, positions = around
     alone = np.concatenate([interpolate_positions(distances[[i]], positions[[i]]) for i in range(len(distances))])
     assert np.array_equal(interpolate_positions(distances, positions), alone)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 15))
-def test_neighbours_equally_far_make_their_geometric_median(seed: int, k: int) -> None:
+def test_equal_distances_give_the_geometric_median(seed: int, k: int) -> None:
     random = np.random.default_rng(seed)
     positions = random.normal(size=(1, k, 2))
 
@@ -276,7 +276,7 @@ def test_neighbours_equally_far_make_their_geometric_median(seed: int, k: int) -
     assert away(place) <= min(away(one) for one in tried) * (1 + 1e-9)
 
 
-def test_a_source_like_an_old_one_lands_on_it() -> None:
+def test_copy_of_a_member_gets_its_position() -> None:
     random = np.random.default_rng(2)
     positions = random.normal(size=(100, 10, 2))
     distances = np.sort(random.uniform(1, 2, (100, 10)), axis=1)
@@ -285,7 +285,7 @@ def test_a_source_like_an_old_one_lands_on_it() -> None:
     assert np.array_equal(interpolate_positions(distances, positions), positions[:, 0])
 
 
-def test_a_source_between_islands_lands_on_the_larger() -> None:
+def test_source_between_groups_joins_the_larger() -> None:
     random = np.random.default_rng(3)
     for _ in range(50):
         island = random.permutation([0] * 7 + [100] * 3)
@@ -296,7 +296,7 @@ def test_a_source_between_islands_lands_on_the_larger() -> None:
         assert np.linalg.norm(place) < 5
 
 
-def test_held_out_sources_land_where_their_neighbours_are() -> None:
+def test_held_out_sources_are_near_their_neighbours() -> None:
     features, group = blobs(150)
     held_out = np.arange(0, len(features), 10)
     rest = np.setdiff1d(np.arange(len(features)), held_out)
@@ -312,11 +312,11 @@ def test_held_out_sources_land_where_their_neighbours_are() -> None:
     assert kept > 1.3 * 50 / 135
 
 
-def test_placement_refuses_what_makes_no_sense() -> None:
+def test_invalid_distances_and_positions_are_refused() -> None:
     distances, positions = np.ones((2, 3)), np.zeros((2, 3, 2))
-    with pytest.raises(ReferenceDataError, match="do not belong together"):
+    with pytest.raises(ReferenceDataError, match="do not match positions"):
         interpolate_positions(distances, positions[:, :2])
-    with pytest.raises(ReferenceDataError, match="do not belong together"):
+    with pytest.raises(ReferenceDataError, match="do not match positions"):
         interpolate_positions(distances[:, :0], positions[:, :0])
     with pytest.raises(ReferenceDataError, match="finite"):
         interpolate_positions(distances * np.nan, positions)

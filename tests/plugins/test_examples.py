@@ -92,7 +92,7 @@ def test_they_are_typed(copies: dict[str, Path], tmp_path: Path) -> None:
 def test_without_the_package_the_file_is_refused_by_name(xherald: Callable[..., CliResult], written: Path) -> None:
     answer = xherald("scan", written)
     assert answer.exit_code == 1
-    assert "no adapter claims this file: NICER / XTI" in answer.stderr
+    assert "no adapter claims this file: NICER XTI is not supported" in answer.stderr
     assert answer.stderr.count("\n") == 1
 
 

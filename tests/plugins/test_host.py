@@ -1,4 +1,4 @@
-"""The plugin host: what is broken is named and does no harm, what is doubled is an error, one adapter claims a file."""
+"""The plugin host: failing plugins are isolated, duplicate names are errors, one adapter claims a file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_local_file_is_a_plugin(written) -> None:
     assert one.failures == []
     (record,) = one.records
     assert (record.name, record.hooks, record.registered) == ("mine", ("register_adapters",), {"adapters": ("mine",)})
-    assert one.adapter_for(Path("x.fits"), {}) is one.adapters["mine"]
+    assert one.find_adapter(Path("x.fits"), {}) is one.adapters["mine"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_local_file_is_a_plugin(written) -> None:
         ),
     ],
 )
-def test_a_broken_plugin_is_named_and_the_others_serve(written, text: str, hook: str, reason: str) -> None:
+def test_failing_plugin_is_recorded_and_others_are_loaded(written, text: str, hook: str, reason: str) -> None:
     one = host(written("broken", text, hook=hook), written("sound"))
     assert list(one.adapters) == ["sound"]
     (failure,) = one.failures
@@ -74,17 +74,17 @@ def test_a_broken_plugin_is_named_and_the_others_serve(written, text: str, hook:
     assert reason in failure.reason
 
 
-def test_an_adapter_that_breaks_when_asked_is_put_aside(written) -> None:
+def test_adapter_that_fails_in_claims_is_disabled(written) -> None:
     one = host(written("broken", claims="header['NONE']"), written("sound"))
     for _ in range(2):
-        assert one.adapter_for(Path("x.fits"), {}).name == "sound"
+        assert one.find_adapter(Path("x.fits"), {}).name == "sound"
     (failure,) = one.failures
     assert failure.name == "broken"
     assert "x.fits" in failure.reason
     assert "KeyError" in failure.reason
 
 
-def test_two_plugins_of_one_name_are_an_error_naming_both(written) -> None:
+def test_duplicate_names_are_an_error(written) -> None:
     first, second = written("first", name="same"), written("second", name="same")
     with pytest.raises(PluginError, match="same") as caught:
         host(first, second)
@@ -92,12 +92,12 @@ def test_two_plugins_of_one_name_are_an_error_naming_both(written) -> None:
     assert str(second) in str(caught.value)
 
 
-def test_none_or_two_claims_are_errors(written) -> None:
+def test_no_claim_and_two_claims_are_errors(written) -> None:
     one = host(written("first"), written("second"))
     with pytest.raises(UnclaimedFileError, match=r"several adapters claim this file.*first, second"):
-        one.adapter_for(Path("x.fits"), {})
-    with pytest.raises(UnclaimedFileError, match="no adapter claims this file: NICER / XTI is none of shy"):
-        host(written("shy", claims="False")).adapter_for(Path("x.fits"), {"TELESCOP": "NICER", "INSTRUME": "XTI"})
+        one.find_adapter(Path("x.fits"), {})
+    with pytest.raises(UnclaimedFileError, match="NICER XTI is not supported; available adapters: shy"):
+        host(written("shy", claims="False")).find_adapter(Path("x.fits"), {"TELESCOP": "NICER", "INSTRUME": "XTI"})
 
 
 def test_disabled_plugins_are_not_loaded() -> None:
@@ -107,20 +107,20 @@ def test_disabled_plugins_are_not_loaded() -> None:
     assert [(failure.name, failure.package) for failure in one.failures] == [("swift", "xherald")]
 
 
-def test_options_are_checked_against_the_adapter_s_model(written) -> None:
+def test_options_are_validated_by_the_model(written) -> None:
     one = host(written("mine"))
     adapter = one.adapters["mine"]
-    assert one.options_for(adapter, {"gain": 2.0}).model_dump() == {"gain": 2.0}
+    assert one.validate_options(adapter, {"gain": 2.0}).model_dump() == {"gain": 2.0}
     with pytest.raises(ConfigError, match=r"adapters\.mine\.gian"):
-        one.options_for(adapter, {"gian": 2.0})
+        one.validate_options(adapter, {"gian": 2.0})
 
 
-def test_calls_can_be_traced(written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hook_calls_can_be_traced(written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("XHERALD_TRACE_HOOKS", "1")
     host(written("mine"))
     assert "register_adapters" in capsys.readouterr().err
 
 
 def test_a_missing_local_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"absent\.py: not a Python file; mend plugins\.files"):
+    with pytest.raises(PluginError, match=r"absent\.py: not a Python file; fix plugins\.files"):
         host(tmp_path / "absent.py")

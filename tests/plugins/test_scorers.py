@@ -26,7 +26,7 @@ def configuration():
 def chandra(configuration):
     """The shipped reference of Chandra, new sources, and what the scorers say of them."""
     calibration = cached_calibration()
-    reference = calibration.reference(calibration.groups["chandra-acis-i"], configuration.host)
+    reference = calibration.load_reference(calibration.groups["chandra-acis-i"], configuration.host)
     sources = simulate_sources("chandra-acis-i", 600, 3000, 0.5)
     detection_batch = make_detection_batch(sources.batch, assess(sources.batch), reference, configuration.host)
     return reference, sources, score_columns(detection_batch, configuration.host)

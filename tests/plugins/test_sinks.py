@@ -62,11 +62,11 @@ EVERY_KIND = [flare(), flare(kind="update"), flare(kind="retraction"), trial_ale
 
 def send(kind: str, alert: Alert, **options: Any) -> Receipt:
     sink = HOST.alert_sinks[kind]
-    return sink.send(alert, HOST.options_for(sink, options))
+    return sink.send(alert, HOST.validate_options(sink, options))
 
 
-def options_of(kind: str, **options: Any) -> Options:
-    return HOST.options_for(HOST.alert_sinks[kind], options)
+def describe_options(kind: str, **options: Any) -> Options:
+    return HOST.validate_options(HOST.alert_sinks[kind], options)
 
 
 def private(path: Path, text: str = SECRET, mode: int = 0o600) -> Path:
@@ -292,7 +292,7 @@ def test_only_a_server_with_a_known_certificate_is_posted_to(tmp_path: Path) -> 
 )
 def test_wrong_webhooks_are_refused(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        options_of("webhook", **options)
+        describe_options("webhook", **options)
 
 
 # --- mail ------------------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def test_a_server_without_encryption_gets_no_password(tmp_path: Path) -> None:
             send("mail", flare(), host="127.0.0.1", port=box.port, **ADDRESSES, **secured)
         assert box.mails == box.logins == []
     with pytest.raises(ConfigError, match="not sent in the clear"):
-        options_of("mail", host="x", security="none", **ADDRESSES, **secured)
+        describe_options("mail", host="x", security="none", **ADDRESSES, **secured)
 
 
 def test_a_certificate_that_nobody_knows_is_not_trusted(certificate: tuple[Path, Path]) -> None:
@@ -427,9 +427,9 @@ def test_packets_go_into_a_folder_once_and_to_a_broker(tmp_path: Path) -> None:
     with pytest.raises(SinkUnavailableError, match="No such file"):
         send("voevent", flare(), folder=tmp_path / "missing", stream=STREAM)
     with pytest.raises(ConfigError, match="name a folder"):
-        options_of("voevent", stream=STREAM)
+        describe_options("voevent", stream=STREAM)
     with pytest.raises(ConfigError, match="stream"):
-        options_of("voevent", folder=tmp_path, stream="https://example.org/x")
+        describe_options("voevent", folder=tmp_path, stream="https://example.org/x")
 
 
 # --- GCN -------------------------------------------------------------------------------------------------------------
@@ -546,8 +546,8 @@ def test_kafka_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["sasl.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"])
 def test_kafka_settings_hold_no_secret(name: str) -> None:
-    with pytest.raises(ConfigError, match="settings hold a secret") as caught:
-        options_of("kafka", brokers="x:1", topic="t", settings={name: SECRET})
+    with pytest.raises(ConfigError, match="settings contain the secret") as caught:
+        describe_options("kafka", brokers="x:1", topic="t", settings={name: SECRET})
     assert SECRET not in str(caught.value)
 
 
@@ -562,7 +562,7 @@ def test_a_secret_is_read_from_a_private_file(tmp_path: Path, mode: int) -> None
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
 def test_a_file_that_others_may_read_is_refused_unread(tmp_path: Path, mode: int) -> None:
     path = private(tmp_path / "key", mode=mode)
-    with pytest.raises(ConfigError, match=f"others may read {path} .mode {mode:o}.; say `chmod 600`") as caught:
+    with pytest.raises(ConfigError, match=f"{path} is readable by others .mode {mode:o}.; run `chmod 600 ") as caught:
         read_secret("key", None, path)
     assert SECRET not in str(caught.value)
 
@@ -575,9 +575,9 @@ def test_secrets_that_are_not_there_are_told_by_where_they_should_be(
     assert read_secret("key", None, None) is None
     for variable, file, reason in (
         ("NO_SUCH", None, "environment variable NO_SUCH is not set"),
-        ("EMPTY", None, "environment variable EMPTY holds no secret"),
+        ("EMPTY", None, "environment variable EMPTY is empty"),
         (None, tmp_path / "absent", "absent cannot be read"),
-        ("EMPTY", tmp_path / "absent", "leave one of them out"),
+        ("EMPTY", tmp_path / "absent", "remove one of them"),
     ):
         with pytest.raises(ConfigError, match=reason):
             read_secret("key", variable, file)
@@ -596,7 +596,10 @@ def test_an_address_that_is_a_secret_is_told_by_where_it_is(tmp_path: Path) -> N
         hook.answers += [(200, {}, b""), (500, {}, f"no {hook.url}/T0/B1?token=abc".encode())]
         assert send("webhook", flare(), url_file=address).where == f"the address in {address}"
         sink = Sink(
-            "team", SinkSettings(kind="webhook"), HOST.alert_sinks["webhook"], options_of("webhook", url_file=address)
+            "team",
+            SinkSettings(kind="webhook"),
+            HOST.alert_sinks["webhook"],
+            describe_options("webhook", url_file=address),
         )
         with pytest.raises(SinkUnavailableError, match="HTTP 500") as caught:
             deliver(sink, flare(), HOST)

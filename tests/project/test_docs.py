@@ -129,12 +129,12 @@ def use_all(configuration: Configuration) -> None:
     settings, host = configuration.settings, configuration.host
     open_sinks(settings.alerts, host)
     for name, source in settings.daemon.sources.items():
-        host.options_for(host.drop_sources[source.kind], source.options, name)
+        host.validate_options(host.drop_sources[source.kind], source.options, name)
         for adapter, options in source.adapters.items():
-            host.options_for(host.adapters[adapter], options, adapter)
+            host.validate_options(host.adapters[adapter], options, adapter)
     for kind, given in (("scorers", settings.detection.scorers), ("vetoes", settings.detection.vetoes)):
         for name, options in given.items():
-            host.options_for(getattr(host, kind)[name], options, name)
+            host.validate_options(getattr(host, kind)[name], options, name)
 
 
 def metrics() -> set[str]:

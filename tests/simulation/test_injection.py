@@ -77,8 +77,8 @@ MISSIONS: dict[str, tuple[Make, float, float]] = {
 
 def read(path: Path) -> Observation:
     host, limits = PluginHost(), ReadLimits()
-    adapter = host.adapter_for(path, read_header(path, limits))
-    content = adapter.read(path, host.options_for(adapter, {}), limits)
+    adapter = host.find_adapter(path, read_header(path, limits))
+    content = adapter.read(path, host.validate_options(adapter, {}), limits)
     assert isinstance(content, Observation)
     return content
 

@@ -290,7 +290,7 @@ def test_source_lists_hold_what_was_detected(
     (companion,) = written[name].companions
     assert observed[name].companions == (companion,)
     host = PluginHost()
-    adapter = host.adapter_for(written[name].events, read_header(written[name].events, LIMITS))
+    adapter = host.find_adapter(written[name].events, read_header(written[name].events, LIMITS))
     apertures = adapter.apertures(observed[name])
     assert len(apertures) == 3
     for one, source in zip(apertures, exposures[name].sources, strict=True):
