@@ -293,7 +293,8 @@ def make_source_table(population: ReferencePopulation) -> pa.Table:
         {
             "obsreg_id": pa.array(population.names),
             **{name: pa.array([getattr(one, name) for one in who]) for name in ("mission", "instrument", "obs_id")},
-            **{name: pa.array([getattr(one, name) for one in who], pa.float64()) for name in ("ra", "dec")},
+            "ra_deg": pa.array([one.ra for one in who], pa.float64()),
+            "dec_deg": pa.array([one.dec for one in who], pa.float64()),
             "counts": pa.array(counts),
             "livetime_s": pa.array(batch.livetime),
             "hardness": pa.array((2 * hard - counts) / np.maximum(counts, 1), mask=counts == 0),

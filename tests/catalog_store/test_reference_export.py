@@ -27,8 +27,8 @@ NUMBERS = (
     "tsne1",
     "tsne2",
     "distance",
-    "ra",
-    "dec",
+    "ra_deg",
+    "dec_deg",
     "hardness",
     "livetime_s",
     "counts",
@@ -165,10 +165,10 @@ def test_fits_columns_have_units_and_descriptions(reference: Reference, tmp_path
     assert header["CREATOR"].startswith("xherald ")
     number = {header[f"TTYPE{n}"]: n for n in range(1, header["TFIELDS"] + 1)}
     assert all(header[f"TCOMM{n}"] for n in number.values())
-    assert {name: header.get(f"TUNIT{number[name]}") for name in ("ra", "livetime_s", "counts", "tsne1")} == {
-        "ra": "deg", "livetime_s": "s", "counts": "count", "tsne1": None,
+    assert {name: header.get(f"TUNIT{number[name]}") for name in ("ra_deg", "livetime_s", "counts", "tsne1")} == {
+        "ra_deg": "deg", "livetime_s": "s", "counts": "count", "tsne1": None,
     }  # fmt: skip
-    assert header[f"TUCD{number['dec']}"] == "pos.eq.dec;meta.main"
+    assert header[f"TUCD{number['dec_deg']}"] == "pos.eq.dec;meta.main"
     assert header[f"TNULL{number['variability_index']}"] == -1
     assert f"TNULL{number['counts']}" not in header
     assert header[f"TCOMM{number['feature_12']}"] == "feature number 12"
@@ -187,7 +187,7 @@ def test_votables_are_valid_with_units_and_descriptions(
     assert params == {"REFNAME": "toy", "REFVER": "1.2.0", "REFCASE": "2D-PCA"}
     fields = {field.name: field for field in table.fields}
     assert all(field.description for field in fields.values())
-    assert (str(fields["ra"].unit), fields["ra"].ucd) == ("deg", "pos.eq.ra;meta.main")
+    assert (str(fields["ra_deg"].unit), fields["ra_deg"].ucd) == ("deg", "pos.eq.ra;meta.main")
     for field in fields.values():
         if field.ucd:
             parse_ucd(field.ucd, check_controlled_vocabulary=True, has_colon=True)

@@ -84,8 +84,8 @@ def _sources(rng: np.random.Generator, classes: bool) -> pa.Table:
             "mission": ["CHANDRA"] * SOURCES,
             "instrument": ["ACIS"] * SOURCES,
             "obs_id": [str(10_000 + row) for row in rows],
-            "ra": pa.array(rng.uniform(0, 360, SOURCES), mask=unknown),
-            "dec": pa.array(rng.uniform(-90, 90, SOURCES), mask=unknown),
+            "ra_deg": pa.array(rng.uniform(0, 360, SOURCES), mask=unknown),
+            "dec_deg": pa.array(rng.uniform(-90, 90, SOURCES), mask=unknown),
             # astropy's filler of masked integers among them: it must survive where nothing is masked
             "counts": np.append(rng.poisson(40, SOURCES - 1) + 5, 999_999).astype(np.int64),
             "livetime_s": rng.uniform(1e3, 1e5, SOURCES),
