@@ -151,3 +151,8 @@ def alert(name: str, of: str, sink: str = "file", kind: AlertType = AlertType.IN
 def one_candidate(name: str, sinks: Sequence[str] = ("file",)) -> DropOutcome:
     """A decision with one candidate and an alert to each sink."""
     return DropOutcome([candidate(name)], [alert(f"{name}-1", name, sink) for sink in sinks])
+
+
+def store_errors(store: Store) -> list[str]:
+    """Inconsistencies that a check of the store reports as errors."""
+    return [f"{one.name}: {one.examples}" for one in store.check(NOW) if one.is_error]

@@ -1,27 +1,18 @@
-"""What the nightly job asks of the store, on both databases."""
+"""Queries of the nightly job, on both databases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
-from store_rows import DATABASES, NOW, RUN, candidate, claimed, detection, fresh_url, observation
+from store_rows import NOW, RUN, candidate, claimed, detection, observation
 
 from xherald.catalog_store.ledger.drop_outcome import DropOutcome
 from xherald.catalog_store.ledger.nightly_queries import CalibrationKey
 from xherald.catalog_store.ledger.states import VettingDecision
-from xherald.catalog_store.ledger.store import Store, open_store
+from xherald.catalog_store.ledger.store import Store
 
 HOUR = timedelta(hours=1)
 BY = CalibrationKey("CHANDRA", "ACIS-I", RUN.calibration)
-
-
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with open_store(fresh_url(request.param, tmp_path)) as opened:
-        yield opened
 
 
 def kept(store: Store, name: str, version: str = "1", hours: float = 0.0, verdict: DropOutcome = DropOutcome()) -> int:  # noqa: B008
@@ -40,7 +31,7 @@ def test_false_alarm_probabilities_of_a_window_and_current_observations(store: S
     assert {by: p.tolist() for by, p in found.items()} == {BY: [0.25] * 3}
     assert len(store.false_alarm_probabilities(NOW + HOUR, NOW + 2 * HOUR)[BY]) == 1
     assert store.false_alarm_probabilities(NOW + 9 * HOUR, NOW + 10 * HOUR) == {}
-    # A later processing takes the earlier one's place, in the window of its own time.
+    # A later processing replaces the earlier one, in the window of its own time.
     kept(store, "obs0", "2", hours=9)
     assert len(store.false_alarm_probabilities(NOW, NOW + 3 * HOUR)[BY]) == 2
     assert len(store.false_alarm_probabilities(NOW + 9 * HOUR, NOW + 10 * HOUR)[BY]) == 1
