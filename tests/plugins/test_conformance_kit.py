@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from alert_servers import mail_server, web_server
-from broken_plugins import ALSO, BROKEN, GOOD, SOUND, ids
+from broken_plugins import BROKEN_PLUGINS, CONFORMING_PLUGINS, GOOD_FILES, RULES_ALSO_BROKEN, read_ids
 
 from xherald.adapters.photon_lists import write_batch
 from xherald.adapters.testing import refusal_rules
@@ -185,11 +185,11 @@ def tried(kind: str, plugin: Plugin, written: Any, tmp_path: Path, **more: Any) 
     """A report on a plugin of `broken_plugins`."""
     if kind == "adapters":
         path = written["chandra-acis-i"].events
-        GOOD[path.name] = path
+        GOOD_FILES[path.name] = path
         more |= {"files": [path]}
     if kind == "alert_sinks":
         place, away = tmp_path / "lines.txt", tmp_path / "no" / "lines.txt"
-        more |= {"options": {"path": place}, "unreachable": {"path": away}, "received": lambda: ids(place)}
+        more |= {"options": {"path": place}, "unreachable": {"path": away}, "received": lambda: read_ids(place)}
     if kind == "drop_sources":
         folder = tmp_path / "place"
         folder.mkdir(exist_ok=True)
@@ -202,7 +202,7 @@ def tried(kind: str, plugin: Plugin, written: Any, tmp_path: Path, **more: Any) 
 @pytest.mark.parametrize("kind", list(RULES))
 def test_every_rule_has_a_plugin_that_breaks_it(kind: str) -> None:
     floors = set(FLOORS.get(kind, (None, {}))[1].values())
-    assert set(BROKEN[kind]) | floors == {rule.id for rule in RULES[kind]}
+    assert set(BROKEN_PLUGINS[kind]) | floors == {rule.id for rule in RULES[kind]}
     assert {rule.id for rule in RULES[kind] if rule.is_performance} == floors
     assert len({rule.id for rule in RULES[kind]}) == len(list(RULES[kind]))
     assert all(rule.description.endswith(".") for rule in RULES[kind])
@@ -210,20 +210,20 @@ def test_every_rule_has_a_plugin_that_breaks_it(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", list(RULES))
 def test_conforming_plugin_breaks_no_rule(kind: str, written: Any, tmp_path: Path) -> None:
-    report = tried(kind, SOUND[kind], written, tmp_path)
+    report = tried(kind, CONFORMING_PLUGINS[kind], written, tmp_path)
     assert report.conforms
     assert report.require() is report
     assert {one.state for one in report.outcomes} <= {"passed", "warning"}
 
 
-@pytest.mark.parametrize(("kind", "rule"), [(kind, rule) for kind, rules in BROKEN.items() for rule in rules])
+@pytest.mark.parametrize(("kind", "rule"), [(kind, rule) for kind, rules in BROKEN_PLUGINS.items() for rule in rules])
 def test_broken_rule_is_reported(
     kind: str, rule: str, written: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(common_rules, "TIMING_REPEATS", 1)
-    report = tried(kind, BROKEN[kind][rule], written, tmp_path)
+    report = tried(kind, BROKEN_PLUGINS[kind][rule], written, tmp_path)
     assert rule in report.broken_rules
-    assert set(report.broken_rules) - {rule} <= ALSO.get((kind, rule), set())
+    assert set(report.broken_rules) - {rule} <= RULES_ALSO_BROKEN.get((kind, rule), set())
     with pytest.raises(ConformanceError, match=rf"\n  {rule}: ") as refusal:
         report.require()
     assert report.plugin in str(refusal.value)
@@ -236,22 +236,22 @@ def test_broken_performance_rule_is_a_warning_unless_enforced(
     module, names = FLOORS[kind]
     monkeypatch.setattr(module, constant, -1e9 if constant.endswith("RATIO") else 1e18)
     monkeypatch.setattr(common_rules, "TIMING_REPEATS", 1)
-    report = tried(kind, SOUND[kind], written, tmp_path)
+    report = tried(kind, CONFORMING_PLUGINS[kind], written, tmp_path)
     assert report.conforms
     assert [one.rule for one in report.outcomes if one.state == "warning"].count(names[constant]) == 1
-    asked = tried(kind, SOUND[kind], written, tmp_path, enforce_performance=True)
+    asked = tried(kind, CONFORMING_PLUGINS[kind], written, tmp_path, enforce_performance=True)
     assert names[constant] in asked.broken_rules
 
 
 def test_rules_after_a_broken_essential_rule_are_skipped(written: Any, tmp_path: Path) -> None:
-    report = tried("adapters", BROKEN["adapters"]["reads"], written, tmp_path)
+    report = tried("adapters", BROKEN_PLUGINS["adapters"]["reads"], written, tmp_path)
     assert report.broken_rules == ("reads",)
     (reason,) = {one.reason for one in report.outcomes if one.state == "skipped"}
     assert "requires rule reads" in reason
 
 
 def test_report_is_json(written: Any, tmp_path: Path) -> None:
-    report = tried("vetoes", SOUND["vetoes"], written, tmp_path).as_json()
+    report = tried("vetoes", CONFORMING_PLUGINS["vetoes"], written, tmp_path).as_json()
     assert json.loads(json.dumps(report)) == report
     assert (report["kind"], report["plugin"], report["conforms"]) == ("vetoes", "bright", True)
 
