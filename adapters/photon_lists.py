@@ -253,5 +253,6 @@ def batch_from_table(table: pa.Table, path: Path | str = "") -> EventBatch:
         band=np.column_stack([numbers["band_low_kev"], numbers["band_high_kev"]]),
         hardness_split=numbers["hardness_split_kev"],
         selection_p=numbers["selection_p"],
+        selection_trials=np.full(len(offsets) - 1, np.inf),
         identities=columns.identities(str(path)),
     )

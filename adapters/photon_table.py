@@ -321,6 +321,7 @@ def _batch(path: Path, photons: _Photons, intervals: _Intervals, settings: Table
         band=np.tile(np.array(settings.band_kev), (n, 1)),
         hardness_split=np.full(n, settings.hardness_split_kev),
         selection_p=np.zeros(n),
+        selection_trials=np.full(n, np.inf),
         identities=_identities(path, photons.names, has_gti, lost, settings),
     )
     if observed.all():

@@ -50,7 +50,7 @@ class EventBatch:
     good_times_known : ndarray, shape (n,), bool
     band : ndarray, shape (n, 2), float64 — keV
     hardness_split : ndarray, shape (n,), float64 — keV, boundary of soft and hard band
-    selection_p : ndarray, shape (n,), float64 — see `Aperture.selection_p`; 0 for most
+    selection_p, selection_trials : ndarray, shape (n,), float64 — see `Aperture`; 0 and infinity for most
     identities : tuple of Identity, length n
     """
 
@@ -70,6 +70,7 @@ class EventBatch:
     band: F64
     hardness_split: F64
     selection_p: F64
+    selection_trials: F64
     identities: tuple[Identity, ...]
 
     def __post_init__(self) -> None:
@@ -114,6 +115,7 @@ class EventBatch:
             band=np.array([one.band for one in lists], dtype=np.float64).reshape(len(lists), 2),
             hardness_split=np.array([one.hardness_split for one in lists], dtype=np.float64),
             selection_p=np.array([one.selection_p for one in lists], dtype=np.float64),
+            selection_trials=np.array([one.selection_trials for one in lists], dtype=np.float64),
             identities=tuple(one.identity for one in lists),
         )
 
@@ -144,6 +146,7 @@ class EventBatch:
             background=background,
             good_times_known=bool(self.good_times_known[index]),
             selection_p=float(self.selection_p[index]),
+            selection_trials=float(self.selection_trials[index]),
         )
 
     def __iter__(self) -> Iterator[EventList]:
@@ -201,6 +204,7 @@ class EventBatch:
             band=self.band[index],
             hardness_split=self.hardness_split[index],
             selection_p=self.selection_p[index],
+            selection_trials=self.selection_trials[index],
             identities=tuple(self.identities[i] for i in index),
         )
 

@@ -109,8 +109,8 @@ class EventList:
     good_times_known : bool
         False if the input has no good times and the first and last photon define them; tests then exclude these two
         photons, which lie on the edges by construction.
-    selection_p : float
-        See `Aperture.selection_p`; 0 for most.
+    selection_p, selection_trials : float
+        See `Aperture`; 0 and infinity for most.
 
     Raises
     ------
@@ -130,6 +130,7 @@ class EventList:
     background: Background | None = field(default=None)
     good_times_known: bool = True
     selection_p: float = 0.0
+    selection_trials: float = math.inf
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", _frozen(self.time, np.float64))

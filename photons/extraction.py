@@ -238,6 +238,7 @@ def _make_batch(
         band=np.tile(np.array(observation.band, dtype=np.float64), (n, 1)),
         hardness_split=np.full(n, observation.hardness_split),
         selection_p=np.array([one.selection_p for one in apertures]),
+        selection_trials=np.array([one.selection_trials for one in apertures]),
         identities=_make_identities(
             observation, apertures, coverage, dithered, (np.diff(offsets), np.diff(background_offsets)), settings
         ),

@@ -182,7 +182,10 @@ class Aperture:
     flags : tuple of str
     selection_p : float
         For a source detected by its variability (in time slices alone), the probability of such a burst anywhere in a
-        steady field, which is a lower limit to the p-value of the source. 0 for sources detected otherwise.
+        steady field. 0 for sources detected otherwise.
+    selection_trials : float
+        Number of places and times at which the search could have found such a source. The p-value of a source is not
+        smaller than `selection_p`, or than its timing p-value times this number if that is smaller.
     """
 
     detection_id: str
@@ -194,3 +197,4 @@ class Aperture:
     origin: str = "source list"
     flags: tuple[str, ...] = ()
     selection_p: float = 0.0
+    selection_trials: float = math.inf

@@ -92,8 +92,10 @@ def _score_batch(
     by_direction, probability = calibration.compute_probabilities(ranks, columns, group)
     direction, best = _choose_likelier(by_direction)
     detection_batch = in_direction(detection_batch, direction)
-    # A source found in time slices is at most as significant as the burst that it was found by.
-    best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, batch.selection_p)) for p in (best, probability))
+    # A source found in time slices is at most as significant as the burst that it was found by, or as its timing is
+    # once the trials of the search are counted.
+    limit = np.fmin(batch.selection_p, timing.p_value)
+    best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, limit)) for p in (best, probability))
     classes, class_probabilities = calibration.compute_class_probabilities(columns, direction)
     score = _select_direction(scores, direction)
     p_astro = _compute_p_astro(calibration, direction, best, batch.counts, settings.varying_per_1000)

@@ -218,7 +218,10 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         for column, (name, target_kind) in enumerate(TESTS)
     )
     with np.errstate(divide="ignore"):
-        combined = np.maximum(_combined(log_p, counts), np.log(batch.selection_p))
+        tested = _combined(log_p, counts)
+        combined = np.maximum(tested, np.log(batch.selection_p))
+        # The search that found a source could have found it at any photon, in any of the windows that a test tries.
+        combined = np.minimum(combined, tested + np.log(batch.selection_trials))
     best = _best_test(log_p, window, settings.significance)
     chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
     intervals = interval_columns(batch, clock, chosen)

@@ -278,6 +278,7 @@ def _batch(
         band=np.tile(np.array(telescope.band), (n, 1)),
         hardness_split=np.full(n, setting.hardness_split),
         selection_p=np.zeros(n),
+        selection_trials=np.full(n, np.inf),
         identities=tuple(
             Identity(
                 mission=setting.mission,

@@ -172,10 +172,22 @@ def test_p_value_is_limited_by_selection_p():
     time = np.append(np.linspace(500, 9500, 4), [3001.0, 3002.0, 3003.0, 3004.0])
     plain = source(time, [[0, 10_000]])
     chosen = replace(plain, selection_p=0.3)
-    timing = run_tests(plain, chosen)
+    searched = replace(plain, selection_p=0.3, selection_trials=12.0)
+    timing = run_tests(plain, chosen, searched)
     assert timing.p_value[0] < 1e-3
     assert timing.p_value[1] == pytest.approx(0.3)
-    assert timing.kind.tolist() == [FLARE, STEADY]
+    assert timing.p_value[2] == pytest.approx(12.0 * timing.p_value[0])
+    assert timing.kind.tolist() == [FLARE, STEADY, FLARE if 12.0 * timing.p_value[0] <= 1e-3 else STEADY]
+
+
+def test_selection_p_never_overrides_decisive_timing():
+    # A burst that the search rates as chance, because its own photons were most of what it compared with.
+    time = np.append(np.linspace(500, 9500, 4), np.linspace(3001.0, 3040.0, 60))
+    plain = source(time, [[0, 10_000]])
+    timing = run_tests(plain, replace(plain, selection_p=0.12, selection_trials=3.0 * 64))
+    assert timing.p_value[1] < 1e-20
+    assert timing.kind[1] == FLARE
+    assert timing.p_value[1] >= timing.p_value[0]
 
 
 def test_orbit_gap_is_not_a_dip():
