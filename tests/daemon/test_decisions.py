@@ -1,0 +1,102 @@
+"""Decisions about the result of a file: false-discovery control, updates and retractions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from fast_pipeline import RUN
+
+from xherald.catalog_store.ledger.drop_outcome import PriorState
+from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, StoredCandidate
+from xherald.catalog_store.ledger.states import AlertType, CandidateState
+from xherald.daemon.jobs.decisions import FALSE_DISCOVERY_STATE, CandidateChange, make_decision
+from xherald.daemon.jobs.drop_results import FileResult
+from xherald.detector.scoring import false_discovery
+
+
+def make_result(*p_values: float, threshold: float = 1e-3, ra: float = 10.0) -> FileResult:
+    """A result of one observation with a source for each p-value, and candidates for small ones."""
+    found = tuple(
+        DetectionRecord(f"s{i}", ra, 5.0 + i, 30, 1e3, "flare", pos_err_arcsec=1.0) for i in range(len(p_values))
+    )
+    candidates = tuple(
+        CandidateRecord(f"c{i}", i, "flare", evidence={"candidate_id": f"c{i}"})
+        for i, p in enumerate(p_values)
+        if p <= threshold
+    )
+    return FileResult(
+        (ObservationRecord("M", "I", "1", detections=found),), candidates, tuple(enumerate(p_values)), RUN
+    )
+
+
+def make_prior(
+    state: Any = None, replaced: tuple[StoredCandidate, ...] = (), **notified: tuple[str, ...]
+) -> PriorState:
+    return PriorState(replaced, notified, (False,), lambda _: state)
+
+
+def make_stored(name: str, ra: float, dec: float, kind: str = "flare") -> StoredCandidate:
+    now = datetime.now(UTC)
+    return StoredCandidate(
+        id=name, kind=kind, likely_class=None, score=None, far_hz=None, evidence={"candidate_id": name},
+        state=CandidateState.STANDING, alert_type=None, created=now, updated=now, ra_deg=ra, dec_deg=dec,
+        pos_err_arcsec=1.0, detection_id="s0", counts=30, livetime_s=1e3, false_alarm_probability=None,
+        extrapolated=None, mission="M", instrument="I", obs_id="1", start=None, observation_id=1, drop_id=1, url="",
+    )  # fmt: skip
+
+
+def decide_on(result: FileResult, prior: PriorState) -> tuple[list[CandidateChange], Any]:
+    found: list[CandidateChange] = []
+
+    def build_alerts(changes: Any) -> tuple[()]:
+        found.extend(changes)
+        return ()
+
+    return found, make_decision(result, "saffron", 0.1, 1e-3, build_alerts)(prior)
+
+
+def test_false_discovery_control_continues_across_files() -> None:
+    p_values = (0.4, 1e-9, 0.8, 5e-4, 0.02)
+    changes, outcome = decide_on(make_result(*p_values), make_prior())
+    assert [one.id for one in outcome.candidates] == ["c1", "c3"]
+    plain, _, _ = false_discovery.run(np.array(p_values), false_discovery.start("saffron", 0.1))
+    assert [one.candidate_id for one in changes] == [f"c{i}" for i in np.flatnonzero(plain) if p_values[i] <= 1e-3]
+    state = outcome.shared_states[FALSE_DISCOVERY_STATE]
+    assert state["tested"] == len(p_values)
+    # The next file continues from there.
+    _, after = decide_on(make_result(0.3, 0.9), make_prior(state))
+    assert after.shared_states[FALSE_DISCOVERY_STATE]["tested"] == len(p_values) + 2
+
+
+def test_only_candidates_are_announced() -> None:
+    rich = false_discovery.Control("saffron", 0.1, tested=9, spent=0, discoveries=(0,) * 9)
+    _, outcome = decide_on(make_result(2e-3), make_prior(rich.as_dict()))
+    assert false_discovery.next_level(rich) > 2e-3
+    assert outcome.shared_states[FALSE_DISCOVERY_STATE]["discoveries"] == [0] * 9
+
+
+def test_later_processing_updates_and_retracts_candidates() -> None:
+    replaced = (
+        make_stored("old", 10.0, 5.0 + 0.5 / 3600),
+        make_stored("gone", 10.0, 80.0),
+        make_stored("dip", 10.0, 6.0, "dip"),
+    )
+    changes, outcome = decide_on(
+        make_result(1e-9, 1e-9), make_prior(None, replaced, old=("mail",), gone=("mail", "file"), dip=())
+    )
+    assert [one.id for one in outcome.candidates] == ["old", "c1"]
+    assert outcome.candidates[0].evidence["candidate_id"] == "old"
+    assert [(one.candidate_id, one.alert_type, one.notified_sinks) for one in changes] == [
+        ("old", AlertType.UPDATE, ("mail",)),
+        ("c1", AlertType.INITIAL, ()),
+        ("gone", AlertType.RETRACTION, ("mail", "file")),
+    ]
+    # The plot sheet of a candidate with an earlier id has the id of the new detection.
+    assert [one.sheet_id for one in changes] == ["c0", "c1", ""]
+
+
+def test_backfill_does_not_change_false_discovery_control() -> None:
+    changes, outcome = [], make_decision(make_result(1e-9), None, 0.1, 1e-3, lambda _: ())(make_prior({"x": 1}))
+    assert (changes, dict(outcome.shared_states), len(outcome.candidates)) == ([], {}, 1)
