@@ -19,7 +19,6 @@ from xherald.plugins import FolderNames, PluginHost
 
 CHANDRA = ("acisf23022_000N027_r0122_regevt3.fits", "acisf23022_000N020_r0122_reg3.fits")
 
-
 NAMES = {
     CHANDRA[0]: {CHANDRA[1]},
     "P0201901401M1S001MIEVLI0000.FTZ": {"P0201901401EP000OBSMLI0000.FTZ"},

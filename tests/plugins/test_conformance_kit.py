@@ -172,7 +172,7 @@ def test_built_in_plugins_conform(
     for one in given(xherald_plugin):
         report = xherald_kit.check(xherald_plugin, **one)
         report.require()
-        sent = {"kafka"}  # of which tests/plugins/test_sinks.py has brokers
+        sent = {"kafka"}  # tests/plugins/test_kafka_sink.py has a broker
         skipped = {rule.rule for rule in report.outcomes if rule.state == "skipped"}
         if xherald_plugin.name not in sent | {"stdout", "table"}:
             assert not skipped, report.outcomes

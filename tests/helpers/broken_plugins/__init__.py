@@ -21,7 +21,6 @@ from .vetoes import VETOES, Bright
 
 __all__ = ["BROKEN_PLUGINS", "CONFORMING_PLUGINS", "GOOD_FILES", "RULES_ALSO_BROKEN", "read_ids"]
 
-
 CONFORMING_PLUGINS: dict[str, Plugin] = {
     "adapters": ChandraAdapter(),
     "representations": Halves(),
@@ -34,7 +33,6 @@ CONFORMING_PLUGINS: dict[str, Plugin] = {
 }
 """The plugins that the broken ones are variants of."""
 
-
 BROKEN_PLUGINS: dict[str, dict[str, Any]] = {
     "adapters": ADAPTERS,
     "representations": REPRESENTATIONS,
@@ -46,7 +44,6 @@ BROKEN_PLUGINS: dict[str, dict[str, Any]] = {
     "drop_sources": DROP_SOURCES,
 }
 """By kind and rule."""
-
 
 RULES_ALSO_BROKEN: dict[tuple[str, str], set[str]] = {
     ("adapters", "sorted"): {"unsorted"},
