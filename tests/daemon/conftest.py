@@ -1,4 +1,4 @@
-"""Watched folders for the tests of the daemon."""
+"""Stores and watched folders for the tests of the daemon."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from watched_folder import WatchedFolder
 
+from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.daemon import Daemon
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    with open_store(f"sqlite:///{tmp_path / 'store.sqlite'}") as opened:
+        yield opened
 
 
 @pytest.fixture
