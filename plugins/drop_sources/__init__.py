@@ -1,4 +1,4 @@
-"""Built-in drop sources, registered through the same door as anybody's: folders, HTTP indexes, fsspec URLs."""
+"""Built-in drop sources: folders, HTTP index pages, fsspec URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching a file over a line that breaks: gone on with where it stopped, at no more than a given pace, in tries."""
+"""Downloads that are retried, continued after an interruption and limited in bandwidth: `download`."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ LONGEST_WAIT_S: Final = 60.0
 
 
 class RemoteOptions(SourceOptions):
-    """How a place beyond the network is treated."""
+    """Options of remote drop sources."""
 
     start: str = Field(
-        default="", pattern=r"^([^/]+/)*$", description="folder below the URL at which a look begins, ending in /"
+        default="", pattern=r"^([^/]+/)*$", description="subfolder of the URL at which a poll begins, ending in /"
     )
-    timeout_s: float = Field(default=60.0, gt=0, description="s without a word after which a connection is given up")
-    tries: int = Field(default=5, ge=1, description="times that a request is made before it counts as failed")
-    first_wait_s: float = Field(default=1.0, ge=0, description="s before the second try; doubled from one to the next")
-    mib_per_s: float | None = Field(default=None, gt=0, description="fastest download, MiB/s; null for no limit")
-    most_gib: float = Field(default=16.0, gt=0, description="largest file fetched, GiB")
+    timeout_s: float = Field(default=60.0, gt=0, description="s without data after which a connection is closed")
+    tries: int = Field(default=5, ge=1, description="attempts at a request before it has failed")
+    first_wait_s: float = Field(default=1.0, ge=0, description="s before the second attempt, then doubled")
+    mib_per_s: float | None = Field(default=None, gt=0, description="bandwidth limit, MiB/s; null for none")
+    most_gib: float = Field(default=16.0, gt=0, description="largest file that is fetched, GiB")
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a server sends of a file.
+    """Response of a server to the request of a file.
 
     Parameters
     ----------
-    start : int — byte at which it begins; 0 where the server knows no ranges, or the content is another by now
-    total : int or None — bytes of the whole file, where it tells
-    etag : str — what tells this content from another
-    chunks : iterator of bytes — raises `DropError` where they break off
+    start : int — first byte; 0 if the server does not support ranges or the content has changed
+    total : int or None — size of the complete file in bytes, if known
+    etag : str — identifies the content
+    chunks : iterator of bytes — raises `DropError` if interrupted
     """
 
     start: int
@@ -57,7 +57,7 @@ class Body:
 def download(
     listing: Listing, into: Path, options: RemoteOptions, opened: Callable[[int, str], AbstractContextManager[Body]]
 ) -> Path:
-    """Fetch a file into a folder; what is there of it is not fetched again.
+    """Fetch a file into a folder, continuing an earlier incomplete download.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def download(
     into : Path
     options : RemoteOptions
     opened : callable
-        Given the byte to begin at and the etag of what is there, gives the `Body` for as long as it is read, or raises
-        `DropError`.
+        Called with the first byte and the etag of the incomplete file; returns a context manager of the `Body`, or
+        raises `DropError`.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def download(
             _append(body, part, etag, options.mib_per_s, most, listing.url)
             size = part.stat().st_size
             if body.total is not None and size != body.total:
-                raise DropError(f"{listing.url}: broke off after {size:,} of {body.total:,} bytes")
+                raise DropError(f"{listing.url}: interrupted after {size:,} of {body.total:,} bytes")
         part.replace(target)
         etag.unlink(missing_ok=True)
         return target
@@ -97,7 +97,7 @@ def download(
 
 
 def folder_below(root: str, url: str) -> str | None:
-    """Path from a root to a folder below it, as URLs write it, ending in ``/``; None unless it lies below."""
+    """URL-quoted path from a root to a folder below it, ending in ``/``; None if it is not below."""
     root, folder = f"{root.rstrip('/')}/", f"{url.rstrip('/')}/"
     start = folder.removeprefix(root)
     if start == folder or not start.isprintable() or set(start) & set(" \\?#"):
@@ -106,12 +106,12 @@ def folder_below(root: str, url: str) -> str | None:
 
 
 def in_tries(work: Callable[[], T], options: RemoteOptions) -> T:
-    """Do work that can fail for a while, again after waits that double, each with some chance in it.
+    """Call a function, and retry transient errors with delays that double, plus a random part.
 
     Raises
     ------
     DropError
-        The last try's, or the first that says that trying again is no use.
+        That of the last attempt, or the first that is not transient.
     """
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
@@ -136,7 +136,7 @@ def _append(body: Body, part: Path, etag: Path, mib_per_s: float | None, most: i
             file.write(chunk)
             passed += len(chunk)
             if body.start + passed > most:
-                raise DropError(f"{url}: goes on beyond the largest file that is fetched", is_transient=False)
+                raise DropError(f"{url}: exceeds the largest file that is fetched (most_gib)", is_transient=False)
             if mib_per_s is not None:
                 ahead = passed / (mib_per_s * 2**20) - (time.monotonic() - began)
                 if ahead > 0:

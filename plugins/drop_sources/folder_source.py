@@ -1,4 +1,4 @@
-"""A directory tree as a drop source: looked through as a whole, its changes told by the operating system as a hint."""
+"""A folder as a drop source: `FolderSource`."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ __all__ = ["FolderOptions", "FolderSource"]
 
 
 class FolderOptions(SourceOptions):
-    """Which directory."""
+    """Options of `FolderSource`."""
 
-    path: Path = Field(description="directory, looked through with all below it")
+    path: Path = Field(description="folder, polled with its subfolders")
 
 
 class FolderSource(DropSource[FolderOptions]):
-    """A directory and all below it, on a local disk or mounted; links to directories are not followed.
+    """A local or mounted folder with its subfolders; links to folders are not followed.
 
-    Looking through it is the truth. The operating system's word on changes only makes it happen at once, and does not
-    come from network file systems.
+    Changes that the operating system reports trigger a poll at once; network file systems do not report any.
     """
 
     name = "folder"
 
     def poll(self, options: FolderOptions) -> Iterator[Listing]:
-        """Files below the directory with their size and time of change."""
+        """Files below the folder with their size and time of change."""
         root = options.path.absolute()
         if not root.is_dir():
-            raise DropError(f"{root}: is no directory, or gone; mount it, or mend its path in the configuration")
+            raise DropError(f"{root}: is not a folder, or missing; mount it, or correct the path in the configuration")
         yield from _below(root, "", options)
 
     def fetch(self, listing: Listing, into: Path, options: FolderOptions) -> Path:
-        """Where it lies: nothing is copied."""
+        """Its path; nothing is copied."""
         return Path(listing.url)
 
     def watched_folder(self, options: FolderOptions) -> Path | None:
-        """The directory."""
+        """The folder."""
         return options.path.absolute()
 
 
@@ -50,9 +49,9 @@ def _below(folder: Path, above: str, settings: FolderOptions) -> Iterator[Listin
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda one: one.name)
     except FileNotFoundError:
-        return  # removed since its parent was read
+        return  # removed since its parent was listed
     except OSError as fault:
-        raise DropError(f"{folder}: cannot be looked into: {fault.strerror or fault}") from fault
+        raise DropError(f"{folder}: cannot be listed: {fault.strerror or fault}") from fault
     for entry in found:
         name = f"{above}{entry.name}"
         try:
@@ -63,4 +62,4 @@ def _below(folder: Path, above: str, settings: FolderOptions) -> Iterator[Listin
                 facts = entry.stat()
                 yield Listing(entry.path, name, facts.st_size, facts.st_mtime)
         except FileNotFoundError:
-            continue  # moved on while we looked
+            continue  # removed in the meantime

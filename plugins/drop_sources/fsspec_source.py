@@ -1,4 +1,4 @@
-"""Any place that fsspec reaches as a drop source: S3 buckets, SFTP, FTP and others, by URL."""
+"""File systems of fsspec as drop sources: S3, SFTP, FTP and others: `BucketSource`."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from .download import CHUNK, Body, RemoteOptions, download, folder_below, in_tri
 __all__ = ["BucketOptions", "BucketSource"]
 
 OBJECT_STORES: Final = frozenset({"s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "oss://"})
-"""Stores without folders: there a prefix under which nothing lies is as good as any."""
+"""Stores without folders, in which a prefix without files is not an error."""
 
 
 class BucketOptions(RemoteOptions):
-    """Which place."""
+    """Options of `BucketSource`."""
 
     url: str = Field(pattern=r"^[a-z0-9+]+://", description="s3://bucket/prefix, sftp://host/path, ftp://host/path …")
     storage: dict[str, Any] = Field(
         default_factory=dict,
-        description="options of fsspec's file system, such as anon: true; secrets come from its own variables",
+        description="options of the file system, as anon: true; credentials are read from its environment variables",
     )
 
 
 class BucketSource(DropSource[BucketOptions]):
-    """A place that fsspec reaches, and all below it: buckets of S3 (`pip install 'xherald[s3]'`), SFTP, FTP."""
+    """A folder of a file system of fsspec, with subfolders: S3 (`pip install 'xherald[s3]'`), SFTP, FTP."""
 
     name = "fsspec"
 
     def poll(self, options: BucketOptions) -> Iterator[Listing]:
-        """Files below the URL, with the ETag where there is one."""
+        """Files below the URL, with the ETag if there is one."""
         found, root, scheme = in_tries(lambda: _found(options), options)
         for path, facts in sorted(found.items()):
             name = path.removeprefix(root).lstrip("/")
@@ -46,12 +46,12 @@ class BucketSource(DropSource[BucketOptions]):
                 yield Listing(f"{scheme}{path}", name, int(facts.get("size") or 0), _changed(facts), _etag(facts))
 
     def narrow_to_folder(self, options: BucketOptions, url: str) -> Options | None:
-        """Options that begin at that folder, if it lies below the root."""
+        """Options that begin at that folder, if it is below the root."""
         start = folder_below(options.url, url)
         return None if start is None else options.model_copy(update={"start": start})
 
     def fetch(self, listing: Listing, into: Path, options: BucketOptions) -> Path:
-        """Fetch it, going on from where an earlier try broke off if its etag or size and time are still the same."""
+        """Fetch it, continuing an earlier download if the ETag, or size and time, are unchanged."""
         return download(listing, into, options, lambda start, etag: _opened(listing, options, start, etag))
 
 
@@ -73,7 +73,7 @@ def _found(settings: BucketOptions) -> tuple[Mapping[str, Mapping[str, Any]], st
         where = f"{root.rstrip('/')}/{settings.start}".rstrip("/") if settings.start else root
         found = system.find(where, detail=True)
         if not found and scheme not in OBJECT_STORES and not system.exists(root):
-            raise DropError(f"{settings.url}: is not there, or gone; mend its url in the configuration")
+            raise DropError(f"{settings.url}: does not exist; correct the url in the configuration")
         return found, root, scheme
 
 
@@ -104,7 +104,7 @@ def _faults(url: str) -> Iterator[None]:
         yield
     except (DropError, GeneratorExit):
         raise
-    except Exception as fault:  # each file system has errors of its own
+    except Exception as fault:  # file systems raise different errors
         gone = isinstance(fault, FileNotFoundError | PermissionError)
         raise DropError(f"{url}: {type(fault).__name__}: {fault}", is_transient=not gone) from fault
 

@@ -1,4 +1,4 @@
-"""An index page of a web server as a drop source: listings as Apache, nginx and Python write them, ranges resumed."""
+"""Index pages of a web server (Apache, nginx, Python) as a drop source: `WebSource`."""
 
 from __future__ import annotations
 
@@ -29,26 +29,22 @@ DATES: Final = (
     (re.compile(r"\d{2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2}(?::\d{2})?"), ("%d-%b-%Y %H:%M", "%d-%b-%Y %H:%M:%S")),  # nginx
 )
 EXACT_SIZE: Final = re.compile(r"\s(\d+)\s*$")
-MOST_PAGE_BYTES: Final = 64 * 2**20
-FOR_A_WHILE: Final = frozenset({408, 425, 429})
+MAX_PAGE_BYTES: Final = 64 * 2**20
+TRANSIENT_STATUSES: Final = frozenset({408, 425, 429})
 
 
 class WebOptions(RemoteOptions):
-    """Which pages."""
+    """Options of `WebSource`."""
 
-    url: str = Field(
-        pattern=r"^https?://", description="index page, http or https; what lies below it is looked through"
-    )
-    depth: int = Field(
-        default=3, ge=0, description="how many folders deep it is looked through from where a look begins"
-    )
+    url: str = Field(pattern=r"^https?://", description="index page, http or https; polled with the folders below it")
+    depth: int = Field(default=3, ge=0, description="levels of folders below the start of a poll")
 
 
 class WebSource(DropSource[WebOptions]):
     """An index page of a web server and the folders below it.
 
-    Links that lead elsewhere, up, or sort the page are not followed. What the page says of a file beside its name tells
-    one content of it from another; a page that says nothing (as Python's own server's) shows no change.
+    Links to other sites, to parent folders or to sorted pages are not followed. The text next to a link, such as size
+    and date, identifies the content of a file; a page without it (such as that of Python's server) shows no changes.
     """
 
     name = "http"
@@ -60,18 +56,18 @@ class WebSource(DropSource[WebOptions]):
             yield from _below(client, root + options.start, unquote(options.start), options.depth, options)
 
     def narrow_to_folder(self, options: WebOptions, url: str) -> Options | None:
-        """Options that begin at that page, if it lies below the root."""
+        """Options that begin at that page, if it is below the root."""
         start = folder_below(options.url, url)
         return None if start is None else options.model_copy(update={"start": start})
 
     def fetch(self, listing: Listing, into: Path, options: WebOptions) -> Path:
-        """Fetch it, going on from where an earlier try broke off if the server says that it is still the same."""
+        """Fetch it, continuing an earlier download if the server confirms that the file is unchanged."""
         with _client(options) as client:
             return download(listing, into, options, lambda start, etag: _opened(client, listing.url, start, etag))
 
 
 class _Links(HTMLParser):
-    """Links of a page, each with the text that follows it up to the next."""
+    """Links of a page, each with the text between it and the next link."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,29 +86,29 @@ class _Links(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.found and not self._inside:
-            target, said = self.found[-1]
-            self.found[-1] = target, said + data
+            target, text = self.found[-1]
+            self.found[-1] = target, text + data
 
 
 def links_of(page: str, url: str) -> list[tuple[str, str]]:
-    """Files and folders (with a ``/`` at the end) right below a page, each with what the page says beside its name."""
+    """Files and folders (ending in ``/``) directly below a page, each with the text next to its link."""
     parser = _Links()
     parser.feed(page)
     found: dict[str, str] = {}
-    for target, said in parser.found:
+    for target, text in parser.found:
         there = urljoin(url, target.partition("#")[0])
         if "?" in target or not there.startswith(url):
             continue
         name = there.removeprefix(url)
         if name and "/" not in name.rstrip("/"):
-            found.setdefault(name, " ".join(said.split()))
+            found.setdefault(name, " ".join(text.split()))
     return list(found.items())
 
 
 def _client(settings: WebOptions) -> httpx2.Client:
     import httpx2
 
-    # What is compressed stays so: the file is wanted as it lies in the archive.
+    # Do not decompress files of the archive.
     return httpx2.Client(
         timeout=settings.timeout_s, follow_redirects=True, headers={"Accept-Encoding": "identity"}, trust_env=True
     )
@@ -120,14 +116,14 @@ def _client(settings: WebOptions) -> httpx2.Client:
 
 def _below(client: httpx2.Client, url: str, above: str, depth: int, settings: WebOptions) -> Iterator[Listing]:
     page = in_tries(lambda: _page(client, url), settings)
-    for link, said in links_of(page, url):
+    for link, text in links_of(page, url):
         name = f"{above}{unquote(link)}"
         if link.endswith("/"):
             if depth and not unquote(link).startswith("."):
                 yield from _below(client, url + link, name, depth - 1, settings)
         elif settings.wants(name):
-            size = EXACT_SIZE.search(f" {said}")
-            yield Listing(url + link, name, int(size[1]) if size else 0, _date_in(said), said)
+            size = EXACT_SIZE.search(f" {text}")
+            yield Listing(url + link, name, int(size[1]) if size else 0, _date_in(text), text)
 
 
 def _page(client: httpx2.Client, url: str) -> str:
@@ -136,8 +132,8 @@ def _page(client: httpx2.Client, url: str) -> str:
         text = bytearray()
         for chunk in answer.iter_bytes(CHUNK):
             text += chunk
-            if len(text) > MOST_PAGE_BYTES:
-                raise DropError(f"{url}: is no index page: it goes on beyond 64 MiB", is_transient=False)
+            if len(text) > MAX_PAGE_BYTES:
+                raise DropError(f"{url}: is not an index page: it is larger than 64 MiB", is_transient=False)
         return text.decode(answer.encoding or "utf-8", errors="replace")
 
 
@@ -150,12 +146,12 @@ def _opened(client: httpx2.Client, url: str, start: int, etag: str) -> Iterator[
         _refuse(answer, url)
         begins, total = 0, answer.headers.get("Content-Length")
         if answer.status_code == 206:
-            said = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-            if said is None or int(said[1]) != start:
-                raise DropError(f"{url}: the server answered with another range than it was asked for")
-            begins, total = start, said[2]
+            content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+            if content_range is None or int(content_range[1]) != start:
+                raise DropError(f"{url}: the server returned another range than requested")
+            begins, total = start, content_range[2]
         tag = answer.headers.get("ETag", "")
-        # A weak tag does not promise the same bytes (RFC 9110, 13.1.5).
+        # A weak tag does not guarantee the same bytes (RFC 9110, section 13.1.5).
         same = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
         yield Body(begins, int(total) if total else None, same, _chunks(answer, url))
 
@@ -178,14 +174,14 @@ def _faults(url: str) -> Iterator[None]:
 def _refuse(answer: httpx2.Response, url: str) -> None:
     code = answer.status_code
     if code >= 400:
-        passing = code >= 500 or code in FOR_A_WHILE
-        raise DropError(f"{url}: the server answered {code} {answer.reason_phrase}", is_transient=passing)
+        is_transient = code >= 500 or code in TRANSIENT_STATUSES
+        raise DropError(f"{url}: HTTP {code} {answer.reason_phrase}", is_transient=is_transient)
 
 
-def _date_in(said: str) -> float:
-    """Date that a page tells beside a name, taken for UTC; 0 where it tells none."""
+def _date_in(text: str) -> float:
+    """Date in a text, assumed to be UTC; 0 if there is none."""
     for pattern, forms in DATES:
-        if found := pattern.search(said):
+        if found := pattern.search(text):
             form = forms[found[0].count(":") - 1]
             try:
                 return datetime.strptime(found[0], form).replace(tzinfo=UTC).timestamp()

@@ -1,4 +1,4 @@
-"""Built-in alert sinks, registered through the same door as anybody's."""
+"""Built-in alert sinks, registered by the same hook as those of other packages."""
 
 from __future__ import annotations
 

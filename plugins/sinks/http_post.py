@@ -1,4 +1,4 @@
-"""Posting a body to a web address, and what the answer means for the alert in it."""
+"""HTTP POST of an alert, and how its response is interpreted: `post`, `PostOptions`."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 __all__ = ["PostOptions", "has_address", "post", "post_secrets", "tls_context"]
 
-NEVER: Final = frozenset({400, 410, 413, 415, 422})
-"""Statuses (RFC 9110) that say that this very body will never be taken; all other failures may pass or be mended."""
+PERMANENT_FAILURES: Final = frozenset({400, 410, 413, 415, 422})
+"""Statuses (RFC 9110) after which the same body will never be accepted; all other failures are retried."""
 
-THERE_ALREADY: Final = 409
-EXCERPT: Final = 160
-"""Characters of an answer that are told."""
+ACCEPTED_BEFORE: Final = 409
+MAX_EXCERPT: Final = 160
+"""Characters of a response that are shown in errors."""
 
 
 class PostOptions(Options):
-    """Where to post.
+    """Options of a POST.
 
     Parameters
     ----------
     url : str or None
-        An address without secrets in it.
+        URL without secrets.
     url_env, url_file : str, Path or None
-        Environment variable, or file of mode 600, that holds an address which is a secret itself.
-    timeout_s : float — s, for each of connecting, sending and answering
-    ca_file : Path or None — certificates (PEM) to trust in place of the usual ones
+        Environment variable, or file of mode 600, with a URL that is secret.
+    timeout_s : float — s, for each of connection, request and response
+    ca_file : Path or None — certificates (PEM) to trust instead of the usual ones
     """
 
     url: str | None = None
@@ -52,23 +52,23 @@ class PostOptions(Options):
     def _checked(self) -> Self:
         given = [one for one in (self.url, self.url_env, self.url_file) if one is not None]
         if len(given) > 1:
-            raise ValueError("name one of url, url_env and url_file")
+            raise ValueError("use only one of url, url_env and url_file")
         if self.url is not None:
             parts = urlsplit(self.url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("url must be an http:// or https:// address")
+                raise ValueError("url must begin with http:// or https://")
             if parts.username or parts.password:
-                raise ValueError("url holds a password; put the address into a variable or a file: url_env, url_file")
+                raise ValueError("url contains a password; put the URL into a variable or a file: url_env, url_file")
         return self
 
 
 def has_address(options: PostOptions) -> bool:
-    """Whether there is somewhere to post to."""
+    """Whether a URL is given."""
     return any(one is not None for one in (options.url, options.url_env, options.url_file))
 
 
 def post_secrets(options: PostOptions) -> Sequence[str]:
-    """The address, where it is a secret: whole, and the path that makes it one."""
+    """The URL if it is secret, and its secret parts."""
     secret = read_secret("url", options.url_env, options.url_file)
     if secret is None:
         return ()
@@ -77,12 +77,12 @@ def post_secrets(options: PostOptions) -> Sequence[str]:
 
 
 def tls_context(ca_file: Path | None) -> SSLContext:
-    """What certificates are trusted.
+    """TLS context with the certificates to trust.
 
     Raises
     ------
     ConfigError
-        The file cannot be used.
+        The file is not usable.
     """
     import ssl
 
@@ -95,21 +95,21 @@ def tls_context(ca_file: Path | None) -> SSLContext:
 def post(body: bytes, headers: Mapping[str, str], options: PostOptions) -> Receipt:
     """Post a body, without following redirects.
 
-    Any 2xx counts as taken, and 409 as taken before.
+    Status 2xx means accepted, 409 accepted before.
 
     Raises
     ------
     AlertRefusedError
-        The answer says that this body will never be taken.
+        The status is a permanent failure.
     SinkUnavailableError
-        No answer, or one that may become another.
+        There is no response, or another status.
     """
     import httpx2
 
     url = options.url or read_secret("url", options.url_env, options.url_file)
     if url is None:
-        raise AlertRefusedError("no address to post to: name url, url_env or url_file")
-    told = _without_secrets(options, url)
+        raise AlertRefusedError("no URL is given; use url, url_env or url_file")
+    shown = _without_secrets(options, url)
     try:
         answer = httpx2.post(
             url,
@@ -120,20 +120,20 @@ def post(body: bytes, headers: Mapping[str, str], options: PostOptions) -> Recei
             follow_redirects=False,
         )
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as fault:
-        # Not chained: the trace of the fault could show the address.
-        raise SinkUnavailableError(f"{told}: {type(fault).__name__}: {fault}") from None
-    if answer.is_success or answer.status_code == THERE_ALREADY:
-        return Receipt(told, repeated=answer.status_code == THERE_ALREADY, note=f"HTTP {answer.status_code}")
-    said = " ".join(answer.text.split())[:EXCERPT]
-    reason = f"{told}: HTTP {answer.status_code} {answer.reason_phrase}" + (f": {said}" if said else "")
-    if answer.status_code in NEVER:
+        # Not chained, because the traceback could show the URL.
+        raise SinkUnavailableError(f"{shown}: {type(fault).__name__}: {fault}") from None
+    if answer.is_success or answer.status_code == ACCEPTED_BEFORE:
+        return Receipt(shown, repeated=answer.status_code == ACCEPTED_BEFORE, note=f"HTTP {answer.status_code}")
+    excerpt = " ".join(answer.text.split())[:MAX_EXCERPT]
+    reason = f"{shown}: HTTP {answer.status_code} {answer.reason_phrase}" + (f": {excerpt}" if excerpt else "")
+    if answer.status_code in PERMANENT_FAILURES:
         raise AlertRefusedError(reason)
     raise SinkUnavailableError(reason, _retry_after(answer.headers.get("Retry-After")))
 
 
 def _without_secrets(options: PostOptions, url: str) -> str:
     if options.url is None:
-        return f"the address in {options.url_env or options.url_file}"
+        return f"the URL in {options.url_env or options.url_file}"
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 

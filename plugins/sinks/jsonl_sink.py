@@ -1,4 +1,4 @@
-"""Alerts as lines of JSON in a file, each exactly once: the plainest sink, and the one that others are held against."""
+"""Alerts in a JSON Lines file, each exactly once: `JsonLinesSink`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xherald.plugins.contract import Options
 __all__ = ["JsonLinesOptions", "JsonLinesSink"]
 
 START: Final = b'{"id":'
-"""What every line of ours begins with."""
+"""Beginning of every line."""
 
 
 class JsonLinesOptions(Options):
@@ -27,23 +27,23 @@ class JsonLinesOptions(Options):
 
     Parameters
     ----------
-    path : Path — the file; made if it is not there, its folder is not
+    path : Path — created if it does not exist; its folder must exist
     """
 
     path: Path
 
 
 class JsonLinesSink(AlertSink[JsonLinesOptions]):
-    """A file of JSON Lines, one alert a line.
+    """A JSON Lines file, one alert per line.
 
-    A line is whole and on the disk before the alert counts as sent. An id that is in the file is not written again,
-    whoever else writes to it meanwhile; a line that a crash left half-written is removed.
+    An alert counts as sent when its complete line is on the disk. An id that is in the file is not written again, also
+    if several processes write; a line that a crash left incomplete is removed.
     """
 
     name = "jsonl"
 
     def send(self, alert: Alert, options: JsonLinesOptions) -> Receipt:
-        """Append the alert, unless it is there."""
+        """Append the alert unless it is in the file."""
         path = options.path.expanduser()
         line = json.dumps(alert.as_json(), separators=(",", ":"), allow_nan=False).encode() + b"\n"
         try:
@@ -58,13 +58,13 @@ class JsonLinesSink(AlertSink[JsonLinesOptions]):
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """The file of that name, open and ours alone: whoever rotates logs may have put another in its place meanwhile."""
+    """The file, opened and locked; opened again if log rotation has replaced it in the meantime."""
     while True:
         new = not path.exists()
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise SinkUnavailableError(f"{path}: is no plain file; name one")
+                raise SinkUnavailableError(f"{path}: is not a regular file; choose another path")
             fcntl.flock(file, fcntl.LOCK_EX)
             if not path.exists() or not os.path.samestat(os.fstat(file), path.stat()):
                 continue
@@ -77,7 +77,7 @@ def _locked(path: Path) -> Iterator[int]:
 
 
 def _holds(file: int, alert_id: str) -> bool:
-    """Whether a line bears that id; a half-written last line is put in order before."""
+    """Whether a line has that id; an incomplete last line is removed or completed first."""
     size = os.fstat(file).st_size
     if not size:
         return False
@@ -90,7 +90,7 @@ def _holds(file: int, alert_id: str) -> bool:
         return found
     if tail.startswith(START[: len(tail)]) and not _is_json(tail):
         os.ftruncate(file, end)
-        # The line that bore the id may have been the half of one.
+        # The id may have been in the incomplete line.
         return found and _holds(file, alert_id)
     _append(file, b"\n")
     return found
@@ -105,7 +105,7 @@ def _is_json(text: bytes) -> bool:
 
 
 def _append(file: int, line: bytes) -> None:
-    """Put a line at the end, all of it or nothing."""
+    """Append a line completely or not at all."""
     size = os.fstat(file).st_size
     try:
         left = memoryview(line)
@@ -118,7 +118,7 @@ def _append(file: int, line: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new file's name last."""
+    """Write the directory entry of a new file to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""Alerts to a Kafka topic as GCN notices, each confirmed by all brokers that keep it.
+"""Alerts as GCN notices in a Kafka topic, confirmed by all replicas: `KafkaSink`.
 
-Needs the extra ``kafka`` (confluent-kafka, librdkafka). NASA's GCN takes notices this way: OAUTHBEARER over TLS, with
-a client id in the settings and its secret as the secret.
+Requires the extra ``kafka`` (confluent-kafka, librdkafka). NASA's GCN uses OAUTHBEARER over TLS, with the client id in
+the settings and the client secret as the secret.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["KafkaOptions", "KafkaSink"]
 
 
 class KafkaOptions(KafkaConnection):
-    """Options of `KafkaSink`, beside those of the connection.
+    """Options of `KafkaSink`, in addition to those of the connection.
 
     Parameters
     ----------
-    topic : str — its name
-    schema_url : str or None — of the schema that the topic promises, for ``$schema``
-    timeout_s : float — s, until when the brokers must have confirmed
+    topic : str
+    schema_url : str or None — of the schema of the topic, for ``$schema``
+    timeout_s : float — s, for the confirmation by the brokers
     """
 
     topic: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
@@ -40,12 +40,12 @@ class KafkaOptions(KafkaConnection):
 
 
 class KafkaSink(AlertSink[KafkaOptions]):
-    """A Kafka topic. Keyed by candidate, so that its alerts stay in order; the id is the header ``alert_id``."""
+    """A Kafka topic. The key is the candidate, so that its alerts remain in order; header ``alert_id`` is the id."""
 
     name = "kafka"
 
     def send(self, alert: Alert, options: KafkaOptions) -> Receipt:
-        """Produce the notice, and wait until it is confirmed."""
+        """Produce the notice and wait for the confirmation."""
         client = import_confluent_kafka("kafka")
         value = json.dumps(gcn_notice(alert, options.schema_url), allow_nan=False).encode()
         key = (alert.candidate_id or alert.id).encode()
@@ -81,7 +81,7 @@ class KafkaSink(AlertSink[KafkaOptions]):
         return Receipt(f"{options.topic}[{message.partition()}]@{message.offset()}")
 
     def secrets(self, options: KafkaOptions) -> Sequence[str]:
-        """Password, client secret or whatever it is for."""
+        """The password or client secret."""
         return options.secrets()
 
 
@@ -89,5 +89,5 @@ def _failed(options: KafkaOptions, error: KafkaError) -> AlertRefusedError | Sin
     from confluent_kafka import KafkaError as Codes
 
     reason = f"kafka {options.topic}: {error.name()}: {error.str()}"
-    for_good = (Codes.MSG_SIZE_TOO_LARGE, Codes.INVALID_MSG, Codes.INVALID_RECORD)
-    return AlertRefusedError(reason) if error.code() in for_good else SinkUnavailableError(reason)
+    permanent = (Codes.MSG_SIZE_TOO_LARGE, Codes.INVALID_MSG, Codes.INVALID_RECORD)
+    return AlertRefusedError(reason) if error.code() in permanent else SinkUnavailableError(reason)

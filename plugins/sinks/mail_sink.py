@@ -1,4 +1,4 @@
-"""Alerts by e-mail, the plot sheet attached; all alerts of one candidate are one conversation."""
+"""Alerts by e-mail with the plot sheet attached; all alerts of a candidate are one thread: `MailSink`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .http_post import tls_context
 __all__ = ["MailOptions", "MailSink", "message"]
 
 ADDRESS: Final = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+")
-FAILED_FOR_GOOD: Final = 500
-"""SMTP replies from here on are permanent (RFC 5321 § 4.2.1)."""
+PERMANENT_FAILURE: Final = 500
+"""SMTP replies from this on are permanent failures (RFC 5321, section 4.2.1)."""
 
 
 class MailOptions(Options):
@@ -34,16 +34,16 @@ class MailOptions(Options):
     Parameters
     ----------
     host : str — name of the server
-    port : int or None — 587 for STARTTLS, 465 for TLS, 25 without either, if not given
+    port : int or None — default: 587 for STARTTLS, 465 for TLS, 25 otherwise
     security : str — "starttls", "tls", or "none" for a server on this machine
     sender : str — address
     recipients : tuple of str — addresses
-    username : str or None — to log in with; needs one of the next two
+    username : str or None — for the login; requires one of the next two
     secret_env, secret_file : str, Path or None
         Environment variable, or file of mode 600, with the password.
-    attach_sheet : bool — whether the candidate's plot sheet goes with it
-    timeout_s : float — s, for every answer of the server
-    ca_file : Path or None — certificates (PEM) to trust in place of the usual ones
+    attach_sheet : bool — whether to attach the plot sheet of the candidate
+    timeout_s : float — s, for each response of the server
+    ca_file : Path or None — certificates (PEM) to trust instead of the usual ones
     """
 
     host: str
@@ -62,7 +62,7 @@ class MailOptions(Options):
     @classmethod
     def _address(cls, value: str) -> str:
         if not ADDRESS.fullmatch(value):
-            raise ValueError(f"{value!r} is no address")
+            raise ValueError(f"{value!r} is not an e-mail address")
         return value
 
     @field_validator("recipients")
@@ -73,47 +73,50 @@ class MailOptions(Options):
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if self.username is None and (self.secret_env or self.secret_file):
-            raise ValueError("a password without a username; name one")
+            raise ValueError("a password is given without a username")
         if self.username is not None:
             if not (self.secret_env or self.secret_file):
-                raise ValueError("a username without a password; name secret_env or secret_file")
+                raise ValueError("a username is given without a password; use secret_env or secret_file")
             if self.security == "none":
-                raise ValueError("a password is not sent in the clear; choose starttls or tls for security")
+                raise ValueError("a password is not sent unencrypted; set security to starttls or tls")
         return self
 
 
 class MailSink(AlertSink[MailOptions]):
-    """E-mail. The Message-ID is made of the alert's id, so that mail systems know a repetition."""
+    """E-mail. The Message-ID contains the id of the alert, so that mail systems recognize repetitions."""
 
     name = "mail"
 
     def send(self, alert: Alert, options: MailOptions) -> Receipt:
-        """Mail the alert to all recipients."""
+        """Send the alert to all recipients."""
         mail, note = message(alert, options)
         place = f"{options.host}:{_port(options)}"
         try:
             with _connected(options) as server:
                 refused = server.send_message(mail, options.sender, list(options.recipients))
         except smtplib.SMTPDataError as fault:
-            reason = f"{place}: {_said(fault.smtp_code, fault.smtp_error)}"
-            if fault.smtp_code >= FAILED_FOR_GOOD:
+            reason = f"{place}: {_format_reply(fault.smtp_code, fault.smtp_error)}"
+            if fault.smtp_code >= PERMANENT_FAILURE:
                 raise AlertRefusedError(reason) from None
             raise SinkUnavailableError(reason) from None
         except smtplib.SMTPResponseException as fault:
-            raise SinkUnavailableError(f"{place}: {_said(fault.smtp_code, fault.smtp_error)}") from None
+            raise SinkUnavailableError(f"{place}: {_format_reply(fault.smtp_code, fault.smtp_error)}") from None
         except smtplib.SMTPRecipientsRefused as fault:
-            told = "; ".join(f"{one}: {_said(*reply)}" for one, reply in fault.recipients.items())
-            raise SinkUnavailableError(f"{place}: every recipient was refused: {told}") from None
+            replies = "; ".join(f"{one}: {_format_reply(*reply)}" for one, reply in fault.recipients.items())
+            raise SinkUnavailableError(f"{place}: all recipients were refused: {replies}") from None
         except (smtplib.SMTPException, OSError) as fault:
             raise SinkUnavailableError(f"{place}: {type(fault).__name__}: {fault}") from None
         if refused:
             note = "; ".join(
-                [*filter(None, [note]), *(f"not to {one}: {_said(*reply)}" for one, reply in refused.items())]
+                [
+                    *filter(None, [note]),
+                    *(f"not sent to {one}: {_format_reply(*reply)}" for one, reply in refused.items()),
+                ]
             )
         return Receipt(place, note=note)
 
     def wants_sheet(self, options: MailOptions) -> bool:
-        """Whether it is to be attached."""
+        """Whether to attach the plot sheet."""
         return options.attach_sheet
 
     def secrets(self, options: MailOptions) -> Sequence[str]:
@@ -123,7 +126,7 @@ class MailSink(AlertSink[MailOptions]):
 
 
 def message(alert: Alert, options: MailOptions) -> tuple[EmailMessage, str]:
-    """The mail, and what is to be noted of it."""
+    """The mail, and a note on it."""
     from datetime import datetime
 
     mail = EmailMessage()
@@ -135,7 +138,7 @@ def message(alert: Alert, options: MailOptions) -> tuple[EmailMessage, str]:
     if alert.previous:
         mail["In-Reply-To"] = _message_id(alert.previous[-1], options)
         mail["References"] = " ".join(_message_id(one, options) for one in alert.previous)
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies, please
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
     sheet, note = _sheet(alert) if options.attach_sheet else (None, "")
     mail.set_content("\n\n".join(filter(None, [text(alert), note])) + "\n", cte="quoted-printable")
     if sheet is not None:
@@ -144,17 +147,17 @@ def message(alert: Alert, options: MailOptions) -> tuple[EmailMessage, str]:
 
 
 def _sheet(alert: Alert) -> tuple[bytes | None, str]:
-    """The plot sheet, or why it is missing: the alert matters more than its picture."""
+    """The plot sheet, or why it is missing."""
     if alert.sheet is None:
         return None, ""
     try:
         return Path(alert.sheet).read_bytes(), ""
     except OSError as fault:
-        return None, f"without its sheet: {alert.sheet}: {fault.strerror or fault}"
+        return None, f"without plot sheet: {alert.sheet}: {fault.strerror or fault}"
 
 
 def _connected(options: MailOptions) -> smtplib.SMTP:
-    """A connection, encrypted and logged in as the options say; it is quit when its context ends."""
+    """A connection, encrypted and logged in according to the options; a context manager."""
     context = tls_context(options.ca_file)
     port, name = _port(options), socket.gethostname()
     if options.security == "tls":
@@ -181,6 +184,6 @@ def _message_id(alert_id: str, options: MailOptions) -> str:
     return f"<{re.sub(r'[^A-Za-z0-9.+_~-]', '_', alert_id)}@{options.sender.rpartition('@')[2]}>"
 
 
-def _said(code: int, reply: bytes | str) -> str:
-    told = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
-    return f"SMTP {code} {' '.join(told.split())}"
+def _format_reply(code: int, reply: bytes | str) -> str:
+    text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    return f"SMTP {code} {' '.join(text.split())}"

@@ -1,4 +1,4 @@
-"""Alerts on standard output: for a terminal, a pipe, or a service manager's journal."""
+"""Alerts on standard output, for a terminal, a pipe or a journal: `StandardOutputSink`."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class StandardOutputOptions(Options):
 
     Parameters
     ----------
-    form : str — "text" for people, or "json", one object a line
+    form : str — "text", or "json", one object per line
     """
 
     form: Literal["text", "json"] = "text"
 
 
 class StandardOutputSink(AlertSink[StandardOutputOptions]):
-    """Standard output. It cannot be looked at, so a repetition is written again, under the same id."""
+    """Standard output. Repetitions are written again, with the same id."""
 
     name = "stdout"
 
     def send(self, alert: Alert, options: StandardOutputOptions) -> Receipt:
         """Write the alert."""
-        told = json.dumps(alert.as_json(), allow_nan=False) if options.form == "json" else text(alert)
+        output = json.dumps(alert.as_json(), allow_nan=False) if options.form == "json" else text(alert)
         try:
-            sys.stdout.write(told + "\n")
+            sys.stdout.write(output + "\n")
             sys.stdout.flush()
         except OSError as fault:
             raise SinkUnavailableError(f"standard output: cannot be written: {fault.strerror or fault}") from fault

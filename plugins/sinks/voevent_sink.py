@@ -1,4 +1,4 @@
-"""VOEvent packets put into a folder, posted to a broker, or both."""
+"""Alerts as VOEvent packets in a folder, posted to a broker, or both: `VOEventSink`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["VOEventOptions", "VOEventSink"]
 
 
 class VOEventOptions(PostOptions):
-    """Options of `VOEventSink`: a folder, an address, or both.
+    """Options of `VOEventSink`: a folder, a URL, or both.
 
     Parameters
     ----------
-    folder : Path or None — where packets are put, as ID.xml
+    folder : Path or None — for packets, named ID.xml
     url, url_env, url_file, timeout_s, ca_file
         See `PostOptions`.
-    stream : str — ``ivo://authority/stream`` that packets are named in
+    stream : str — ``ivo://authority/stream``, which identifies the packets
     title, short_name, contact_name, contact_email : str — of the author
     """
 
@@ -41,17 +41,17 @@ class VOEventOptions(PostOptions):
     @model_validator(mode="after")
     def _placed(self) -> Self:
         if self.folder is None and not has_address(self):
-            raise ValueError("name a folder, an address (url, url_env, url_file), or both")
+            raise ValueError("give a folder, a URL (url, url_env, url_file), or both")
         return self
 
 
 class VOEventSink(AlertSink[VOEventOptions]):
-    """VOEvent 2.0 packets. In a folder each is there once, whole; a broker knows a repetition by the packet's name."""
+    """VOEvent 2.0 packets. A folder has each packet once; a broker recognizes repetitions by the IVORN."""
 
     name = "voevent"
 
     def send(self, alert: Alert, options: VOEventOptions) -> Receipt:
-        """Put the packet into the folder, then post it."""
+        """Write the packet to the folder, then post it."""
         author = {
             "title": options.title,
             "shortName": options.short_name,
@@ -70,7 +70,7 @@ class VOEventSink(AlertSink[VOEventOptions]):
         )
 
     def secrets(self, options: VOEventOptions) -> Sequence[str]:
-        """The address, where it is a secret."""
+        """The URL, if it is secret."""
         return post_secrets(options)
 
 

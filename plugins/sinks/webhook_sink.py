@@ -1,4 +1,4 @@
-"""Alerts posted to a web address: signed JSON, a GCN notice, or the form that Slack and its likes take."""
+"""Alerts posted to a URL as signed JSON, as a GCN notice, or as a Slack message: `WebhookSink`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIGNATURE: Final = "X-Xherald-Signature"
 """Header: ``t=UNIX-TIME,v1=HEX``, the HMAC-SHA256 (RFC 2104) of ``UNIX-TIME.BODY``."""
 
 SLACK_TEXT: Final = 2900
-"""Characters of a Slack section, which takes 3,000."""
+"""Characters of a Slack section; the limit is 3,000."""
 
 
 class WebhookOptions(PostOptions):
@@ -35,9 +35,9 @@ class WebhookOptions(PostOptions):
     ----------
     url, url_env, url_file, timeout_s, ca_file
         See `PostOptions`.
-    form : str — "json" for the whole alert, "gcn" for a GCN notice, "slack" for a message to read
+    form : str — "json" for the complete alert, "gcn" for a GCN notice, "slack" for a message
     secret_env, secret_file : str, Path or None
-        Environment variable, or file of mode 600, with the key that bodies are signed with.
+        Environment variable, or file of mode 600, with the key of the signature.
     """
 
     form: Literal["json", "gcn", "slack"] = "json"
@@ -47,14 +47,14 @@ class WebhookOptions(PostOptions):
     @model_validator(mode="after")
     def _addressed(self) -> Self:
         if not has_address(self):
-            raise ValueError("name an address: url, url_env or url_file")
+            raise ValueError("give a URL: url, url_env or url_file")
         return self
 
 
 class WebhookSink(AlertSink[WebhookOptions]):
-    """A web address that alerts are posted to.
+    """A URL that alerts are posted to.
 
-    The id is sent as ``Idempotency-Key``; whoever has it already may answer 409, which counts as taken.
+    The id is sent as ``Idempotency-Key``; a receiver that has it may respond with 409, which counts as accepted.
     """
 
     name = "webhook"
@@ -69,13 +69,13 @@ class WebhookSink(AlertSink[WebhookOptions]):
         return post(body, headers, options)
 
     def secrets(self, options: WebhookOptions) -> Sequence[str]:
-        """The key, and the address where it is one."""
+        """The key, and the URL if it is secret."""
         key = read_secret("secret", options.secret_env, options.secret_file)
         return (*post_secrets(options), *(() if key is None else (key,)))
 
 
 def signature(body: bytes, key: str, moment: int) -> str:
-    """Value of the signature header for a body sent at a moment, s since 1970."""
+    """Value of the signature header for a body sent at a time in s since 1970."""
     digest = hmac.new(key.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={moment},v1={digest}"
 
@@ -85,12 +85,12 @@ def _body(alert: Alert, form: str) -> dict[str, Any]:
         return alert.as_json()
     if form == "gcn":
         return gcn_notice(alert)
-    told = "\n".join(f"*{_slack(name)}*  {_slack(value)}" for name, value in lines(alert))
-    section = {"type": "section", "text": {"type": "mrkdwn", "text": told[:SLACK_TEXT] or _slack(alert.id)}}
+    facts = "\n".join(f"*{_slack(name)}*  {_slack(value)}" for name, value in lines(alert))
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": facts[:SLACK_TEXT] or _slack(alert.id)}}
     header = {"type": "section", "text": {"type": "mrkdwn", "text": f"*{_slack(subject(alert))}*"}}
     return {"text": _slack(subject(alert)), "blocks": [header, section]}
 
 
 def _slack(text: str) -> str:
-    """Text with the three signs escaped that Slack takes for its own."""
+    """Text with the three characters escaped that Slack requires to be."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -43,7 +43,7 @@ def test_alert_test_sends_to_one_sink(alert_command: Command, tmp_path: Path) ->
     assert (row["id"], row["where"], alert.alert_tense) == (alert.id, str(tmp_path / "a.jsonl"), "test")
     down = alert_command("test", "web")
     assert (down.exit_code, down.stdout) == (1, "")
-    assert down.stderr.startswith(f"xherald: sink web: the address in {tmp_path / 'address'}: ConnectError")
+    assert down.stderr.startswith(f"xherald: sink web: the URL in {tmp_path / 'address'}: ConnectError")
     assert "secret" not in down.stderr.replace(str(tmp_path), "")
     unknown = alert_command("test", "pigeon")
     assert (unknown.exit_code, unknown.stderr) == (2, "xherald: no sink is named 'pigeon'; available: file, web\n")

@@ -64,7 +64,7 @@ def test_candidates_are_mailed_with_plot_sheets(demo_files: list[Path], tmp_path
     for mail in box.mails:
         (picture,) = mail.iter_attachments()
         by_name[picture.get_filename()] = picture.get_content()
-        assert "without its sheet" not in str(mail.get_body())
+        assert "without plot sheet" not in str(mail.get_body())
     assert {f"{one['candidate_id']}.png" for one in lines} == set(by_name)
     drawn = {path.name: path.read_bytes() for path in (tmp_path / "sheets").iterdir()}
     assert set(by_name) <= set(drawn)
@@ -81,7 +81,7 @@ def test_mail_without_plot_sheet_says_so(demo_files: list[Path], tmp_path: Path)
         assert {one.state for one in store.alerts()} == {AlertState.SENT}
     for mail in box.mails:
         assert not list(mail.iter_attachments())
-        assert f"without its sheet: {tmp_path}/sheets/XH-CHANDRA-" in mail.get_content()
+        assert f"without plot sheet: {tmp_path}/sheets/XH-CHANDRA-" in mail.get_content()
     assert (daemon.metrics.registry.get_sample_value("xherald_errors_total", {"kind": "sheet"}) or 0) >= len(box.mails)
 
 
@@ -154,7 +154,7 @@ def test_alert_waits_for_its_plot_sheet_without_delaying_other_sinks(tmp_path: P
         assert passed(MAX_SHEET_WAIT.total_seconds() - 1) == []
         assert passed(MAX_SHEET_WAIT.total_seconds() + 1) == [("duty", "sent", "b")]
     assert [len(list(one.iter_attachments())) for one in box.mails] == [1, 0]
-    assert "without its sheet" in box.mails[1].get_content()
+    assert "without plot sheet" in box.mails[1].get_content()
 
 
 # --- who wants them, and how long they are kept ----------------------------------------------------------------------

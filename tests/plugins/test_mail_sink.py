@@ -46,7 +46,7 @@ def test_mail_password_is_not_sent_without_encryption(tmp_path: Path) -> None:
         with pytest.raises(SinkUnavailableError, match="STARTTLS"):
             send("mail", flare_alert(), host="127.0.0.1", port=box.port, **ADDRESSES, **secured)
         assert box.mails == box.logins == []
-    with pytest.raises(ConfigError, match="not sent in the clear"):
+    with pytest.raises(ConfigError, match="not sent unencrypted"):
         validate_options("mail", host="x", security="none", **ADDRESSES, **secured)
 
 
@@ -64,7 +64,7 @@ def test_mail_is_sent_for_every_kind_of_alert_and_without_a_missing_sheet() -> N
         receipt = send(
             "mail", replace(flare_alert(), sheet="/nowhere/sheet.png", headline="two\nlines: \u2603"), **plain
         )
-    assert receipt.note == "without its sheet: /nowhere/sheet.png: No such file or directory"
+    assert receipt.note == "without plot sheet: /nowhere/sheet.png: No such file or directory"
     assert box.mails[-1]["Subject"] == "two lines: \u2603"
     assert len(box.mails) == len(ALERT_EXAMPLES) + 1
 

@@ -56,7 +56,7 @@ def test_secret_address_is_replaced_by_its_file(tmp_path: Path) -> None:
     with web_server() as hook:
         address = private_file(tmp_path / "address", hook.url + "/T0/B1?token=abc")
         hook.answers += [(200, {}, b""), (500, {}, f"no {hook.url}/T0/B1?token=abc".encode())]
-        assert send("webhook", flare_alert(), url_file=address).where == f"the address in {address}"
+        assert send("webhook", flare_alert(), url_file=address).where == f"the URL in {address}"
         sink = Sink(
             "team",
             SinkSettings(kind="webhook"),

@@ -70,7 +70,7 @@ def test_voevent_packets_are_written_to_a_folder_and_a_broker(tmp_path: Path) ->
     assert (tmp_path / f"{flare_alert().id}.xml").read_bytes() == body
     with pytest.raises(SinkUnavailableError, match="No such file"):
         send("voevent", flare_alert(), folder=tmp_path / "missing", stream=STREAM)
-    with pytest.raises(ConfigError, match="name a folder"):
+    with pytest.raises(ConfigError, match="give a folder"):
         validate_options("voevent", stream=STREAM)
     with pytest.raises(ConfigError, match="stream"):
         validate_options("voevent", folder=tmp_path, stream="https://example.org/x")

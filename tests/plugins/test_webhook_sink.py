@@ -102,10 +102,10 @@ def test_webhook_requires_a_trusted_certificate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({}, "name an address"),
-        ({"url": "ftp://x"}, "must be an http"),
-        ({"url": "https://me:word@x/y"}, "holds a password"),
-        ({"url": "https://x", "url_env": "Y"}, "name one of url"),
+        ({}, "give a URL"),
+        ({"url": "ftp://x"}, "must begin with http"),
+        ({"url": "https://me:word@x/y"}, "contains a password"),
+        ({"url": "https://x", "url_env": "Y"}, "use only one of url"),
         ({"url": "https://x", "secret": "in the clear"}, "Extra inputs are not permitted"),
     ],
 )
