@@ -1,7 +1,8 @@
-"""A telescope of plain numbers, whose counts can be worked out by hand, and sources to point it at."""
+"""A telescope with simple properties, whose counts can be calculated by hand, and sources for it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,33 @@ from xherald.simulation.observing import observe
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescope import Chip, Telescope
 
-__all__ = ["DEC", "FLAT", "LINE", "QUIET", "RA", "chip", "exposure", "steady", "toy"]
+__all__ = [
+    "DEC",
+    "FAST_FRAME_S",
+    "FLAT",
+    "LINE",
+    "MIN_P_VALUE",
+    "QUIET",
+    "RA",
+    "chip",
+    "exposure",
+    "steady",
+    "toy",
+    "with_gti",
+]
+
+MIN_P_VALUE = 1e-4
+"""Tests of distributions fail below this p-value."""
+
+FAST_FRAME_S = 1e-4
+"""Frame time without pile-up."""
 
 RA, DEC = 359.95, 41.0
-"""A pointing near the place where right ascension starts anew."""
+"""A pointing near right ascension 0."""
 
 FLAT = WIDTH_KEV / WIDTH_KEV.sum()
 LINE = np.eye(len(MIDDLE_KEV))[np.searchsorted(MIDDLE_KEV, 1.5)]
-"""All photons at 1.5 keV, where the toy's vignetting is the first column's."""
+"""All photons at 1.5 keV, where the vignetting of the toy telescope is that of the first column."""
 
 QUIET = {"sky_background": FLAT * 0, "particle_background": FLAT * 0, "proton_background": FLAT * 0}
 
@@ -60,9 +80,15 @@ def toy(**changes: Any) -> Telescope:
 
 
 def exposure(telescope: Telescope, duration: float = 1000.0, **changes: Any) -> ObservingPlan:
-    """The toy pointed at the usual place, roll 30°."""
+    """An exposure of the telescope at the default pointing, roll 30°."""
     usual: dict[str, Any] = {"ra": RA, "dec": DEC, "roll": 30.0, "rng": stream(0, "exposure")}
     return observe(telescope, duration=duration, **(usual | changes))
+
+
+def with_gti(observing: ObservingPlan, *rows: tuple[float, float]) -> ObservingPlan:
+    """The same exposure with good times in s since the start, for all chips."""
+    gti = observing.start + np.array(rows)
+    return replace(observing, gti=dict.fromkeys(observing.gti, gti), duration=rows[-1][1])
 
 
 def steady(
@@ -74,7 +100,7 @@ def steady(
     name: str = "A",
     spectrum: Any = LINE,
 ) -> PlacedSource:
-    """A constant source so many arcsec from the pointing; its counts are those of 100 cm² on axis in the whole span."""
+    """A constant source, offset from the pointing in arcsec; `counts` are for 100 cm² on axis and all of its time."""
     sky = toy().projection_at(observing.ra, observing.dec)
     ra, dec = sky.to_sky(sky.x_reference + west, sky.y_reference + north)
     curve = LightCurve.constant(0.0, observing.duration)
