@@ -1,4 +1,4 @@
-"""Built-in vetoes, registered through the same door as anybody's."""
+"""Built-in vetoes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["register_vetoes"]
 
 @hookimpl
 def register_vetoes(register: Callable[[Veto], None]) -> None:
-    """Register the built-in vetoes, those that reject first."""
+    """Register the built-in vetoes, the rejecting ones first."""
     for veto in (
         HotPixel(),
         Afterglow(),

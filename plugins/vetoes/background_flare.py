@@ -1,4 +1,4 @@
-"""The veto of background flares: what the whole field does in the same interval is no news of one source."""
+"""Veto of background flares: the whole field varies in the interval of a source."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ from .suspect_photons import ExplainingOptions, Suspects, is_explained, nothing_
 __all__ = ["BackgroundFlare", "BackgroundFlareOptions"]
 
 
-BINS, LEAST_IN_BIN = 64, 10
-"""Bins of livetime whose median is the field's usual level, and the photons that each should hold."""
+BINS, MIN_PER_BIN = 64, 10
+"""Bins of live time whose median is the usual level of the field, and the mean number of photons that each needs."""
 
 
 class BackgroundFlareOptions(ExplainingOptions):
-    """What makes a field vary with a source."""
+    """Thresholds of background flares."""
 
     field_chance: float = Field(
-        default=1e-4, gt=0, lt=1, description="chance that a steady field has so many, or so few, photons at that time"
+        default=1e-4,
+        gt=0,
+        lt=1,
+        description="largest probability that a steady field has so many, or few, photons in the interval",
     )
     background_error: float = Field(
-        default=1.5, ge=1, description="how many times the background in the aperture may be what was measured for it"
+        default=1.5, ge=1, description="largest ratio of the true to the measured background in the aperture"
     )
 
 
 class BackgroundFlare(Veto[BackgroundFlareOptions]):
-    """The field's photons outside all sources rise or fall in the same interval.
+    """The count rate of the field outside all sources rises or falls in the same interval.
 
-    Soft protons light up every source of XMM and eROSITA at the same time; time lost to the read-out dims them all. A
-    flare is explained where a steady source over a background that follows the field could give as many photons, a dip
-    where a source that follows the field itself could give as few.
+    Soft protons brighten all sources of XMM and eROSITA at the same time; time lost in the read-out dims all of them. A
+    flare is explained if a steady source on a background that follows the field gives as many photons, a dip if a
+    source that follows the field gives as few.
     """
 
     name = "background_flare"
@@ -47,7 +50,7 @@ class BackgroundFlare(Veto[BackgroundFlareOptions]):
     )
 
     def flags(self, detection_batch: DetectionBatch, options: BackgroundFlareOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         names = ("field_ratio", "field_counts", "field_expected", "explained_counts", "counts")
         observation = detection_batch.observation
         if observation is None or detection_batch.rows is None or not len(detection_batch):
@@ -73,10 +76,10 @@ class BackgroundFlare(Veto[BackgroundFlareOptions]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Field:
-    """Photons of no source in each interval, shape (n,) each.
+    """Photons outside all sources in each interval, shape (n,) each.
 
-    `within` are there, `expected` what the field outside the interval predicts, `usual` what its median level does,
-    `profile` the part of all that came in the interval.
+    `within`: observed; `expected`: predicted by the field outside the interval; `usual`: predicted by its median level;
+    `profile`: fraction of all such photons that are in the interval.
     """
 
     within: F64
@@ -86,13 +89,13 @@ class _Field:
 
 
 def _steady(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
-    """Photons in the interval as the photons outside and the livetime have it, whatever the background did."""
+    """Photons expected in the interval from the photons outside and the live time, for a constant background."""
     live = _live(detection_batch, suspects)
     return np.asarray((detection_batch.batch.counts - suspects.counts) * live / (1.0 - live), dtype=np.float64)
 
 
 def _live(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
-    """Part of the livetime in the interval, in [0, 1)."""
+    """Fraction of the live time in the interval, in [0, 1)."""
     known, livetime = suspects.flare | suspects.dip, detection_batch.batch.livetime
     live = np.divide(
         detection_batch.intervals.livetime, livetime, out=np.zeros(len(livetime)), where=known & (livetime > 0)
@@ -103,12 +106,12 @@ def _live(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
 def _explained(
     detection_batch: DetectionBatch, suspects: Suspects, profile: F64, options: BackgroundFlareOptions
 ) -> F64:
-    """Photons in the interval of a steady source over a background of which that part comes in it."""
+    """Photons in the interval of a steady source on a background of which the fraction `profile` is in it."""
     batch = detection_batch.batch
     total = batch.counts.astype(np.float64)
     outside = total - suspects.counts
     measured = batch.area_ratio > 0
-    # Where no background was measured, all that is outside may be background.
+    # Without a measured background, all photons outside may be background.
     around = np.where(measured, options.background_error * batch.background_counts * (1.0 - profile), outside)
     around = np.minimum(around, outside)
     live = _live(detection_batch, suspects)
@@ -118,7 +121,7 @@ def _explained(
 
 
 def _field_counts(observation: Observation, rows: NDArray[np.int64], suspects: Suspects) -> _Field:
-    """What the field outside all sources did in each interval."""
+    """Photons of the field outside all sources in each interval."""
     events = observation.events
     free = np.ones(len(events), dtype=np.bool_)
     free[rows] = False
@@ -142,8 +145,8 @@ def _field_counts(observation: Observation, rows: NDArray[np.int64], suspects: S
 
 
 def _usual_count(livetime: F64, total: float) -> float:
-    """Photons in all at the median level, so that a flare elsewhere does not make a dip of the rest."""
-    if len(livetime) < LEAST_IN_BIN * BINS:
+    """Total number of photons at the median level, which a flare at another time does not raise."""
+    if len(livetime) < MIN_PER_BIN * BINS:
         return float(len(livetime))
     counts, _ = np.histogram(livetime, bins=BINS, range=(0.0, total))
     return float(np.median(counts)) * BINS

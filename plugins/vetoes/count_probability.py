@@ -1,7 +1,7 @@
-"""Chances of counts, as numba kernels: how often a steady source gives so many, or so few.
+"""Poisson and binomial tail probabilities of counts, as numba kernels.
 
-Terms are summed from the one asked for away from the mean, each from the one before: exact to rounding and quick, since
-they fall at least geometrically there.
+Terms are summed from the given count away from the mean, each derived from the one before, where they fall at least
+geometrically: exact to rounding, and fast.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from numba import njit
 __all__ = ["at_least", "at_most", "binomial_at_least", "poisson_at_least", "poisson_at_most", "share_at_least"]
 
 
-LEAST, LEAST_LOG = 1e-300, -690.0
-"""Smaller chances are written as this: they are no numbers any more."""
+MIN_PROBABILITY, MIN_LOG = 1e-300, -690.0
+"""Smaller probabilities are replaced by this, since they cannot be represented."""
 
 
 @njit(cache=True, nogil=True)
 def _term(count: float, mean: float) -> Any:
-    """Chance of exactly `count`."""
-    return math.exp(max(count * math.log(mean) - mean - math.lgamma(count + 1.0), LEAST_LOG))
+    """Poisson probability of exactly `count`."""
+    return math.exp(max(count * math.log(mean) - mean - math.lgamma(count + 1.0), MIN_LOG))
 
 
 @njit(cache=True, nogil=True)
 def _upwards(count: float, mean: float) -> Any:
-    """Chance of `count` or more, for counts above the mean."""
+    """Poisson probability of `count` or more, for counts above the mean."""
     term = _term(count, mean)
     total, k = term, count
     while term > 1e-17 * total:
@@ -39,7 +39,7 @@ def _upwards(count: float, mean: float) -> Any:
 
 @njit(cache=True, nogil=True)
 def _downwards(count: float, mean: float) -> Any:
-    """Chance of `count` or fewer, for counts of at most the mean."""
+    """Poisson probability of `count` or fewer, for counts up to the mean."""
     term = _term(count, mean)
     total, k = term, count
     while k > 0.0 and term > 1e-17 * total:
@@ -51,44 +51,44 @@ def _downwards(count: float, mean: float) -> Any:
 
 @njit(cache=True, nogil=True)
 def poisson_at_least(count: float, mean: float) -> Any:
-    """Chance of `count` or more where `mean` are expected."""
+    """Poisson probability of `count` or more for a mean."""
     if count <= 0.0:
         return 1.0
     if mean <= 0.0:
-        return LEAST
+        return MIN_PROBABILITY
     found = _upwards(count, mean) if count > mean else 1.0 - _downwards(count - 1.0, mean)
-    return min(max(found, LEAST), 1.0)
+    return min(max(found, MIN_PROBABILITY), 1.0)
 
 
 @njit(cache=True, nogil=True)
 def poisson_at_most(count: float, mean: float) -> Any:
-    """Chance of `count` or fewer where `mean` are expected."""
+    """Poisson probability of `count` or fewer for a mean."""
     if count < 0.0:
-        return LEAST
+        return MIN_PROBABILITY
     if mean <= 0.0:
         return 1.0
     found = 1.0 - _upwards(count + 1.0, mean) if count > mean else _downwards(count, mean)
-    return min(max(found, LEAST), 1.0)
+    return min(max(found, MIN_PROBABILITY), 1.0)
 
 
 @njit(cache=True, nogil=True)
 def binomial_at_least(count: float, trials: float, share: float) -> Any:
-    """Chance that `count` or more of `trials` fall where `share` are expected to."""
+    """Binomial probability of `count` or more of `trials` for the fraction `share`; 1 up to the mean."""
     if count <= 0 or share >= 1.0:
         return 1.0
     if count > trials or share <= 0:
-        return LEAST
+        return MIN_PROBABILITY
     if count <= trials * share:
-        return 1.0  # not rare; how likely exactly is never asked
+        return 1.0  # not rare; the exact value is not needed
     log = math.lgamma(trials + 1.0) - math.lgamma(count + 1.0) - math.lgamma(trials - count + 1.0)
     log += count * math.log(share) + (trials - count) * math.log1p(-share)
-    term = math.exp(max(log, LEAST_LOG))
+    term = math.exp(max(log, MIN_LOG))
     total, k, odds = term, count, share / (1.0 - share)
     while k < trials and term > 1e-17 * total:
         term *= (trials - k) / (k + 1.0) * odds
         k += 1.0
         total += term
-    return min(max(total, LEAST), 1.0)
+    return min(max(total, MIN_PROBABILITY), 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -102,7 +102,7 @@ def at_least(count: Any, mean: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def share_at_least(count: Any, trials: Any, share: Any) -> Any:
-    """`binomial_at_least` of each three, shape (n,)."""
+    """`binomial_at_least` of each triple, shape (n,)."""
     out = np.empty(len(count))
     for i in range(len(count)):
         out[i] = binomial_at_least(count[i], trials[i], share[i])

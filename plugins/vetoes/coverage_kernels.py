@@ -1,4 +1,4 @@
-"""Kernels on good times: how much of an aperture was on its chips in an interval, and what bounds it."""
+"""Numba kernels on good times: coverage of an aperture in an interval, and good time around the interval."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["bounds", "coverage"]
 
 @njit(cache=True, nogil=True)
 def coverage(gti: Any, fraction: Any, offsets: Any, start: Any, stop: Any) -> Any:
-    """Good time in each interval and in all, s, weighted by powers 0, 1 and 2 of the live fraction; shape (n, 2, 3)."""
+    """Good time in each interval and in total, s, weighted by live fraction to the power 0, 1, 2; shape (n, 2, 3)."""
     n = len(offsets) - 1
     out = np.zeros((n, 2, 3))
     for s in range(n):
@@ -28,12 +28,12 @@ def coverage(gti: Any, fraction: Any, offsets: Any, start: Any, stop: Any) -> An
 
 @njit(cache=True, nogil=True)
 def bounds(gti: Any, offsets: Any, start: Any, stop: Any, pause: Any) -> Any:
-    """Good time from the last long pause to each interval and from it to the next, s, shape (n, 2).
+    """Good time from the last long pause to each interval, and from it to the next pause, s, shape (n, 2).
 
     Parameters
     ----------
     pause : ndarray, shape (n,)
-        Shorter gaps than this, s, do not bound.
+        Gaps shorter than this, s, are ignored.
     """
     n = len(offsets) - 1
     out = np.zeros((n, 2))

@@ -1,4 +1,4 @@
-"""Vetoes of good time: chip edges under dither, and events that the exposure cuts off."""
+"""Vetoes related to good time: chip edges under dither, and events truncated by the exposure."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ __all__ = ["ChipEdge", "ChipEdgeOptions", "Truncated", "TruncatedOptions"]
 
 
 class ChipEdgeOptions(ExplainingOptions):
-    """When a chip's edge explains what a source does."""
+    """Thresholds of chip edges."""
 
     least_change: float = Field(
         default=0.02,
         ge=0,
         le=1,
-        description="how much more, or less, of the aperture was on chips in the interval than in all, at least; "
-        "dither is known to about 1 arcsec, a few per cent of an aperture",
+        description="smallest difference between the fractions of the aperture on chips in the interval and on "
+        "average; dither is known to about 1 arcsec, a few per cent of an aperture",
     )
 
 
 class ChipEdge(Veto[ChipEdgeOptions]):
-    """Dither took the aperture over a chip's edge in the interval.
+    """Dither moved the aperture over a chip edge in the interval.
 
-    The livetime axis knows how much of the aperture was on chips at each moment, from the point spread; but its wings
-    are modelled, and dither is known to an arcsec. So a flare or dip is explained where it is gone if that part did not
-    matter at all, or if it mattered twice.
+    The live time includes the fraction of the aperture on chips at each time, but the wings of the point spread are
+    modelled, and dither is known to an arcsec. A flare or dip is therefore explained if it disappears when this
+    fraction is ignored, or when its effect is doubled.
     """
 
     name = "chip_edge"
     reason = (
-        "the aperture was on chips for {coverage_in:.0%} in the interval and for {coverage_all:.0%} in all, which "
+        "{coverage_in:.0%} of the aperture was on chips in the interval and {coverage_all:.0%} on average, which "
         "explains {explained_counts:.1f} of the {counts:.0f} photons ({expected_counts:.1f} expected)"
     )
 
     def flags(self, detection_batch: DetectionBatch, options: ChipEdgeOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         names = ("coverage_in", "coverage_all", "explained_counts", "counts", "expected_counts")
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
         if not len(batch) or (batch.gti_fraction == 1.0).all():
@@ -67,28 +67,31 @@ class ChipEdge(Veto[ChipEdgeOptions]):
 
 
 class TruncatedOptions(Options):
-    """When an event is cut off."""
+    """Thresholds of truncated events."""
 
     max_missing_counts: float = Field(
         default=3.0,
         gt=0,
-        description="photons that the time from the start, or to the stop, would hold at most at the rate of a flare, "
-        "or of the source outside a dip; below 3 their absence says nothing at 95 % confidence",
+        description="largest number of photons expected between the event and the start or stop, at the rate of the "
+        "flare, or of the source outside the dip; below 3 their absence is not significant at 95 % confidence",
     )
 
 
 class Truncated(Veto[TruncatedOptions]):
-    """The flare or dip runs into the start or the stop of the exposure, or into a pause longer than itself.
+    """The exposure starts, stops or pauses at the flare or dip, which may be longer than observed.
 
-    It may be real and longer than it looks: this is told and rejects nothing.
+    Only pauses that are longer than the event count. The flag does not reject.
     """
 
     name = "truncated"
     rejects = False
-    reason = "cut off: good time begins {before_s:.0f} s before the interval and ends {after_s:.0f} s after it"
+    reason = (
+        "the exposure began {before_s:.0f} s before the interval and ended {after_s:.0f} s after it; "
+        "the event may be longer"
+    )
 
     def flags(self, detection_batch: DetectionBatch, options: TruncatedOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
         if not len(batch):
             return nothing_raised(0, "before_s", "after_s")

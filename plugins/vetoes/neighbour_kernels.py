@@ -1,4 +1,4 @@
-"""Kernels on pairs of sources: what a neighbour's photons, led astray, put into another's aperture."""
+"""Numba kernels on pairs of sources: stray photons of a neighbour in an aperture."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from numba import njit
 __all__ = ["ARMS", "STREAK", "WINGS", "strays"]
 
 STREAK, ARMS, WINGS = 0, 1, 2
-"""Ways that photons go astray: along the read-out, along a lobster eye's cross, into the wings of the point spread."""
+"""Kinds of stray photons: along the read-out, along the cross of a lobster eye, in the wings of the point spread."""
 
 
-LEAST = 0.1
-"""Neighbours whose photons all together stray less than this explain nothing."""
+MIN_STRAY_COUNTS = 0.1
+"""Neighbours with fewer stray photons in the aperture are ignored."""
 
-POINTS, NEAR = 7, 4.0
-"""Points across a circle nearer than so many radii at which the point spread is read: it falls off inside."""
+POINTS, NEAR_RADII = 7, 4.0
+"""The point spread is averaged over this number of points across a circle that is nearer than this number of radii."""
 
 
 @njit(cache=True, nogil=True)
 def _density(r2: float, core: float, slope: float) -> Any:
-    """Part of a point source's photons on a square arcsec at a squared distance from it."""
+    """Fraction of the photons of a point source per square arcsec at a squared distance from it."""
     return slope / (math.pi * core * core) * (1.0 + r2 / (core * core)) ** (-slope - 1.0)
 
 
 @njit(cache=True, nogil=True)
 def _wings(dx: float, dy: float, radius: float, core: float, slope: float) -> Any:
-    """Part of a point source's photons in a circle (dx, dy) arcsec from it."""
+    """Fraction of the photons of a point source in a circle (dx, dy) arcsec from it."""
     area = math.pi * radius * radius
-    if dx * dx + dy * dy > (NEAR * radius) ** 2:
+    if dx * dx + dy * dy > (NEAR_RADII * radius) ** 2:
         return min(_density(dx * dx + dy * dy, core, slope) * area, 1.0)
     total, points = 0.0, 0
     for i in range(POINTS):
@@ -57,7 +57,7 @@ def _stray_share(
     part: float,
     reach: float,
 ) -> Any:
-    """Part of a neighbour's photons that lands in a circle (dx, dy) arcsec from it."""
+    """Fraction of the photons of a neighbour in a circle (dx, dy) arcsec from it."""
     if way == WINGS:
         return _wings(dx, dy, radius, core, slope)
     across = abs(turn[0, 0] * dx + turn[0, 1] * dy) * side
@@ -96,13 +96,13 @@ def strays(
     part: float,
     reach: float,
 ) -> Any:
-    """The neighbour of each source that puts the most photons too many, or too few, into its aperture.
+    """The neighbour of each source with the largest excess or deficit of stray photons in its aperture.
 
     Returns
     -------
     ndarray, shape (n, 5)
-        Photons too many (negative: too few) in the interval; the neighbour's index, −1 where there is none; its photons
-        in the interval; those expected of it if it were steady; its distance, arcsec.
+        Excess (negative: deficit) of stray photons in the interval; index of the neighbour, −1 if there is none; its
+        photons in the interval; those expected if it were steady; its distance, arcsec.
     """
     n = len(offsets) - 1
     out = np.zeros((n, 5))
@@ -122,12 +122,12 @@ def strays(
             )
             if strayed <= 0.0:
                 continue
-            if strayed * (offsets[b + 1] - offsets[b]) < LEAST:
+            if strayed * (offsets[b + 1] - offsets[b]) < MIN_STRAY_COUNTS:
                 continue
             own = time[offsets[b] : offsets[b + 1]]
             held = np.searchsorted(own, stop[s], side="right") - np.searchsorted(own, start[s], side="left")
             steady = (len(own) - held) * share[s] / (1.0 - share[s])
-            # Of two halves of one source each would explain the other: only the one with less can be a stray.
+            # Two halves of one source would explain each other: only the fainter one can be stray.
             less = abs(excess[s]) < abs(held - steady) or (abs(excess[s]) == abs(held - steady) and b < s)
             if not less:
                 continue

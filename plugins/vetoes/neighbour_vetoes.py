@@ -1,7 +1,7 @@
-"""Vetoes of strayed photons: read-out streaks, the arms of a lobster eye, the wings of a bright neighbour.
+"""Vetoes of stray photons: read-out streaks, arms of a lobster eye, wings of a bright neighbour.
 
-All three are one thought: when a bright source flares, part of its photons lands elsewhere, and a faint source there
-seems to flare with it, at the same time and by as much as that part.
+When a bright source flares, a fraction of its photons falls on other positions, where a faint source seems to flare at
+the same time.
 """
 
 from __future__ import annotations
@@ -24,26 +24,29 @@ NAMES = ("stray_counts", "counts", "expected_counts", "neighbour_counts", "neigh
 
 
 class StrayOptions(ExplainingOptions):
-    """When a neighbour explains what a source does."""
+    """Thresholds of stray photons."""
 
     neighbour_chance: float = Field(
-        default=1e-4, gt=0, lt=1, description="chance that the neighbour, if steady, has so many, or few, photons then"
+        default=1e-4,
+        gt=0,
+        lt=1,
+        description="largest probability that the neighbour, if steady, has so many, or few, photons in the interval",
     )
     margin: float = Field(
         default=3.0,
         ge=1,
-        description="how many times the strayed photons may be what is predicted: point spreads are not round, "
-        "pile-up takes photons from a bright core but not from its streak",
+        description="largest ratio of true to predicted stray photons: point spreads are not round, and pile-up "
+        "removes photons from a bright core but not from its streak",
     )
 
 
 class LobsterArmOptions(StrayOptions):
-    """The same for a cross."""
+    """Thresholds of stray photons in the cross of a lobster eye."""
 
     arm_reach_arcsec: float = Field(
         default=2400.0,
         gt=0,
-        description="mean reach of an arm, falling exponentially; arms reach beyond a degree (Angel 1979, ApJ 233, "
+        description="scale of the exponential profile of an arm; arms reach beyond a degree (Angel 1979, ApJ 233, "
         "364; Cheng et al. 2024, Exp. Astron. 57, 10), approximate",
     )
 
@@ -52,25 +55,25 @@ StrayOptionsT = TypeVar("StrayOptionsT", bound=StrayOptions)
 
 
 class _Stray(Veto[StrayOptionsT]):
-    """What the three have in common."""
+    """Base class of the three vetoes."""
 
     way: ClassVar[int]
     reason = (
         "a source {distance_arcsec:.0f} arcsec away had {neighbour_counts:.0f} photons in the interval "
-        "({neighbour_expected:.1f} if steady), of which {stray_counts:.1f} stray here: {counts:.0f} photons, "
-        "{expected_counts:.1f} expected"
+        "({neighbour_expected:.1f} if steady); {stray_counts:.1f} stray photons of it explain the {counts:.0f} photons "
+        "here ({expected_counts:.1f} expected)"
     )
 
     @abstractmethod
     def part(self, observation: Observation) -> float:
-        """Part of a source's photons that goes this way; 0 where the detector or the mirrors have none of it."""
+        """Fraction of the photons of a source that stray; 0 if the detector or the mirrors have no such effect."""
 
     def arm_reach_arcsec(self, options: StrayOptionsT) -> float:
-        """Distance at which an arm of the cross has fallen to 1/e; of no meaning elsewhere."""
+        """Distance at which an arm of the cross has fallen to 1/e; unused by the others."""
         return 1.0
 
     def flags(self, detection_batch: DetectionBatch, options: StrayOptionsT) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         observation = detection_batch.observation
         part = self.part(observation) if observation else 0.0
         plane = focal_plane(detection_batch) if part > 0 else None
@@ -114,30 +117,30 @@ class _Stray(Veto[StrayOptionsT]):
 class ReadoutStreak(_Stray[StrayOptions]):
     """On the read-out streak of a bright source that flares, or dips, at the same time.
 
-    Photons that arrive while charge is moved to the read-out are spread over the source's detector column; how many,
-    the adapter says (`PixelLayout.out_of_time`).
+    Photons that arrive during the read-out are spread over the detector column of the source; the adapter gives their
+    fraction (`PixelLayout.out_of_time`).
     """
 
     name = "readout_streak"
     way = 0
 
     def part(self, observation: Observation) -> float:
-        """The detector's out-of-time photons."""
+        """Fraction of out-of-time photons of the detector."""
         return observation.pixels.out_of_time if observation.pixels else 0.0
 
 
 class LobsterArm(_Stray[LobsterArmOptions]):
-    """On an arm of the cross that a lobster eye makes of a bright source that flares, or dips, at the same time."""
+    """On an arm of the cross of a bright source that flares, or dips, at the same time (lobster eye)."""
 
     name = "lobster_arm"
     way = 1
 
     def part(self, observation: Observation) -> float:
-        """The mirrors' cross."""
+        """Fraction of photons in the cross."""
         return observation.pixels.arms if observation.pixels else 0.0
 
     def arm_reach_arcsec(self, options: LobsterArmOptions) -> float:
-        """From the options."""
+        """That of the options."""
         return options.arm_reach_arcsec
 
 
@@ -148,5 +151,5 @@ class BrightNeighbour(_Stray[StrayOptions]):
     way = 2
 
     def part(self, observation: Observation) -> float:
-        """All mirrors have wings."""
+        """1: the point spread gives the fraction."""
         return 1.0

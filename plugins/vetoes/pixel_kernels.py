@@ -1,7 +1,7 @@
-"""Kernels on the pixels of photons: how many fell on one, and how likely the point spread makes that.
+"""Numba kernels on the pixels of photons: how many are on one pixel, and the probability for a point source.
 
-A photon of a source lands where the point spread puts it; an event of a bad pixel always lands on that pixel. On the
-sky the two may look alike under dither, on the detector they do not.
+Photons of a source follow the point spread, events of a bad pixel are always on that pixel. Under dither the two can
+look alike on the sky, but not on the detector.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from .count_probability import binomial_at_least
 __all__ = ["busiest_pixels", "pixel_share", "tracks"]
 
 SUBPIXELS = 5
-"""Points along a pixel's side at which the point spread is read near its middle."""
+"""Points along the side of a pixel at which the point spread is evaluated near its centre."""
 
 
 @njit(cache=True, nogil=True)
 def _density(r2: float, core: float, slope: float) -> Any:
-    """Part of a point source's photons that falls on a square arcsec at a squared distance from it."""
+    """Fraction of the photons of a point source per square arcsec at a squared distance from it."""
     return slope / (math.pi * core * core) * (1.0 + r2 / (core * core)) ** (-slope - 1.0)
 
 
 @njit(cache=True, nogil=True)
 def pixel_share(dx: float, dy: float, side: float, core: float, slope: float) -> Any:
-    """Part of a point source's photons that falls on a square pixel whose middle is (dx, dy) arcsec from it."""
+    """Fraction of the photons of a point source on a square pixel whose centre is (dx, dy) arcsec from it."""
     if dx * dx + dy * dy > 9.0 * max(side, core) ** 2:
         return min(_density(dx * dx + dy * dy, core, slope) * side * side, 1.0)
     total = 0.0
@@ -42,7 +42,7 @@ def pixel_share(dx: float, dy: float, side: float, core: float, slope: float) ->
 
 @njit(cache=True, nogil=True)
 def _mode(keys: Any) -> Any:
-    """The most frequent value of a list that is not empty, and how often it comes."""
+    """The most frequent value of a list that is not empty, and its frequency."""
     ordered = np.sort(keys)
     best, most, i = ordered[0], 0, 0
     while i < len(ordered):
@@ -73,20 +73,19 @@ def busiest_pixels(
     frame_time: float,
     spread_error: float,
 ) -> Any:
-    """The pixel of each source that most of the photons under suspicion fell on.
+    """The pixel of each source with most of the suspicious photons.
 
-    A photon tells where its source's middle lay on the detector when it came, so that the pixel's share of the point
-    spread is known for that moment. By Hoeffding (1956, Ann. Math. Stat. 27, 713, theorem 5) the chance of so many
-    photons on one pixel is at most the binomial's with the mean share. All pixels of the aperture are tried, so that
-    chance is divided by a weight, and the weights of all pixels add to one at most (Bonferroni): half of it even, half
-    as the point spread.
+    Position and pixel of a photon give the position of the source on the detector at that time, and so the fraction of
+    the point spread on the pixel. By Hoeffding (1956, Ann. Math. Stat. 27, 713, theorem 5) the probability of so many
+    photons on one pixel is at most the binomial one with the mean fraction. It is corrected for the number of pixels
+    (weighted Bonferroni), with weights of which one half is uniform and the other half follows the point spread.
 
     Returns
     -------
     ndarray, shape (n, 8)
-        Photons under suspicion; those of them on the pixel; their mean share by the point spread; chance of so many;
-        the pixel's photons inside the interval; median step between its photons under suspicion, frames; Kendall's τ
-        of their energies with time; their mean energy, keV.
+        Suspicious photons; those on the pixel; their mean fraction of the point spread; probability of so many; photons
+        of the pixel inside the interval; median interval between its suspicious photons, frames; Kendall's τ of their
+        energies with time; their mean energy, keV.
     """
     n = len(offsets) - 1
     out = np.full((n, 8), np.nan)
@@ -143,7 +142,7 @@ def busiest_pixels(
 
 @njit(cache=True, nogil=True)
 def _touching(own: Any, detector: Any, pixel: Any) -> int:
-    """Size of the largest group of touching pixels, corners included, among photons of one frame."""
+    """Size of the largest group of adjacent pixels, corners included, among photons of one frame."""
     m = len(own)
     group = np.arange(m)
     for i in range(m):
@@ -161,12 +160,12 @@ def _touching(own: Any, detector: Any, pixel: Any) -> int:
 
 @njit(cache=True, nogil=True)
 def tracks(offsets: Any, time: Any, suspected: Any, detector: Any, pixel: Any, frame_time: float, most: int) -> Any:
-    """The largest group of touching pixels in one frame among the photons under suspicion of each source.
+    """The largest group of adjacent pixels in one frame among the suspicious photons of each source.
 
     Returns
     -------
     ndarray, shape (n, 3)
-        Photons of the group, photons of its frame, pairs of photons that share any frame.
+        Photons of the group, photons of its frame, pairs of photons in the same frame.
     """
     n = len(offsets) - 1
     out = np.zeros((n, 3))

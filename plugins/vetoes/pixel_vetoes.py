@@ -1,7 +1,7 @@
-"""Vetoes of single pixels and tracks: hot and flickering pixels, cosmic-ray afterglows, cosmic rays on a CMOS.
+"""Vetoes of pixels and tracks: hot and flickering pixels, cosmic-ray afterglows, cosmic rays on a CMOS.
 
-What betrays them is the detector: their events lie where charge leaks or a particle passed, not where mirrors put
-photons. A fast burst puts as many photons into as few frames, but spreads them over the point spread.
+Their events are on one pixel or along a track, while the photons of a fast burst are spread over the point spread, even
+if as many fall into as few frames.
 """
 
 from __future__ import annotations
@@ -25,85 +25,88 @@ __all__ = ["Afterglow", "CosmicRayTrack", "HotPixel", "PixelOptions"]
 
 
 class PixelOptions(Options):
-    """What makes a pixel suspicious."""
+    """Thresholds of bad pixels."""
 
     max_chance: float = Field(
         default=0.01,
         gt=0,
         lt=1,
-        description="chance, all pixels of the aperture tried, that the point spread puts so many photons on one pixel",
+        description="largest probability that so many photons of a point source fall on one pixel, any of the aperture",
     )
     rest_chance: float = Field(
         default=1e-4,
         gt=0,
         lt=1,
-        description="chance above which the photons that are left are as expected of a steady source; that of one "
-        "interval, not of the best of many",
+        description="smallest probability at which the remaining photons are as expected of a steady source, for one "
+        "given interval without trials",
     )
     min_part: float = Field(
-        default=0.3, ge=0, le=1, description="least part of a flare's excess, or of the photons outside a dip, on it"
+        default=0.3,
+        ge=0,
+        le=1,
+        description="smallest fraction of the excess of a flare, or of the photons outside a dip, on it",
     )
     spread_error: float = Field(
         default=1.3,
         ge=1,
-        description="how many times the share of a pixel may be larger than the point-spread table says",
+        description="largest ratio of the true to the tabulated fraction of the point spread on a pixel",
     )
 
 
 class AfterglowOptions(PixelOptions):
-    """What makes events of a pixel an afterglow."""
+    """Thresholds of afterglows."""
 
     max_chance: float = Field(
         default=0.05,
         gt=0,
         lt=1,
-        description="as for a hot pixel, larger because frames and energies have to fit as well",
+        description="as for a hot pixel; larger, because frames and energies must agree, too",
     )
     min_events: int = Field(
         default=4,
         ge=3,
-        description="fewest events: from four on CIAO's acis_find_afterglow finds nearly all afterglows",
+        description="fewest events; with four or more, CIAO's acis_find_afterglow finds nearly all afterglows",
     )
     max_step_frames: float = Field(
         default=3.0,
         ge=1,
-        description="median step from event to event, frames: there may be gaps of a few frames without an event",
+        description="largest median interval between events, frames; a few frames may be without an event",
     )
     max_energy_trend: float = Field(
         default=-0.2,
         ge=-1,
         le=1,
-        description="Kendall's tau of energy with time at most: charge declines in general, but not always",
+        description="largest Kendall's tau of energy with time; the charge declines in general, but not always",
     )
 
 
 class TrackOptions(Options):
-    """What makes events of a frame a track."""
+    """Thresholds of tracks."""
 
-    min_pixels: int = Field(default=3, ge=2, description="fewest touching pixels of one frame")
+    min_pixels: int = Field(default=3, ge=2, description="fewest adjacent pixels in one frame")
     max_chance: float = Field(
-        default=1e-3, gt=0, lt=1, description="chance that photons of the point spread touch so often"
+        default=1e-3, gt=0, lt=1, description="largest probability that so many photons of a point source are adjacent"
     )
     rest_chance: float = Field(
-        default=1e-4, gt=0, lt=1, description="chance above which the photons that are left are as expected"
+        default=1e-4, gt=0, lt=1, description="smallest probability at which the remaining photons are as expected"
     )
 
 
 class HotPixel(Veto[PixelOptions]):
-    """One pixel gives more of the photons than the point spread could: a hot or flickering pixel.
+    """One pixel has more of the photons than the point spread allows: a hot or flickering pixel.
 
-    Judged on the photons of a flare's interval, or on those outside a dip's; raised where no case for the flare or dip
-    is left without the pixel.
+    Uses the photons within the interval of a flare, or outside that of a dip; raised if there is no flare or dip
+    without the pixel.
     """
 
     name = "hot_pixel"
     reason = (
-        "{pixel_counts:.0f} of {counts:.0f} photons lie on one detector pixel, which should hold {pixel_share:.1%} "
-        "of a point source (chance {chance:.1e})"
+        "{pixel_counts:.0f} of {counts:.0f} photons are on one detector pixel, {pixel_share:.1%} are expected of a "
+        "point source (probability {chance:.1e})"
     )
 
     def flags(self, detection_batch: DetectionBatch, options: PixelOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         judged = _on_pixels(detection_batch, options)
         if judged is None:
             return nothing_raised(len(detection_batch), "pixel_counts", "counts", "pixel_share", "chance")
@@ -113,19 +116,19 @@ class HotPixel(Veto[PixelOptions]):
 
 
 class Afterglow(Veto[AfterglowOptions]):
-    """A cosmic ray's charge left in one pixel: events of falling energy over a few to a few dozen frames.
+    """Charge of a cosmic ray released in one pixel: events of falling energy in a few to a few dozen frames.
 
-    What they look like: CIAO help of acis_find_afterglow; its events are told from a source's by the pixel as there.
+    See the CIAO help of acis_find_afterglow; as there, the pixel distinguishes its events from those of a source.
     """
 
     name = "afterglow"
     reason = (
-        "{pixel_counts:.0f} of {counts:.0f} photons lie on one detector pixel in frames {step_frames:.1f} apart, their "
-        "energies falling (tau {energy_trend:.2f}; chance by the point spread {chance:.1e})"
+        "{pixel_counts:.0f} of {counts:.0f} photons are on one detector pixel, {step_frames:.1f} frames apart, with "
+        "falling energies (tau {energy_trend:.2f}; probability for a point source {chance:.1e})"
     )
 
     def flags(self, detection_batch: DetectionBatch, options: AfterglowOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         from xherald.photons.statistics.result import FLARE
 
         names = ("counts", "pixel_counts", "pixel_share", "chance", "", "step_frames", "energy_trend", "energy_kev")
@@ -139,13 +142,15 @@ class Afterglow(Veto[AfterglowOptions]):
 
 
 class CosmicRayTrack(Veto[TrackOptions]):
-    """A cosmic ray through a CMOS or CCD: touching pixels in one frame, more than photons would touch by chance."""
+    """A cosmic ray through a CMOS or CCD: more adjacent pixels in one frame than expected of photons."""
 
     name = "cosmic_ray_track"
-    reason = "{track_pixels:.0f} of {frame_counts:.0f} events of one frame touch each other (chance {chance:.1e})"
+    reason = (
+        "{track_pixels:.0f} of {frame_counts:.0f} events of one frame are on adjacent pixels (probability {chance:.1e})"
+    )
 
     def flags(self, detection_batch: DetectionBatch, options: TrackOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         plane, observation = focal_plane(detection_batch), detection_batch.observation
         if plane is None or observation is None or observation.frame_time <= 0:
             return nothing_raised(len(detection_batch), "track_pixels", "frame_counts", "chance")
@@ -156,9 +161,9 @@ class CosmicRayTrack(Veto[TrackOptions]):
         batch = detection_batch.batch
         suspected = suspects.suspected & suspects.flare[suspects.source]
         found = tracks(
-            batch.offsets, batch.time, suspected, plane.detector, plane.pixel, observation.frame_time, MOST_OF_A_FRAME
+            batch.offsets, batch.time, suspected, plane.detector, plane.pixel, observation.frame_time, MAX_PER_FRAME
         )
-        # Two photons of a point source fall on touching pixels with nine times the integral of its squared profile.
+        # Probability that two photons of a point source are adjacent: nine times the integral of its squared profile.
         touching = 9 * plane.pixel_arcsec**2 * plane.slope**2 / (np.pi * plane.core**2 * (2 * plane.slope + 1))
         chance = at_least(found[:, 0] - 1.0, found[:, 2] * np.minimum(touching, 1.0))
         left = nothing_left(detection_batch, suspects, found[:, 0], np.zeros(len(detection_batch)), options.rest_chance)
@@ -166,12 +171,12 @@ class CosmicRayTrack(Veto[TrackOptions]):
         return Flags(raised, {"track_pixels": found[:, 0], "frame_counts": found[:, 1], "chance": chance})
 
 
-MOST_OF_A_FRAME = 256
-"""Photons of a frame among which touching ones are looked for; a frame with more is no track."""
+MAX_PER_FRAME = 256
+"""Photons of a frame that are searched for adjacent ones; a frame with more is not a track."""
 
 
 def _on_pixels(detection_batch: DetectionBatch, options: PixelOptions) -> tuple[F64, Mask] | None:
-    """What `busiest_pixels` finds, and where nothing is left without the pixel; None where pixels are not known."""
+    """Result of `busiest_pixels`, and where nothing is left without the pixel; None if pixels are unknown."""
     plane, observation = focal_plane(detection_batch), detection_batch.observation
     if plane is None or observation is None:
         return None
@@ -211,7 +216,7 @@ def _busiest(
 
 
 def _explained(detection_batch: DetectionBatch, suspects: Suspects, found: F64, options: PixelOptions) -> Mask:
-    """Where the pixel holds much of what is under suspicion, and no flare or dip is left without it."""
+    """Where the pixel has much of the suspicious photons, and there is no flare or dip without it."""
     on, within = np.nan_to_num(found[:, 1]), np.nan_to_num(found[:, 4])
     zero = np.zeros(len(on))
     inside = np.where(suspects.flare, on, within)

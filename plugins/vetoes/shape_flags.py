@@ -1,7 +1,7 @@
-"""What is told and rejects nothing: pile-up, and sources wider than a point.
+"""Flags of pile-up and extended sources, which do not reject a candidate.
 
-Pile-up distorts a real event's counts and energies; an extended source, a cluster of galaxies say, makes no flares, but
-an active galaxy or a star in front of it may. Neither is a reason to drop a candidate, both are to be known.
+Pile-up distorts the counts and energies of a real event. An extended source, such as a cluster of galaxies, does not
+flare, but an active galaxy in it or a star in front of it may.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Extended", "ExtendedOptions", "PileUp", "PileUpOptions"]
 
 
 class PileUpOptions(Options):
-    """When photons share pixels in a frame."""
+    """Thresholds of pile-up."""
 
     min_island_counts_per_frame: float = Field(
         default=0.1,
@@ -29,29 +29,29 @@ class PileUpOptions(Options):
         "(Davis 2001, ApJ 562, 575; The Chandra ABC Guide to Pileup)",
     )
     min_flare_counts: int = Field(
-        default=10, ge=1, description="photons of a flare whose rate counts; fewer in one frame are a rate by chance"
+        default=10, ge=1, description="fewest photons of a flare whose rate is used; the rate of fewer is too uncertain"
     )
 
 
 class PileUp(Veto[PileUpOptions]):
-    """So many photons a frame in the core of the point spread that some are read as one, of their summed energy."""
+    """Several photons per frame in the core of the point spread are read as one event of their total energy."""
 
     name = "pile_up"
     rejects = False
     reason = (
-        "{counts_per_frame:.2f} photons a frame, of which {island_share:.0%} fall on one event's 3 x 3 pixels: "
-        "counts and energies are distorted by pile-up"
+        "{counts_per_frame:.2f} photons per frame, {island_share:.0%} of them within 3 x 3 pixels: pile-up distorts "
+        "counts and energies"
     )
 
     def flags(self, detection_batch: DetectionBatch, options: PileUpOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         observation = detection_batch.observation
         side = observation.detector_pixel_arcsec if observation else None
         if observation is None or side is None or observation.point_spread is None or observation.frame_time <= 0:
             return nothing_raised(len(detection_batch), "counts_per_frame", "island_share")
         core, slope = point_spread_of(detection_batch)
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
-        # The central pixel and those around it, taken as a circle of the same area about the source.
+        # The central pixel and its neighbours, as a circle of the same area around the source.
         radius = 3.0 * side / np.sqrt(np.pi)
         island = 1.0 - (1.0 + (radius / core) ** 2) ** -slope
         livetime = batch.livetime
@@ -65,28 +65,28 @@ class PileUp(Veto[PileUpOptions]):
 
 
 class ExtendedOptions(Options):
-    """When a source is wider than a point."""
+    """Thresholds of extended sources."""
 
     max_chance: float = Field(
-        default=1e-4, gt=0, lt=1, description="chance that a point source has so few photons in its core"
+        default=1e-4, gt=0, lt=1, description="largest probability that a point source has so few photons in its core"
     )
     spread_error: float = Field(
-        default=1.5, ge=1, description="how many times the point spread may be as wide as its table says"
+        default=1.5, ge=1, description="largest ratio of the true to the tabulated width of the point spread"
     )
 
 
 class Extended(Veto[ExtendedOptions]):
-    """Wider than the point spread: extended emission, or several sources in one aperture."""
+    """The source is wider than the point spread: extended emission, or several sources in one aperture."""
 
     name = "extended"
     rejects = False
     reason = (
-        "{core_counts:.0f} of {counts:.0f} photons lie within {core_radius_arcsec:.1f} arcsec, where "
-        "{core_expected:.1f} of a point source would: extended, or more than one source"
+        "{core_counts:.0f} of {counts:.0f} photons are within {core_radius_arcsec:.1f} arcsec, {core_expected:.1f} are "
+        "expected of a point source: extended, or more than one source"
     )
 
     def flags(self, detection_batch: DetectionBatch, options: ExtendedOptions) -> Flags:
-        """Judge every source."""
+        """Flags of every source."""
         names = ("core_counts", "counts", "core_radius_arcsec", "core_expected")
         places, observation = places_of(detection_batch), detection_batch.observation
         if places is None or observation is None or observation.point_spread is None:
@@ -97,7 +97,7 @@ class Extended(Veto[ExtendedOptions]):
         counts = batch.counts.astype(np.float64)
         king_core, slope = point_spread_of(detection_batch)
         half = king_core * np.sqrt(0.5 ** (-1.0 / slope) - 1.0)
-        # Positions are no finer than pixels.
+        # Positions are known to a pixel.
         pixel = max(observation.require_projection().pixel_arcsec, observation.detector_pixel_arcsec or 0.0)
         radius = np.minimum(np.maximum(half, pixel), places.radius)
         source = np.repeat(np.arange(len(batch)), batch.counts)

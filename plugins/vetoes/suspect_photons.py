@@ -1,7 +1,7 @@
-"""Which photons are under suspicion: those of a flare's interval, or those that a dip's interval lacks.
+"""Suspicious photons: those within the interval of a flare, or outside that of a dip.
 
-A flare that is none is made of photons that something else sent, all of them inside its interval; a dip that is none
-can be made by photons outside it that stop coming.
+A spurious flare consists of photons of another origin within its interval; a spurious dip can be caused by photons of
+another origin outside it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["ExplainingOptions", "Suspects", "is_explained", "nothing_left", "not
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suspects:
-    """Photons under suspicion.
+    """Suspicious photons.
 
     Parameters
     ----------
-    flare, dip : ndarray, shape (n,), bool — which way the source would be; neither where no interval is known
+    flare, dip : ndarray, shape (n,), bool — direction of the source; neither if there is no interval
     source : ndarray, shape (photons,), int64 — of each photon of the batch
     inside : ndarray, shape (photons,), bool — within its source's interval
-    suspected : ndarray, shape (photons,), bool — inside a flare's, outside a dip's
-    counts, expected : ndarray, shape (n,) — in the interval; 0 where there is none
-    share : ndarray, shape (n,) — part of a steady source's photons that the interval should hold, in [0, 1]
-    start, stop : ndarray, shape (n,) — s; NaN where there is none
+    suspected : ndarray, shape (photons,), bool — inside that of a flare, outside that of a dip
+    counts, expected : ndarray, shape (n,) — in the interval; 0 if there is none
+    share : ndarray, shape (n,) — fraction of the photons of a steady source expected in the interval, in [0, 1]
+    start, stop : ndarray, shape (n,) — s; NaN if there is none
     """
 
     flare: Mask
@@ -46,7 +46,7 @@ class Suspects:
 
 
 def suspects_of(detection_batch: DetectionBatch) -> Suspects:
-    """The photons under suspicion of every source."""
+    """The suspicious photons of every source."""
     from xherald.photons.statistics.result import DIP, FLARE
 
     batch, found = detection_batch.batch, detection_batch.intervals
@@ -69,27 +69,27 @@ def suspects_of(detection_batch: DetectionBatch) -> Suspects:
 
 
 def _share(detection_batch: DetectionBatch, known: Mask) -> F64:
-    """From what is expected against what is outside, which knows the background's profile; else from livetime."""
+    """From expected and outside counts, which include the profile of the background; otherwise from live time."""
     batch, found = detection_batch.batch, detection_batch.intervals
     outside = batch.counts - found.counts
     livetime = batch.livetime
     share = np.divide(found.livetime, livetime, out=np.zeros(len(batch)), where=known & (livetime > 0))
-    told = known & (outside > 0)
-    share[told] = found.expected[told] / (found.expected + outside)[told]
+    usable = known & (outside > 0)
+    share[usable] = found.expected[usable] / (found.expected + outside)[usable]
     return np.clip(share, 0.0, 1.0)
 
 
 def nothing_left(
     detection_batch: DetectionBatch, suspects: Suspects, inside: F64, outside: F64, rest_chance: float
 ) -> Mask:
-    """Where the source is as steady as chance allows once some of its photons are taken away, shape (n,).
+    """Where the source is consistent with a steady one after some of its photons are removed, shape (n,).
 
     Parameters
     ----------
     inside, outside : ndarray, shape (n,)
-        Photons that are taken away, inside its interval and outside.
+        Photons that are removed, inside the interval and outside.
     rest_chance : float
-        Chance of what is left at least; that of one given interval, not of the best of many.
+        Smallest probability of what is left, for one given interval without trials.
     """
     from .count_probability import share_at_least
 
@@ -102,37 +102,34 @@ def nothing_left(
 
 
 class ExplainingOptions(Options):
-    """When something else explains what a source does; options of all vetoes that ask so."""
+    """Thresholds of vetoes that test another explanation of a flare or dip."""
 
     suspicious_p: float = Field(
         default=0.1,
         gt=0,
         le=1,
-        description="timing p-value at most: the tests know the background and the livetime, and what they find steady "
-        "needs no explanation",
+        description="largest p-value of the timing tests; sources that they find steady need no explanation",
     )
     odd_chance: float = Field(
         default=1e-4,
         gt=0,
         lt=1,
-        description="chance at most that a steady source gives so many, or few, photons in the interval",
+        description="largest probability that a steady source has so many, or few, photons in the interval",
     )
-    rest_chance: float = Field(
-        default=1e-3, gt=0, lt=1, description="chance at least that it does so once the explanation is taken in"
-    )
+    rest_chance: float = Field(default=1e-3, gt=0, lt=1, description="smallest such probability with the explanation")
 
 
 def is_explained(
     detection_batch: DetectionBatch, suspects: Suspects, steady: F64, explained: F64, options: ExplainingOptions
 ) -> Mask:
-    """Where an explanation makes the difference, shape (n,).
+    """Where an explanation makes a significant flare or dip insignificant, shape (n,).
 
     Parameters
     ----------
     steady : ndarray, shape (n,)
         Photons expected in the interval without the explanation.
     explained : ndarray, shape (n,)
-        And with it.
+        Photons expected with the explanation.
     options : ExplainingOptions
     """
     from .count_probability import at_least, at_most
