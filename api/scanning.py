@@ -25,6 +25,7 @@ def scan(
     sources: str | Path | SkyCoord | Table | None = None,
     region: Any = None,
     background: Any = None,
+    as_source: bool = False,
     config: str | Path | Mapping[str, Any] | Configuration | None = None,
     on_error: Literal["raise", "keep"] = "raise",
     progress: bool | None = None,
@@ -44,7 +45,11 @@ def scan(
         Source regions in place of `sources`: a DS9 file, DS9 text such as ``'fk5; circle(83.82, -5.39, 3")'``, or
         regions of the `regions` package.
     background : str, Path or regions.Region, optional
-        One background region for every source, in place of an annulus around each.
+        One background region for every source, or the path of an event list of the background, in place of an annulus
+        around each.
+    as_source : bool
+        Take each list as one source, all its photons included. Lists that were cut out around a source are recognised
+        by their region keywords or by their extent.
     config : str, Path, mapping or Configuration, optional
         Settings: a YAML file, or nested names as in config.yaml, ``{"timing": {"significance": 1e-4}}``.
     on_error : {"raise", "keep"}
@@ -80,7 +85,7 @@ def scan(
         if failure.reason == DISABLED:
             continue
         warnings.warn(f"plugin {failure.name} is not in use: {failure.reason}", stacklevel=2)
-    given = GivenSources(sources, region, background)
+    given = GivenSources(sources, region, background, as_source)
     scans, failures = [], {}
     with shown_stages(len(paths), shown=progress) as stage:
         for path in paths:

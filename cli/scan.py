@@ -27,6 +27,13 @@ __all__ = ["command"]
     help="Take sources from this list (FITS, VOTable, CSV, ECSV, DS9 regions) instead of looking for them.",
 )
 @click.option(
+    "--background",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Background of every source: an event list or a DS9 region, in place of an annulus around each.",
+)
+@click.option("--as-source", is_flag=True, help="Take each list as one source, all its photons included.")
+@click.option(
     "--out",
     "outputs",
     multiple=True,
@@ -49,6 +56,8 @@ __all__ = ["command"]
 def command(
     files: tuple[Path, ...],
     sources: Path | None,
+    background: Path | None,
+    as_source: bool,
     outputs: tuple[Path, ...],
     plots: Path | None,
     as_json: bool,
@@ -61,11 +70,13 @@ def command(
     Each source is tested for variability, with a false-alarm probability.
 
     Sources come from --sources, else from what belongs to the file (region, source list), else from detection on the
-    image and on time slices. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
+    image and on time slices. A list that was cut out around a source is that source, with no background but that of
+    --background. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
 
     \b
     Examples:
       xherald scan acisf29128N001_evt2.fits.gz
+      xherald scan source.evt --as-source --background background.evt
       xherald scan drop/*.evt.gz --out sources.jsonl --out sources.fits --plot plots
       xherald scan --json eventfiles_table.csv | jq 'select(.is_candidate)'
 
@@ -75,6 +86,7 @@ def command(
       1  some file could not be used; the others were done
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
+    from xherald.detector.extraction.given_sources import GivenSources
     from xherald.detector.results import writers
     from xherald.detector.scan import scan_file
     from xherald.progress_bars import shown_stages
@@ -82,12 +94,13 @@ def command(
 
     settings = configuration()
     writers.require_writable(outputs)
+    given = GivenSources(sources, background=background, as_source=as_source)
     rows: list[DetectionRow] = []
     drawn = 0
 
     def work(path: Path) -> None:
         nonlocal drawn
-        scan = scan_file(path, settings, sources, lambda what: stage(f"{path.name}: {what}"))
+        scan = scan_file(path, settings, given, lambda what: stage(f"{path.name}: {what}"))
         result = ScanResult((scan,), settings)
         if plots is not None:
             stage(f"{path.name}: drawing")

@@ -18,7 +18,7 @@ from .errors import FileError, GtiError, PhotonError
 from .gti import Gti, gti_total
 from .pointspread import PointSpread
 from .projection import SkyProjection
-from .regions import Ellipse
+from .regions import CutRegion, Ellipse
 from .times import TimeReference
 
 __all__ = ["ChipLayout", "DetectorUnit", "FieldEvents", "Observation", "PixelLayout", "Screening"]
@@ -172,6 +172,10 @@ class Observation:
         Columns of detector pixels; None without them.
     field_of_view : Ellipse or None
         Field of view of an instrument without images, all of whose photons belong to one source; else None.
+    cut_region : CutRegion or None
+        Region that the list was cut with, if the file names one.
+    grating : str
+        Transmission grating in the beam, "" for none; only its zeroth order is an image.
     """
 
     path: Path
@@ -199,6 +203,8 @@ class Observation:
     detector_pixel_arcsec: float | None = None
     pixels: PixelLayout | None = None
     field_of_view: Ellipse | None = None
+    cut_region: CutRegion | None = None
+    grating: str = ""
 
     @cached_property
     def events(self) -> FieldEvents:

@@ -17,7 +17,7 @@ from xherald.photons.arrays import F64, Mask
 from .errors import PhotonError
 from .projection import SkyProjection
 
-__all__ = ["Annulus", "Aperture", "Ellipse", "Polygon", "Shape"]
+__all__ = ["Annulus", "Aperture", "CutRegion", "Ellipse", "Polygon", "Shape"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,24 @@ class Polygon:
 
 
 Shape = Ellipse | Annulus | Polygon
+
+
+@dataclass(frozen=True, slots=True)
+class CutRegion:
+    """Region that a list of events was cut with.
+
+    Parameters
+    ----------
+    shape : Ellipse, Annulus or Polygon
+    area : float
+        Square arcsec, without parts that are excluded.
+    is_hollow : bool
+        Whether the centre of the shape is excluded, as around a source.
+    """
+
+    shape: Shape
+    area: float
+    is_hollow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from xherald.photons import Aperture, ChipLayout, DetectorUnit, Observation, Pix
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins.contract import InstrumentAdapter, OptionsT, ReadLimits
 
+from .data_subspace import cut_region, grating
 from .field_of_view import whole_field
 from .fits_files import FitsFile, Hdu, load_fits, open_fits
 from .gti_tables import find_gti_tables, live_fraction, read_good_times, require_intervals
@@ -238,6 +239,8 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
             detector_pixel_arcsec=instrument.detector_pixel_arcsec,
             chips=self._chips(file, instrument),
             pixels=self._pixels(file, instrument),
+            cut_region=cut_region(file, projection) if projection else None,
+            grating=grating(header),
         )
 
     def _frame_time(self, file: FitsFile, instrument: Instrument) -> float:

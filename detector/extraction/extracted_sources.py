@@ -12,6 +12,7 @@ from xherald.photons import Aperture, EventBatch, Observation
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import InstrumentAdapter
 
+from .background_lists import attach_background_list, is_event_list
 from .given_sources import GivenSources
 
 if TYPE_CHECKING:
@@ -83,9 +84,13 @@ def extract_sources(
         events = content.events
     _check_testable(path, events.time, content.frame_time)
     stage("searching for sources")
-    apertures, notes = _find_apertures(content, adapter, configuration, sources)
+    given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
+    apertures, notes = _find_apertures(content, adapter, configuration, given)
     stage(f"extracting {len(apertures)} sources")
     batch, rows = extract_with_rows(content, apertures, configuration.settings.extraction)
+    if apertures and is_event_list(given.background):
+        batch, origin = attach_background_list(batch, apertures, content, Path(given.background), configuration)
+        notes = (*notes, f"background of {given.background}: {batch.area_ratio[0]:.3g} of its area, by {origin}")
     return ExtractedSources(path, content, tuple(apertures), batch, notes, rows)
 
 
@@ -107,15 +112,11 @@ def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapt
 
 
 def _find_apertures(
-    observation: Observation,
-    adapter: InstrumentAdapter,
-    configuration: Configuration,
-    sources: Path | GivenSources | None,
+    observation: Observation, adapter: InstrumentAdapter, configuration: Configuration, given: GivenSources
 ) -> tuple[list[Aperture], tuple[str, ...]]:
     """Apertures from the user's list, else from the file or its companions, else from source detection."""
-    from xherald.photons.source_detection import find_sources
+    from xherald.photons.source_detection import cut_out_aperture, find_sources
 
-    given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
     settings = configuration.settings
     listed = given.apertures(observation, settings.apertures)
     note = ""
@@ -124,8 +125,18 @@ def _find_apertures(
         if listed.outside:
             note = f"{len(listed.outside)} sources of {given.label} lie outside the field"
     else:
-        with guarded(configuration.host, "adapters", adapter, f"naming the sources of {observation.path}"):
-            apertures = adapter.apertures(observation)
+        named = not given.as_source
+        # The companions of a list that was cut out around a source describe the field that it was cut from.
+        is_catalogued = bool(observation.per_source_id) and not given.as_source
+        whole = (
+            None
+            if is_catalogued
+            else cut_out_aperture(observation, settings.apertures, force=given.as_source, named=named)
+        )
+        apertures = [] if whole is None else [whole]
+        if not apertures:
+            with guarded(configuration.host, "adapters", adapter, f"naming the sources of {observation.path}"):
+                apertures = adapter.apertures(observation)
         if not apertures:
             apertures = find_sources(observation, settings.source_detection, settings.apertures)
     return given.with_background(apertures, observation), (note,) if note else ()

@@ -11,6 +11,7 @@ from xherald.photons.errors import ConfigError
 from xherald.photons.observation import Observation
 from xherald.photons.regions import Annulus, Aperture, Ellipse, Polygon
 
+from .background_lists import is_event_list
 from .sky_regions import parse_regions, shape_from_region
 from .source_lists import SourceList, aperture_from_region, apertures_from_table, listed_in_field, read_source_list
 
@@ -35,14 +36,20 @@ class GivenSources:
     region : str, Path, regions.Region, sequence of regions.Region or None
         Source regions: a DS9 file, DS9 text, or regions of the `regions` package. Not together with `sources`.
     background : as `region`, or None
-        One background region for every source; None takes an annulus around each.
+        One background region for every source, or the path of an event list of the background; None takes an annulus
+        around each.
+    as_source : bool
+        Take every list as one source, all its photons included. Not together with `sources` or `region`.
     """
 
     sources: Path | str | SkyCoord | Table | None = None
     region: Any = None
     background: Any = None
+    as_source: bool = False
 
     def __post_init__(self) -> None:
+        if self.as_source and (self.sources is not None or self.region is not None):
+            raise ConfigError("as_source takes the whole list as one source; give no sources or region with it")
         if self.sources is not None and self.region is not None:
             raise ConfigError("give either sources or region, not both")
 
@@ -85,7 +92,7 @@ class GivenSources:
         ConfigError
             The background is not one circle, ellipse, annulus, box or polygon.
         """
-        if self.background is None:
+        if self.background is None or is_event_list(self.background):
             return apertures
         regions = parse_regions(self.background, "background")
         if len(regions) != 1:

@@ -18,12 +18,13 @@ from xherald.photons.errors import FileError
 from xherald.photons.observation import Observation
 from xherald.photons.regions import Aperture
 
+from .cut_lists import cut_out_aperture
 from .settings import SourceDetectionSettings
 
 if TYPE_CHECKING:
     from .field_model import Field
 
-__all__ = ["SourceDetectionSettings", "find_sources"]
+__all__ = ["SourceDetectionSettings", "cut_out_aperture", "find_sources"]
 
 
 _TRIALS_PER_PHOTON = 3.0
@@ -57,6 +58,8 @@ def find_sources(
     observation: Observation, settings: SourceDetectionSettings | None = None, apertures: ApertureSettings | None = None
 ) -> list[Aperture]:
     """Detect the sources of an exposure, the most significant first.
+
+    A list that was cut out around a source is that source (`cut_out_aperture`).
 
     The result is deterministic. Sources whose photons are more concentrated than the point spread (hot pixels,
     cosmic-ray afterglows) are flagged "narrower_than_psf".
@@ -92,6 +95,8 @@ def find_sources(
 
     from .field_model import Field
 
+    if (whole := cut_out_aperture(observation, cut)) is not None:
+        return [whole]
     field = Field(observation, cut.energy_kev)
     if not field.footprint.hulls:
         return []

@@ -56,7 +56,7 @@ MORE: Mapping[str, tuple[dict[str, Any], ...]] = {
     ),
     "autoencoder": ({"options": {"standardise": True}},),
 }
-"""Other arguments with which plugins are checked, in addition to the defaults."""
+"""Arguments besides the defaults."""
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ class archive:  # noqa: N801
 # --- the built-in plugins ---
 
 
-# The libraries of the embedders warn of future changes of their own.
+# pyOpenSSL and others have nothing to do with this: libraries of the embedders warn of their own future.
 @pytest.mark.filterwarnings("ignore::FutureWarning:sklearn", "ignore::FutureWarning:umap")
 def test_built_in_plugins_conform(
     xherald_plugin: Plugin, xherald_kit: ModuleType, given: Callable[[Plugin], list[dict[str, Any]]]
@@ -181,8 +181,8 @@ def test_built_in_plugins_conform(
 # --- the kit itself ---
 
 
-def check_plugin(kind: str, plugin: Plugin, written: Any, tmp_path: Path, **more: Any) -> Any:
-    """Check a plugin of `broken_plugins`."""
+def tried(kind: str, plugin: Plugin, written: Any, tmp_path: Path, **more: Any) -> Any:
+    """A report on a plugin of `broken_plugins`."""
     if kind == "adapters":
         path = written["chandra-acis-i"].events
         GOOD_FILES[path.name] = path
@@ -210,7 +210,7 @@ def test_every_rule_has_a_plugin_that_breaks_it(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", list(RULES))
 def test_conforming_plugin_breaks_no_rule(kind: str, written: Any, tmp_path: Path) -> None:
-    report = check_plugin(kind, CONFORMING_PLUGINS[kind], written, tmp_path)
+    report = tried(kind, CONFORMING_PLUGINS[kind], written, tmp_path)
     assert report.conforms
     assert report.require() is report
     assert {one.state for one in report.outcomes} <= {"passed", "warning"}
@@ -221,7 +221,7 @@ def test_broken_rule_is_reported(
     kind: str, rule: str, written: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(common_rules, "TIMING_REPEATS", 1)
-    report = check_plugin(kind, BROKEN_PLUGINS[kind][rule], written, tmp_path)
+    report = tried(kind, BROKEN_PLUGINS[kind][rule], written, tmp_path)
     assert rule in report.broken_rules
     assert set(report.broken_rules) - {rule} <= RULES_ALSO_BROKEN.get((kind, rule), set())
     with pytest.raises(ConformanceError, match=rf"\n  {rule}: ") as refusal:
@@ -236,22 +236,22 @@ def test_broken_performance_rule_is_a_warning_unless_enforced(
     module, names = FLOORS[kind]
     monkeypatch.setattr(module, constant, -1e9 if constant.endswith("RATIO") else 1e18)
     monkeypatch.setattr(common_rules, "TIMING_REPEATS", 1)
-    report = check_plugin(kind, CONFORMING_PLUGINS[kind], written, tmp_path)
+    report = tried(kind, CONFORMING_PLUGINS[kind], written, tmp_path)
     assert report.conforms
     assert [one.rule for one in report.outcomes if one.state == "warning"].count(names[constant]) == 1
-    enforced = check_plugin(kind, CONFORMING_PLUGINS[kind], written, tmp_path, enforce_performance=True)
-    assert names[constant] in enforced.broken_rules
+    asked = tried(kind, CONFORMING_PLUGINS[kind], written, tmp_path, enforce_performance=True)
+    assert names[constant] in asked.broken_rules
 
 
 def test_rules_after_a_broken_essential_rule_are_skipped(written: Any, tmp_path: Path) -> None:
-    report = check_plugin("adapters", BROKEN_PLUGINS["adapters"]["reads"], written, tmp_path)
+    report = tried("adapters", BROKEN_PLUGINS["adapters"]["reads"], written, tmp_path)
     assert report.broken_rules == ("reads",)
     (reason,) = {one.reason for one in report.outcomes if one.state == "skipped"}
     assert "requires rule reads" in reason
 
 
 def test_report_is_json(written: Any, tmp_path: Path) -> None:
-    report = check_plugin("vetoes", CONFORMING_PLUGINS["vetoes"], written, tmp_path).as_json()
+    report = tried("vetoes", CONFORMING_PLUGINS["vetoes"], written, tmp_path).as_json()
     assert json.loads(json.dumps(report)) == report
     assert (report["kind"], report["plugin"], report["conforms"]) == ("vetoes", "bright", True)
 
