@@ -1,8 +1,8 @@
-"""Speed and memory of the road, each figure beside what it is measured against in the same run.
+"""Benchmarks of speed and memory, with reference implementations in the same run.
 
-``make bench`` writes ``build/bench.json`` and prints a table. Medians of repeated runs, kernels compiled.
-Figures that need real event files are left out, and named, where those are not at hand. ``make bench BENCH="NAME …"``
-runs some of them; scikit-learn's t-SNE of the published catalogue's size, in `embedding`, takes most of an hour.
+``make bench`` writes ``build/bench.json`` and prints a table of medians of repeated runs with compiled kernels.
+Benchmarks that need real event files are skipped if those are missing. ``make bench BENCH="NAME …"`` runs some of them;
+`embedding`, with scikit-learn's t-SNE of a population as large as the published one, takes most of an hour.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def bench_memory() -> dict[str, float]:
 def bench_population() -> dict[str, float]:
     """Simulating 20,000 sources to a file with two workers, their start included, and reading it back.
 
-    Memory is the writing process' peak and twice the largest worker's, more than there was at any time.
+    Memory is the peak of the writing process plus twice that of the largest worker, an upper limit.
     """
     from xherald.adapters.photon_lists import read_batch
 
@@ -182,7 +182,7 @@ def bench_population() -> dict[str, float]:
 
 
 def bench_reference() -> dict[str, float]:
-    """Making the built-in reference, kernels compiled, and holding 1,000 sources against it in another process."""
+    """Building the built-in reference with compiled kernels, and comparing 1,000 sources with it in another process."""
     with tempfile.TemporaryDirectory() as folder:
         words = ["env", f"XHERALD_REFERENCE__FOLDER={folder}/references", str(XHERALD)]
         sources = Path(folder) / "sources.parquet"
@@ -197,7 +197,7 @@ def bench_reference() -> dict[str, float]:
 
 
 def _peak_of(command: list[str]) -> float:
-    """Peak resident memory of a command, GiB, asked of the kernel by a process of its own."""
+    """Peak resident memory of a command, GiB, measured in a separate process."""
     script = (
         "import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r.returncode)"
@@ -207,7 +207,7 @@ def _peak_of(command: list[str]) -> float:
 
 
 def bench_command() -> dict[str, float]:
-    """The command line as a user meets it."""
+    """The command line."""
 
     def run(*words: str) -> Callable[[], object]:
         return lambda: subprocess.run([str(XHERALD), *words], check=True, capture_output=True)
@@ -235,7 +235,7 @@ BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "command": (bench_command, False),
     "detection": (bench_detection, False),
 }
-"""Every bench, and whether it needs the real event files."""
+"""Benchmarks by name, and whether they need real event files."""
 
 
 def main() -> None:
@@ -246,7 +246,7 @@ def main() -> None:
     for name in chosen:
         bench, needs_data = BENCHES[name]
         if needs_data and not FIELD.is_file():
-            print(f"{name}: left out, no real event files at {CHANDRA}")
+            print(f"{name}: skipped, no real event files at {CHANDRA}")
             continue
         results[name] = figures = bench()
         for key, value in figures.items():

@@ -1,6 +1,6 @@
-"""Write `docs/evaluation.md` from a report of `xherald evaluate`: ``make evaluation``.
+"""Write `docs/evaluation.md` from a report of `xherald evaluate`.
 
-``python -m benchmarks.evaluation_document evaluation.json docs/evaluation.md``
+``python -m benchmarks.evaluation_document evaluation/evaluation.json docs/evaluation.md``
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ PENDING: Final = "\nNo run has been released yet.\n"
 
 
 def markdown(report: Mapping[str, Any] | None) -> str:
-    """A report as a document; without one, what will be measured.
+    """Document of a report; without one, only the description of the evaluation.
 
     Parameters
     ----------
     report : mapping or None
-        As `run.evaluate` makes it.
+        From `run.evaluate`.
     """
     if report is None:
         return PREFACE + PENDING
@@ -214,7 +214,7 @@ def _real(real: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write the document: report, then document, as arguments."""
+    """Write the document; the arguments are the report and the document."""
     if len(sys.argv) != 3:
         raise SystemExit("usage: python -m benchmarks.evaluation_document EVALUATION.json DOCUMENT.md")
     report, document = (Path(name) for name in sys.argv[1:])

@@ -35,12 +35,12 @@ The pipeline of Einstein Probe reaches 93 %, 98.2 %, 98.3 % and 0.75 %.
 
 
 def goals(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of goal (words), sample, measured, error, wanted (words) and reached (None if it cannot be decided).
+    """Rows of goal (text), sample, measured, error, wanted (text) and reached (None if it cannot be decided).
 
     Parameters
     ----------
     report : mapping
-        As `run.evaluate` makes it.
+        From `run.evaluate`.
     """
     rows: list[dict[str, Any]] = []
     for name, sample in report["samples"].items():
@@ -194,7 +194,7 @@ def _row(
 
 
 def goal_table(goals: Iterable[Mapping[str, Any]]) -> Table:
-    """Goals and what was measured."""
+    """Table of the goals and the measured values."""
 
     def number(row: Mapping[str, Any]) -> str:
         if row["measured"] is None:

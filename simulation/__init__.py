@@ -44,7 +44,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Each name brings its own libraries (numba, pyarrow): only what is asked for is imported.
+    # Import only what is used: the modules need different libraries (numba, pyarrow).
     for module, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -1,4 +1,4 @@
-"""How the events of each kind of artefact come about: pixels, frames and energies (`artefacts` names the kinds)."""
+"""Events of each kind of artefact: pixels, frames and energies (kinds: `artefact_models.ARTEFACTS`)."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ __all__ = ["afterglow", "background_flare", "cosmic_ray_track", "flickering_pixe
 
 AFTERGLOW_EVENTS: Final = (5, 30)
 AFTERGLOW_KEV: Final = (1.0, 6.0)
-"""Events of an afterglow and the energy of its first: traps filled by a cosmic ray empty over some tens of frames
+"""Number of events of an afterglow, and energy of the first: the charge of a cosmic ray is released over tens of frames
 ("Removing cosmic-ray afterglows", CIAO threads acis_detect_afterglow and acis_find_afterglow)."""
 
 HOT_EVENTS: Final = (30.0, 300.0)
-"""Expected events of a hot pixel in an exposure; those with more are in the missions' lists of bad pixels."""
+"""Expected events of a hot pixel in an exposure; pixels with more are in the bad-pixel lists of the missions."""
 
 EPISODES: Final = (3, 8)
 EPISODE_EVENTS: Final = (3, 8)
-"""Bursts of a flickering pixel, and events of each."""
+"""Number of bursts of a flickering pixel, and of events in each."""
 
 TRACK_PIXELS: Final = (4, 25)
-"""Length of a cosmic ray's track."""
+"""Length of the track of a cosmic ray."""
 
 FLARE_S: Final = (100.0, 1_000.0)
 FLARE_FACTOR: Final = (3.0, 20.0)
-"""Length of a background flare, and its peak over the usual background."""
+"""Length of a background flare, and ratio of its peak to the usual background."""
 
 
 def afterglow(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
-    """Events of one pixel in frames one after another, a few left out, each softer than the last."""
+    """Events of one pixel in consecutive frames, with a few gaps and falling energies."""
     n = int(rng.integers(AFTERGLOW_EVENTS[0], AFTERGLOW_EVENTS[1] + 1))
     index, x, y = _a_pixel(telescope, observing, rng)
     steps = np.concatenate([[0], np.cumsum(rng.geometric(0.8, n - 1))])
@@ -50,7 +50,7 @@ def afterglow(telescope: Telescope, observing: ObservingPlan, rng: np.random.Gen
 
 
 def hot_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
-    """Soft events of one pixel, Poisson in its chip's good time."""
+    """Soft events of one pixel, Poisson in the good time of its chip."""
     index, x, y = _a_pixel(telescope, observing, rng)
     gti = observing.gti[telescope.chips[index].number] - observing.start
     always = LightCurve.constant(0.0, observing.duration)
@@ -61,24 +61,24 @@ def hot_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Gen
 
 
 def flickering_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
-    """Bursts of a few events, in frames close to each other, of one pixel."""
+    """Bursts of a few events of one pixel in nearby frames."""
     index, x, y = _a_pixel(telescope, observing, rng)
     frames = []
     for _ in range(int(rng.integers(EPISODES[0], EPISODES[1] + 1))):
         n = int(rng.integers(EPISODE_EVENTS[0], EPISODE_EVENTS[1] + 1))
         steps = np.concatenate([[0], np.cumsum(rng.geometric(0.6, n - 1))])
         frames.append(_first_frame(telescope, observing, index, int(steps[-1]) + 1, rng) + steps)
-    # Two bursts may meet: a pixel still gives one event a frame.
+    # Bursts may overlap, but a pixel gives one event per frame.
     frame = np.unique(np.concatenate(frames))
     return _in_pixel(telescope, index, x, y, frame, _soft(telescope, len(frame), rng))
 
 
 def cosmic_ray_track(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
-    """Events on a line of pixels, all in one frame; the part that leaves the chip is left out."""
+    """Events on a line of pixels in one frame; those outside the chip are dropped."""
     index, x, y = _a_pixel(telescope, observing, rng)
     chip, angle = telescope.chips[index], float(rng.uniform(0.0, 2 * np.pi))
     along = np.arange(int(rng.integers(TRACK_PIXELS[0], TRACK_PIXELS[1] + 1)))
-    # A step of one pixel along the longer axis, so that neighbours touch and none is met twice.
+    # A step of one pixel along the longer axis, so that pixels are adjacent and distinct.
     step = np.array([np.cos(angle), np.sin(angle)]) / max(abs(np.cos(angle)), abs(np.sin(angle)))
     xs, ys = (np.rint(place + along * part).astype(np.int64) for place, part in zip((x, y), step, strict=True))
     on = (xs >= 1) & (xs <= chip.width) & (ys >= 1) & (ys <= chip.height)
@@ -89,7 +89,7 @@ def cosmic_ray_track(telescope: Telescope, observing: ObservingPlan, rng: np.ran
 
 
 def background_flare(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> Hits:
-    """Events all over the chips with a spectrum as of soft protons, or of particles where a telescope has no protons.
+    """Events on all chips with the spectrum of soft protons, or of particles if the telescope has no protons.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def background_flare(telescope: Telescope, observing: ObservingPlan, rng: np.ran
     protons = bool(telescope.proton_background.any())
     spectrum = telescope.proton_background if protons else telescope.particle_background
     if not spectrum.any():
-        raise PhotonError(f"{telescope.name} has no particle background that could flare")
+        raise PhotonError(f"{telescope.name} has no proton or particle background, which a background flare needs")
     length = min(float(np.exp(rng.uniform(*np.log(FLARE_S)))), 0.5 * observing.duration)
     peak = float(rng.uniform(*FLARE_FACTOR)) * background_rate(telescope) / float(spectrum.sum())
     index = int(rng.integers(len(telescope.chips)))
@@ -111,7 +111,7 @@ def background_flare(telescope: Telescope, observing: ObservingPlan, rng: np.ran
 
 
 def _a_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> tuple[int, int, int]:
-    """A chip with good time and a pixel of it."""
+    """A random chip with good time, and one of its pixels."""
     usable = [index for index, chip in enumerate(telescope.chips) if len(observing.gti.get(chip.number, ()))]
     index = int(rng.choice(usable))
     chip = telescope.chips[index]
@@ -121,7 +121,7 @@ def _a_pixel(telescope: Telescope, observing: ObservingPlan, rng: np.random.Gene
 def _first_frame(
     telescope: Telescope, observing: ObservingPlan, index: int, frames: int, rng: np.random.Generator
 ) -> int:
-    """Where so many frames one after another find place in good time of a chip; the longest interval if nowhere."""
+    """A random start of consecutive frames in good time of a chip, or of the longest interval if none is enough."""
     gti = (observing.gti[telescope.chips[index].number] - observing.start) / telescope.frame_time
     begin, end = np.rint(gti).astype(np.int64).T
     room = np.maximum(end - begin - frames + 1, 0)
@@ -140,20 +140,20 @@ def _in_pixel(telescope: Telescope, index: int, x: int, y: int, frame: I64, ener
 
 
 def _time_of(telescope: Telescope, frame: I64) -> F64:
-    """Middle of frames, s since the start."""
+    """Mid-times of frames, s since the start."""
     return (frame.astype(np.float64) + 0.5) * telescope.frame_time
 
 
 def _frame_of(telescope: Telescope, time: F64) -> I64:
-    """Frames of times, each once: a pixel gives one event a frame."""
+    """Distinct frames of times, since a pixel gives one event per frame."""
     return np.unique(np.floor(time / telescope.frame_time).astype(np.int64))
 
 
 def _threshold(telescope: Telescope) -> float:
-    """Least energy that is recorded, keV: a little below the band."""
+    """Lowest recorded energy, keV, slightly below the band."""
     return 0.8 * telescope.band[0]
 
 
 def _soft(telescope: Telescope, n: int, rng: np.random.Generator) -> F64:
-    """Energies that fall off quickly above the threshold, as those of leaking pixels do, keV."""
+    """Energies that fall off steeply above the threshold, as those of leaking pixels, keV."""
     return _threshold(telescope) + rng.exponential(0.3, n)

@@ -1,8 +1,7 @@
-"""False transients: what detectors and the sky's weather put into event lists that no source sent.
+"""Artefacts that look like transients: bad pixels, cosmic rays, background flares: `ARTEFACTS`, `add_artefacts`.
 
-Each artefact has events of an origin of its own, −4 and below. A mission's pipeline finds some and flags their events
-(`Fault`), others slip through: which, is drawn for each with the chance `Artefact.escapes`, and those that do are the
-ones that a search for transients meets.
+The events of each artefact have their own origin, −4 and below. The pipeline of a mission detects some artefacts and
+flags their events (`Fault`); each escapes detection with the probability `Artefact.escapes`.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ class Artefact:
     Parameters
     ----------
     summary : str
-        What it is, in a line.
+        Description on one line.
     make : callable
-        Draws the hits of one.
+        Draws the hits of an artefact.
     fault : Fault
-        What a pipeline that finds it flags its events for.
+        Flag of its events if the pipeline detects it.
     escapes : float
-        Chance that the pipeline does not find it. Chosen for a fair number of either sort, not measured.
+        Probability that the pipeline does not detect it. Chosen to give enough of both, not measured.
     single_pixel : bool
-        Whether all charge of an event lies in one pixel (grade 0); else grades are drawn as those of photons.
+        Whether all charge of an event is in one pixel (grade 0); otherwise grades are drawn as those of photons.
     """
 
     summary: str
@@ -56,19 +55,19 @@ class Artefact:
 ARTEFACTS: Final[Mapping[str, Artefact]] = MappingProxyType(
     {
         "afterglow": Artefact(
-            "Cosmic-ray afterglow (ACIS): 5–30 events of falling energy in one pixel, frame after frame",
+            "Cosmic-ray afterglow (ACIS): 5–30 events of falling energy in one pixel, in consecutive frames",
             kinds_of.afterglow,
             Fault.COSMIC_RAY,
             escapes=0.7,
         ),
         "hot_pixel": Artefact(
-            "Hot pixel: soft events in one pixel at a steady rate, all exposure long",
+            "Hot pixel: soft events in one pixel at a constant rate during the whole exposure",
             kinds_of.hot_pixel,
             Fault.HOT_PIXEL,
             escapes=0.5,
         ),
         "flickering_pixel": Artefact(
-            "Flickering pixel: bursts of some frames in one pixel, again and again",
+            "Flickering pixel: repeated bursts of a few frames in one pixel",
             kinds_of.flickering_pixel,
             Fault.HOT_PIXEL,
             escapes=0.7,
@@ -80,7 +79,7 @@ ARTEFACTS: Final[Mapping[str, Artefact]] = MappingProxyType(
             escapes=0.7,
         ),
         "background_flare": Artefact(
-            "Background flare: 100–1000 s of many times the usual background on all chips at once",
+            "Background flare: many times the usual background on all chips for 100–1000 s",
             kinds_of.background_flare,
             Fault.NONE,
             escapes=1.0,
@@ -94,7 +93,7 @@ ARTEFACTS: Final[Mapping[str, Artefact]] = MappingProxyType(
 def add_artefacts(
     telescope: Telescope, observing: ObservingPlan, events: RecordedEvents, kinds: Sequence[str], seed: int
 ) -> tuple[RecordedEvents, tuple[dict[str, object], ...]]:
-    """Add one artefact of each kind named to the events of an exposure; they do not pile up with those.
+    """Add artefacts to the events of an exposure; they do not pile up with those.
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ def add_artefacts(
     observing : ObservingPlan
     events : RecordedEvents
     kinds : sequence of str
-        Of `ARTEFACTS`; a kind named twice comes twice, at places of its own.
+        Of `ARTEFACTS`, one artefact for each; kinds may be repeated.
     seed : int
 
     Returns
@@ -110,9 +109,9 @@ def add_artefacts(
     RecordedEvents
         All events, sorted by time.
     tuple of dict
-        The truth about each, plain JSON values: kind, origin, events, flagged (whether the pipeline found it),
-        first_time and last_time (mission seconds; None where no event was left); and of those in one place its
-        detector and, of the first event, chip_x, chip_y and, averaged over all, ra and dec (deg).
+        Truth of each artefact, in JSON types: kind, origin, events, flagged (whether the pipeline detected it),
+        first_time and last_time (mission seconds; None without events). For single pixels also detector, chip_x and
+        chip_y of the first event, and mean ra and dec (deg).
 
     Raises
     ------
@@ -123,7 +122,7 @@ def add_artefacts(
     for number, kind in enumerate(kinds):
         if kind not in ARTEFACTS:
             raise ConfigError(f"unknown artefact {kind!r}; choose from {', '.join(ARTEFACTS)}")
-        # Named by how often the kind came before: what is drawn does not change with other kinds in the list.
+        # The stream is named after the number of earlier ones of this kind, so that it does not depend on other kinds.
         rng = stream(seed, "artefact", kind, list(kinds[:number]).count(kind))
         made = _recorded(telescope, observing, ARTEFACTS[kind], FIRST_ORIGIN - number, rng)
         parts.append(made)
@@ -146,7 +145,7 @@ def _recorded(
 def _facts(
     telescope: Telescope, observing: ObservingPlan, kind: str, origin: int, events: RecordedEvents
 ) -> dict[str, object]:
-    """The truth about one artefact."""
+    """Truth of one artefact."""
     n = len(events)
     facts: dict[str, object] = {
         "kind": kind,
@@ -169,7 +168,7 @@ def _facts(
 
 
 def _mean_place(telescope: Telescope, observing: ObservingPlan, events: RecordedEvents) -> tuple[float, float]:
-    """Sky position in the middle of events, deg: averaged in the plane of projection, where nothing wraps round."""
+    """Mean sky position of events, deg; averaged in the plane of projection, so that right ascension does not wrap."""
     sky = telescope.projection_at(observing.ra, observing.dec)
     ra, dec = sky.to_sky(*(axis.mean() for axis in sky.to_pixel(events.ra, events.dec)))
     return float(ra), float(dec)

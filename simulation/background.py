@@ -1,8 +1,8 @@
-"""What fills the field besides sources: the sky's own photons, particles, and soft protons.
+"""Background of sky photons, particles and soft protons.
 
-Sky photons come through the mirrors and lie evenly over the sky, so they are vignetted and measured like any photon.
-Particles go through the camera's walls and lie evenly over the chips; soft protons come down the mirrors, vignetted, at
-a level that changes. The tables of the latter two are of measured energy.
+Sky photons are uniform on the sky; they are vignetted and measured like other photons. Particles are uniform on the
+chips. Soft protons are focused by the mirrors, vignetted and variable. The tables of the latter two are in measured
+energy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ORIGINS: Final = {"sky": -1, "particles": -2, "protons": -3}
 
 
 def record_background(telescope: Telescope, observing: ObservingPlan, seed: int) -> list[FramedEvents]:
-    """Events of each kind of background, before pile-up, each kind from a random stream of its own."""
+    """Events of each kind of background, before pile-up, each with its own random stream."""
     found: list[FramedEvents] = []
     for kind, origin in ORIGINS.items():
         rng = stream(seed, "background", kind)
@@ -41,7 +41,7 @@ def record_background(telescope: Telescope, observing: ObservingPlan, seed: int)
 
 
 def background_rate(telescope: Telescope) -> float:
-    """Expected events s⁻¹ arcmin⁻² of all kinds on axis, protons at their quiet level."""
+    """Expected events s⁻¹ arcmin⁻² of all kinds on axis, protons at their quiescent level."""
     folded = telescope.sky_background * telescope.area_cm2
     return float(folded.sum() + telescope.particle_background.sum() + telescope.proton_background.sum())
 
@@ -49,7 +49,7 @@ def background_rate(telescope: Telescope) -> float:
 def even_hits(
     telescope: Telescope, observing: ObservingPlan, curve: LightCurve, spectrum: F64, rng: np.random.Generator
 ) -> Hits:
-    """Hits spread evenly over the chips in their good times.
+    """Hits spread uniformly over the chips in their good times.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def even_hits(
 
 
 def vignetted(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hits:
-    """Hits that the mirrors pass at the place of their pixels."""
+    """Hits that pass the vignetting at the positions of their pixels."""
     angle = np.empty(len(hits.time))
     for index, chip in enumerate(telescope.chips):
         own = hits.index == index

@@ -1,4 +1,4 @@
-"""An archive drop made of simulated exposures: native files of many missions, one after another: `simulate_drop`."""
+"""Simulate an archive drop with native files of many missions, one after another: `simulate_drop`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ARTEFACTS_OF: Final[Mapping[str, Sequence[str]]] = {
     "erosita": ("background_flare",),
     "ep": ("flickering_pixel",),
 }
-"""What an exposure of a mission may bring besides sources; the lobster eye's cosmic rays are added by name."""
+"""Possible artefacts by mission; cosmic rays of the lobster eye are added by telescope."""
 
 TRANSIENTS: Final = ("fast_transient", "stellar_flare", "magnetar_burst", "xray_burst", "eclipse", "dip", "qpe")
 
 
 def drop_request(telescope: str, mission: str, seed: int) -> FieldRequest:
-    """What a drop's exposure holds: some steady sources, none to two transients, an artefact in every second one."""
+    """Contents of an exposure: steady sources, up to two transients, and an artefact in every second exposure."""
     rng = stream(seed, "drop", telescope)
     transients = [str(kind) for kind in rng.choice(TRANSIENTS, int(rng.integers(0, 3)), replace=False)]
     kinds = [*ARTEFACTS_OF[mission], *(["wxt_cosmic_ray"] if telescope == "ep-wxt" else [])]
@@ -50,20 +50,20 @@ def simulate_drop(
     compress: bool = True,
     wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[WrittenFiles]:
-    """Write native files into a folder as an archive would drop them; each appears whole, under its own name.
+    """Write native files into a folder as an archive delivers them; each appears complete, under its final name.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it does not exist.
     missions : sequence of str
-        Missions or telescopes, "all" for every telescope; taken in turn.
+        Missions or telescopes, "all" for every telescope; used in turn.
     files : int or None
-        How many; one of each telescope if not given.
+        Number of files; default: one for each telescope.
     seed : int
-        File k is the same whatever else is dropped.
+        File k does not depend on the other files.
     rate_per_minute : float or None
-        Mean rate at which files appear, at random (exponential) intervals; as fast as they can be made if not given.
+        Mean rate of files, at random (exponential) intervals; default: without pauses.
     compress : bool
     wait : callable
         Waits some seconds.
@@ -71,12 +71,12 @@ def simulate_drop(
     Yields
     ------
     WrittenFiles
-        As soon as its files are in the folder.
+        When its files are in the folder.
 
     Raises
     ------
     ConfigError
-        Unknown mission or telescope.
+        A mission or telescope is unknown.
     FileError
         The folder cannot be written to.
     """
@@ -96,7 +96,7 @@ def simulate_drop(
 
 
 def _dropped(folder: Path, exposure: SimulatedExposure, compress: bool) -> WrittenFiles:
-    """Write into a hidden folder beside and move every file in, companions before the event file."""
+    """Write to a hidden subfolder, then move all files, companions before the event file."""
     with file_errors(folder):
         scratch = Path(tempfile.mkdtemp(prefix=".dropping-", dir=folder))
         try:

@@ -21,7 +21,7 @@ EDGES_KEV: Final[F64] = _fixed(np.geomspace(0.1, 15.0, 401))
 """Bin edges, keV, shape (401,): steps of 1.3 %, finer than any CCD resolves."""
 
 MIDDLE_KEV: Final[F64] = _fixed(np.sqrt(EDGES_KEV[1:] * EDGES_KEV[:-1]))
-"""Geometric middles of the bins, keV, shape (400,)."""
+"""Geometric centres of the bins, keV, shape (400,)."""
 
 WIDTH_KEV: Final[F64] = _fixed(np.diff(EDGES_KEV))
 """Widths of the bins, keV, shape (400,)."""
@@ -38,12 +38,12 @@ def draw_energies(weights: F64, n: int, rng: np.random.Generator) -> F64:
 
     Returns
     -------
-    ndarray, shape (n,) — keV, even inside a bin
+    ndarray, shape (n,) — keV, uniform within a bin
 
     Raises
     ------
     PhotonError
-        Energies are asked for and the weights cannot be those of a distribution.
+        The weights are not those of a distribution, and n is positive.
     """
     if n and not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise PhotonError("energies cannot be drawn: weights must be finite, not negative and not all zero")

@@ -26,7 +26,7 @@ Boresight = Callable[[F64], tuple[F64, F64]]
 
 
 class Fault(IntFlag):
-    """What a pipeline would have flagged an event for; writers map it to the mission's STATUS or FLAG bits."""
+    """Flags that the pipeline of a mission sets on an event; writers map them to bits of STATUS or FLAG."""
 
     NONE = 0
     HOT_PIXEL = 1
@@ -47,7 +47,7 @@ class ObservingPlan:
     roll : float — deg
     gti : mapping of chip number to ndarray, shape (m, 2) — mission seconds
     boresight : callable
-        From mission seconds (n,) to the optical axis' offset from nominal, arcsec to the west and to the north.
+        Offset of the optical axis from nominal at mission seconds (n,), arcsec to the west and to the north.
     protons : LightCurve
         Factor on the soft-proton background, s since start.
     """
@@ -69,7 +69,7 @@ class RecordedEvents:
 
     Parameters
     ----------
-    time : float64 — mission seconds as an adapter gives them after reading (middle of the frame, or randomised in it)
+    time : float64 — mission seconds as read by the adapter (middle of the frame, or randomised within it)
     frame : int64 — number of the frame since `ObservingPlan.start`
     ra, dec : float64 — ICRS deg, aspect applied
     energy : float64 — keV, measured
@@ -119,7 +119,7 @@ class SimulatedExposure:
     obs_id : str — as the mission writes them
     seed : int
     artefacts : tuple of mapping
-        One a artefact: ``{"kind": "hot_pixel", "detector": 3, "events": 40, …}``, plain JSON values.
+        One for each artefact: ``{"kind": "hot_pixel", "detector": 3, "events": 40, …}``, plain JSON values.
     """
 
     telescope: Telescope

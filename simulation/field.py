@@ -55,10 +55,10 @@ COUNTS_RANGE: Final = (20.0, 1_000.0)
 fluxes of a usual pointing (Kim et al. 2007, ApJ 659, 29: differential slope −1.5 to −2.5)."""
 
 COMPOSED_ARTEFACTS: Final[Mapping[str, str]] = {
-    "edge_source": "A steady source that dither takes over a chip's edge",
-    "truncated_burst": "A burst cut off by the start or stop of the exposure",
+    "edge_source": "A steady source that dither moves over a chip edge",
+    "truncated_burst": "A burst truncated by the start or stop of the exposure",
 }
-"""Artefacts that come from the place and time of a source, not from the detector."""
+"""Artefacts due to the position and time of a source, not to the detector."""
 
 MIN_RELATIVE_COUNTS: Final = 0.05
 """Fraction of the counts on axis below which a source is no longer brightened to reach its counts."""
@@ -110,7 +110,7 @@ def telescopes_named(word: str) -> list[str]:
     Raises
     ------
     ConfigError
-        There are none of that name.
+        There is none of that name.
     """
     found = [name for name, one in TELESCOPES.items() if word in (name, one.mission, "all")]
     if not found:
@@ -128,7 +128,7 @@ def telescope_named(word: str) -> Telescope:
     Raises
     ------
     ConfigError
-        There is none of that name, or all are asked for.
+        There is none of that name, or the name is "all".
     """
     if word == "all":
         raise ConfigError(f"'all' is not a single telescope; choose one of {', '.join(TELESCOPES)}")
@@ -194,7 +194,7 @@ def simulate_field(request: FieldRequest, *, seed: int, obs_id: str | None = Non
 
 
 def expected_counts(telescope: Telescope, observing: ObservingPlan, source: PlacedSource) -> float:
-    """Counts expected of a source over all the exposure, the field's vignetting taken in, chip gaps not.
+    """Expected counts of a source in the exposure, including vignetting but not chip gaps.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def expected_counts(telescope: Telescope, observing: ObservingPlan, source: Plac
 
 
 def _counts_on_axis(telescope: Telescope, observing: ObservingPlan, source: PlacedSource) -> float:
-    """Counts expected of a source that is always on axis."""
+    """Expected counts of a source that is always on axis."""
     gti, modules = _good(observing), len(telescope.modules) * telescope.live_fraction
     folded = [float(one.spectrum @ telescope.area_cm2) for one in source.model.components]
     curves = [one.light_curve.integral(gti) for one in source.model.components]
@@ -242,7 +242,7 @@ def _pointing(request: FieldRequest, rng: np.random.Generator) -> tuple[float, f
 
 
 def _sources(request: FieldRequest, telescope: Telescope, observing: ObservingPlan, seed: int) -> list[PlacedSource]:
-    """Every source with a stream of its own, at places of their own."""
+    """All sources, each with its own random stream and position."""
     rng = stream(seed, "places", telescope.name)
     steady = [STEADY[int(rng.random() < 0.3)] for _ in range(request.sources)]
     kinds = [*request.transients, *steady]
@@ -258,7 +258,7 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: ObservingPl
         is_transient = number < len(request.transients)
         wanted = request.counts if request.counts and is_transient else _counts(own, telescope)
         unit = PlacedSource(f"S{number + 1}", ra, dec, model, 1.0)
-        # A source that the field hardly sees (a survey's edge) is not made brighter without bound for it.
+        # Limit the flux of a source that is hardly in the field of view (edge of a survey).
         seen, most = expected_counts(telescope, observing, unit), _counts_on_axis(telescope, observing, unit)
         flux = wanted / max(seen, MIN_RELATIVE_COUNTS * most)
         made.append(PlacedSource(unit.name, ra, dec, model, flux))
@@ -268,7 +268,7 @@ def _sources(request: FieldRequest, telescope: Telescope, observing: ObservingPl
 def _composed_facts(
     request: FieldRequest, sources: Sequence[PlacedSource], events: RecordedEvents
 ) -> Iterator[dict[str, object]]:
-    """The truth about artefacts that are sources, in the form of `artefacts.add_artefacts` and with the source's name.
+    """Truth of artefacts that are sources, as from `artefact_models.add_artefacts`, with the name of the source.
 
     They are the last of the sources, in the order in which `_sources` makes them.
     """
@@ -292,7 +292,7 @@ def _composed_facts(
 def _model(
     kind: str, telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator, *, truncated: bool
 ) -> SourceModel:
-    """A model of a class, its event begun in good time: an event within a gap could not be detected."""
+    """A model of a class whose event starts in good time, since an event within a gap cannot be detected."""
     duration, exposure = observing.duration, Exposure(_good(observing))
     if not truncated:
         for _ in range(MAX_ATTEMPTS):
@@ -311,6 +311,6 @@ def _model(
 def _counts(rng: np.random.Generator, telescope: Telescope) -> float:
     """Expected counts, log-uniform: their number goes as 1/counts."""
     low, high = COUNTS_RANGE
-    # A lobster eye's background is a hundred times that of a focusing telescope: its faintest sources are brighter.
+    # The background of a lobster eye is a hundred times that of a focusing telescope, so its sources are brighter.
     low = 3 * low if telescope.arm_fraction else low
     return float(low * (high / low) ** rng.random())

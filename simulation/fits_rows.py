@@ -1,6 +1,6 @@
-"""Rows put into a FITS table, every other byte of the file left as it was: `insert_rows`.
+"""Insertion of rows into a FITS table without changing other bytes of the file: `insert_rows`.
 
-Of the table's header only NAXIS2 changes, and DATASUM and CHECKSUM where they stood before.
+In the header of the table only NAXIS2 changes, and DATASUM and CHECKSUM if present.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 def unpacked(path: Path) -> bytes:
-    """All bytes of a file, inflated if it is compressed."""
+    """Content of a file, decompressed if necessary."""
     raw = path.read_bytes()
     return gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw
 
 
 def packed(content: bytes, *, compress: bool) -> bytes:
-    """Bytes as they go into a file; compressed without name and time, so that equal contents are equal files."""
+    """Bytes of a file; compressed without name and time, so that equal contents give equal files."""
     return gzip.compress(content, compresslevel=6, mtime=0) if compress else content
 
 
 def insert_rows(content: bytes, table: Hdu, rows: NDArray[np.uint8], before: NDArray[np.int64]) -> bytes:
-    """A FITS file with rows added to one of its tables.
+    """Content of a FITS file with rows inserted into one of its tables.
 
     Parameters
     ----------
-    content : bytes — the whole file
+    content : bytes — of the file
     table : Hdu — of that file
     rows : ndarray, shape (n, bytes a row), uint8
     before : ndarray, shape (n,), int64
-        Row of the old table before which each new one comes; the number of its rows for the end. Rows with the same
-        place keep their order.
+        Row of the old table before which each new one is inserted; the number of rows for the end. Rows inserted at
+        the same position keep their order.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def insert_rows(content: bytes, table: Hdu, rows: NDArray[np.uint8], before: NDA
 
 
 def _header_start(content: bytes, table: Hdu) -> int:
-    """Where the header of a table begins: the last block before its data that opens an extension."""
+    """Start of the header of a table: the last block before its data that begins an extension."""
     start = table.offset - BLOCK
     while not content.startswith(b"XTENSION", start):
         start -= BLOCK
@@ -78,7 +78,7 @@ def _header_start(content: bytes, table: Hdu) -> int:
 
 
 def _changed(header: bytes, keyword: str, value: str, table: Hdu) -> bytes:
-    """The header with another value of a keyword, its comment kept where there is room."""
+    """The header with another value of a keyword; the comment is kept if there is space."""
     for at in range(0, len(header), CARD):
         card = header[at : at + CARD]
         if card.startswith(f"{keyword:<8}= ".encode()):
@@ -89,7 +89,7 @@ def _changed(header: bytes, keyword: str, value: str, table: Hdu) -> bytes:
 
 
 def _comment(card: bytes) -> bytes:
-    """The comment of a card whose value is a number, or a string without a slash, the slash included."""
+    """The comment, with its slash, of a card whose value is a number or a string without slash."""
     before, slash, after = card[10:].partition(b"/")
     return b" " * (before.endswith(b" ")) + slash + after.rstrip() if slash else b""
 

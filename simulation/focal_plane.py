@@ -1,7 +1,7 @@
-"""From the sky to pixels of chips and back, for a telescope whose boresight moves.
+"""Transformations between the sky and pixels of chips, for a telescope with a moving boresight.
 
-Offsets on the sky are arcsec to the west and to the north of the nominal pointing, in the plane of the exposure's
-projection; focal-plane places are arcsec from the optical axis (`telescope`).
+Offsets on the sky are arcsec to the west and to the north of the nominal pointing, in the projection of the exposure;
+focal-plane positions are arcsec from the optical axis (`telescope`).
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ __all__ = ["arcmin2", "chips_hit", "offset_of", "onto_focal", "onto_sky", "sky_o
 
 
 def offset_of(telescope: Telescope, observing: ObservingPlan, ra: float, dec: float) -> tuple[float, float]:
-    """How far west and north of the nominal pointing a position lies, arcsec.
+    """Offset of a position to the west and north of the nominal pointing, arcsec.
 
     Raises
     ------
     PhotonError
-        It lies more than 90° away.
+        It is more than 90° away.
     """
     sky = telescope.projection_at(observing.ra, observing.dec)
     x, y = (float(value) for value in sky.to_pixel(ra, dec))
     if not (math.isfinite(x) and math.isfinite(y)):
         raise PhotonError(
-            f"position {ra:.5f} {dec:+.5f} lies behind a telescope that points at {observing.ra:.5f} "
-            f"{observing.dec:+.5f}: place it nearer"
+            f"position {ra:.5f} {dec:+.5f} is more than 90 deg from the pointing {observing.ra:.5f} "
+            f"{observing.dec:+.5f}; choose a nearer one"
         )
     return -(x - sky.x_reference) * sky.x_step * 3600.0, (y - sky.y_reference) * sky.y_step * 3600.0
 
 
 def onto_focal(observing: ObservingPlan, west: ArrayLike, north: ArrayLike, time: F64) -> tuple[F64, F64]:
-    """Focal-plane places of sky offsets at mission seconds, arcsec, shape (n,) each."""
+    """Focal-plane positions of sky offsets at mission seconds, arcsec, shape (n,) each."""
     aim_west, aim_north = observing.boresight(time)
     a, b = np.asarray(west) - aim_west, np.asarray(north) - aim_north
     cos, sin = math.cos(math.radians(observing.roll)), math.sin(math.radians(observing.roll))
@@ -48,7 +48,7 @@ def onto_focal(observing: ObservingPlan, west: ArrayLike, north: ArrayLike, time
 
 
 def onto_sky(telescope: Telescope, observing: ObservingPlan, u: F64, v: F64, time: F64) -> tuple[F64, F64]:
-    """ICRS positions, deg, of focal-plane places at mission seconds; the inverse of the road through `onto_focal`."""
+    """ICRS positions, deg, of focal-plane positions at mission seconds; the inverse of `offset_of` and `onto_focal`."""
     aim_west, aim_north = observing.boresight(time)
     cos, sin = math.cos(math.radians(observing.roll)), math.sin(math.radians(observing.roll))
     west, north = u * cos - v * sin + aim_west, u * sin + v * cos + aim_north
@@ -59,18 +59,18 @@ def onto_sky(telescope: Telescope, observing: ObservingPlan, u: F64, v: F64, tim
 def chips_hit(
     chips: Sequence[Chip], module: NDArray[np.int64], u: F64, v: F64
 ) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
-    """Which chip and pixel of their telescope module photons fall on.
+    """Chip and pixel on which photons fall, in their telescope module.
 
     Parameters
     ----------
     chips : sequence of Chip
     module : ndarray, shape (n,) — of each photon
-    u, v : ndarray, shape (n,) — focal-plane places, arcsec
+    u, v : ndarray, shape (n,) — focal-plane positions, arcsec
 
     Returns
     -------
-    index : ndarray, shape (n,) — into `chips`; −1 where a photon falls beside them all
-    x, y : ndarray, shape (n,) — pixels, counted from 1; 0 where index is −1
+    index : ndarray, shape (n,) — into `chips`; −1 if a photon misses all chips
+    x, y : ndarray, shape (n,) — pixels, counted from 1; 0 if index is −1
     """
     index = np.full(len(u), -1, dtype=np.intp)
     x, y = np.zeros(len(u), dtype=np.int64), np.zeros(len(u), dtype=np.int64)
@@ -85,7 +85,7 @@ def chips_hit(
 def sky_of_pixels(
     telescope: Telescope, observing: ObservingPlan, index: NDArray[np.intp], x: F64, y: F64, time: F64
 ) -> tuple[F64, F64]:
-    """ICRS positions, deg, of places on chips (fractions of pixels included) at mission seconds.
+    """ICRS positions, deg, of positions on chips (in fractional pixels) at mission seconds.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""From photons on pixels to events of frames: read-out, time stamps, grades and places on the sky.
+"""From photons on pixels to events in frames: read-out, time stamps, grades and sky positions.
 
-What happens to one photon here depends on no other photon; `pileup` comes after.
+Photons are independent of each other here; `pileup` follows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Hits:
 
     Parameters
     ----------
-    time : float64 — s since `ObservingPlan.start`, when it came
+    time : float64 — arrival, s since `ObservingPlan.start`
     energy : float64 — keV, measured
     index : intp — into `Telescope.chips`
     x, y : int64 — pixels, counted from 1
@@ -50,10 +50,10 @@ class FramedEvents:
 
     Parameters
     ----------
-    events : RecordedEvents — in the order of the hits that are left
+    events : RecordedEvents — in the order of the remaining hits
     luck : ndarray, shape (n,)
-        A number in [0, 1) drawn for each, by which `pileup` decides: so an event's fate depends on its neighbours in
-        the frame, not on how many sources were drawn before it.
+        A random number in [0, 1) for each, which `pileup` uses, so that its effect on an event depends on the other
+        events of the frame, not on the number of sources drawn before.
     """
 
     events: RecordedEvents
@@ -61,10 +61,10 @@ class FramedEvents:
 
 
 def read_out(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hits:
-    """Hits as the read-out leaves them: those that come while charge is moved are lost or fall on a random row.
+    """Hits after the read-out: those that arrive during it are lost, or get a random row.
 
-    The part 1 − `live_fraction` of all time is read-out, at moments too short to tell apart, so that each hit has that
-    chance.
+    The fraction 1 − `live_fraction` of the time is read-out, in intervals too short to be resolved, so it is the
+    probability for each hit.
     """
     late = rng.random(len(hits.time)) >= telescope.live_fraction
     if not telescope.streaks:
@@ -77,9 +77,9 @@ def read_out(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hits
 def framed(
     telescope: Telescope, observing: ObservingPlan, hits: Hits, origin: int, rng: np.random.Generator
 ) -> FramedEvents:
-    """Stamp hits with their frames, keep those in good time of their chip, grade them and place them on the sky.
+    """Assign frames, select good time of each chip, and add grades and sky positions.
 
-    Sky positions are those of the pixels, randomised inside them, with the boresight at the middle of the frame.
+    Sky positions are those of the pixels, randomised within them, for the boresight at the middle of the frame.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def framed(
 
 
 def _in_good_time(telescope: Telescope, observing: ObservingPlan, hits: Hits, stamp: F64) -> NDArray[np.bool_]:
-    """Whether a hit came, and is said to have come, in good time of its chip."""
+    """Whether arrival and time stamp of a hit are in good time of its chip."""
     good = np.zeros(len(stamp), dtype=np.bool_)
     for index, chip in enumerate(telescope.chips):
         if chip.number in observing.gti:

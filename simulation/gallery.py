@@ -1,4 +1,4 @@
-"""A picture of one source of a class: the rate that was meant, the photons that came of it, and their energies."""
+"""Plot of a simulated source of a class: model rate, photons and energies: `show_class`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORMATS = (".pdf", ".png")
 def photons_of(
     model: SourceModel, telescope: Telescope, duration: float, counts: float, rng: np.random.Generator
 ) -> tuple[F64, F64]:
-    """Times, s, and measured energies, keV, of a source seen on axis without interruption, sorted by time.
+    """Times, s, and measured energies, keV, of a source observed on axis without interruption, sorted by time.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def photons_of(
 def show_class(
     kind: str, path: Path, *, telescope: str = "chandra", counts: float = 300.0, duration: float = 30_000.0, seed: int
 ) -> None:
-    """Draw one source of a class into a file, PNG or PDF.
+    """Plot one source of a class to a PNG or PDF file.
 
     Parameters
     ----------
-    kind : str — as `classes.class_named` takes it
-    path : Path — a name that ends in .png or .pdf
+    kind : str — as for `classes.class_named`
+    path : Path — ends in .png or .pdf
     telescope : str — or mission
     counts, duration, seed
         Expected counts, s, int.
@@ -76,13 +76,13 @@ def show_class(
     Raises
     ------
     ConfigError
-        Unknown class, telescope or format of pictures.
+        The class, telescope or file format is unknown.
     FileError
         The file cannot be written.
     """
     chosen, instrument = class_named(kind), telescope_named(telescope)
     if path.suffix.lower() not in FORMATS:
-        raise ConfigError(f"{path}: no kind of picture; name a file that ends in {' or '.join(FORMATS)}")
+        raise ConfigError(f"{path}: unknown image format; use a file name that ends in {' or '.join(FORMATS)}")
     model = chosen.draw(stream(seed, "show", chosen.name), duration)
     time, energy = photons_of(model, instrument, duration, counts, stream(seed, "show photons", chosen.name))
     figure = figure_of(model, instrument, time, energy, duration, counts)
@@ -94,7 +94,7 @@ def show_class(
 def figure_of(
     model: SourceModel, telescope: Telescope, time: F64, energy: F64, duration: float, counts: float
 ) -> Figure:
-    """Light curve (and the event close up), energy–time map and spectra of simulated photons."""
+    """Light curve (also of the event alone), energy–time map and spectra of simulated photons."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -113,16 +113,16 @@ def figure_of(
     places[0, 1].set_title(title, fontsize=9, color=INK)
     _map(places[1, 0], telescope, time, energy, duration)
     _spectra(places[1, 1], model, telescope, time, energy)
-    said = ", ".join(f"{name} {value:.3g}" for name, value in list(model.parameters.items())[:7])
+    parameters = ", ".join(f"{name} {value:.3g}" for name, value in list(model.parameters.items())[:7])
     figure.suptitle(
-        f"{model.kind}: {CLASSES[model.kind].summary}\n{telescope.name}, {len(time)} photons; {said}",
+        f"{model.kind}: {CLASSES[model.kind].summary}\n{telescope.name}, {len(time)} photons; {parameters}",
         fontsize=10, color=INK,
     )  # fmt: skip
     return figure
 
 
 def _seen(model: SourceModel, telescope: Telescope) -> list[tuple[Component, float]]:
-    """Components, each with its effective area times the part of its photons in the band, cm²."""
+    """Components, each with its spectrum times effective area in the band, cm²."""
     inside = (telescope.band[0] <= MIDDLE_KEV) & (telescope.band[1] >= MIDDLE_KEV)
     return [(one, float((one.spectrum * telescope.area_cm2)[inside].sum())) for one in model.components]
 
@@ -175,13 +175,13 @@ def _spectra(axes: Axes, model: SourceModel, telescope: Telescope, time: F64, en
     reached = np.concatenate([[0.0], np.cumsum(folded * telescope.area_cm2)])
     model_part = np.diff(np.interp(up, EDGES_KEV, reached))
     axes.stairs(model_part / model_part.sum(), up, color=MODEL, lw=0.8, label="model")
-    axes.set(xscale="log", xlabel="keV", ylabel="part of photons")
+    axes.set(xscale="log", xlabel="keV", ylabel="fraction of photons")
     _mark_energies(axes.xaxis, telescope)
     axes.legend(frameon=False, fontsize=8)
 
 
 def _mark_energies(axis: Axis, telescope: Telescope) -> None:
-    """Plain numbers at a few energies of the band."""
+    """Label a few energies of the band with plain numbers."""
     from matplotlib.ticker import NullLocator
 
     marks = [mark for mark in (0.2, 0.5, 1, 2, 5, 10) if telescope.band[0] <= mark <= telescope.band[1]]

@@ -1,4 +1,4 @@
-"""How many pixels an event's charge is split over: shares of singles to quadruples against energy."""
+"""Event grades: fractions of singles to quadruples as a function of energy: `draw_grades`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["BAD_GRADE", "draw_grades"]
 
 
 BAD_GRADE: Final = 7
-"""Code of events whose charge has no shape a photon leaves (as ASCA grade 7)."""
+"""Code of events whose charge pattern is not that of a photon (as ASCA grade 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shares:
-    """Shares of singles, doubles, triples, quadruples at a soft and a hard energy, keV; linear in log E between."""
+    """Fractions of singles, doubles, triples, quadruples at a soft and a hard energy, keV; linear in log E between."""
 
     kev: tuple[float, float]
     soft: tuple[float, float, float, float]
@@ -29,11 +29,11 @@ class _Shares:
 
 _CCD: Final = _Shares((0.5, 8.0), (0.80, 0.18, 0.01, 0.01), (0.60, 0.30, 0.05, 0.05))
 """Front-illuminated CCD: EPIC-MOS patterns 0, 1–4, 5–8 and 9–12 (Turner et al. 2001, A&A 365, L27); ACIS and XRT
-split alike. Approximate."""
+are similar. Approximate."""
 
 _PN: Final = _Shares((0.5, 8.0), (0.80, 0.20, 0.0, 0.0), (0.60, 0.40, 0.0, 0.0))
-"""EPIC-pn: singles and doubles (Strüder et al. 2001, A&A 365, L18); images are made of patterns 0–4 alone, which
-its effective area is of, so others are not drawn. Approximate."""
+"""EPIC-pn: singles and doubles (Strüder et al. 2001, A&A 365, L18); the effective area is
+that of patterns 0–4, so others are not drawn. Approximate."""
 
 _SHARES: Final[Mapping[str, _Shares]] = {"xmm-pn": _PN}
 
@@ -43,12 +43,12 @@ def draw_grades(telescope: str, energy_kev: F64, rng: np.random.Generator) -> ND
 
     Parameters
     ----------
-    telescope : str — `Telescope.name`; pn has shares of its own
+    telescope : str — `Telescope.name`; pn has its own fractions
     energy_kev : ndarray, shape (n,)
     rng : numpy.random.Generator
     """
     shares = _SHARES.get(telescope, _CCD)
-    # A charge cloud widens with the depth it drifts through: harder photons split more often.
+    # Charge clouds of harder photons drift through more depth and are split more often.
     hardness = np.interp(np.log(np.maximum(energy_kev, 1e-3)), np.log(shares.kev), [0.0, 1.0])
     soft, hard = np.cumsum(shares.soft)[:3], np.cumsum(shares.hard)[:3]
     reached = soft[None, :] + hardness[:, None] * (hard - soft)[None, :]

@@ -1,8 +1,8 @@
-"""Photons of a transient added to a real event file, every other byte of it left as it was: `inject`.
+"""Injection of a transient into a real event file without changing its other bytes: `inject`.
 
-The file is read by its own adapter, which also says which cells of a row are time, place and energy. A new row is a
-copy of the real event nearest in time on the same detector, with those cells written anew and those that follow from
-them moved along, so that grades, flags and whatever else the mission keeps are plausible without being known here.
+The file is read by its adapter, which also gives the columns of time, position and energy. A new row is a copy of the
+real event nearest in time on the same detector, in which these columns, and those that depend on them, are replaced. So
+grades, flags and other columns have plausible values.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ __all__ = ["Injection", "inject"]
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What was added to a file.
+    """Result of an injection.
 
     Parameters
     ----------
     file, source_file : str
     kind : str — class of the transient
     ra_deg, dec_deg : float
-    expected_counts : float — asked for
+    expected_counts : float — requested
     photons : int — added
     lost_off_detector, lost_outside_band : int
-        Drawn, but beside the detectors, in bad times of theirs, or measured outside the band: not in the file.
+        Drawn, but not in the file: outside the detectors or their good times, or measured outside the band.
     start_s, stop_s : float — mission seconds of the event, 5 % to 95 % of its photons
     start_utc, stop_utc : str
     seed : int
@@ -73,7 +73,7 @@ class Injection:
     parameters: Mapping[str, float]
 
     def truth(self) -> dict[str, object]:
-        """What is known, in the form of every simulated file's truth (`writers.truth`)."""
+        """Truth of the injection, in the form of simulated files (`writers.truth`)."""
         event = {name: getattr(self, name) for name in ("start_s", "stop_s", "start_utc", "stop_utc")}
         source = {
             "name": "injected",
@@ -128,24 +128,24 @@ def inject(
     options: Mapping[str, Mapping[str, object]] | None = None,
     limits: ReadLimits | None = None,
 ) -> Injection:
-    """Add a transient to a real event file and write the result, with a truth file beside it.
+    """Add a transient to a real event file and write the result with a truth file.
 
     Parameters
     ----------
     path, out : Path
-        The second is compressed if its name says so (.gz, .FTZ), whatever the first is.
+        Input and output; the output is compressed if its name ends in .gz or .FTZ.
     source : str or SourceModel
-        A class of flares (`classes.class_named`), drawn without persistent emission; or a model of s since the first
+        A class of flares (`classes.class_named`), drawn without persistent emission; or a model in s since the first
         good time.
     counts : float
-        Counts it is expected to add in the band, over the whole point spread, if its detector is good throughout.
+        Expected counts in the band and the whole point spread, without losses at chip edges.
     ra, dec : float — ICRS deg
-    start : float or None — s after the first good time; drawn from the good times if not given
-    duration : float or None — s between 5 % and 95 % of its photons; drawn if not given
+    start : float or None — s after the first good time; random within good time if None
+    duration : float or None — s between 5 % and 95 % of its photons; random if None
     seed : int
     overwrite : bool
     host, options, limits
-        As the configuration has them: plugins, options by adapter name, read limits.
+        Of the configuration: plugins, options by adapter name, read limits.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def inject(
         The file cannot be read, has no sky image or good times, or the position is outside its field; `out` exists
         or cannot be written.
     ConfigError
-        Unknown class, a dip, a duration or a start that cannot be.
+        The class is unknown or a dip, or duration or start are impossible.
     """
     host, limits = host or PluginHost(), limits or ReadLimits()
     _refuse_targets(path, out, overwrite)
@@ -219,7 +219,7 @@ def _model(
     duration: float | None,
     seed: int,
 ) -> SourceModel:
-    """The event alone, in s since the first good time; begun in good time unless it is said when."""
+    """The event alone, in s since the first good time; starts in good time unless the start is given."""
     if isinstance(source, SourceModel):
         return source
     kind = class_named(source)
@@ -241,7 +241,7 @@ def _draw(
     place: tuple[float, float],
     seed: int,
 ) -> tuple[_Photons, int]:
-    """Photons on the detectors, and how many more were measured outside the band."""
+    """Photons on the detectors, and the number of those measured outside the band."""
     rng = stream(seed, "inject photons")
     telescope = telescope_of(observation)
     inside = (telescope.band[0] <= MIDDLE_KEV) & (telescope.band[1] >= MIDDLE_KEV)
@@ -249,7 +249,7 @@ def _draw(
     expected = sum(a * one.light_curve.integral(gti) for a, one in zip(folded, model.components, strict=True))
     if not expected > 0:
         raise ConfigError(
-            f"{observation.path}: the event lies outside the good times of its detector; choose another start"
+            f"{observation.path}: the event is outside the good times of its detector; choose another start"
         )
     times, energies = [], []
     for component in model.components:
@@ -277,7 +277,7 @@ def _draw(
 
 
 def _good(observation: Observation, place: tuple[float, float]) -> F64:
-    """Good times of the detector that the place is deepest on."""
+    """Good times of the detector in which the position is farthest from the edge."""
     footprint = field_footprint(observation)
     x, y = (np.atleast_1d(value) for value in observation.require_projection().to_pixel(*place))
     depth = footprint.depth(x, y)[:, 0] if footprint.numbers else np.empty(0)
@@ -286,14 +286,14 @@ def _good(observation: Observation, place: tuple[float, float]) -> F64:
     if not len(depth) or depth.max() < 0:
         raise UnreadableFileError(
             observation.path,
-            f"{place[0]:.5f} {place[1]:+.5f} lies outside the field (see `xherald inspect`)",
+            f"{place[0]:.5f} {place[1]:+.5f} is outside the field of view (see `xherald inspect`)",
         )
     good: F64 = observation.detector(footprint.numbers[int(depth.argmax())]).gti
     return good
 
 
 def _detectors(observation: Observation, photons: _Photons, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Detector under each photon; where several see the same sky one of them by chance; −1 beside them all."""
+    """Detector of each photon; a random one if several observe the position; −1 outside all of them."""
     footprint = field_footprint(observation)
     on = footprint.depth(photons.x, photons.y) >= 0
     draw = np.where(on, rng.random(on.shape), -1.0)

@@ -1,4 +1,4 @@
-"""Rows of a real event table that hold simulated photons: `RowMaker`, for `injection`."""
+"""New rows of a real event table for simulated photons: `RowMaker`, used by `injection`."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ __all__ = ["RowMaker"]
 
 
 PLACES: Final = (("CHIPX", "CHIPY"), ("TDETX", "TDETY"), ("DETX", "DETY"), ("RAWX", "RAWY"))
-"""Pairs of columns that move with the place on the sky."""
+"""Pairs of columns that depend on the sky position."""
 
 CLOCKS: Final = ("FRAMETIME", "RECORDTIME")
-"""Columns that run with time."""
+"""Columns that depend on time."""
 
 COUNTERS: Final = ("EXPNO",)
 """Columns that count frames."""
 
 PULSE_HEIGHTS: Final = ("PHA", "PHA_RO")
-"""Columns that go with the energy."""
+"""Columns proportional to the energy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowMaker:
-    """Makes rows of one file.
+    """Makes new rows of a file.
 
     Parameters
     ----------
     observation : Observation
     events : FieldEvents — its photons, whose rows are copied
     columns : PhotonColumns
-    time : ndarray, shape (rows,) — every row's time, as the file stores it
+    time : ndarray, shape (rows,) — time of every row, as stored in the file
     """
 
     observation: Observation
@@ -49,12 +49,12 @@ class RowMaker:
 
     @classmethod
     def of(cls, observation: Observation, columns: PhotonColumns) -> RowMaker:
-        """For an observation and the columns of its photons."""
+        """Row maker of an observation and the columns of its photons."""
         (time,) = observation.load_columns(columns.time)
         return cls(observation, observation.events, columns, time.astype(np.float64))
 
     def stamped(self, time: F64, detector: I64) -> F64:
-        """Times as the file would give them: those of its frames where photons of a frame share a time.
+        """Times as the file would have them: those of frames if all photons of a frame have the same time.
 
         A frame is that of the real event nearest in time on the same detector, or a whole number of frames from it.
         """
@@ -67,13 +67,13 @@ class RowMaker:
     def rows(
         self, content: bytes, time: F64, x: F64, y: F64, energy: F64, detector: I64
     ) -> tuple[NDArray[np.uint8], I64]:
-        """Bytes of new rows, shape (n, bytes a row), and the old rows before which they come, shape (n,).
+        """Bytes of new rows, shape (n, bytes per row), and the old rows before which they are inserted, shape (n,).
 
         Parameters
         ----------
-        content : bytes — the whole file
+        content : bytes — of the file
         time, x, y, energy, detector : ndarray, shape (n,)
-            As `FieldEvents` has them, sorted by time.
+            As in `FieldEvents`, sorted by time.
         """
         table = self.columns.events
         template = self._templates(time, detector)
@@ -89,7 +89,7 @@ class RowMaker:
         return rows, self._before(time - self.columns.time_shift, source)
 
     def _templates(self, time: F64, detector: I64) -> I64:
-        """The kept event nearest in time on the same detector, as an index of `events`; any where there is none."""
+        """Index in `events` of the event nearest in time on the same detector; of any detector if it has none."""
         found = np.zeros(len(time), dtype=np.int64)
         for number in np.unique(detector):
             mine = np.flatnonzero(self.events.detector == number)
@@ -105,7 +105,7 @@ class RowMaker:
         return found
 
     def _follow(self, rows: NDArray[np.uint8], template: I64, time: F64, x: F64, y: F64, energy: F64) -> None:
-        """Move what depends on time, place and energy by as much as they differ from the copied event's."""
+        """Change columns that depend on time, position and energy by the differences from the copied event."""
         held = self.columns.events.columns
         events = self.events
         for pair in PLACES:
@@ -131,7 +131,7 @@ class RowMaker:
             self._write(rows, name, values[template] * (energy / events.energy[template]))
 
     def _held(self, name: str) -> F64:
-        """A column of the kept events."""
+        """A column of the selected events."""
         (values,) = self.observation.columns(name)
         return values.astype(np.float64)
 
@@ -145,7 +145,7 @@ class RowMaker:
         return float(slope[0]), float(slope[1])
 
     def _write(self, rows: NDArray[np.uint8], name: str, values: NDArray[np.generic]) -> None:
-        """Put true values into a column's cells: scaled, rounded and held inside its type."""
+        """Write values to a column: scaled, rounded and clipped to its type."""
         column = self.columns.events.require(name)
         dtype = self._cell(column)
         stored = (np.asarray(values, dtype=np.float64) - column.zero) / column.scale
@@ -160,12 +160,12 @@ class RowMaker:
         if column.dtype is None or column.dtype.shape or column.dtype.kind not in "iuf":
             raise UnreadableFileError(
                 self.columns.events.path,
-                f"column {column.name} is not numeric; photons cannot be written into it",
+                f"column {column.name} is not numeric, so photons cannot be written to it",
             )
         return column.dtype
 
     def _before(self, stored: F64, source: I64) -> I64:
-        """Where new rows go: in order of time if the table is so, else in order among the rows of their detector."""
+        """Positions of new rows: by time in the table if it is sorted, otherwise among rows of the detector."""
         if (self.time[1:] >= self.time[:-1]).all():
             return np.searchsorted(self.time, stored, side="right").astype(np.int64)
         groups = np.concatenate([[0], np.flatnonzero(self.time[1:] < self.time[:-1]) + 1, [len(self.time)]])

@@ -1,7 +1,7 @@
-"""Rates against time as straight lines between knots, and photons drawn from them exactly: `LightCurve`.
+"""Piecewise linear light curves, and exact photon arrival times: `LightCurve`.
 
-A light curve *is* its knots: whatever formula they came from, the rate between two of them is a straight line, so that
-integrals are exact and arrival times come from inverting the cumulated rate, without thinning and without time bins.
+The rate is linear between knots, so integrals are exact, and arrival times follow from the inverse of the cumulative
+rate without thinning or time bins.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LightCurve:
     time : array_like, shape (k,), k ≥ 2
         s since the start of the exposure, not descending; two knots at one time are a step.
     rate : array_like, shape (k,)
-        Not negative; its unit is that of whoever made the curve.
+        Not negative; in any unit.
     """
 
     time: F64
@@ -37,13 +37,17 @@ class LightCurve:
     def __init__(self, time: ArrayLike, rate: ArrayLike) -> None:
         knots, values = np.array(time, dtype=np.float64), np.array(rate, dtype=np.float64)
         if knots.ndim != 1 or knots.shape != values.shape or len(knots) < 2:
-            raise PhotonError(f"light curve: {knots.shape} times and {values.shape} rates; two knots are the least")
+            raise PhotonError(
+                f"light curve: {knots.shape} times and {values.shape} rates; at least two knots are needed"
+            )
         if not (np.isfinite(knots).all() and np.isfinite(values).all()):
             raise PhotonError("light curve: a time or a rate is not finite")
         if (np.diff(knots) < 0).any() or (values < 0).any():
             raise PhotonError("light curve: times must ascend and rates must not be negative")
         if not knots[-1] > knots[0]:
-            raise PhotonError(f"light curve: all {len(knots)} knots are at {knots[0]} s; a curve must last for a time")
+            raise PhotonError(
+                f"light curve: all {len(knots)} knots are at {knots[0]} s; a curve needs a positive duration"
+            )
         knots.setflags(write=False)
         values.setflags(write=False)
         object.__setattr__(self, "time", knots)
@@ -51,31 +55,31 @@ class LightCurve:
 
     @classmethod
     def constant(cls, start: float, stop: float, rate: float = 1.0) -> LightCurve:
-        """The same rate from start to stop."""
+        """A constant rate from start to stop."""
         return cls([start, stop], [rate, rate])
 
     @classmethod
     def from_function(cls, function: Callable[[F64], F64], time: ArrayLike) -> LightCurve:
-        """The curve through a function's values at the given knots."""
+        """The curve through the values of a function at the given knots."""
         knots = np.asarray(time, dtype=np.float64)
         return cls(knots, function(knots))
 
     @classmethod
     def sum_of(cls, curves: Sequence[LightCurve]) -> LightCurve:
-        """The sum of some curves, exact: its knots are all of theirs, steps included.
+        """The exact sum of curves, with all of their knots and steps.
 
         Parameters
         ----------
         curves : sequence of LightCurve — at least one
         """
         if not curves:
-            raise PhotonError("light curve: a sum of none has no knots; give at least one")
+            raise PhotonError("light curve: a sum needs at least one curve")
         if all(np.array_equal(curve.time, curves[0].time) for curve in curves[1:]):
             return cls(curves[0].time, np.sum([curve.rate for curve in curves], axis=0))
         knots = np.unique(np.concatenate([curve.time for curve in curves]))
         before = np.sum([curve._just_before(knots) for curve in curves], axis=0)
         after = np.sum([curve._just_after(knots) for curve in curves], axis=0)
-        # Outside its knots a curve is zero: what comes before the first and after the last need not be said.
+        # Curves are zero outside their knots, so the first and last need no step.
         inner = (before != after)[1:-1]
         steps = knots[1:-1][inner]
         time = np.concatenate([knots, steps])
@@ -93,7 +97,7 @@ class LightCurve:
         return LightCurve(self.time, self.rate * factor)
 
     def shifted(self, seconds: float) -> LightCurve:
-        """The curve, later by some seconds."""
+        """The curve shifted to later times by some seconds."""
         return LightCurve(self.time + seconds, self.rate)
 
     def cumulative(self, time: ArrayLike) -> F64:
@@ -121,9 +125,7 @@ class LightCurve:
         rng : numpy.random.Generator
         """
         if not 0 <= factor < np.inf:
-            raise PhotonError(
-                f"light curve: its rate cannot be taken {factor} times; give a finite factor, not negative"
-            )
+            raise PhotonError(f"light curve: factor {factor}: must be finite and not negative")
         begin, end = self.cumulative(gti[:, 0]), self.cumulative(gti[:, 1])
         held = np.maximum(end - begin, 0.0)
         reached = np.cumsum(held)
@@ -133,11 +135,11 @@ class LightCurve:
             return drawn
         row = np.minimum(np.searchsorted(reached, drawn, side="right"), len(gti) - 1)
         time = self._time_of(begin[row] + drawn - (reached[row] - held[row]))
-        # Where the rate is low, rounding of a large integral is worth a long time: keep to the interval and the order.
+        # At low rates, rounding errors of a large integral are long times: keep to the interval and the order.
         return np.maximum.accumulate(np.clip(time, gti[row, 0], gti[row, 1]))
 
     def quantile(self, part: ArrayLike) -> F64:
-        """Times by which given parts of the whole integral are reached.
+        """Times at which the integral reaches given fractions of its total.
 
         Parameters
         ----------
@@ -146,14 +148,14 @@ class LightCurve:
         Raises
         ------
         PhotonError
-            The curve is zero everywhere, or a part is not in [0, 1].
+            The curve is zero everywhere, or a fraction is not in [0, 1].
         """
         parts = np.asarray(part, dtype=np.float64)
         total = float(self._before()[-1])
         if not total > 0:
-            raise PhotonError("light curve: it is zero everywhere, so no part of its integral is reached at any time")
+            raise PhotonError("light curve: zero everywhere, so its integral has no quantiles")
         if not ((parts >= 0) & (parts <= 1)).all():
-            raise PhotonError(f"light curve: parts of an integral lie in [0, 1], not at {parts.tolist()}")
+            raise PhotonError(f"light curve: quantiles must be in [0, 1], not {parts.tolist()}")
         return self._time_of(np.atleast_1d(parts) * total).reshape(parts.shape)
 
     def _just_after(self, time: F64) -> F64:
@@ -179,7 +181,7 @@ class LightCurve:
         left = np.clip(np.searchsorted(before, reached, side="right") - 1, 0, len(width) - 1)
         rate, rest, across = self.rate[left], reached - before[left], width[left]
         mean = np.divide(rest, across, out=np.zeros_like(rest), where=across > 0)
-        # mean = rate·u + change·u²/2 with u the part of the segment, in the form that loses no digits on gentle slopes.
+        # mean = rate·u + change·u²/2 with u the fraction of the segment, in a form that is stable for small slopes.
         root = rate + np.sqrt(np.maximum(rate * rate + 2.0 * (self.rate[left + 1] - rate) * mean, 0.0))
         part = np.divide(2.0 * mean, root, out=np.zeros_like(rest), where=root > 0)
         return self.time[left] + np.clip(part, 0.0, 1.0) * across

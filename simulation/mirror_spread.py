@@ -1,4 +1,4 @@
-"""Where the mirrors put a photon: King profiles through an adapter's encircled-energy radii, a lobster eye's arms."""
+"""Scattering of photons by the mirrors: King profiles of encircled-energy tables, and arms of a lobster eye."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ARM_ARCSEC", "king_of", "scatter"]
 
 
 ARM_ARCSEC: Final = 2_400.0
-"""Mean reach of the arms of a lobster eye's cross, arcsec, falling exponentially: they reach beyond a degree (Angel
+"""Scale of the exponential profile of a lobster-eye arm, arcsec; arms reach beyond a degree (Angel
 1979, ApJ 233, 364; Cheng et al. 2024, Exp. Astron. 57, 10), approximate."""
 
 _SLOPES: Final = np.geomspace(0.15, 50.0, 400)
@@ -27,7 +27,7 @@ _RATIOS: Final = np.sqrt(np.expm1(-np.log(0.1) / _SLOPES) / np.expm1(-np.log(0.5
 def king_of(spread: PointSpread, off_axis_arcmin: ArrayLike, energy_kev: ArrayLike) -> tuple[F64, F64]:
     """Core radii, arcsec, and slopes of the King profiles at each off-axis angle and energy, shape (n,) each.
 
-    The encircled part within r is ``1 − (1 + (r/core)²)^−slope``; as `PointSpread.king`, for many photons at once.
+    The encircled fraction within r is ``1 − (1 + (r/core)²)^−slope``; as `PointSpread.king`, for many photons at once.
     """
     angle, energy = np.broadcast_arrays(np.asarray(off_axis_arcmin, float), np.asarray(energy_kev, float))
     r50, r90 = (_read(spread, table, angle, energy) for table in (spread.r50_arcsec, spread.r90_arcsec))
@@ -39,7 +39,7 @@ def king_of(spread: PointSpread, off_axis_arcmin: ArrayLike, energy_kev: ArrayLi
 def scatter(
     telescope: Telescope, off_axis_arcmin: ArrayLike, energy_kev: F64, rng: np.random.Generator
 ) -> tuple[F64, F64]:
-    """How far from its place each photon falls, arcsec in focal u and v, shape (n,) each.
+    """Displacement of each photon, arcsec in focal u and v, shape (n,) each.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def scatter(
     """
     core, slope = king_of(telescope.point_spread, off_axis_arcmin, energy_kev)
     n = len(energy_kev)
-    # 1 − u is uniform too, and never 0: the profile's far wing is cut at the last float, not at infinity.
+    # log1p(−u) is finite, since u < 1.
     radius = core * np.sqrt(np.expm1(-np.log1p(-rng.random(n)) / slope))
     angle = rng.uniform(0.0, 2 * np.pi, n)
     du, dv = radius * np.cos(angle), radius * np.sin(angle)
@@ -64,7 +64,7 @@ def scatter(
 
 
 def _read(spread: PointSpread, table: tuple[tuple[float, ...], ...], angle: F64, energy: F64) -> F64:
-    """A radius between the points of a table, bilinear and held at its ends, as `PointSpread.r50_and_r90`."""
+    """A radius of a table, bilinear and constant beyond its ends, as `PointSpread.r50_and_r90`."""
     rows = np.stack([np.interp(angle, spread.off_axis_arcmin, row) for row in table])
     if len(table) == 1:
         only: F64 = rows[0]

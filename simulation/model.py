@@ -1,7 +1,7 @@
-"""What a simulated source is: spectra and light curves that go together, and where it lies on the sky.
+"""Models of simulated sources: spectra with light curves, and sky positions.
 
-A spectrum that changes is a sum of fixed spectra whose light curves differ: each is sampled exactly by itself, and the
-sum of Poisson processes is the Poisson process of the sum.
+A spectrum that changes is a sum of fixed spectra with different light curves. Each is sampled exactly, and the sum of
+Poisson processes is the Poisson process of the sum.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .light_curve import LightCurve
 __all__ = ["Component", "Direction", "PlacedSource", "SourceModel"]
 
 Direction = Literal["", "flare", "dip"]
-"""What the truth calls a source: a flare, a dip, or "" for neither (steady, or variable without an event)."""
+"""Kind of a source in the truth: flare, dip, or "" for neither (steady, or variable without an event)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Component:
-    """One fixed spectrum with the light curve of its strength.
+    """A fixed spectrum with its light curve.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceModel:
-    """A source without a place and without an absolute flux.
+    """A source without position and absolute flux.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ class SourceModel:
     direction : {"flare", "dip", ""}
     components : tuple of Component
     interval : (float, float) or None
-        Start and stop of the event, s since the start of the exposure (the strongest, where there are many: 5 % to 95 %
-        of the photons that it adds or takes away); None without an event.
+        Start and stop of the event, s since the start of the exposure (5 % to 95 % of
+        the photons that it adds or removes; the strongest if there are several); None without an event.
     parameters : mapping of str to float
-        What was drawn, named with units, for the truth table.
+        Parameters that were drawn, with units in their names, for the truth.
     """
 
     kind: str

@@ -1,7 +1,7 @@
-"""When and where a telescope looks: good times, dither, snapshots, scans and soft-proton flares, as `ObservingPlan`.
+"""Observing patterns: good times, dither, snapshots, scans and soft-proton flares, as `ObservingPlan`: `observe`.
 
-Every good time begins and ends on the edge of a frame, so that a frame is either wholly good or not at all: intervals
-are made in whole frames since the start and turned to mission seconds last.
+Good times begin and end at frame boundaries, so that a frame is either good or bad: intervals are made in whole frames
+since the start, and converted to mission seconds at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ START_S: Final[Mapping[str, tuple[float, float]]] = {
     "erosita": (6.30e8, 6.43e8),
     "ep": (1.40e8, 1.70e8),
 }
-"""Mission seconds between which exposures begin: 2023–2024 for Chandra and XMM (reference 1998.0), 2021–2024 for
+"""Range of mission seconds in which exposures begin: 2023–2024 for Chandra and XMM (reference 1998.0), 2021–2024 for
 Swift (2001.0), the first all-sky survey of eROSITA, December 2019 to May 2020 (2000.0), Einstein Probe since 2024
 (2020.0)."""
 
@@ -48,34 +48,34 @@ SNAPSHOT_OFFSET_ARCSEC: Final = 40.0
 al. 2005, Space Sci. Rev. 120, 165)."""
 
 STRETCH_S: Final = (1_000.0, 3_000.0)
-"""Shortest and longest uninterrupted view of EP-WXT between occultations by the Earth."""
+"""Shortest and longest uninterrupted interval of EP-WXT between Earth occultations."""
 
 SAA_S: Final = (100.0, 400.0)
 SAA_CHANCE: Final = 0.3
-"""A cut of a stretch by the South Atlantic Anomaly: its length and how often there is one."""
+"""Interruption of an interval by the South Atlantic Anomaly: its length and probability."""
 
 SCAN_ARCSEC_S: Final = 90.0
 SCAN_EVERY_S: Final = 14_400.0
 SCAN_DRIFT_ARCSEC: Final = 600.0
 SCAN_RADIUS_ARCSEC: Final = 0.52 * 3600
-"""The eROSITA survey: one turn in 4 h is 90″/s, the axis drifts 1° a day or 10′ a turn at the ecliptic, less towards
-the poles (Predehl et al. 2021, A&A 647, A1); its field is 1.03° across."""
+"""The eROSITA survey: one rotation in 4 h is 90″/s; the axis drifts 1° per day or 10′ per rotation at the ecliptic,
+less towards the poles (Predehl et al. 2021, A&A 647, A1); the field of view is 1.03° across."""
 
 FLARE_FACTOR: Final = (10.0, 100.0)
 FLARE_S: Final = (200.0, 3_000.0)
 FLARE_EVERY_S: Final = 8_000.0
-"""Soft-proton flares: peak over the quiet level, length, and mean time from one to the next. Flares take up to 40 % of
-XMM's time (Fioretti et al. 2024, A&A 691, A229); these are short and strong ones, which look like transients, and take
-about a tenth of it."""
+"""Soft-proton flares: peak relative to the quiescent level, length, and mean interval. Flares take up to 40 % of
+XMM's time (Fioretti et al. 2024, A&A 691, A229); these are short and strong, so that they look like transients, and
+take about a tenth of it."""
 
 DROPOUT_EVERY_S: Final = 20_000.0
 DROPOUT_S: Final = (3.0, 15.0)
-"""Frames a single chip loses to telemetry or its own flagging: of the order of what Chandra's good times show."""
+"""Frames that a single chip loses to telemetry or flagging, of the order of those in the good times of Chandra."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """Good frames common to all chips, shape (m, 2), first and last excluded, and where the axis was."""
+    """Good frames common to all chips, shape (m, 2), first and last excluded, and the boresight."""
 
     frames: I64
     boresight: Boresight
@@ -92,23 +92,23 @@ def observe(
     start: float | None = None,
     roll: float | None = None,
 ) -> ObservingPlan:
-    """Point a telescope at the sky for a time.
+    """Make an observing plan.
 
     Parameters
     ----------
     telescope : Telescope
     pattern : str or None
-        Of `PATTERNS`; the telescope's usual one if not given.
+        Of `PATTERNS`; default: that of the telescope.
     ra, dec : float
         ICRS deg.
     duration : float
-        Good time wanted, s: of all snapshots together where they are many; a survey makes whole passes until it has
-        at least as much. Single chips of many lose some frames more.
+        Good time, s, of all snapshots together; a survey makes complete passes until it has at least as much. Single
+        chips may lose some more frames.
     rng : numpy.random.Generator
     start : float or None
-        Mission second of the first frame; drawn from the mission's years if not given.
+        Mission second of the first frame; default: random within the years of the mission.
     roll : float or None
-        deg; drawn if not given.
+        deg; default: random.
 
     Raises
     ------
@@ -141,15 +141,15 @@ def observe(
 
 
 def _drawn_start(telescope: Telescope, rng: np.random.Generator) -> float:
-    """A whole second of the mission's years."""
+    """A random whole second within the years of the mission."""
     if telescope.mission not in START_S:
-        raise ConfigError(f"the years of mission {telescope.mission!r} are unknown: give the start in mission seconds")
+        raise ConfigError(f"the years of mission {telescope.mission!r} are unknown; give the start in mission seconds")
     low, high = START_S[telescope.mission]
     return float(rng.integers(int(low), int(high)))
 
 
 def _of_chips(telescope: Telescope, course: _Course, rng: np.random.Generator) -> dict[int, I64]:
-    """Good frames of each chip: the first of several keeps all, the others differ from it by some frames."""
+    """Good frames of each chip: the first chip keeps all, the others lose some."""
     frame = telescope.frame_time
     good: dict[int, I64] = {}
     for place, chip in enumerate(telescope.chips):
@@ -164,7 +164,7 @@ def _of_chips(telescope: Telescope, course: _Course, rng: np.random.Generator) -
 
 
 def _without(rows: I64, length: int, rng: np.random.Generator) -> I64:
-    """The same frames less a hole inside one of the intervals, where one is long enough."""
+    """The same frames with a gap in one of the intervals, if one is long enough."""
     room = np.diff(rows, axis=1).ravel() - 2 - max(length, 1)
     wide = np.flatnonzero(room > 0)
     if not len(wide):
@@ -176,7 +176,7 @@ def _without(rows: I64, length: int, rng: np.random.Generator) -> I64:
 
 
 def _trimmed(rows: I64, rng: np.random.Generator) -> I64:
-    """The same frames less none to two at the beginning and at the end, where they are not the only ones."""
+    """The same frames without up to two at the beginning and end, if others remain."""
     first, last = (int(number) for number in rng.integers(0, 3, 2))
     trimmed = rows.copy()
     if rows[0, 1] - rows[0, 0] > first + last and rows[-1, 1] - rows[-1, 0] > first + last:
@@ -186,7 +186,7 @@ def _trimmed(rows: I64, rng: np.random.Generator) -> I64:
 
 
 def _still(time: F64) -> tuple[F64, F64]:
-    """A boresight that stays where it was pointed."""
+    """A fixed boresight."""
     return np.zeros_like(time), np.zeros_like(time)
 
 
@@ -196,18 +196,18 @@ def _along(u: F64, v: F64, roll: float) -> tuple[F64, F64]:
 
 
 def _whole(seconds: F64, frame: float) -> I64:
-    """Intervals from seconds to the whole frames inside them; those that hold none are left out."""
+    """Convert intervals in seconds to the whole frames inside them; intervals without frames are dropped."""
     rows = np.column_stack([np.ceil(seconds[:, 0] / frame - 1e-9), np.floor(seconds[:, 1] / frame + 1e-9)])
     return rows[rows[:, 1] > rows[:, 0]].astype(np.int64)
 
 
 def _continuous(telescope: Telescope, duration: float, start: float, roll: float, rng: np.random.Generator) -> _Course:
-    """One uninterrupted view."""
+    """One uninterrupted interval."""
     return _Course(_whole(np.array([[0.0, duration]]), telescope.frame_time), _still)
 
 
 def _dither(telescope: Telescope, duration: float, start: float, roll: float, rng: np.random.Generator) -> _Course:
-    """One view along a Lissajous figure whose sides lie along the chips."""
+    """One interval along a Lissajous figure parallel to the chips."""
     phases = rng.uniform(0.0, 2 * math.pi, 2)
     rates = 2 * math.pi / np.array(DITHER_PERIODS_S)
 
@@ -219,7 +219,7 @@ def _dither(telescope: Telescope, duration: float, start: float, roll: float, rn
 
 
 def _snapshots(telescope: Telescope, duration: float, start: float, roll: float, rng: np.random.Generator) -> _Course:
-    """Views of about 1 ks in orbits of which some are left out, each pointed a little differently."""
+    """Intervals of about 1 ks in some of the orbits, with slightly different pointings."""
     n = max(1, round(duration / SNAPSHOT_S))
     length = rng.uniform(0.7, 1.3, n)
     length *= duration / length.sum()
@@ -237,7 +237,7 @@ def _snapshots(telescope: Telescope, duration: float, start: float, roll: float,
 
 
 def _occulted(telescope: Telescope, duration: float, start: float, roll: float, rng: np.random.Generator) -> _Course:
-    """Views of 1–3 ks, one an orbit, some of them cut by the South Atlantic Anomaly, until there is time enough."""
+    """Intervals of 1–3 ks, one per orbit, some interrupted by the South Atlantic Anomaly."""
     rows: list[tuple[float, float]] = []
     begin, missing = 0.0, duration
     while missing >= telescope.frame_time:
@@ -252,7 +252,7 @@ def _occulted(telescope: Telescope, duration: float, start: float, roll: float, 
 
 
 def _scans(telescope: Telescope, duration: float, start: float, roll: float, rng: np.random.Generator) -> _Course:
-    """Passes 4 h apart while the optical axis is within 0.52° of the field's middle, each a little beside the last."""
+    """Passes every 4 h while the optical axis is within 0.52° of the centre, each displaced from the last."""
     phase = float(rng.uniform(-0.25, 0.25))
     n = max(1, math.ceil(duration * SCAN_ARCSEC_S / (2 * SCAN_RADIUS_ARCSEC)))
     while (half := _half_chords(n, phase)).sum() * 2 < duration:
@@ -269,7 +269,7 @@ def _scans(telescope: Telescope, duration: float, start: float, roll: float, rng
 
 
 def _across(n: int, phase: float) -> F64:
-    """How far beside the middle each pass goes, arcsec: 10′ apart, or evenly over the field if more are to fit."""
+    """Distance of each pass from the centre, arcsec: 10′ apart, or less if they do not fit into the field."""
     drift = min(SCAN_DRIFT_ARCSEC, 2 * SCAN_RADIUS_ARCSEC / n)
     return (np.arange(n, dtype=np.float64) - 0.5 * (n - 1) + phase) * drift
 
@@ -281,7 +281,7 @@ def _half_chords(n: int, phase: float) -> F64:
 
 
 def _flares(duration: float, rng: np.random.Generator) -> LightCurve:
-    """Factor on the quiet soft-proton level: quick rises and slower falls of ragged flares, at least one."""
+    """Factor on the quiescent soft-proton level: at least one irregular flare, with a fast rise and a slower fall."""
     time = np.linspace(0.0, duration, max(2, math.ceil(duration / 5.0) + 1))
     factor = np.ones_like(time)
     for _ in range(max(1, int(rng.poisson(duration / FLARE_EVERY_S)))):
@@ -306,12 +306,12 @@ _COURSES: Final[Mapping[str, Callable[[Telescope, float, float, float, np.random
 
 PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "continuous": "One uninterrupted pointing that does not move (XMM-Newton, EP-FXT, pointed eROSITA)",
-        "dither": "One pointing along Chandra's Lissajous figure, 16″ from peak to peak, periods 1000.0 s and 707.1 s",
-        "proton_flares": "One pointing whose soft-proton background flares by 10–100; good times are not filtered",
-        "snapshots": "Snapshots of about 1 ks in 96-minute orbits, each pointed some arcsec differently (Swift)",
-        "scans": "Survey passes of about 40 s every 4 h, the axis crossing the field at 90″/s (eROSITA)",
-        "occulted": "Stretches of 1–3 ks between Earth occultations, some cut by the South Atlantic Anomaly (EP-WXT)",
+        "continuous": "One uninterrupted fixed pointing (XMM-Newton, EP-FXT, pointed eROSITA)",
+        "dither": "One pointing along Chandra's Lissajous figure, 16″ peak to peak, periods 1000.0 s and 707.1 s",
+        "proton_flares": "One pointing with soft-proton flares by factors of 10–100; good times are not filtered",
+        "snapshots": "Snapshots of about 1 ks in 96-minute orbits, with pointings some arcsec apart (Swift)",
+        "scans": "Survey passes of about 40 s every 4 h, the axis moves at 90″/s (eROSITA)",
+        "occulted": "Intervals of 1–3 ks between Earth occultations, some cut by the South Atlantic Anomaly (EP-WXT)",
     }
 )
-"""Observing patterns by name, each with a line saying what it is."""
+"""Descriptions of observing patterns by name."""

@@ -1,8 +1,7 @@
-"""Pile-up: photons that fall on touching pixels in one frame are read as one event.
+"""Pile-up: photons on adjacent pixels in one frame are read as one event.
 
-Energies add and the event looks less like a photon: a merger of n photons keeps a good grade with probability
-α^(n − 1) (grade migration: Davis 2001, ApJ 562, 575). In telescopes with short frames the same code finds nothing
-to merge but in the brightest bursts.
+Energies add, and an event of n photons keeps a good grade with probability α^(n − 1) (grade migration: Davis 2001, ApJ
+562, 575). In telescopes with short frames only the brightest bursts are affected.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ __all__ = ["ALPHA", "pile_up"]
 
 
 ALPHA: Final = 0.5
-"""Probability that one more photon leaves a good grade good; 0.5 is where fits to ACIS data start (Sherpa's jdpileup;
+"""Probability that a further photon keeps a good grade; 0.5 is the initial value in fits to ACIS data (Sherpa jdpileup;
 "The Chandra ABC Guide to Pileup")."""
 
 
 def pile_up(framed: FramedEvents, alpha: float = ALPHA) -> RecordedEvents:
-    """Merge events of one frame and chip whose pixels touch, corners included.
+    """Merge events of one frame and chip on adjacent pixels, corners included.
 
-    A merger has the summed energy, the place and origin of its brightest event, and a bad grade with probability
+    A merged event has the sum of energies, position and origin of its brightest event, and a bad grade with probability
     1 − α^(n − 1).
 
     Parameters
@@ -79,7 +78,7 @@ def _clusters(detector: I64, frame: I64, x: I64, y: I64) -> I64:
                 parent[max(a, b)] = min(a, b)
             j += 1
     for i in range(len(x)):
-        # Parents lie before their children, so that those of all events before this one are roots already.
+        # Parents precede their children, so those of earlier events are roots already.
         parent[i] = parent[parent[i]]
     return parent
 

@@ -1,7 +1,7 @@
-"""Random streams by name: what is drawn depends on the seed and on what it is for, never on who draws first.
+"""Random streams by name: `stream`.
 
-Every source, exposure and file of a simulation has a stream of its own, so that the number of workers, their order and
-what else is simulated change nothing.
+Every source, exposure and file of a simulation has its own stream, so that the number and order of workers, and what
+else is simulated, do not change it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ __all__ = ["stream"]
 
 
 def stream(seed: int, *labels: int | str) -> np.random.Generator:
-    """The generator of one thing in a simulation.
+    """Random generator of one object of a simulation.
 
     Parameters
     ----------
     seed : int
-        Of the whole simulation, not negative.
+        Of the simulation, not negative.
     labels : int or str
-        What the numbers are for, from the general to the particular: ``stream(7, "field", 3, "photons")``.
+        Name of the stream, from the general to the particular: ``stream(7, "field", 3, "photons")``.
     """
     words = [label if isinstance(label, int) else crc32(label.encode()) for label in labels]
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(words)))

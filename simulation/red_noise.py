@@ -1,4 +1,4 @@
-"""Noise with a power spectrum of choice, and positive rates made of it: `red_noise`, `lognormal`.
+"""Noise with a given power spectrum, and positive rates derived from it: `red_noise`, `lognormal`.
 
 Power spectra are one-sided, of a dimensionless signal, in Hz⁻¹: their integral over frequency is its variance.
 """
@@ -36,8 +36,8 @@ def bending_power_law(frequency: F64, bend_hz: float, low_slope: float, high_slo
 def red_noise(n: int, step: float, power: Callable[[F64], F64], rng: np.random.Generator) -> F64:
     """A Gaussian signal with a power spectrum: Timmer & Koenig 1995, A&A 300, 707.
 
-    Phases *and* amplitudes are random, so that periodograms scatter as those of real noise do. Make more points than
-    are needed and take a part: power below the part's lowest frequency then leaks in as it does in nature.
+    Phases *and* amplitudes are random, so that periodograms scatter as those of real noise. Make more points than
+    needed and use a part of them, so that power from below its lowest frequency leaks in.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def red_noise(n: int, step: float, power: Callable[[F64], F64], rng: np.random.G
     """
     if n < 4 or n % 2 or not 0 < step < np.inf:
         raise ConfigError(
-            f"red noise of {n} points, {step} s apart: give an even number, at least 4, and a step above 0"
+            f"red noise of {n} points, {step} s apart: needs an even number of at least 4, and a positive step"
         )
     frequency = np.arange(1, n // 2 + 1) / (n * step)
     # |X_k|² = P n / (2 step) on average, half of it real and half imaginary.
@@ -70,12 +70,12 @@ def red_noise(n: int, step: float, power: Callable[[F64], F64], rng: np.random.G
 def lognormal(signal: F64, variance: float) -> F64:
     """Positive rates of mean 1 whose logarithm is a Gaussian signal: Uttley, McHardy & Vaughan 2005, MNRAS 359, 345.
 
-    Exponentiated noise has the linear relation of rms and flux and the log-normal fluxes that accreting sources show.
+    They have the linear rms–flux relation and the log-normal fluxes of accreting sources.
 
     Parameters
     ----------
     signal : ndarray — Gaussian, mean zero
-    variance : float — of the process that it is a part of
+    variance : float — of the process that the signal is a part of
     """
     rates: F64 = np.exp(signal - 0.5 * variance)
     return rates

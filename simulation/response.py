@@ -1,10 +1,9 @@
-"""From photons on their way to events on disc: `record` sends sources and background through a telescope.
+"""Response of a telescope: from sources and background to recorded events: `record`.
 
-The chain of one source, exact at each step: arrival times from its light curve in good time; energies from its spectrum
-times the effective area; a telescope module by lot; its place in the focal plane at that moment; thinning by the
-vignetting there; the point spread; the pixel it falls on; read-out, frame, grade and aspect (`frames`); and, with all
-other events, pile-up (`pileup`). Thinning a Poisson process with the ratio of two rates gives the process of the
-smaller, so that nothing is binned in time, energy or place.
+The steps for a source are exact: arrival times from its light curve in good time; energies from its spectrum times the
+effective area; a random telescope module; the position in the focal plane at that time; thinning by the vignetting;
+the point spread; the pixel; read-out, frame, grade and aspect (`frames`); and pile-up with all other events (`pileup`).
+Thinning a Poisson process gives the process of the smaller rate, so nothing is binned in time, energy or position.
 """
 
 from __future__ import annotations
@@ -41,18 +40,17 @@ def record(
 ) -> RecordedEvents:
     """Record the events of sources and background.
 
-    Each source draws from a stream named after it: what is recorded of it does not depend on the others, but where
-    events pile up.
+    Each source has a random stream named after it, so its events do not depend on the others, except for pile-up.
 
     Parameters
     ----------
     telescope : Telescope
     observing : ObservingPlan
     sources : sequence of PlacedSource
-        Their places in it are the origins of their events.
+        Their indices are the origins of their events.
     seed : int
     background : bool
-        Whether to add the telescope's backgrounds.
+        Whether to add the background of the telescope.
 
     Returns
     -------
@@ -62,11 +60,13 @@ def record(
     Raises
     ------
     PhotonError
-        Two sources bear one name, or one lies behind the telescope.
+        Two sources have the same name, or one is more than 90° away.
     """
     names = [source.name for source in sources]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise PhotonError(f"two simulated sources are named {repeated[0]!r}: their photons would be the same draws")
+        raise PhotonError(
+            f"two simulated sources are named {repeated[0]!r}, so their random numbers would be the same; rename one"
+        )
     parts = record_background(telescope, observing, seed) if background else []
     parts += [
         _recorded(telescope, observing, source, origin, stream(seed, "source", source.name))
@@ -98,7 +98,7 @@ def _recorded(
 def _photons(
     telescope: Telescope, gti: Gti, component: Component, flux: float, rng: np.random.Generator
 ) -> tuple[F64, F64]:
-    """Times since the start and true energies of photons that mirrors on axis would pass."""
+    """Times since the start and true energies of photons that pass the mirrors on axis."""
     folded = component.spectrum * telescope.area_cm2
     area = float(folded.sum())
     if not area * flux > 0:
@@ -115,7 +115,7 @@ def _hits(
     energy: F64,
     rng: np.random.Generator,
 ) -> Hits:
-    """Where photons of one place on the sky fall on the chips; those the mirrors stop or chips miss are left out."""
+    """Photons of a sky position on the chips, without those lost by vignetting or outside the chips."""
     u, v = onto_focal(observing, *place, time + observing.start)
     angle = np.hypot(u, v) / 60.0
     module = rng.choice(np.array(telescope.modules), len(time))

@@ -1,4 +1,4 @@
-"""Where sources of a simulated field lie: on the chips, apart from each other, or at a chip's edge on purpose."""
+"""Positions of sources in a simulated field: on the chips and separated, or at a chip edge."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .telescope import Chip, Telescope
 __all__ = ["edge_place", "place_on_chips"]
 
 MARGIN = 0.06
-"""Part of a chip's side next to its edge where no source is put unless at the edge on purpose."""
+"""Fraction of the side of a chip, next to its edges, without ordinary sources."""
 
-APART = 2.5
-"""Least separation, in 90 % radii on axis."""
+MIN_SEPARATION = 2.5
+"""Smallest separation of sources, in 90 % radii on axis."""
 
-LEAST_VIGNETTING = 0.2
-"""Of the places for sources: farther out the telescope hardly sees them."""
+MIN_VIGNETTING = 0.2
+"""Smallest relative area at the position of a source."""
 
-TRIES = 4_000
+MAX_ATTEMPTS = 4_000
 
 
 def place_on_chips(
     telescope: Telescope, observing: ObservingPlan, n: int, rng: np.random.Generator
 ) -> list[tuple[float, float]]:
-    """Sky positions, deg, inside the chips and apart from each other as far as there is room.
+    """Sky positions, deg, on the chips, separated from each other if there is enough space.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ def place_on_chips(
     n : int
     rng : numpy.random.Generator
     """
-    least = APART * telescope.point_spread.radius(0.9, 0.0) / 3600
+    least = MIN_SEPARATION * telescope.point_spread.radius(0.9, 0.0) / 3600
     chips = telescope.chips if len(telescope.modules) == 1 else telescope.chips[:1]
     places: list[tuple[float, float]] = []
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         if len(places) == n:
             break
         chip = chips[int(rng.integers(len(chips)))]
@@ -49,11 +49,11 @@ def place_on_chips(
         ra, dec = _sky(telescope, observing, chip, float(across[0]), float(across[1]))
         taken = np.array(places).reshape(-1, 2)
         u, v = chip.to_focal(across[0], across[1])
-        if telescope.vignetting_at(np.hypot(u, v) / 60, 1.5) < LEAST_VIGNETTING:
+        if telescope.vignetting_at(np.hypot(u, v) / 60, 1.5) < MIN_VIGNETTING:
             continue
         if (separation_deg(taken[:, 0], taken[:, 1], ra, dec) > least).all():
             places.append((ra, dec))
-    while len(places) < n:  # a full field: sources may then touch, as in a crowded real one
+    while len(places) < n:  # in a full field sources may overlap
         chip = chips[int(rng.integers(len(chips)))]
         across = rng.uniform(MARGIN, 1 - MARGIN, 2) * (chip.width, chip.height)
         places.append(_sky(telescope, observing, chip, float(across[0]), float(across[1])))
@@ -61,14 +61,14 @@ def place_on_chips(
 
 
 def edge_place(telescope: Telescope, observing: ObservingPlan, rng: np.random.Generator) -> tuple[float, float]:
-    """A sky position, deg, within 5″ of a chip's edge, so that dither takes it off and on."""
+    """A sky position, deg, within 5″ of a chip edge, so that dither moves it off the chip and back."""
     chip = telescope.chips[int(rng.integers(len(telescope.chips)))]
     inside = float(rng.uniform(-5.0, 5.0)) / chip.pixel_arcsec
     return _sky(telescope, observing, chip, 0.5 + inside, float(rng.uniform(0.2, 0.8)) * chip.height)
 
 
 def _sky(telescope: Telescope, observing: ObservingPlan, chip: Chip, x: float, y: float) -> tuple[float, float]:
-    """Sky position that falls on a chip pixel when the optical axis is where it nominally is."""
+    """Sky position of a chip pixel for the nominal pointing."""
     u, v = chip.to_focal(np.array([x]), np.array([y]))
     nominal = replace(observing, boresight=lambda time: (np.zeros_like(time), np.zeros_like(time)))
     ra, dec = onto_sky(telescope, nominal, u, v, np.array([observing.start]))

@@ -1,7 +1,7 @@
-"""Photon spectra of simulated sources on the grid of `energies`: absorbed power law, black bodies, hot thin plasma.
+"""Photon spectra of simulated sources on the grid of `energies`: absorbed power law, black bodies, thin thermal plasma.
 
-All answer relative photons per bin before the telescope, shape (400,), summing to 1: how bright a source is belongs to
-`model.PlacedSource`.
+All functions return relative photons per bin before the telescope, shape (400,), with sum 1; `model.PlacedSource` has
+the flux.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Line(NamedTuple):
     ----------
     ion : str
     energy_kev : float
-    peak_kt_kev : float — electron temperature at which it is strongest
+    peak_kt_kev : float — electron temperature of the largest emissivity
     emissivity : float — photons 10⁻¹⁷ cm³ s⁻¹ at that temperature, solar abundances
     """
 
@@ -93,18 +93,18 @@ LINES: Final = (
     Line("Fe XXV", 6.680, 5.00, 5.0),
     Line("Fe XXVI", 6.966, 10.0, 1.6),
 )
-"""The strongest lines, neighbours of one ion added into one. Round numbers of the order of those of APEC (Smith et al.
-2001, ApJ 556, L91), not copied from its tables: taken to be good to a factor of about two, which has not been checked
-line by line. `_WIDTH_DEX` was set so that lines and continuum share the cooling plausibly between 0.5 and 5 keV."""
+"""The strongest lines; nearby lines of one ion are added. Approximate values of the order of those of APEC (Smith et
+al. 2001, ApJ 556, L91), probably correct to a factor of two, which has not been checked for each line. `_WIDTH_DEX` was
+chosen for a plausible ratio of lines to continuum between 0.5 and 5 keV."""
 
 _LINE_TABLE: Final = np.array([line[1:] for line in LINES])
 _LINE_BINS: Final = np.searchsorted(EDGES_KEV, _LINE_TABLE[:, 0]) - 1
 
 _WIDTH_DEX: Final = (0.20, 0.28)
-"""Widths of the emissivities in log temperature below and above the peak: an ion appears faster than it goes."""
+"""Widths of the emissivities in log temperature below and above the peak."""
 
 _FREE_FREE: Final = 4.3e-15
-"""Power of bremsstrahlung at 1 keV, keV cm³ s⁻¹ per electron and hydrogen nucleus, Gaunt factor apart:
+"""Power of bremsstrahlung at 1 keV, keV cm³ s⁻¹ per electron and hydrogen nucleus, without Gaunt factor:
 1.426e-27 √T Σ Z²n/n_H erg cm³ s⁻¹ (Rybicki & Lightman 1979, eq. 5.15a) with Σ Z²n/n_H = 1.4 (H, He)."""
 
 
@@ -118,7 +118,7 @@ def _cross_section() -> F64:
 def cross_section(energy_kev: F64) -> F64:
     """Photoelectric cross-section of cold gas of solar abundances, cm² per hydrogen nucleus.
 
-    Morrison & McCammon 1983, ApJ 270, 119, Table 2, valid from 0.03 to 10 keV; above 10 keV its last piece goes on.
+    Morrison & McCammon 1983, ApJ 270, 119, Table 2, valid from 0.03 to 10 keV, extrapolated above.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def cross_section(energy_kev: F64) -> F64:
 
 
 def absorption(nh_1e22: float) -> F64:
-    """Part of the photons that passes a column of cold gas, shape (400,).
+    """Fraction of the photons transmitted by a column of cold gas, shape (400,).
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def absorption(nh_1e22: float) -> F64:
     ConfigError
     """
     if not 0 <= nh_1e22 < np.inf:
-        raise ConfigError(f"column density nh_1e22 is {nh_1e22}: give a finite number of 1e22 cm^-2, not negative")
+        raise ConfigError(f"column density nh_1e22 is {nh_1e22}: must be finite and not negative (1e22 cm^-2)")
     passed: F64 = np.exp(-nh_1e22 * 1e22 * _cross_section())
     return passed
 
@@ -159,7 +159,7 @@ def absorbed_power_law(photon_index: float, nh_1e22: float) -> F64:
     ConfigError
     """
     if not -3 <= photon_index <= 10:
-        raise ConfigError(f"photon index is {photon_index}: give one from -3 to 10")
+        raise ConfigError(f"photon index is {photon_index}: must be from -3 to 10")
     return _normalised(MIDDLE_KEV**-photon_index, nh_1e22, f"power law of index {photon_index}")
 
 
@@ -193,7 +193,7 @@ def disk_black_body(kt_kev: float, nh_1e22: float) -> F64:
     # Rings of temperature τ kT emit in proportion to r dr ∝ τ^(−11/3) dτ; even steps in log τ.
     tau = np.geomspace(1.0, 0.01, 40)
     rings = _planck(MIDDLE_KEV / (_temperature(kt_kev) * tau[:, None])) * tau[:, None] ** (2 - 8 / 3)
-    # _planck is in units of its own temperature: E² = x² (τ kT)², hence the power of τ above holds that square.
+    # _planck is in units of its temperature, E² = x² (τ kT)², which the power of τ includes.
     return _normalised(rings.sum(axis=0), nh_1e22, f"disc of {kt_kev} keV")
 
 
@@ -201,10 +201,10 @@ def thermal_plasma(kt_kev: float, nh_1e22: float) -> F64:
     """Optically thin plasma in collisional equilibrium at solar abundances, behind cold gas: an approximation.
 
     The continuum is bremsstrahlung with the Gaunt factor of Born's approximation averaged over Maxwell's distribution,
-    (√3/π) exp(x/2) K₀(x/2) with x = E/kT (Greene 1959, ApJ 130, 693); recombination and two-photon continua are left
-    out. Lines are those of `LINES`; each rises and falls as a log-normal in temperature, steeper below its peak. It
-    gives CCD spectra the right bumps (O, Fe-L at 0.7–1.2 keV, Mg, Si, S, Fe-K) and the right trend with temperature;
-    it is not for measuring abundances.
+    (√3/π) exp(x/2) K₀(x/2) with x = E/kT (Greene 1959, ApJ 130, 693); recombination and two-photon continua are
+    not included. Lines are those of `LINES`; each is a log-normal in temperature, steeper below its peak. CCD spectra
+    have the right features (O, Fe-L at 0.7–1.2 keV, Mg, Si, S, Fe-K) and their trend with temperature, but cannot be
+    used to measure abundances.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def thermal_plasma(kt_kev: float, nh_1e22: float) -> F64:
 
 def _temperature(kt_kev: float) -> float:
     if not 0.01 <= kt_kev <= 100:
-        raise ConfigError(f"temperature kt_kev is {kt_kev}: give keV, from 0.01 to 100")
+        raise ConfigError(f"temperature kt_kev is {kt_kev}: must be from 0.01 to 100 keV")
     return kt_kev
 
 
@@ -238,10 +238,10 @@ def _planck(x: F64) -> F64:
 
 
 def _normalised(per_kev: F64, nh_1e22: float, what: str) -> F64:
-    """Absorb, put into bins, and make the sum 1."""
+    """Apply absorption, integrate over bins, and normalise the sum to 1."""
     photons = per_kev * WIDTH_KEV * absorption(nh_1e22)
     total = photons.sum()
     if not total > 0:
-        raise ConfigError(f"a {what} behind {nh_1e22}e22 cm^-2 lets no photon through: lower nh_1e22")
+        raise ConfigError(f"a {what} behind {nh_1e22}e22 cm^-2 is completely absorbed; lower nh_1e22")
     normalised: F64 = photons / total
     return normalised

@@ -1,4 +1,4 @@
-"""What the simulator knows of an instrument, as small tables: `Telescope` and the `Chip`s in its focal plane.
+"""Instruments of the simulator, as small tables: `Telescope` with `Chip`s in its focal plane.
 
 Focal-plane coordinates (u, v) are arcsec from the optical axis. At roll 0 u grows to the west (with sky X) and v to the
 north (with sky Y); a roll of ρ turns the chips by ρ from north through east.
@@ -21,17 +21,17 @@ __all__ = ["Chip", "Telescope"]
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A detector: where its pixels lie in the focal plane.
+    """A detector chip in the focal plane.
 
     Parameters
     ----------
-    number : int — as event rows name it
+    number : int — as in event files
     width, height : int — pixels
-    centre : (float, float) — arcsec, focal-plane place of its middle
+    centre : (float, float) — arcsec, focal-plane position of its centre
     rotation : float — deg, from focal u to the chip's x, counter-clockwise
     pixel_arcsec : float
-    module : int — telescope module it sits behind; chips of one module do not overlap
-    x_sign : int — −1 where chip x runs against focal u before rotation (mirrored chips)
+    module : int — telescope module; chips of one module do not overlap
+    x_sign : int — −1 if chip x is opposite to focal u before rotation (mirrored chips)
     """
 
     number: int
@@ -44,7 +44,7 @@ class Chip:
     x_sign: int = 1
 
     def to_pixel(self, u: ArrayLike, v: ArrayLike) -> tuple[F64, F64]:
-        """Chip pixels, counted from 1 with whole numbers in the middle of pixels, of focal-plane places in arcsec."""
+        """Chip pixels (counted from 1, integers at pixel centres) of focal-plane positions in arcsec."""
         du, dv = np.asarray(u) - self.centre[0], np.asarray(v) - self.centre[1]
         cos, sin = np.cos(np.radians(self.rotation)), np.sin(np.radians(self.rotation))
         x, y = (du * cos + dv * sin) * self.x_sign, -du * sin + dv * cos
@@ -54,7 +54,7 @@ class Chip:
         )
 
     def to_focal(self, x: ArrayLike, y: ArrayLike) -> tuple[F64, F64]:
-        """Focal-plane place, arcsec, of chip pixels; the inverse of `to_pixel`."""
+        """Focal-plane position, arcsec, of chip pixels; the inverse of `to_pixel`."""
         a = (np.asarray(x) - 0.5 * (self.width + 1)) * self.pixel_arcsec * self.x_sign
         b = (np.asarray(y) - 0.5 * (self.height + 1)) * self.pixel_arcsec
         cos, sin = np.cos(np.radians(self.rotation)), np.sin(np.radians(self.rotation))
@@ -68,28 +68,28 @@ class Telescope:
     Parameters
     ----------
     name : str — "chandra-acis-i", "chandra-acis-s", "xmm-mos1", "xmm-mos2", "xmm-pn", "swift-xrt",
-        "erosita" (its survey), "erosita-pointed", "ep-wxt", "ep-fxt"
-    mission : str — "chandra", "xmm", "swift", "erosita", "ep": what the command line calls it
-    band : (float, float) — keV, what its adapter keeps
+        "erosita" (survey), "erosita-pointed", "ep-wxt", "ep-fxt"
+    mission : str — "chandra", "xmm", "swift", "erosita", "ep", as on the command line
+    band : (float, float) — keV, as selected by the adapter
     area_cm2 : ndarray, shape (400,) — effective area on axis of one module, detector efficiency included
     off_axis_arcmin : ndarray, shape (a,) — grid of the vignetting
     vignetting : ndarray, shape (a, 2) — area relative to the axis, at `vignetting_kev`
     vignetting_kev : (float, float)
     resolution_ev : (float, float) — noise and Fano term: FWHM² = noise² + fano × E(keV)
-    point_spread : PointSpread — the core, as the adapter's apertures take it
-    arm_fraction : float — part of the photons in the arms of a lobster-eye cross, each along one axis only
+    point_spread : PointSpread — the core, as used for apertures
+    arm_fraction : float — fraction of the photons in the arms of a lobster-eye cross
     chips : tuple of Chip
     frame_time : float — s
-    stamp : {"middle", "random"} — what TIME means after reading: middle of the frame, or anywhere inside it
-    live_fraction : float — livetime over good time; the rest is read-out
-    streaks : bool — photons that arrive during read-out are kept at a random row (frame transfer without a shutter)
+    stamp : {"middle", "random"} — TIME after reading: middle of the frame, or random within it
+    live_fraction : float — live time over good time; the rest is read-out
+    streaks : bool — whether photons that arrive during read-out get a random row (frame transfer without shutter)
     sky_background : ndarray, shape (400,) — photons s⁻¹ cm⁻² arcmin⁻² per bin, before the mirrors; vignetted
     particle_background : ndarray, shape (400,)
         Counts s⁻¹ arcmin⁻² per bin of measured energy, one module; not vignetted.
-    proton_background : ndarray, shape (400,) — the same for soft protons at their quiet level; vignetted
+    proton_background : ndarray, shape (400,) — the same for soft protons at their quiescent level; vignetted
     projection : SkyProjection — sky pixels of its files about (0, 0); `projection_at` moves it
     pattern : str — its usual observing pattern (`observing.PATTERNS`)
-    sources : mapping of str to str — where each table comes from
+    sources : mapping of str to str — references of the tables
     """
 
     name: str
@@ -116,16 +116,16 @@ class Telescope:
 
     @property
     def modules(self) -> tuple[int, ...]:
-        """Numbers of the telescope modules, each with mirrors of its own."""
+        """Numbers of the telescope modules, each with its own mirrors."""
         return tuple(sorted({chip.module for chip in self.chips}))
 
     def projection_at(self, ra: float, dec: float) -> SkyProjection:
-        """The sky pixels of an exposure about a pointing, deg."""
+        """Sky pixels of an exposure with a pointing, deg."""
         p = self.projection
         return SkyProjection(p.kind, ra, dec, p.x_reference, p.y_reference, p.x_step, p.y_step)
 
     def vignetting_at(self, off_axis_arcmin: ArrayLike, energy_kev: ArrayLike) -> F64:
-        """Area relative to the axis, in [0, 1]; bilinear, held at the energies' ends and zero beyond the last angle."""
+        """Area relative to the axis, in [0, 1]; bilinear, constant beyond the energies, zero beyond the last angle."""
         angle, energy = np.broadcast_arrays(np.asarray(off_axis_arcmin, float), np.asarray(energy_kev, float))
         low, high = self.vignetting_kev
         weight = np.clip((energy - low) / (high - low), 0.0, 1.0)
@@ -134,7 +134,7 @@ class Telescope:
         return area
 
     def measured(self, energy_kev: F64, rng: np.random.Generator) -> F64:
-        """Energies as the detector measures them, keV: a Gaussian of its resolution; never below zero."""
+        """Energies as the detector measures them, keV: with Gaussian resolution; not negative."""
         noise, fano = self.resolution_ev
         sigma = np.sqrt(noise**2 + fano * energy_kev) * 1e-3 / 2.354820045
         return np.maximum(energy_kev + sigma * rng.standard_normal(len(energy_kev)), 0.0)

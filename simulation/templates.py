@@ -1,8 +1,8 @@
-"""Shapes of published fast X-ray transients as a few parameters: `TEMPLATES`.
+"""Parametric light curves of published fast X-ray transients: `TEMPLATES`.
 
-A template is a light curve with its peak near 1 against s since the onset of its main event (precursors come before 0),
-and the photon indices between which its spectrum runs. Slopes and times are those of the papers;
-what is called "read off" was set by eye on the public light curve of the transient itself.
+A template is a light curve with a peak near 1 as a function of s since the onset of the main event (precursors are
+before 0), and two photon indices between which its spectrum changes. Slopes and times are those of the papers; values
+marked "read off" were estimated by eye from the published light curve.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Template:
     Parameters
     ----------
     name : str
-    source : str — paper, and what was taken of it
-    shape : callable — makes the curve, zero at its first and last knot
+    source : str — paper, and values taken from it
+    shape : callable — returns the curve, zero at its first and last knot
     photon_index : (float, float) — of a power law, at the onset and late
     nh_1e22 : float — column density, 10²² cm⁻²
     """
@@ -47,11 +47,11 @@ class Template:
 
 
 def _broken_decay(rise: float, slopes: tuple[float, ...], breaks: tuple[float, ...], end: float) -> LightCurve:
-    """A straight rise to 1, then power laws t^slope from one break to the next, cut off at the end.
+    """A linear rise to 1, then power laws t^slope between breaks, truncated at the end.
 
     Parameters
     ----------
-    rise : float — s, also when the peak is
+    rise : float — s, time of the peak
     slopes : tuple of float — one more than breaks
     breaks : tuple of float — s
     end : float — s
@@ -72,7 +72,7 @@ def _fast_rise_exponential_decay(rise: float, decay: float) -> LightCurve:
 
 
 def _two_pulses_and_tail() -> LightCurve:
-    """XRT 000519: knots s and part of the peak; set by eye; the tail falls as t^−0.3 from 3 ks on."""
+    """XRT 000519: knots in s and fractions of the peak, by eye; the tail falls as t^−0.3 after 3 ks."""
     corners = (
         (-8_000, 0), (-7_800, 2e-4), (-5_000, 2e-4), (-4_500, 5e-4), (-3_300, 8e-4), (-3_000, 1e-4), (0, 0),
         (6.5, 0.9), (19.5, 0.4), (29, 0.07), (45, 0.12), (62, 1.0), (81, 1.0), (97, 0.47), (110, 0.42), (122, 0.11),
@@ -95,19 +95,19 @@ def spike_and_tail(
     swing: float = 0.0,
     phase: float = 0.0,
 ) -> LightCurve:
-    """A short spike and the tail of a shrinking fireball, (1 − t/tail)^bend, that a turning star makes oscillate.
+    """A short spike and the tail of a shrinking fireball, (1 − t/tail)^bend, modulated by the rotation.
 
     The tail's law is that of a trapped fireball (Thompson & Duncan 1995, MNRAS 275, 255), which the tails of magnetars'
     giant flares follow (Feroci et al. 2001, ApJ 549, 1021).
 
     Parameters
     ----------
-    spike : float — s, within which nine tenths of the spike's photons come; a tenth of it is the rise
-    tail : float — s, until the tail is gone
-    ratio : float — first rate of the tail over the spike's peak
+    spike : float — s, contains nine tenths of the photons of the spike; a tenth of it is the rise
+    tail : float — s, end of the tail
+    ratio : float — initial rate of the tail over the peak of the spike
     bend : float — exponent
     period : float — s, of the oscillation; infinite for none
-    swing : float — amplitude of the oscillation over the tail's rate, in [0, 1]
+    swing : float — amplitude of the oscillation relative to the tail, in [0, 1]
     phase : float — rad
     """
     rise, decay = 0.1 * spike, 0.4 * spike
@@ -134,7 +134,7 @@ TEMPLATES: Final[Mapping[str, Template]] = {
         ),
         Template(
             "CDF-S XT2",
-            "Xue et al. 2019, Nature 568, 198: rise below 45 s, t^-0.14 to 2.3 ks, then t^-2.16; it softens",
+            "Xue et al. 2019, Nature 568, 198: rise below 45 s, t^-0.14 to 2.3 ks, then t^-2.16; softening",
             lambda: _broken_decay(45.0, (-0.14, -2.16), (2_300.0,), 4.0e4),
             (1.45, 2.5),
             0.02,

@@ -1,4 +1,4 @@
-"""Errors of the file system raised as `FileError`: `file_errors`, around everything the simulator writes."""
+"""Errors of the file system raised as `FileError` when the simulator writes: `file_errors`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMPRESSED: Final = (".gz", ".ftz")
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether a file of this name holds compressed bytes: archives write .gz, XMM-Newton's .FTZ."""
+    """Whether a file of this name is compressed: .gz, or .FTZ of XMM-Newton."""
     return path.suffix.lower() in COMPRESSED
 
 

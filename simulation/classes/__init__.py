@@ -1,7 +1,7 @@
-"""Classes of X-ray sources, each a recipe from which models are drawn: `CLASSES`, by name.
+"""Classes of X-ray sources from which models are drawn: `CLASSES`, by name.
 
-A model's rates are relative: 1 is the persistent level, or the peak of events of sources that have next to none
-(`fast_transient`, `magnetar_burst`). `PlacedSource.flux` says what 1 is in photons cm⁻² s⁻¹.
+Rates of a model are relative: 1 is the persistent level, or the peak of the event for sources with almost no persistent
+emission (`fast_transient`, `magnetar_burst`). `PlacedSource.flux` is the flux, photons cm⁻² s⁻¹, of a rate of 1.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ CLASSES: Final[Mapping[str, SourceClass]] = MappingProxyType(
         )
     }
 )
-"""Source classes by name, in the order in which they are listed."""
+"""Source classes by name."""
 
 
 def class_named(word: str) -> SourceClass:
-    """The class of a name, or of a word that is part of one name only: "flare" is `stellar_flare`.
+    """The class of a name, or of a word that occurs in one name only: "flare" is `stellar_flare`.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def class_named(word: str) -> SourceClass:
     Raises
     ------
     ConfigError
-        No class is called so, or more than one.
+        No class fits, or more than one.
     """
     if word in CLASSES:
         return CLASSES[word]

@@ -1,4 +1,4 @@
-"""What a class of sources is: `SourceClass`, and what its maker is told: `ModelRequest`."""
+"""Classes of sources: `SourceClass`, and the request for a model: `ModelRequest`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["ModelRequest", "SourceClass", "total_light_curve"]
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """What the maker of a model is told.
+    """Request for a model of a class.
 
     Parameters
     ----------
     duration : float — s, of the exposure
-    start : float — s, onset of the event (its first photon more or fewer); 0 for classes without event
-    length : float — s, over which the event adds or takes its photons from 5 % to 95 %; 0 for classes without event
+    start : float — s, onset of the event; 0 for classes without event
+    length : float — s, between 5 % and 95 % of the photons that the event adds or removes; 0 for classes without event
     persistent : float — factor on the persistent emission
     """
 
@@ -41,7 +41,7 @@ class SourceClass:
     name : str
     summary : str — one line
     direction : {"flare", "dip", ""}
-    make : callable — a model of a `ModelRequest`; draws what the request leaves open
+    make : callable — returns a model for a `ModelRequest`; draws all other parameters
     lengths : (float, float) or None
         Range of published lengths of the event, s; None for classes without event.
     """
@@ -55,9 +55,9 @@ class SourceClass:
     def draw(self, rng: np.random.Generator, duration: float) -> SourceModel:
         """Draw a model for an exposure.
 
-        Lengths of events are log-uniform over the class's published range, cut at half the exposure so that an event
-        can be told from another level (a class whose events are all longer gets one of half the exposure); starts are
-        uniform, such that nine tenths of the event lie inside.
+        Lengths of events are log-uniform over the published range of the class, up to half the exposure, so that an
+        event is different from a change of level (if all events of a class are longer, half the exposure); starts are
+        uniform, such that nine tenths of the event are in the exposure.
 
         Parameters
         ----------
@@ -75,23 +75,23 @@ class SourceClass:
         length: float | None = None,
         persistent: float = 1.0,
     ) -> SourceModel:
-        """Make a model with an event at a chosen place; what is not given is drawn as `draw` does.
+        """Make a model with an event of given start and length; what is not given is random as in `draw`.
 
         Parameters
         ----------
         rng : numpy.random.Generator
         duration : float — s
         start : float or None
-            Onset of the event, s since the start of the exposure; may lie before it.
+            Onset of the event, s since the start of the exposure; may be negative.
         length : float or None
-            s between 5 % and 95 % of the event's photons, were it seen as a whole.
+            s between 5 % and 95 % of the photons of the complete event.
         persistent : float
-            Factor on the persistent emission; 0 leaves the photons of a flare alone, to add to a real source.
+            Factor on the persistent emission; 0 gives the photons of a flare alone, for injection.
 
         Raises
         ------
         ConfigError
-            The class has no event to place, the event misses the exposure, or nothing would be left to shine.
+            The class has no event, the event is outside the exposure, or there is no emission.
         """
         self._check(duration, start, length, persistent)
         low, high = self.lengths or (0.0, 0.0)
@@ -105,19 +105,19 @@ class SourceClass:
 
     def _check(self, duration: float, start: float | None, length: float | None, persistent: float) -> None:
         if not 0 < duration < np.inf:
-            raise ConfigError(f"{self.name}: an exposure of {duration} s; give a finite duration above zero")
+            raise ConfigError(f"{self.name}: duration {duration} s: must be finite and positive")
         if self.lengths is None and not (start is None and length is None):
-            raise ConfigError(f"{self.name}: sources of this class have no event; leave start and length out")
+            raise ConfigError(f"{self.name}: sources of this class have no event; omit start and length")
         if length is not None and not 0 < length < np.inf:
-            raise ConfigError(f"{self.name}: an event of {length} s; give a finite length above zero")
+            raise ConfigError(f"{self.name}: length {length} s: must be finite and positive")
         if start is not None and not -np.inf < start < duration:
-            raise ConfigError(f"{self.name}: an event that starts at {start} s misses the exposure of {duration} s")
+            raise ConfigError(f"{self.name}: an event that starts at {start} s is outside the exposure of {duration} s")
         if not 0 <= persistent < np.inf:
-            raise ConfigError(f"{self.name}: persistent emission times {persistent}; give a factor, not negative")
-        if persistent == 0 and self.direction != "flare":
             raise ConfigError(
-                f"{self.name}: without its persistent emission nothing is left; persistent=0 is for flares only"
+                f"{self.name}: factor {persistent} of persistent emission: must be finite and not negative"
             )
+        if persistent == 0 and self.direction != "flare":
+            raise ConfigError(f"{self.name}: no emission without the persistent one; persistent=0 is for flares only")
 
 
 def total_light_curve(model: SourceModel) -> LightCurve:

@@ -1,4 +1,4 @@
-"""Bursts of neutron stars: magnetars' spikes with oscillating tails, and thermonuclear bursts."""
+"""Bursts of neutron stars: magnetar bursts with oscillating tails, and thermonuclear bursts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .events import evolving, middle_90, place
 
 __all__ = ["MAGNETAR_BURST", "XRAY_BURST"]
 
-MOST_CYCLES: Final = 300
-"""Oscillations in a tail, at most: more have no place on a few thousand knots."""
+MAX_CYCLES: Final = 300
+"""Largest number of oscillations in a tail, which a few thousand knots can represent."""
 
 ROUNDS: Final = 6
 LONGEST_TAIL: Final = 6.0
@@ -26,9 +26,9 @@ LONGEST_TAIL: Final = 6.0
 
 
 def _magnetar_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """A hard spike of 1 to 10 s and a softening tail that oscillates with the star's turn, like XRT 200515.
+    """A hard spike of 1 to 10 s and a softening tail that oscillates with the rotation of the star, like XRT 200515.
 
-    Periods are 2 to 12 s as magnetars' are, tails swing by 20 to 80 %; the tail begins at 2 to 10 % of the peak
+    Periods are 2 to 12 s, tails oscillate by 20 to 80 %; the tail begins at 2 to 10 % of the peak
     (Dillmann et al. 2025, MNRAS 537, 931; Mereghetti 2008, A&A Rev. 15, 225; Olausen & Kaspi 2014, ApJS 212, 6). A
     spike is at most a tenth of the whole event, a period at least 1/300 of the tail.
     """
@@ -73,16 +73,16 @@ def _magnetar_burst(rng: np.random.Generator, request: ModelRequest) -> SourceMo
 def _spike_and_tail(
     rng: np.random.Generator, drawn: Mapping[str, float], length: float
 ) -> tuple[LightCurve, float, float]:
-    """Shape of the wanted length, its tail's duration and its period, s.
+    """Shape of the requested length, duration of its tail and its period, s.
 
-    How long a tail must be for 90 % of all photons to take a given time depends on the share of the spike: it is found
-    by repeating.
+    The duration of the tail for which 90 % of all photons take the given time depends on the fraction in the spike; it
+    is found by iteration.
     """
     tail = 1.35 * length
     for _ in range(ROUNDS):
         first, last = middle_90(spike_and_tail(drawn["spike_s"], tail, drawn["tail_ratio"], drawn["tail_bend"]))
         tail = min(tail * length / (last - first), LONGEST_TAIL * length)
-    period = max(2.0 * 6.0 ** rng.random(), tail / MOST_CYCLES)
+    period = max(2.0 * 6.0 ** rng.random(), tail / MAX_CYCLES)
     shape = spike_and_tail(
         drawn["spike_s"],
         tail,
@@ -99,7 +99,7 @@ def _xray_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A thermonuclear burst: fast rise, exponential decay, black body cooling from 2–3 to about 1 keV, on an accretor.
 
     Rises are 3 to 30 % of the decay time, peaks 5 to 50 times the persistent level (Galloway et al. 2020, ApJS 249, 32;
-    Lewin, van Paradijs & Taam 1993, Space Sci. Rev. 62, 223). Lengths of 10 to 300 s hold intermediate bursts too.
+    Lewin, van Paradijs & Taam 1993, Space Sci. Rev. 62, 223). Lengths of 10 to 300 s include intermediate bursts.
     """
     drawn: Mapping[str, float] = {
         "peak_kt_kev": rng.uniform(2.0, 3.0),

@@ -1,4 +1,4 @@
-"""Sources that something passes in front of: eclipses by a companion, absorbing clouds, transits of small bodies."""
+"""Occulted sources: eclipses by a companion, absorbing clouds, transits of small bodies."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .events import EventPlacement, place
 __all__ = ["DIP", "ECLIPSE", "TRANSIT", "covered_part"]
 
 
-MOST_ECLIPSES: Final = 40
-"""Eclipses in an exposure, at most."""
+MAX_ECLIPSES: Final = 40
+"""Largest number of eclipses in an exposure."""
 
 DIP_KNOTS: Final = 200
 TRANSIT_KNOTS: Final = 121
 
 
 def _eclipse(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """A binary eclipsed by its companion: sharp ingress and egress, total or partial, again every orbit.
+    """A binary eclipsed by its companion: sharp ingress and egress, total or partial, once per orbit.
 
-    Ingress takes 5 to 60 s, at most a fifth of the eclipse; what is left is light scattered by a corona or wind, none
-    to a fifth; an eclipse takes 4 to 20 % of the orbit, so that many come in a long exposure (EXO 0748−676 has 500 s
-    every 3.8 h: Parmar et al. 1986, ApJ 308, 199; Wolff et al. 2009, ApJS 183, 156).
+    Ingress takes 5 to 60 s, at most a fifth of the eclipse; the residual, up to a fifth, is scattered by a corona or
+    wind; an eclipse takes 4 to 20 % of the orbit, so that a long exposure has many (EXO 0748−676: 500 s every 3.8 h,
+    Parmar et al. 1986, ApJ 308, 199; Wolff et al. 2009, ApJS 183, 156).
     """
     partial = rng.random() < 0.3
     ingress = min(5.0 * 12.0 ** rng.random(), 0.2 * request.length)
@@ -39,7 +39,7 @@ def _eclipse(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
         "nh_1e22": 0.05 * 20.0 ** rng.random(),
         "depth": rng.uniform(0.5, 0.8) if partial else 1.0 - 0.2 * rng.random() ** 2,
         "ingress_s": ingress,
-        "period_s": max(request.length / (0.04 * 5.0 ** rng.random()), request.duration / MOST_ECLIPSES),
+        "period_s": max(request.length / (0.04 * 5.0 ** rng.random()), request.duration / MAX_ECLIPSES),
     }
     shape = LightCurve(np.cumsum([0.0, ingress, request.length, ingress]), [0.0, 1.0, 1.0, 0.0])
     before = np.floor(max(request.start + 2.0 * request.length, 0.0) / drawn["period_s"])
@@ -52,9 +52,9 @@ def _eclipse(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
 
 
 def _dip(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """Clouds at the rim of an accretion disc: soft photons are taken first, so that the source hardens as it fades.
+    """Clouds at the rim of an accretion disc: soft photons are absorbed most, so that the source hardens as it fades.
 
-    A dip is one to five ragged troughs; columns are 1e22 to 3e23 cm⁻² and cover half of the source or all of it (Díaz
+    A dip has one to five irregular troughs; columns are 1e22 to 3e23 cm⁻² and cover half of the source or more (Díaz
     Trigo et al. 2006, A&A 445, 179; White & Swank 1982, ApJ 253, L61).
     """
     drawn: Mapping[str, float] = {
@@ -84,7 +84,7 @@ def _dip(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
 
 
 def _troughs(rng: np.random.Generator, number: int) -> LightCurve:
-    """Covered part against time: overlapping Gaussian troughs of unequal width and depth, at most 1."""
+    """Covered fraction as a function of time: overlapping Gaussian troughs of unequal width and depth, at most 1."""
     middle = rng.uniform(0.0, 0.5, number)
     width = rng.uniform(0.04, 0.12, number)
     depth = rng.uniform(0.4, 1.0, number)
@@ -96,11 +96,11 @@ def _troughs(rng: np.random.Generator, number: int) -> LightCurve:
 
 
 def _transit(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """A planet or small star before a compact source of its own size: U or V shaped, the same at all energies.
+    """A planet or small star in front of a compact source of similar size: U- or V-shaped, the same at all energies.
 
-    After M51-ULX-1b (Di Stefano et al. 2021, Nature Astron. 5, 1297): a total dip of some 3 h with long ingress and
-    egress. The covered part is the overlap of two discs, of radius ratio 0.6 to 2.5 and impact 0 to 0.6 of what still
-    touches; lengths are 1 to 15 ks.
+    After M51-ULX-1b (Di Stefano et al. 2021, Nature Astron. 5, 1297): a total dip of about 3 h with long ingress and
+    egress. The covered fraction is the overlap of two discs, of radius ratio 0.6 to 2.5 and impact 0 to 0.6 of the sum
+    of the radii; lengths are 1 to 15 ks.
     """
     ratio = rng.uniform(0.6, 2.5)
     impact = rng.uniform(0.0, 0.6)
@@ -121,7 +121,7 @@ def _transit(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
 
 
 def covered_part(apart: F64, ratio: float) -> F64:
-    """Part of an even disc of radius 1 that another one hides.
+    """Fraction of a uniform disc of radius 1 that is covered by another disc.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def covered_part(apart: F64, ratio: float) -> F64:
 def _dimmed(
     kind: str, placed: EventPlacement, spectrum: F64, request: ModelRequest, drawn: Mapping[str, float]
 ) -> SourceModel:
-    """A steady source less the part that is hidden, the same at all energies."""
+    """A steady source without the covered fraction, the same at all energies."""
     seen = np.maximum(1.0 - placed.curve.rate, 0.0)
     curve = LightCurve(placed.curve.time, request.persistent * seen)
     parameters = {**drawn, "start_s": request.start, "length_s": request.length}
@@ -153,14 +153,14 @@ def _dimmed(
 
 ECLIPSE: Final = SourceClass(
     "eclipse",
-    "Binary eclipsed by its companion, total or partial, sharp edges, again every orbit",
+    "Binary eclipsed by its companion, total or partial, with sharp edges, once per orbit",
     "dip",
     _eclipse,
     (100.0, 10_000.0),
 )
 DIP: Final = SourceClass(
-    "dip", "Absorption dip: clouds at the disc's rim take soft photons first", "dip", _dip, (100.0, 5_000.0)
+    "dip", "Absorption dip: clouds at the rim of the disc absorb soft photons most", "dip", _dip, (100.0, 5_000.0)
 )
 TRANSIT: Final = SourceClass(
-    "transit", "Transit like M51-ULX-1b: U or V shaped, the same at all energies", "dip", _transit, (1_000.0, 15_000.0)
+    "transit", "Transit like M51-ULX-1b: U- or V-shaped, the same at all energies", "dip", _transit, (1_000.0, 15_000.0)
 )

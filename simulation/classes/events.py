@@ -1,4 +1,4 @@
-"""Putting an event into an exposure: stretching a shape, cutting it at the edges, letting its spectrum change with it.
+"""Placement of events in an exposure: stretched and truncated shapes, and spectra that change with them.
 
 Shapes are light curves without steps that are zero at their first and last knots; 0 s is the onset of the event.
 """
@@ -19,20 +19,20 @@ __all__ = ["EventPlacement", "evolving", "middle_90", "place"]
 
 
 NODES = 5
-"""Fixed spectra between which a changing one is mixed."""
+"""Number of fixed spectra of which a changing one is a mixture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventPlacement:
-    """One event, or some equal in shape one after another, in an exposure.
+    """An event, or several of equal shape, in an exposure.
 
     Parameters
     ----------
-    curve : LightCurve — knots from 0 to the exposure's duration, s
-    shape_time : ndarray, shape (k,) — the curve's knots on the shape's own axis, from the onset of the latest event
-    stretch : float — s of the exposure for a s of the shape
-    windows : ndarray, shape (n, 2) — where each event lies, s
-    asked : int — number of the event that was asked for
+    curve : LightCurve — knots from 0 to the duration of the exposure, s
+    shape_time : ndarray, shape (k,) — times of the knots on the axis of the shape, from the onset of the latest event
+    stretch : float — s of the exposure per s of the shape
+    windows : ndarray, shape (n, 2) — start and stop of each event, s
+    asked : int — index of the requested event
     """
 
     curve: LightCurve
@@ -43,7 +43,7 @@ class EventPlacement:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """5 % to 95 % of what the strongest event adds or takes inside the exposure, s; the asked for among equals."""
+        """5 % to 95 % of the strongest event in the exposure, s; the requested one among equals."""
         first, last = self.curve.cumulative(self.windows).T
         gain = last - first
         best = self.asked if gain[self.asked] > (1 - 1e-6) * gain.max() else int(np.argmax(gain))
@@ -61,22 +61,22 @@ def place(
     strength: float | F64 = 1.0,
     asked: int = 0,
 ) -> EventPlacement:
-    """Stretch a shape so that 90 % of it takes a given time, move it, and cut it at the exposure's edges.
+    """Stretch a shape so that 90 % of it takes a given time, shift it, and truncate it at the edges of the exposure.
 
     Parameters
     ----------
     shape : LightCurve
-    start : float or ndarray, shape (n,) — s; ascending, with room for the stretched shape between two
+    start : float or ndarray, shape (n,) — s; ascending, so that the stretched shapes do not overlap
     length : float — s
     duration : float — s
     what : str — for the error message
     strength : float or ndarray, shape (n,) — factor on the shape
-    asked : int — number of the event that was asked for
+    asked : int — index of the requested event
 
     Raises
     ------
     ConfigError
-        Nothing of the event lies inside.
+        The event is outside the exposure.
     """
     assert (np.diff(shape.time) > 0).all(), "a step cannot be cut by interpolation"
     starts = np.atleast_1d(np.asarray(start, dtype=np.float64))
@@ -90,33 +90,33 @@ def place(
     curve = LightCurve(knots, np.interp(knots, time, rate, left=0.0, right=0.0))
     if not curve.rate.any():
         raise ConfigError(
-            f"{what}: an event from {time[0]:.1f} to {time[-1]:.1f} s misses the exposure of {duration} s"
+            f"{what}: an event from {time[0]:.1f} to {time[-1]:.1f} s is outside the exposure of {duration} s"
         )
     latest = np.maximum(np.searchsorted(times[:, 0], knots, side="right") - 1, 0)
     return EventPlacement(curve, (knots - starts[latest]) / stretch, stretch, times[:, [0, -1]], asked)
 
 
 def middle_90(curve: LightCurve) -> tuple[float, float]:
-    """When 5 % and 95 % of a curve's integral are reached, s."""
+    """Times at which 5 % and 95 % of the integral of a curve are reached, s."""
     first, last = curve.quantile([0.05, 0.95])
     return float(first), float(last)
 
 
 def evolving(curve: LightCurve, track: F64, spectrum: Callable[[float], F64], nodes: int = NODES) -> list[Component]:
-    """A curve whose spectrum changes, as components of fixed spectra.
+    """A curve with a changing spectrum, as components of fixed spectra.
 
-    The spectrum at any time is a linear mixture of those at the two nearest of some even nodes over the range of its
-    parameter; the weights (hat functions) add to 1, so that the components add to the curve.
+    The spectrum is a linear mixture of those at the two nearest of several equidistant values of its parameter; the
+    weights (hat functions) add to 1, so that the components add to the curve.
 
     Parameters
     ----------
     curve : LightCurve
     track : ndarray, shape (k,)
-        Parameter of the spectrum at the curve's knots; what it is where the rate is zero does not matter.
+        Parameter of the spectrum at the knots of the curve; ignored where the rate is zero.
     spectrum : callable
-        Spectrum, shape (400,), of a value of the parameter.
+        Returns the spectrum, shape (400,), of a value of the parameter.
     nodes : int
-        At most.
+        Largest number of fixed spectra.
     """
     shining = track[curve.rate > 0]
     low, high = float(shining.min()), float(shining.max())

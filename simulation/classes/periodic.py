@@ -19,22 +19,22 @@ __all__ = ["PULSATOR", "QPE"]
 
 
 CYCLE_KNOTS: Final = 16
-MOST_CYCLES: Final = 240
-"""Cycles in an exposure, at most, for the knots to stay below four thousand."""
+MAX_CYCLES: Final = 240
+"""Largest number of cycles in an exposure, so that there are fewer than four thousand knots."""
 
-MOST_ERUPTIONS: Final = 12
+MAX_ERUPTIONS: Final = 12
 
 PEAK: Final = 3.0
-"""When an eruption's shape peaks, in widths of its rise."""
+"""Time of the peak of an eruption, in widths of its rise."""
 
 
 def _pulsator(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """A turning magnetised star: two harmonics, 20 to 90 % of the photons pulsed.
+    """A rotating magnetised star: two harmonics, 20 to 90 % of the photons pulsed.
 
     Periods are log-uniform from 10 s to 2 ks (accreting pulsars: Bildsten et al. 1997, ApJS 113, 367; intermediate
     polars: Mukai 2017, PASP 129, 062001), but not below 1/240 of the exposure.
     """
-    shortest = max(10.0, request.duration / MOST_CYCLES)
+    shortest = max(10.0, request.duration / MAX_CYCLES)
     longest = max(2_000.0, shortest)
     drawn: Mapping[str, float] = {
         "period_s": shortest * (longest / shortest) ** rng.random(),
@@ -53,23 +53,23 @@ def _pulsator(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
 
 
 def _qpe(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """Eruptions of a galaxy's nucleus, one after another, hotter at the peak and hotter rising than falling.
+    """Quasi-periodic eruptions of a galactic nucleus, hottest near the peak and hotter in the rise than the decay.
 
-    The quiet disc has 40 to 80 eV, eruptions reach 100 to 250 eV and 5 to 60 times the quiet level; they recur after 3
-    to 8 times their length, uneven by a tenth in time and by up to 40 % in strength (Miniutti et al. 2019, Nature 573,
-    381; Arcodia et al. 2021, Nature 592, 704; 2022, A&A 662, A49). The eruption asked for is the strongest.
+    The quiescent disc has 40 to 80 eV, eruptions reach 100 to 250 eV and 5 to 60 times its level; they recur after 3
+    to 8 times their length, irregular by a tenth in time and by up to 40 % in strength (Miniutti et al. 2019, Nature
+    573, 381; Arcodia et al. 2021, Nature 592, 704; 2022, A&A 662, A49). The requested eruption is the strongest.
     """
     drawn: Mapping[str, float] = {
         "quiet_kt_kev": rng.uniform(0.04, 0.08),
         "peak_kt_kev": rng.uniform(0.1, 0.25),
         "nh_1e22": 0.01 * 10.0 ** rng.random(),
         "peak_ratio": 5.0 * 12.0 ** rng.random(),
-        "recurrence_s": max(request.length * rng.uniform(3.0, 8.0), request.duration / MOST_ERUPTIONS),
+        "recurrence_s": max(request.length * rng.uniform(3.0, 8.0), request.duration / MAX_ERUPTIONS),
         "skew": rng.uniform(1.2, 2.5),
     }
     starts, strengths, asked = _eruptions(rng, request, drawn["recurrence_s"])
     placed = place(_eruption(drawn["skew"]), starts, request.length, request.duration, "qpe", strengths, asked)
-    # Hottest half a rise before the peak: the loop of temperature and luminosity (Arcodia et al. 2022).
+    # The temperature peaks half a rise before the rate (Arcodia et al. 2022).
     phase = placed.shape_time - (PEAK - 0.5)
     warmth = np.exp(-np.abs(phase) / np.where(phase < 0, 2.0, 1.5 * drawn["skew"]))
     kt = drawn["quiet_kt_kev"] + (drawn["peak_kt_kev"] - drawn["quiet_kt_kev"]) * warmth
@@ -91,7 +91,7 @@ def _eruption(skew: float) -> LightCurve:
 
 
 def _eruptions(rng: np.random.Generator, request: ModelRequest, recurrence: float) -> tuple[F64, F64, int]:
-    """Starts, s, and strengths of the eruption asked for and of those that the exposure sees beside it; its number."""
+    """Starts, s, and strengths of the requested eruption and the others in the exposure; index of the requested one."""
     before = np.ceil((request.start + request.length) / recurrence)
     after = np.ceil((request.duration - request.start) / recurrence)
     number = np.arange(-max(before, 0.0), after + 1)
@@ -102,7 +102,7 @@ def _eruptions(rng: np.random.Generator, request: ModelRequest, recurrence: floa
     return starts[seen], strengths[seen], int(np.flatnonzero(number[seen] == 0)[0])
 
 
-PULSATOR: Final = SourceClass("pulsator", "Turning magnetised star: periodic pulses", "", _pulsator)
+PULSATOR: Final = SourceClass("pulsator", "Rotating magnetised star: periodic pulses", "", _pulsator)
 QPE: Final = SourceClass(
-    "qpe", "Quasi-periodic eruptions of a galaxy's nucleus, harder at the peak", "flare", _qpe, (500.0, 10_000.0)
+    "qpe", "Quasi-periodic eruptions of a galactic nucleus, harder at the peak", "flare", _qpe, (500.0, 10_000.0)
 )

@@ -1,4 +1,4 @@
-"""Flares of stars: plasma that is heated at once and cools slowly, on a quiet corona."""
+"""Stellar flares: suddenly heated and slowly cooling plasma, on a quiescent corona."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ E_FOLDS: Final = 8.0
 """Decay times after which a flare is over."""
 
 HEATED: Final = 0.5
-"""Part of the rise after which the plasma is hottest: temperature peaks before the emission measure (Reale 2007, A&A
-471, 271)."""
+"""Fraction of the rise after which the plasma is hottest: temperature peaks before the emission measure (Reale 2007,
+A&A 471, 271)."""
 
 
 def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A fast rise (half a Gaussian) and an exponential decay.
 
-    Peaks are 3 to 100 times the quiet level, more often low; temperatures at the peak 2 to 8 keV, above a quiet corona
-    of 0.3 to 0.9 keV; rises 0.1 to 0.5 of the decay (Pye et al. 2015, A&A 581, A28; Getman et al. 2008, ApJ 688, 418).
+    Peaks are 3 to 100 times the quiescent level, mostly low; peak temperatures are 2 to 8 keV, those of the corona
+    0.3 to 0.9 keV; rises 0.1 to 0.5 of the decay (Pye et al. 2015, A&A 581, A28; Getman et al. 2008, ApJ 688, 418).
     The emission measure falls as the square of the temperature (ζ = 1 of Reale 2007): temperature decays half as fast.
     """
     drawn: Mapping[str, float] = {
@@ -40,7 +40,7 @@ def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceMod
         "peak_ratio": 3.0 * (100.0 / 3.0) ** (rng.random() ** 1.5),
     }
     rise_over_decay = rng.uniform(0.1, 0.5)
-    # On the shape's axis the decay time is 1.
+    # The decay time is 1 on the time axis of the shape.
     reach = 3.0 * rise_over_decay
     time = np.concatenate([np.linspace(0.0, reach, RISE_KNOTS), reach + np.linspace(0, E_FOLDS, DECAY_KNOTS)[1:]])
     before = np.exp(-(((reach - time) / rise_over_decay) ** 2))
@@ -76,7 +76,7 @@ def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceMod
 
 STELLAR_FLARE: Final = SourceClass(
     "stellar_flare",
-    "Flare of a star: fast rise, exponential decay, plasma heated at once and cooling, on a quiet corona",
+    "Stellar flare: fast rise, exponential decay, suddenly heated and cooling plasma, on a quiescent corona",
     "flare",
     _stellar_flare,
     (300.0, 30_000.0),

@@ -20,10 +20,10 @@ __all__ = ["AGN", "CONSTANT", "SUPERSOFT", "noisy_light_curve"]
 
 
 KNOTS: Final = 1024
-"""Knots of red noise in an exposure; variations faster than a thousandth of it are left out."""
+"""Knots of red noise in an exposure; faster variations are not included."""
 
 STRETCHES: Final = 4
-"""Red noise is made this many times longer than the exposure, for power to leak in from below."""
+"""Red noise is this number of times longer than the exposure, so that power from lower frequencies leaks in."""
 
 NODES_SUPERSOFT: Final = 64
 
@@ -36,9 +36,9 @@ def noisy_light_curve(
     Parameters
     ----------
     power : callable
-        Power spectrum of the logarithm, Hz⁻¹, at frequencies in Hz, up to a factor.
+        Power spectrum of the logarithm, Hz⁻¹, at frequencies in Hz, of arbitrary normalisation.
     rms : float
-        Of the logarithm inside an exposure, on average: about the fractional rms of the rate.
+        Mean rms of the logarithm in an exposure, about the fractional rms of the rate.
     duration : float — s
     rng : numpy.random.Generator
     knots : int — a power of two
@@ -46,7 +46,7 @@ def noisy_light_curve(
     n, step = STRETCHES * knots, duration / (knots - 1)
     frequency = np.arange(1, n // 2 + 1) / (n * step)
     density = power(frequency)
-    # Of a wave of frequency f an exposure sees the variance but that of its own mean, 1 − sinc².
+    # The variance of a wave of frequency f about its mean in the exposure is 1 − sinc².
     seen = 1.0 - np.sinc(frequency * duration) ** 2
     scale = rms**2 * n * step / (density @ seen)
     variance = scale * density.sum() / (n * step)
@@ -56,7 +56,7 @@ def noisy_light_curve(
 
 
 def _constant(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """A power law (an unresolved background galaxy or binary) or, for 3 in 10, a stellar corona's plasma."""
+    """A power law (an unresolved background galaxy or binary) or, for 3 in 10, the plasma of a stellar corona."""
     nh = 0.01 * 50.0 ** rng.random()
     if rng.random() < 0.3:
         kt = 0.4 * 10.0 ** rng.random()
@@ -69,9 +69,9 @@ def _constant(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
 
 
 def _agn(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """Red noise with a bend; photon indices scatter as those of Nandra & Pounds 1994, MNRAS 268, 405.
+    """Red noise with a bend; photon indices are distributed as those of Nandra & Pounds 1994, MNRAS 268, 405.
 
-    Bends lie at 1e-5 to 1e-3 Hz, black holes of 1e8 to 1e6 suns (McHardy et al. 2006, Nature 444, 730); slopes are 1.1
+    Bends are at 1e-5 to 1e-3 Hz, for 1e8 to 1e6 solar masses (McHardy et al. 2006, Nature 444, 730); slopes are 1.1
     and 2 to 3, and the rms 0.05 to 0.5 (González-Martín & Vaughan 2012, A&A 544, A80).
     """
     drawn: Mapping[str, float] = {

@@ -1,4 +1,4 @@
-"""Fast X-ray transients, drawn around published ones, with hardly any emission before or after."""
+"""Fast X-ray transients, modelled on published ones, with almost no persistent emission."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ __all__ = ["FAST_TRANSIENT"]
 MODELLED: Final = ("CDF-S XT1", "CDF-S XT2", "XRT 000519", "XRT 080109")
 
 SPREAD_DEX: Final = 0.5
-"""How freely a template is stretched: templates are chosen by how near their own length is to the one wanted."""
+"""Scatter of the stretch: templates are chosen by how similar their length is to the requested one."""
 
 _LENGTHS: Final = np.array([np.subtract(*middle_90(TEMPLATES[name].curve())[::-1]) for name in MODELLED])
 
 
 def _fast_transient(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """One of the published transients, stretched; its times warped and its spectrum moved a little.
+    """One of the published transients, stretched, with slightly warped times and a changed spectrum.
 
-    Lengths run from 30 s to 20 ks, indices scatter by 0.25, columns by a factor of two (Quirola-Vásquez et al. 2022,
-    A&A 663, A168; 2023, A&A 675, A44). Seven in ten have no persistent emission, the others 1e-4 to 3e-3 of the peak, a
-    host's or none that could be seen.
+    Lengths are from 30 s to 20 ks, indices scatter by 0.25, columns by a factor of two (Quirola-Vásquez et al. 2022,
+    A&A 663, A168; 2023, A&A 675, A44). Seven in ten have no persistent emission, the others 1e-4 to 3e-3 of the peak.
     """
     chance = np.exp(-0.5 * (np.log10(request.length / _LENGTHS) / SPREAD_DEX) ** 2) + 1e-12
     number = int(rng.choice(len(MODELLED), p=chance / chance.sum()))
@@ -46,7 +45,7 @@ def _fast_transient(rng: np.random.Generator, request: ModelRequest) -> SourceMo
         "persistent_level": 1e-4 * 30.0 ** rng.random() if rng.random() < 0.3 else 0.0,
     }
     natural = template.curve()
-    # A power of time makes decays steeper or shallower and rises quicker or slower, and keeps onset, order and peak.
+    # A power of time changes the slopes of decays and rises, and keeps onset, order and peak.
     scale = _LENGTHS[number]
     time = scale * np.sign(natural.time) * (np.abs(natural.time) / scale) ** drawn["warp"]
     shape = LightCurve(time, natural.rate)
@@ -71,7 +70,7 @@ def _fast_transient(rng: np.random.Generator, request: ModelRequest) -> SourceMo
 
 FAST_TRANSIENT: Final = SourceClass(
     "fast_transient",
-    "Fast X-ray transient like CDF-S XT1 and XT2, XRT 000519, XRT 080109; hardly any persistent emission",
+    "Fast X-ray transient like CDF-S XT1 and XT2, XRT 000519, XRT 080109; almost no persistent emission",
     "flare",
     _fast_transient,
     (30.0, 20_000.0),

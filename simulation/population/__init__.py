@@ -1,4 +1,4 @@
-"""Populations of single sources with known truth: photon lists simulated by the thousand, and their files.
+"""Populations of single sources with known truth: simulated photon lists, and their files.
 
 Names are imported when they are first used: writing files needs pyarrow.
 """

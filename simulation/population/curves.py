@@ -1,7 +1,7 @@
-"""Light curves and measured spectra of a chunk's sources and backgrounds, flat, and the counts expected of them.
+"""Light curves and measured spectra of the sources of a chunk, as flat arrays, and their expected counts.
 
-Of each source come its components and, last, the background in its aperture: a curve like any other. Spectra are folded
-with the telescope's area and resolution here, so that a photon's measured energy is drawn at once.
+Each source has its components and, last, the background in its aperture. Spectra are folded with the effective area and
+resolution of the telescope here, so that measured energies are drawn directly.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def expected_counts(curves: Curves, seen: SourceExposures, window: F64 | None = 
     curves : Curves
     seen : SourceExposures
     window : ndarray, shape (n, 2), optional
-        s since the start; of each source's good time only what lies inside counts.
+        s since the start; only good time within it is used.
     """
     if window is None:
         window = np.tile((-np.inf, np.inf), (len(seen.start), 1))
@@ -168,11 +168,11 @@ def expected_counts(curves: Curves, seen: SourceExposures, window: F64 | None = 
 
 
 def event_sigma(curves: Curves, seen: SourceExposures, models: Sequence[SourceModel], scale: F64) -> F64:
-    """Significance with which events are expected to stand out of the rest of their exposures, in sigma, shape (n,).
+    """Expected significance of events compared with the rest of their exposures, in sigma, shape (n,).
 
     Root of the likelihood ratio of two rates, inside and outside the event, against one, for the expected counts
-    themselves (the "Asimov data set", Cowan et al. 2011, EPJ C 71, 1554); 0 without an event, where the rate inside
-    goes the wrong way, or where good time is all inside or all outside.
+    themselves (the "Asimov data set", Cowan et al. 2011, EPJ C 71, 1554); 0 without an event, if the rate inside
+    changes in the other direction, or if all good time is inside or outside.
 
     Parameters
     ----------
@@ -186,12 +186,12 @@ def event_sigma(curves: Curves, seen: SourceExposures, models: Sequence[SourceMo
         (np.bincount(curves.source, expected * scale), expected[curves.background])
         for expected in (expected_counts(curves, seen, windows), expected_counts(curves, seen))
     )
-    # The background is steady: its share of counts is the share of good time.
+    # The background is steady, so its fraction of counts is the fraction of good time.
     part = short / long
-    told = (part > 0) & (part < 1)
-    part = np.where(told, part, 0.5)
+    defined = (part > 0) & (part < 1)
+    part = np.where(defined, part, 0.5)
     outside = np.maximum(whole - inside, 0.0)
     ratio = xlogy(inside, inside / (whole * part)) + xlogy(outside, outside / (whole * (1.0 - part)))
     rises = inside > whole * part
     wanted = np.array([one.direction == "flare" for one in models])
-    return np.where(told & (rises == wanted), np.sqrt(2.0 * np.maximum(ratio, 0.0)), 0.0)
+    return np.where(defined & (rises == wanted), np.sqrt(2.0 * np.maximum(ratio, 0.0)), 0.0)

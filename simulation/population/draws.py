@@ -1,8 +1,7 @@
-"""One chunk of a population: exposures, sources and their photons, from streams named after the chunk.
+"""A chunk of a population: exposures, sources and photons, from random streams named after the chunk.
 
-What is drawn for a source depends on the sources before it in its chunk at most, never on those after it: the first n
-sources of a population are the same however many follow. Models are drawn one by one, for classes differ; all that is a
-matter of photons runs on flat arrays over the chunk.
+A source depends only on earlier sources of its chunk, so the first n sources of a population do not depend on its size.
+Models are drawn one by one; photons are drawn as flat arrays of the chunk.
 """
 
 from __future__ import annotations
@@ -46,13 +45,13 @@ from .population_settings import (
 __all__ = ["PopulationChunk", "draw_chunk"]
 
 
-ATTEMPTS: Final = 200
-"""Models drawn in a row of which good time sees next to nothing, before that is an error."""
+MAX_ATTEMPTS: Final = 200
+"""Consecutive models with almost no emission in good time before an error is raised."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PopulationChunk:
-    """A chunk: photons and truth, n sources.
+    """Photons and truth of the n sources of a chunk.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ class PopulationChunk:
     expected, background : ndarray, shape (n,)
         Counts expected of the source and of the background in aperture, band and good time.
     start : ndarray, shape (n,) — mission seconds of time 0 of the models
-    sigma : ndarray, shape (n,) — significance with which the event is expected to stand out; 0 without
+    sigma : ndarray, shape (n,) — expected significance of the event; 0 without event
     """
 
     batch: EventBatch
@@ -120,7 +119,7 @@ def _named(rng: Callable[[str], np.random.Generator], what: str, which: str) -> 
 
 
 def _net_counts(background: F64, uniform: F64) -> F64:
-    """Counts expected of sources alone, enough of them to be seen over their background."""
+    """Expected net counts, large enough to be detected above the background."""
     median, width, fewest, most = COUNTS
     return _truncated_log_normal(
         uniform, median, width, np.maximum(fewest, DETECTION_SIGMA * np.sqrt(background)), most
@@ -135,16 +134,16 @@ def _truncated_log_normal(uniform: F64, median: float, width: float, low: float 
 
 
 def _at_least(uniform: F64, mean: F64, least: int) -> I64:
-    """Poisson numbers, given that they are not below the least."""
+    """Poisson numbers, conditional on being at least `least`."""
     below = poisson.cdf(least - 1, mean)
-    # A sum that rounds to 1 would mean infinitely many.
+    # A sum that rounds to 1 would give infinity.
     part = np.minimum(below + uniform * (1.0 - below), np.nextafter(1.0, 0.0))
     number: I64 = np.maximum(poisson.ppf(part, mean), least).astype(np.int64)
     return number
 
 
 def _exposures(telescope: Telescope, seed: int, chunk: int, n: int) -> SourceExposures:
-    """Exposures as `observing` makes them; each source on a chip of its own choice."""
+    """Exposures from `observing`; each source on a random chip."""
     setting = SETTINGS[telescope.name]
     first = chunk * CHUNK // setting.sources
     made: list[tuple[ObservingPlan, Exposure]] = []
@@ -169,7 +168,7 @@ def _exposures(telescope: Telescope, seed: int, chunk: int, n: int) -> SourceExp
 
 
 def _good_times(telescope: Telescope, observing: ObservingPlan, n: int, rng: np.random.Generator) -> list[Exposure]:
-    """Good times of each source: those of its chip, or of all modules together where each sees it."""
+    """Good times of each source: those of its chip, or of all modules that observe it."""
     if len(telescope.modules) > 1:
         sets = list(observing.gti.values())
         return [combine_exposures(sets, [1.0] * len(sets))] * n
@@ -190,10 +189,10 @@ def _models(request: PopulationRequest, chunk: int, seen: SourceExposures, unifo
 
 
 def _model(kind: str, seen: SourceExposures, source: int, rng: np.random.Generator) -> SourceModel:
-    """A model; an event lies about a moment of good time, for one in a gap would never have been known.
+    """A model whose event is around a random time within good time, since an event in a gap would not be detected.
 
-    Moments are even in good time, and events lie as long before as after them on average; else they are drawn as
-    `SourceClass.draw` does. Models of which good time holds less than a thousandth of its share are drawn anew.
+    Otherwise as in `SourceClass.draw`. Models with less than a thousandth of the expected emission in good time are
+    drawn again.
     """
     one, duration = CLASSES[kind], float(seen.duration[source])
     if one.lengths is None:
@@ -201,7 +200,7 @@ def _model(kind: str, seen: SourceExposures, source: int, rng: np.random.Generat
     good = seen.of(source)
     longest = min(one.lengths[1], 0.5 * duration)
     shortest = min(one.lengths[0], longest)
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         length = shortest * (longest / shortest) ** rng.random()
         moment = float(good.time_at([rng.random() * good.livetime])[0])
         start = min(max(moment - rng.random() * length, 0.0), max(duration - 1.1 * length, 0.0))
@@ -210,11 +209,11 @@ def _model(kind: str, seen: SourceExposures, source: int, rng: np.random.Generat
         whole = sum(float(curve.cumulative(curve.time[-1])) for curve in curves)
         if sum(curve.integral(good.gti) for curve in curves) > 1e-3 * whole * good.livetime / duration:
             return model
-    raise PhotonError(f"population: {ATTEMPTS} models of class {kind} in a row shine in no good time")
+    raise PhotonError(f"population: {MAX_ATTEMPTS} consecutive models of class {kind} have no emission in good time")
 
 
 def _shared_out(expected: F64, source: I64, number: I64, uniform: F64) -> I64:
-    """How many of each source's photons each of its curves made: multinomial with their expected counts."""
+    """Photons of each curve: multinomial in the expected counts of the curves of a source."""
     reached = np.cumsum(expected)
     first = np.concatenate([[0], np.flatnonzero(np.diff(source)) + 1])
     last = np.append(first[1:], len(source)) - 1
@@ -227,7 +226,7 @@ def _shared_out(expected: F64, source: I64, number: I64, uniform: F64) -> I64:
 def _photons(
     telescope: Telescope, curves: Curves, seen: SourceExposures, photons: I64, rng: Callable[[str], np.random.Generator]
 ) -> tuple[F64, F32]:
-    """Times (mission seconds, sorted within each source) and energies (keV) of so many photons of each curve."""
+    """Times (mission seconds, sorted within each source) and energies (keV) of the photons of each curve."""
     total = int(photons.sum())
     source = np.repeat(curves.source, photons)
     frame = arrival_frames(

@@ -148,5 +148,5 @@ def test_what_is_not_an_artefact_is_refused() -> None:
 
 def test_a_flare_needs_a_background() -> None:
     dark = dataclasses.replace(TELESCOPE, particle_background=FLAT * 0, proton_background=FLAT * 0)
-    with pytest.raises(PhotonError, match="no particle background"):
+    with pytest.raises(PhotonError, match="no proton or particle background"):
         add_artefacts(dark, OBSERVING, EVENTS, ["background_flare"], 7)

@@ -181,9 +181,9 @@ def test_what_shines_persistently_cannot_do_without(name: str) -> None:
         pytest.param(np.inf, {}, "duration", id="endless"),
         pytest.param(1e3, {"length": 0.0}, "length", id="no length"),
         pytest.param(1e3, {"length": np.nan}, "length", id="nan length"),
-        pytest.param(1e3, {"start": 2e3}, "misses", id="starts after the stop"),
-        pytest.param(1e3, {"start": -1e6, "length": 10.0}, "misses", id="over before the start"),
-        pytest.param(1e3, {"start": np.nan}, "misses", id="nan start"),
+        pytest.param(1e3, {"start": 2e3}, "outside the exposure", id="starts after the stop"),
+        pytest.param(1e3, {"start": -1e6, "length": 10.0}, "outside the exposure", id="over before the start"),
+        pytest.param(1e3, {"start": np.nan}, "outside the exposure", id="nan start"),
         pytest.param(1e3, {"persistent": -1.0}, "negative", id="negative persistent emission"),
     ],
 )

@@ -107,7 +107,7 @@ def test_hotter_plasma_is_harder(kt: float) -> None:
         pytest.param(lambda: spectra.black_body(0.0, 0.1), "kt_kev", id="no temperature"),
         pytest.param(lambda: spectra.disk_black_body(-1.0, 0.1), "kt_kev", id="negative temperature"),
         pytest.param(lambda: spectra.thermal_plasma(1e3, 0.1), "kt_kev", id="temperature in the wrong unit"),
-        pytest.param(lambda: spectra.black_body(0.05, 1e6), "no photon", id="nothing comes through"),
+        pytest.param(lambda: spectra.black_body(0.05, 1e6), "completely absorbed", id="nothing comes through"),
     ],
 )
 def test_impossible_spectra_are_refused(make: Callable[[], F64], word: str) -> None:
