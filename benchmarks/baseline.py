@@ -1,4 +1,4 @@
-"""The published method as one would write it with numpy and scikit-learn: what ours is measured against, and held to.
+"""A plain implementation of the published method with numpy and scikit-learn, for comparison.
 
 A loop over sources, a numpy histogram each, a dense array for scikit-learn (Dillmann et al. 2025, MNRAS 537, 931, §3).
 Nothing of xherald's is used here.

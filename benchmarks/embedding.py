@@ -28,7 +28,7 @@ WHOLE = 95_473
 EPS, MIN_SAMPLES = 2.5, 25
 """DBSCAN's settings in the published method."""
 SUBSAMPLE, NEIGHBOURS = 5_000, 12
-"""Trustworthiness is that of a fixed random part of both maps, for so many neighbours."""
+"""Trustworthiness is measured on a fixed random sample of both embeddings, for this number of neighbours."""
 QUERIES = 2_000
 NEAREST = 10
 

@@ -42,7 +42,7 @@ print(json.dumps([after - before, rows.data.nbytes + rows.indices.nbytes + rows.
 
 
 def peak_bytes(*, reset: bool = False) -> int:
-    """The process' peak of resident memory, of what it holds now if it is to be counted anew (Linux)."""
+    """Peak resident memory of the process, optionally after a reset to the present value (Linux)."""
     if reset:
         with open("/proc/self/clear_refs", "w") as file:  # noqa: PTH123 - a switch of the kernel, not a file
             file.write("5")
@@ -110,7 +110,7 @@ def _components(batch: EventBatch) -> dict[str, float]:
 
 
 def _memory() -> dict[str, float]:
-    """Memory of all cubes of a catalogue of the published size, in a process of its own."""
+    """Memory of all cubes of a catalogue as large as the published one, in a separate process."""
     command = [sys.executable, "-c", MEMORY_SCRIPT, str(WHOLE)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     working, held, photons = json.loads(done.stdout)

@@ -29,7 +29,7 @@ __all__ = ["bench_store"]
 DROPS = 1_000
 SOURCES = 1_000
 CANDIDATES = 10
-"""A drop: one source in a hundred is a candidate, far more than a threshold of one false alarm a year would let by."""
+"""A drop in which one source in a hundred is a candidate, far more than expected in practice."""
 
 COMPARED = 60
 YEAR_DAYS = 365.0

@@ -1,4 +1,4 @@
-"""What a detector must beat, on the same sources: simple timing tests, a published cut, published features.
+"""Baselines on the same sources: simple timing tests, a published criterion, published features.
 
 Every baseline gives a score of each direction, larger for more of a transient; thresholds come later, from steady
 sources of the same counts, so that only the order of scores matters.
@@ -40,15 +40,15 @@ FLARE_TESTS: Final = ("flare_averaged", "flare_scan", "bayesian_blocks", "ks", "
 DIP_TESTS: Final = ("dip_averaged", "dip_scan", "longest_gap", "bayesian_blocks", "ks", "gregory_loredo")
 
 PUBLISHED: Final = ("2D-PCA", "3D-PCA")
-"""Cases of the published method that need no encoder."""
+"""Cases of the published method without an encoder."""
 
 NEAREST: Final = 5
-"""Neighbours that a ratio of distances is of."""
+"""Ranks of the neighbours in the ratio of distances."""
 
 BONA_FIDE_SIGMA: Final = 4.0
 
 AT_ONCE: Final = 1000
-"""Sources represented at once: a cube is 6,144 numbers."""
+"""Sources represented at a time; a cube has 6,144 numbers."""
 
 
 def timing_scores(timing: Timing, tests: Sequence[str]) -> dict[str, F64]:
@@ -62,10 +62,10 @@ def timing_scores(timing: Timing, tests: Sequence[str]) -> dict[str, F64]:
 def halves_and_quarters(batch: EventBatch) -> F64:
     """Score of the half-and-quarter test of Yang et al. 2019 (MNRAS 487, 4721, section 2.2), shape (n,).
 
-    Counts of the first half of the exposure are held against those of the second, and counts of the two middle quarters
-    against those of the first and last; the score is −ln of the smaller two-sided binomial chance, that is of two equal
-    Poisson means (the E-test there). Their further condition, that one count be five times the other, is left out: at a
-    threshold that is set by steady sources it can only lose transients.
+    Counts of the first half of the exposure are compared with those of the second, and counts of the two middle
+    quarters with those of the first and last. The score is −ln of the smaller two-sided binomial probability for
+    equal Poisson means (the E-test in the paper). Their further condition, a ratio of five, is omitted: with
+    thresholds set by steady sources it only loses transients.
     """
     from scipy.stats import binom
 
@@ -88,13 +88,13 @@ def halves_and_quarters(batch: EventBatch) -> F64:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PublishedCase:
-    """A case fitted on a population as published.
+    """A published case, fitted on a population.
 
     Parameters
     ----------
     case : Case
     extractor : FittedExtractor
-    ordinary, flares, dips : ndarray, shape (m, d) — features of sources that are no transient, and of bona-fide ones
+    ordinary, flares, dips : ndarray, shape (m, d) — features of ordinary sources and of bona-fide transients
     """
 
     case: Case
@@ -171,7 +171,7 @@ def _distance(features: F64, known: F64, k: int) -> F64:
 
 def _one_thread() -> AbstractContextManager[object]:
     """Matrices this small are done several times faster by one thread than by some that wait for each other."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # comes with scikit-learn
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # a dependency of scikit-learn
 
     limits: AbstractContextManager[object] = threadpool_limits(1)
     return limits

@@ -1,11 +1,11 @@
-"""Two calibrations on the same sources: whether the new one is no worse than the one in use, in any figure.
+"""Comparison of two calibrations on the same sources: whether the new one is worse in any quality figure: `compare`.
 
-Sources are those of the evaluation (`samples`), of seeds that no calibration ever saw; timing tests run once, both
-calibrations judge. What is compared is paired, source by source, so that a difference is known far better than either
-figure. A figure is worse if it is by more than twice the error of the difference.
+The sources are those of the evaluation (`samples`), with seeds that no calibration uses. Timing tests run once, then
+both calibrations score the sources. The comparison is paired, source by source, so that a difference is more precise
+than the figures. A figure is worse if the difference exceeds twice its error.
 
-Scores lean on the timing tests, so that a reference full of nonsense hardly harms them; what it says by itself, which
-is what people are shown, has a figure of its own: events that resemble known ones more than steady sources do.
+Scores depend mainly on the timing tests, so that even a useless reference hardly changes them. Therefore the similarity
+to known transients, which is shown to people, has its own figure: events that are more similar than steady sources.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ __all__ = ["Comparison", "Figure", "compare"]
 
 
 RATE: Final = 0.01
-"""False positives at which events are counted as found, thresholds set by the sample's own steady sources."""
+"""False-positive rate at which events count as found; the steady sources of the sample set the thresholds."""
 
 STATED: Final = (0.1, 0.03, 0.01, 0.003)
-"""Stated chances at which steady sources are counted."""
+"""Stated false-alarm probabilities at which steady sources are counted."""
 
 SIGMAS: Final = 2.0
 
@@ -50,20 +50,20 @@ SHARES: Final[tuple[tuple[str, Kind, float], ...]] = (
     ("grid", "dip", 0.125),
     ("classes", "mixed", 0.25),
 )
-"""Parts of the sources that go to each sample."""
+"""Fraction of the sources in each sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of both.
+    """A quality figure of both calibrations.
 
     Parameters
     ----------
-    name : str — in words
+    name : str — description
     telescope : str — of the sources, or "all"
     old, new : float
-    loss, error : float — by how much the new one is worse, negative where it is better; 68 % error of that
-    sources : int — that it rests on
+    loss, error : float — difference, positive if the new one is worse; its 68 % error
+    sources : int — number of sources
     """
 
     name: str
@@ -81,14 +81,14 @@ class Figure:
 
     @property
     def words(self) -> str:
-        """What is said of it, on one line."""
+        """Description on one line."""
         where = "" if self.telescope == "all" else f" ({self.telescope})"
         return f"{self.name}{where}: {self.old:.3f} → {self.new:.3f}, worse by {self.loss:.3f} ± {self.error:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Old and new under one evaluation.
+    """Comparison of an old and a new calibration.
 
     Parameters
     ----------
@@ -106,20 +106,20 @@ class Comparison:
         return tuple(one for one in self.figures if one.is_worse)
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's own types."""
+        """The comparison in JSON types."""
         return asdict(self) | {"figures": [asdict(one) | {"is_worse": one.is_worse} for one in self.figures]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CalibrationResults:
-    """What a calibration said of n sources.
+    """Results of a calibration for n sources.
 
     Parameters
     ----------
     scores, resemblance : mapping of str to ndarray, shape (n,)
-        By direction: −ln of the chance; the column of the reference that the score is made of, NaN without one.
+        By direction: −ln of the false-alarm probability; similarity column that the score uses, NaN without one.
     chance : ndarray, shape (n,) — false-alarm probability
-    kind : ndarray, shape (n,), str — the likeliest class
+    kind : ndarray, shape (n,), str — most probable class
     """
 
     scores: dict[str, F64]
@@ -128,23 +128,24 @@ class _CalibrationResults:
     kind: NDArray[np.str_]
 
     @classmethod
-    def of(cls, told: Detections, columns: dict[str, str]) -> _CalibrationResults:
-        """What is looked at of a verdict; `columns` names the resemblance of each direction."""
-        n = len(told)
+    def of(cls, detections: Detections, columns: dict[str, str]) -> _CalibrationResults:
+        """Results of detections; `columns` are the similarity columns by direction."""
+        n = len(detections)
         nothing = np.full(n, np.nan)
-        likeliest = np.argmax(np.nan_to_num(told.class_probabilities, nan=-1.0), axis=1)
+        likeliest = np.argmax(np.nan_to_num(detections.class_probabilities, nan=-1.0), axis=1)
         return cls(
-            scores={name: log_inverse(chance) for name, chance in told.direction_probabilities.items()},
+            scores={name: log_inverse(chance) for name, chance in detections.direction_probabilities.items()},
             resemblance={
-                name: told.columns.get(columns.get(name, ""), nothing) for name in told.direction_probabilities
+                name: detections.columns.get(columns.get(name, ""), nothing)
+                for name in detections.direction_probabilities
             },
-            chance=told.tail_probability,
-            kind=np.array(told.classes)[likeliest],
+            chance=detections.tail_probability,
+            kind=np.array(detections.classes)[likeliest],
         )
 
     @classmethod
     def joined(cls, parts: Sequence[_CalibrationResults]) -> _CalibrationResults:
-        """End to end."""
+        """Concatenated results."""
         return cls(
             scores={name: np.concatenate([one.scores[name] for one in parts]) for name in parts[0].scores},
             resemblance={
@@ -157,7 +158,7 @@ class _CalibrationResults:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """Sources of a sample, n of them, and what both said."""
+    """The n sources of a sample and both results."""
 
     kind: NDArray[np.str_]
     label: NDArray[np.str_]
@@ -177,14 +178,14 @@ def compare(
     seed: int,
     stage: Callable[[str], object] = lambda _: None,
 ) -> Comparison:
-    """Judge the same sources by two configurations.
+    """Compare two configurations on the same sources.
 
     Parameters
     ----------
-    old, new : Configuration — that differ in their calibration
-    telescopes : sequence of str — whose sources are drawn, with equal shares
-    closely : sequence of str — those of them whose figures are looked at one by one, too
-    sources : int — drawn in all
+    old, new : Configuration — with different calibrations
+    telescopes : sequence of str — whose sources are drawn, in equal numbers
+    closely : sequence of str — telescopes whose figures are also compared separately
+    sources : int — total number
     seed : int — of the evaluation
     stage : callable, optional
 
@@ -229,25 +230,25 @@ def _score_sample(
         for one in (old, new)
     ]
     facts: dict[str, list[NDArray[Any]]] = {"kind": [], "label": [], "telescope": [], "counts": []}
-    said: tuple[list[_CalibrationResults], list[_CalibrationResults]] = ([], [])
+    results: tuple[list[_CalibrationResults], list[_CalibrationResults]] = ([], [])
     for number, part in enumerate(parts):
         stage(f"part {number + 1} of {len(parts)}")
         sources = draw(part, seed)
         if not len(sources.batch):
             continue
         timing = assess(sources.batch, old.settings.timing)
-        for own, one, names in zip(said, (old, new), columns, strict=True):
+        for own, one, names in zip(results, (old, new), columns, strict=True):
             own.append(_CalibrationResults.of(score_batch(sources.batch, timing, one), names))
         telescope = np.full(len(sources.batch), part.telescope)
         values = (sources.kind, sources.label, telescope, sources.batch.counts)
         for name, value in zip(facts, values, strict=True):
             facts[name].append(value)
     known = {name: np.concatenate(values) for name, values in facts.items()}
-    return _Sample(**known, old=_CalibrationResults.joined(said[0]), new=_CalibrationResults.joined(said[1]))
+    return _Sample(**known, old=_CalibrationResults.joined(results[0]), new=_CalibrationResults.joined(results[1]))
 
 
 def _figures(name: str, sample: _Sample, telescope: str) -> list[Figure]:
-    """Figures of a sample's sources, of one telescope or of all."""
+    """Figures of a sample, of one telescope or all."""
     own = np.full(len(sample.counts), True) if telescope == "all" else sample.telescope == telescope
     inside = own & (sample.counts >= COUNTS[0]) & (sample.counts < COUNTS[1])
     steady = inside & (sample.kind == "steady")
@@ -278,7 +279,7 @@ def _efficiency(
     events: Mask,
     telescope: str,
 ) -> Iterator[Figure]:
-    """Part of the events found; the thresholds' own errors count, for a few steady sources set them."""
+    """Fraction of events found; the error includes that of the thresholds, which few steady sources determine."""
     number = int(events.sum())
     if not number or not steady.any() or any(np.isnan(score[events]).all() for score in scores):
         return
@@ -291,7 +292,7 @@ def _efficiency(
         spread.append(0.5 * float(((above <= np.floor(more)) ^ (above <= np.floor(fewer)))[events].mean()))
         setting.append((above <= allowed + 1.0)[steady])
     change, error = difference(hits[1], hits[0])
-    # Both thresholds rest on the same steady sources; as far as others set them, their noise is apart.
+    # The thresholds are independent as far as different steady sources determine them.
     either = setting[0] | setting[1]
     apart = float((setting[0] != setting[1])[either].mean()) if either.any() else 1.0
     error = float(np.hypot(error, apart * max(spread)))
@@ -299,29 +300,29 @@ def _efficiency(
 
 
 def _honesty(what: str, sample: _Sample, stated: float, steady: Mask, telescope: str) -> Iterator[Figure]:
-    """How far the number of steady sources at or below a stated chance is from what it should be."""
+    """Deviation of the number of steady sources at or below a stated false-alarm probability from the expected one."""
     number = int(steady.sum())
     if not number:
         return
-    below = [said.chance[steady] <= stated for said in (sample.old, sample.new)]
+    below = [one.chance[steady] <= stated for one in (sample.old, sample.new)]
     expected = stated * number
     old, new = (float(one.sum()) / expected for one in below)
     apart = float(np.sqrt(int((below[0] != below[1]).sum()) + 1.0)) / expected
-    # As long as the new one is not off by more than the sample's own Poisson error, nobody can tell that it is off.
+    # A deviation within the Poisson error of the sample is not significant.
     own = 1.0 / float(np.sqrt(expected))
     error = apart if abs(new - 1.0) > SIGMAS * own else max(apart, own)
     yield Figure(what, telescope, old, new, abs(new - 1.0) - abs(old - 1.0), error, number)
 
 
 def _classes(what: str, sample: _Sample, inside: Mask, telescope: str) -> Iterator[Figure]:
-    """Part of the events, recovered by both, whose class is said right; where the truth has classes."""
+    """Fraction of events recovered by both whose class is correct, if the truth has classes."""
     events = inside & np.isin(sample.label, [*np.unique(sample.old.kind), *np.unique(sample.new.kind)])
     events &= sample.counts >= BRIGHT
-    for said in (sample.old, sample.new):
+    for one in (sample.old, sample.new):
         with np.errstate(invalid="ignore"):
-            events &= said.chance <= RECOVERED
+            events &= one.chance <= RECOVERED
     if not events.any():
         return
-    old, new = (said.kind[events] == sample.label[events] for said in (sample.old, sample.new))
+    old, new = (one.kind[events] == sample.label[events] for one in (sample.old, sample.new))
     change, error = difference(new, old)
     yield Figure(what, telescope, float(old.mean()), float(new.mean()), -change, error, int(events.sum()))

@@ -1,6 +1,6 @@
-"""What is under evaluation: anything that answers `DetectorResults` on a batch, such as xherald's own detector.
+"""Detectors under evaluation: functions that return `DetectorResults` of a batch, such as the detector of xherald.
 
-`averaged_detector` is what timing says without learning anything: what learning must add to.
+`averaged_detector` uses the averaged likelihood ratios only, without a trained score.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectorResults:
-    """A detector's answer on n sources.
+    """Results of a detector for n sources.
 
     Parameters
     ----------
-    score_flare, score_dip : ndarray, shape (n,) — larger is more of a transient; NaN where untested
+    score_flare, score_dip : ndarray, shape (n,) — larger for transients; NaN where untested
     false_alarm_probability : ndarray, shape (n,) — of one source, in either direction; NaN where untested
     direction : ndarray, shape (n,), int8 — FLARE, DIP, or STEADY where untested
     classes : tuple of str, length c
@@ -51,29 +51,29 @@ class DetectorResults:
 
 
 DetectorUnderTest: TypeAlias = "Callable[[EventBatch, Timing], DetectorResults]"
-"""Judges a batch, told what the timing tests said of it."""
+"""Scores a batch, given the results of the timing tests."""
 
 
 def calibrated_detector(configuration: Configuration) -> DetectorUnderTest:
-    """The detector as a scan uses it; a score is −ln of the chance in its direction."""
+    """The detector as used in a scan; a score is −ln of the false-alarm probability in its direction."""
     from xherald.detector.scoring.detect import score_batch
 
     def answer(batch: EventBatch, timing: Timing) -> DetectorResults:
-        told = score_batch(batch, timing, configuration)
+        detections = score_batch(batch, timing, configuration)
         return DetectorResults(
-            score_flare=log_inverse(told.direction_probabilities["flare"]),
-            score_dip=log_inverse(told.direction_probabilities["dip"]),
-            false_alarm_probability=told.tail_probability,
-            direction=told.detection_batch.direction,
-            classes=told.classes,
-            class_probabilities=told.class_probabilities,
+            score_flare=log_inverse(detections.direction_probabilities["flare"]),
+            score_dip=log_inverse(detections.direction_probabilities["dip"]),
+            false_alarm_probability=detections.tail_probability,
+            direction=detections.detection_batch.direction,
+            classes=detections.classes,
+            class_probabilities=detections.class_probabilities,
         )
 
     return answer
 
 
 def averaged_detector(batch: EventBatch, timing: Timing) -> DetectorResults:
-    """The averaged likelihood ratios alone: what timing says without learning anything.
+    """The averaged likelihood ratios only, without a trained score.
 
     The false-alarm probability is the smaller of the two directions' p, doubled; classes are "flare" and "dip".
     """
@@ -99,6 +99,6 @@ def column_of(timing: Timing, name: str) -> TestColumns:
 
 
 def log_inverse(p: F64) -> F64:
-    """−ln p, held to a number where p is 0; NaN stays NaN."""
+    """−ln p, finite for p = 0; NaN remains NaN."""
     scored: F64 = -np.log(np.maximum(p, 1e-300))
     return scored

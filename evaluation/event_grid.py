@@ -1,15 +1,15 @@
-"""The grid: flares and dips of known shape, length and strength in steady sources, every prior written down.
+"""The grid: flares and dips with known priors of shape, length and strength, injected into steady sources.
 
-Whoever knows the priors can work out the best that timing can do on these sources (`oracle`); that is what the grid is
-for. Exposures, gaps, frames and backgrounds are those of the simulator's populations; photons are drawn on livetime:
+Since the priors are known, the limit of timing on these sources can be computed (`timing_limit`). Exposures, gaps,
+frames and backgrounds are those of simulated populations; photons are drawn in live time:
 
-- photons in the aperture, background among them: Poisson about a log-uniform mean, kept to `COUNTS`;
-- background's share: that of a source of the population, cut where a source would be in no catalogue (net counts below
-  `DETECTION_SIGMA` times the background's noise);
+- photons in the aperture, including background: Poisson with a log-uniform mean, within `COUNTS`;
+- background fraction: that of a source of the population, limited to detectable sources (net counts of at least
+  `DETECTION_SIGMA` times the noise of the background);
 - flares: a shape of `FLARES`; T90 log-uniform from `LEAST_FRAMES` frames or `LEAST_SECONDS` to half of the livetime;
-  part of the net counts log-uniform over `STRENGTHS`; spectrum that of the source, harder or softer, a third each;
+  fraction of the net counts log-uniform over `STRENGTHS`; spectrum that of the source, harder or softer, a third each;
 - dips: a shape of `DIPS`; length log-uniform over `WIDTHS` of the livetime; depth uniform over `DEPTHS`;
-- the middle of an event is uniform over the livetime, so that some are cut by the start or the end.
+- the centre of an event is uniform over the live time, so that some are truncated by the start or stop.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ LONGEST: Final = 0.5
 LEAST_FRAMES: Final = 3.0
 LEAST_SECONDS: Final = 10.0
 TEMPLATES: Final = 1000
-"""Steady sources of a population whose exposures and backgrounds a telescope's grid is drawn on."""
+"""Number of steady sources whose exposures and backgrounds the grid of a telescope uses."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
-    """What was put into n sources; the numbers are NaN where there is no event.
+    """Events injected into n sources; numbers are NaN without an event.
 
     Parameters
     ----------
     shape, spectrum : ndarray of str, shape (n,)
-    duration : ndarray, shape (n,) — T90 of a flare, length of a dip; part of the livetime
-    strength : ndarray, shape (n,) — part of the net counts in a flare, depth of a dip
-    middle : ndarray, shape (n,) — of the event, part of the livetime
-    background : ndarray, shape (n,) — share of the photons expected without a dip
-    sigma : ndarray, shape (n,) — significance with which the event is expected to stand out of the counts; 0 without
+    duration : ndarray, shape (n,) — T90 of a flare, length of a dip; fraction of the live time
+    strength : ndarray, shape (n,) — fraction of the net counts in a flare, depth of a dip
+    middle : ndarray, shape (n,) — centre of the event, fraction of the live time
+    background : ndarray, shape (n,) — fraction of the photons expected without a dip
+    sigma : ndarray, shape (n,) — expected significance of the event in counts; 0 without event
     """
 
     shape: NDArray[np.str_]
@@ -77,14 +77,14 @@ class Events:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Templates:
-    """Steady sources of a population, and the background's share in each."""
+    """Steady sources of a population, and the background fraction of each."""
 
     batch: EventBatch
     background: F64
 
 
 def steady_templates(telescope: str, seed: int) -> Templates:
-    """Sources that lend the grid their exposures, good times and backgrounds."""
+    """Sources whose exposures, good times and backgrounds the grid uses."""
     from xherald.simulation.population.population import simulate_population
 
     population = simulate_population(TEMPLATES, telescope=telescope, seed=seed, variable_fraction=0.0)
@@ -93,7 +93,7 @@ def steady_templates(telescope: str, seed: int) -> Templates:
 
 
 def shortest_flare(batch: EventBatch) -> F64:
-    """Shortest T90 of each source's prior, part of the livetime."""
+    """Shortest T90 in the prior of each source, fraction of the live time."""
     good = batch.livetime / batch.live_fraction
     least: F64 = np.minimum(np.maximum(LEAST_FRAMES * batch.frame_time, LEAST_SECONDS) / good, 0.5 * LONGEST)
     return least
@@ -147,7 +147,7 @@ def draw_grid(
 
 
 def _counts(n: int, rng: np.random.Generator) -> I64:
-    """Poisson about a log-uniform mean, drawn anew where that leaves the range."""
+    """Poisson numbers with a log-uniform mean, within the range."""
     low, high = COUNTS
     out = np.zeros(n, dtype=np.int64)
     while (missing := np.flatnonzero((out < low) | (out > high))).size:
@@ -156,7 +156,7 @@ def _counts(n: int, rng: np.random.Generator) -> I64:
 
 
 def _most_background(number: I64) -> F64:
-    """Largest share of background with which a source of so many photons is in a catalogue."""
+    """Largest background fraction at which a source of so many photons is detected."""
     from xherald.simulation.population.population_settings import DETECTION_SIGMA
 
     # (1 − b) N ≥ k √(b N), solved for √b.
@@ -258,9 +258,9 @@ def _depth(events: Events, source: I64, u: F64) -> F64:
 
 
 def _sigma(kind: Kind, number: I64, events: Events) -> F64:
-    """Significance of the counts expected within T90 (of a dip: its length) against those outside; 0 if not told.
+    """Significance of the counts expected within T90 (of a dip: its length) against those outside; 0 if undefined.
 
-    As `simulation.population_curves.event_sigma`: the signed root of twice the likelihood ratio.
+    As `simulation.population.curves.event_sigma`: the signed root of twice the likelihood ratio.
     """
     from scipy.special import xlogy
 
@@ -284,17 +284,17 @@ def _sigma(kind: Kind, number: I64, events: Events) -> F64:
             inside[rows] = whole * (part[rows] - lost) / (1.0 - lost)
     inside = np.maximum(inside, 0.0)
     outside = np.maximum(number - inside, 0.0)
-    told = (part > 0) & (part < 1)
-    part = np.where(told, part, 0.5)
+    defined = (part > 0) & (part < 1)
+    part = np.where(defined, part, 0.5)
     ratio = xlogy(inside, inside / (number * part)) + xlogy(outside, outside / (number * (1.0 - part)))
     expected = (inside > number * part) == (kind == "flare")
-    return np.where(told & expected, np.sqrt(2.0 * np.maximum(ratio, 0.0)), 0.0)
+    return np.where(defined & expected, np.sqrt(2.0 * np.maximum(ratio, 0.0)), 0.0)
 
 
 def _around(
     exposures: EventBatch, number: I64, events: Events, kind: Kind, rng: np.random.Generator
 ) -> tuple[I64, F64]:
-    """Photons of the background regions: a steady background, as much as the aperture's share says."""
+    """Photons of the background regions: a steady background according to the background fraction."""
     whole = number.astype(np.float64)
     if kind == "dip":
         for profile, rows in _by_shape(kind, events):

@@ -1,4 +1,4 @@
-"""Profiles of injected events, as tables that injection and oracle share: what is put in is what is looked for.
+"""Profiles of injected events, as tables that the injection and the limit of timing share.
 
 A profile is a density over its own support, 0 to 1; a flare's length is that of the middle 90 % of its photons (T90), a
 dip's that of its support.
@@ -17,7 +17,7 @@ __all__ = ["CELLS", "DIPS", "FLARES", "Profile"]
 
 
 CELLS: Final = 480
-"""Cells of a profile's table."""
+"""Number of cells of a profile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,12 +35,12 @@ class Profile:
 
     @property
     def cumulative(self) -> F64:
-        """Integral up to each cell's edge, shape (CELLS + 1,); of a flare it ends at 1."""
+        """Integral up to the edge of each cell, shape (CELLS + 1,); 1 at the end for a flare."""
         return np.concatenate([[0.0], np.cumsum(self.density)]) / CELLS
 
     @property
     def core(self) -> tuple[float, float]:
-        """Where 5 % and 95 % of the integral are reached, parts of the support."""
+        """Fractions of the support at which 5 % and 95 % of the integral are reached."""
         reached = self.cumulative
         low, high = np.interp([0.05 * reached[-1], 0.95 * reached[-1]], reached, np.linspace(0.0, 1.0, CELLS + 1))
         return float(low), float(high)
@@ -73,4 +73,4 @@ DIPS: Final = (
     Profile("v_shaped", 1.0 - np.abs(2.0 * _X - 1.0)),
     Profile("absorbed", np.ones(CELLS)),
 )
-"""Share of the depth: an eclipse, a V, and cold gas that takes soft photons first, as long as it is there."""
+"""Dips as fractions of the depth: an eclipse, a V, and cold gas that absorbs soft photons most."""

@@ -1,4 +1,4 @@
-"""How methods, ranges and numbers of a report are called, in tables, documents and plots alike."""
+"""Names of methods, samples and ranges in tables, documents and plots of a report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ METHODS: Final = {
     "3D-PCA 1-NN": "published 3D-PCA, nearest",
     "3D-PCA kNN ratio": "published 3D-PCA, kNN ratio",
 }
-"""Names in words, in the order in which they are told."""
+"""Display names, in the order of tables."""
 
 SAMPLES: Final = {"grid": "Grid of known events", "classes": "Simulated source classes"}
 
@@ -52,7 +52,7 @@ def ordered(methods: Iterable[str]) -> list[str]:
 
 
 def range_words(counts: Sequence[int]) -> str:
-    """A range of counts, its end not in it."""
+    """Text of a range of counts, whose end is excluded."""
     return f"{counts[0]:g}–{counts[1] if counts[1] != 501 else 500:g}"
 
 
@@ -69,7 +69,7 @@ def percent(row: Mapping[str, Any]) -> str:
 
 
 def efficiency_table(sample: Mapping[str, Any], direction: str, rate: float, group: str = "all") -> Table:
-    """Efficiencies of all methods by range of counts, and what each finds less or more than the detector."""
+    """Efficiencies of all methods by range of counts, and the difference from the detector."""
     rows = rows_where(sample["efficiencies"], direction=direction, rate=rate, group=group)
     ranges = list(dict.fromkeys(tuple(row["counts"]) for row in rows))
     heads = ["method", *(f"{range_words(one)}" for one in ranges), "minus detector, 10–500"]

@@ -1,4 +1,4 @@
-"""Spectra as a telescope measures them: of steady sources, of harder and softer events of theirs, of the background."""
+"""Measured spectra of steady sources, of harder and softer events, and of the background, by telescope."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["COMPONENTS", "Spectra", "absorbed_to", "spectra_of"]
 
 
 COMPONENTS: Final = ("same", "harder", "softer")
-"""How an event's spectrum compares with that of its source."""
+"""Spectrum of an event compared with its source."""
 
 KINDS: Final = 200
-"""Sources, each at an angle of its own, whose spectra a telescope's samples take theirs from."""
+"""Number of different source spectra of a telescope, each at its own off-axis angle."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectra:
-    """Counts expected in each bin of `simulation.energies` within the band, as measured; relative.
+    """Relative expected counts in each bin of `simulation.energies` within the band, as measured.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def _model(rng: np.random.Generator) -> SourceModel:
 
 
 def absorbed_to(spectra: F64, passed: F64) -> F64:
-    """Spectra behind as much cold gas as lets a given part of their counts pass.
+    """Spectra absorbed by cold gas such that a given fraction of their counts remains.
 
     Parameters
     ----------
     spectra : ndarray, shape (n, 400)
-    passed : ndarray, shape (n,) — part of the counts, 0 to 1
+    passed : ndarray, shape (n,) — fraction of the counts, 0 to 1
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Every method's scores on every source of a sample, as flat columns: `ScoredSources`, and the loop that fills it."""
+"""Scores of all methods for the sources of a sample, as flat columns: `ScoredSources`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DIRECTIONS: Final = ("flare", "dip")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredSources:
-    """A sample under all methods, n sources.
+    """The n sources of a sample with the scores of all methods.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class ScoredSources:
 
     @classmethod
     def joined(cls, parts: Sequence[ScoredSources]) -> ScoredSources:
-        """Join parts end to end; only methods that all of them have are kept."""
+        """Concatenate parts; only methods that all of them have are kept."""
         first = parts[0]
 
         def flat(columns: Iterable[NDArray[Any]]) -> NDArray[Any]:
@@ -93,7 +93,7 @@ def score_parts(
     settings: TimingSettings,
     advance: Callable[[int], object] = lambda _: None,
 ) -> ScoredSources:
-    """Draw the parts of a sample one by one and judge each by every method.
+    """Draw the parts of a sample one by one and score each with every method.
 
     Parameters
     ----------
@@ -101,10 +101,10 @@ def score_parts(
     seed : int — of the evaluation
     detector : DetectorUnderTest
     references : mapping of str to PublishedReference
-        Published features by telescope; a telescope without any is judged without them.
+        Published features by telescope; telescopes without any are scored without them.
     settings : TimingSettings
     advance : callable, optional
-        Told how many sources were judged, time and again.
+        Called with the number of sources scored so far.
 
     Raises
     ------
@@ -114,11 +114,11 @@ def score_parts(
     scored = []
     for part in parts:
         sources = draw(part, seed)
-        if len(sources.batch):  # of a small part of a population none may have the wanted counts
+        if len(sources.batch):  # a small part of a population may have no source of the requested counts
             scored.append(_judge(sources, part.telescope, detector, references.get(part.telescope), settings))
         advance(part.size)
     if not scored:
-        raise ReferenceDataError("evaluation: none of the sources drawn has the wanted counts; take larger samples")
+        raise ReferenceDataError("evaluation: no source has the requested counts; use larger samples")
     return ScoredSources.joined(scored)
 
 
@@ -175,7 +175,7 @@ def _facts(sources: Sources, telescope: str) -> dict[str, NDArray[Any]]:
 
 
 def _gap_of(batch: EventBatch) -> F64:
-    """Part of each source's span, first good time to last, that is no good time, shape (n,)."""
+    """Fraction of the span of each source, from first to last good time, that is not good time, shape (n,)."""
     span = batch.gti[batch.gti_offsets[1:] - 1, 1] - batch.gti[batch.gti_offsets[:-1], 0]
     good = np.add.reduceat(batch.gti[:, 1] - batch.gti[:, 0], batch.gti_offsets[:-1])
     gap: F64 = np.clip(1.0 - good / span, 0.0, 1.0)

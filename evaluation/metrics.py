@@ -1,4 +1,4 @@
-"""Efficiencies at fixed false-positive rates, with errors: what tables and plots are made of.
+"""Efficiencies at fixed false-positive rates, with errors, for tables and plots.
 
 A method's threshold is its own, set in every bin of counts by the sample's steady sources: of n of them in a bin at
 most ⌊rate × n⌋ score higher. Everything follows from `exceeding`, the part of those steady sources that score at least
@@ -36,18 +36,18 @@ COUNTS: Final = (10, 20, 50, 100, 200, 501)
 """Edges of the bins of counts in which thresholds are set."""
 
 SPANS: Final = (*pairwise(COUNTS), (10, 50), (50, 501), (10, 501))
-"""Ranges of counts, from the first to below the second, that tables tell."""
+"""Ranges of counts in tables, the second number excluded."""
 
 RATES: Final = (0.01, 0.001)
 
 DURATIONS: Final = (0.0, 2.0**-10, 2.0**-8, 2.0**-6, 2.0**-5, 2.0**-4, 2.0**-3, 2.0**-2, 1.0)
-"""Edges of the bins of the events' length, parts of the livetime."""
+"""Edges of the bins of event length, fractions of the live time."""
 
 ONE_SIGMA: Final = 1.0
 
 
 def wilson(found: int, of: int) -> tuple[float, float]:
-    """Wilson's 68 % interval of a binomial probability; 0 to 1 where there is nothing to tell by."""
+    """Wilson's 68 % interval of a binomial probability; 0 to 1 without data."""
     if of == 0:
         return 0.0, 1.0
     z2 = ONE_SIGMA**2
@@ -58,23 +58,23 @@ def wilson(found: int, of: int) -> tuple[float, float]:
 
 
 def difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float]:
-    """By how much the first finds more than the second on the same sources, and the error of that (McNemar)."""
+    """Difference between the fractions of the same sources that two methods find, and its error (McNemar)."""
     n = len(first)
     if n == 0:
         return 0.0, 1.0
     gained, lost = int((first & ~second).sum()), int((second & ~first).sum())
     change = (gained - lost) / n
-    # One more on either side, so that full agreement on few sources is not certainty.
+    # Add one on each side, so that agreement on few sources has an error.
     error = float(np.sqrt(max((gained + lost + 1) - (gained - lost) ** 2 / n, 1.0)) / n)
     return change, error
 
 
 def exceeding(score: F64, counts: NDArray[np.integer[Any]], null: NDArray[np.bool_]) -> tuple[F64, F64]:
-    """How many steady sources of a source's own bin of counts score at least as high.
+    """Number of steady sources in the same bin of counts that score at least as high.
 
     Parameters
     ----------
-    score : ndarray, shape (n,) — NaN, which finds nothing, where a source could not be scored
+    score : ndarray, shape (n,) — NaN, which counts as not found, if not scored
     counts : ndarray, shape (n,)
     null : ndarray, shape (n,), bool — steady sources
 
@@ -108,7 +108,7 @@ def _found(number: F64, of: F64, rate: float, spread: float = 0.0) -> NDArray[np
 
 
 def efficiencies(scored: ScoredSources) -> list[dict[str, Any]]:
-    """Parts of the events that every method finds.
+    """Fraction of the events that each method finds.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def efficiencies_by(scored: ScoredSources, rate: float = RATES[0]) -> list[dict[
 
 
 def roc(scored: ScoredSources, points: int = 40) -> list[dict[str, Any]]:
-    """Efficiency against false-positive rate, by direction and method; rates that the sample can tell.
+    """Efficiency against false-positive rate, by direction and method; at rates that the sample can measure.
 
     Returns
     -------
@@ -219,10 +219,10 @@ def roc(scored: ScoredSources, points: int = 40) -> list[dict[str, Any]]:
         events = scored.of_kind(direction)
         for method, score in scored.scores[direction].items():
             number, of = exceeding(score, counts, null)
-            told = events & (of > 0)  # NaN is not
-            least = max(3.0 / float(of[told].min()), 1e-4) if told.any() else 1.0
+            known = events & (of > 0)  # NaN is not
+            least = max(3.0 / float(of[known].min()), 1e-4) if known.any() else 1.0
             rates = np.geomspace(min(least, 0.5), 1.0, points)
-            part = number[told] / of[told]
+            part = number[known] / of[known]
             rows.append(
                 {
                     "direction": direction,

@@ -1,4 +1,4 @@
-"""From livetime to the times that a detector stamps: what `grid` places its photons with."""
+"""Numba kernel from live time to time stamps of the detector, for `event_grid`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["stamped"]
 
 @njit(cache=True, nogil=True)
 def stamped(u: F64, offsets: I64, gti: F64, fraction: F64, gti_offsets: I64, frame: F64, within: F64) -> F64:
-    """Mission times of photons given by the part of the livetime that had passed, each stamped on its frame.
+    """Mission times of photons, with the time stamps of their frames, from fractions of the live time.
 
     Parameters
     ----------
     u : ndarray, shape (photons,) — in [0, 1)
     offsets : ndarray, shape (n + 1,)
-    gti, fraction, gti_offsets : ndarray — as `EventBatch` has them
+    gti, fraction, gti_offsets : ndarray — as in `EventBatch`
     frame : ndarray, shape (n,) — frame time, s; frames are counted from the start of each good interval
-    within : ndarray, shape (photons,) — where in its frame a photon is stamped, 0 to 1
+    within : ndarray, shape (photons,) — position of the time stamp in the frame, 0 to 1
     """
     out = np.empty(u.size)
     for s in range(offsets.size - 1):

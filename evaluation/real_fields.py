@@ -1,7 +1,6 @@
-"""Flares put into real quiet files and looked for blind: native bytes, real backgrounds, sources found by detection.
+"""Injection of flares into real event files without known transients, and their recovery by source detection and scan.
 
-A file that is not at hand is told as skipped, with the reason. What a file gives without any injection is a false-alarm
-test of its own.
+Missing files are reported as skipped, with the reason. The files without injections are a test of false alarms.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ QUIET: Final = (
     "xmm/0201901401_mos2_exp1_clean_evts.fits.gz",
     "xmm/0201903501_mos1_exp1_clean_evts.fits.gz",
 )
-"""Real event files, below the folder of data, in which nothing is known to vary."""
+"""Real event files without known variable sources, relative to the data folder."""
 
 CLASSES: Final = ("stellar_flare", "fast_transient", "magnetar_burst", "xray_burst", "qpe")
 COUNTS: Final = (10.0, 200.0)
-"""Range of the counts expected of an injection, log-uniform."""
+"""Range of the expected counts of an injection, log-uniform."""
 
 THRESHOLD: Final = 1e-3
-"""False-alarm probability at which a source counts as found: one in 1,000 sources by chance."""
+"""Largest false-alarm probability at which a source counts as found."""
 
 NEAR_ARCSEC: Final = 4.0
-"""A source counts as the injected one within this and its aperture's extent."""
+"""A source within this distance, or the extent of its aperture, counts as the injected one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def evaluate_files(
     Parameters
     ----------
     data : Path or None
-        Folder that holds `QUIET`.
+        Folder with the files `QUIET`.
     injections : int — into each file, one at a time
     seed : int
     detector : DetectorUnderTest
@@ -71,21 +70,21 @@ def evaluate_files(
     Returns
     -------
     dict
-        skipped (a reason for each file that is not there), files (file, sources, expected, found: steady sources at or
-        below `THRESHOLD`, by chance and measured), injections (file, class, counts, photons, placed: whether there is a
-        source, false_alarm_probability, recovered).
+        skipped (a reason for each missing file), files (file, sources, expected and found: number of sources at or
+        below `THRESHOLD`), injections (file, class, counts, photons, placed: whether a source was detected,
+        false_alarm_probability, recovered).
     """
-    told: dict[str, Any] = {"threshold": THRESHOLD, "skipped": [], "files": [], "injections": []}
+    report: dict[str, Any] = {"threshold": THRESHOLD, "skipped": [], "files": [], "injections": []}
     for number, name in enumerate(QUIET):
         path = None if data is None else data / name
         if path is None or not path.is_file():
-            reason = "no --data DIR was given" if path is None else f"{path} is not there"
-            told["skipped"].append({"file": name, "reason": reason})
+            reason = "no --data DIR was given" if path is None else f"{path} does not exist"
+            report["skipped"].append({"file": name, "reason": reason})
             continue
-        stage(f"{name}: as it is")
+        stage(f"{name}: without injections")
         photons, verdicts = _score_sample(path, detector, configuration)
         p = verdicts.false_alarm_probability
-        told["files"].append(
+        report["files"].append(
             {
                 "file": name,
                 "sources": len(p),
@@ -97,10 +96,10 @@ def evaluate_files(
         )
         for injection in range(injections):
             stage(f"{name}: injection {injection + 1} of {injections}")
-            told["injections"].append(
+            report["injections"].append(
                 {"file": name, **_inject(path, photons, (seed, number, injection), detector, configuration)}
             )
-    return told
+    return report
 
 
 def _score_sample(
@@ -159,7 +158,7 @@ def _inject(
 
 
 def _place(photons: ExtractedSources, rng: np.random.Generator) -> _Place:
-    """The place of a real event, so that places are as deep as the exposure, away from known sources by chance only."""
+    """Position of a random real event, so that positions follow the exposure."""
     observation = photons.observation
     assert observation is not None, "quiet files are event files"
     events = observation.events
@@ -169,7 +168,7 @@ def _place(photons: ExtractedSources, rng: np.random.Generator) -> _Place:
 
 
 def _nearest(photons: ExtractedSources, place: _Place) -> int | None:
-    """The source whose aperture holds a place, the nearest if there are several; None if there is none."""
+    """The nearest source whose aperture contains a position; None if there is none."""
     from xherald.photons.projection import separation_deg
 
     if not photons.apertures:

@@ -1,4 +1,4 @@
-"""Whether stated false-alarm probabilities are true, in every corner where sources differ; and whether classes are."""
+"""Reliability of stated false-alarm probabilities, in bins of source properties, and of classes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ BINS: Final = {
 """Edges of the bins in which false alarms are counted."""
 
 TOLERANCE: Final = 0.2
-"""How far measured may be from stated."""
+"""Largest relative difference between measured and stated rates."""
 
 RECOVERED: Final = 0.01
-"""False-alarm probability at which a transient counts as recovered, where its class is asked for."""
+"""False-alarm probability at which a transient counts as recovered for the comparison of classes."""
 
 
 def poisson_interval(number: int) -> tuple[float, float]:
@@ -40,7 +40,7 @@ def poisson_interval(number: int) -> tuple[float, float]:
 
 
 def false_alarms(scored: ScoredSources) -> list[dict[str, Any]]:
-    """Steady sources at or below each nominal false-alarm probability, against how many there should be.
+    """Steady sources at or below each nominal false-alarm probability, compared with the expected number.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def false_alarms(scored: ScoredSources) -> list[dict[str, Any]]:
 
 
 def confusion(scored: ScoredSources) -> list[dict[str, Any]]:
-    """Classes of recovered flares and dips against what the detector says, below and above 50 counts.
+    """Classes of recovered flares and dips compared with those of the detector, below and above 50 counts.
 
     Returns
     -------

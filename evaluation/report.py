@@ -1,4 +1,4 @@
-"""An evaluation's report as files: `write_report` writes JSON and pages of plots into a folder."""
+"""Files of an evaluation report, JSON and plots: `write_report`, `read_report`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def write_report(report: Mapping[str, Any], folder: Path) -> list[Path]:
     Parameters
     ----------
     report : mapping
-        As `run.evaluate` makes it.
+        From `run.evaluate`.
     folder : Path
-        Made if it is not there; files of the same names are replaced.
+        Created if it does not exist; existing files are replaced.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def write_report(report: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read what `write_report` wrote.
+    """Read a report of `write_report`.
 
     Raises
     ------
@@ -59,6 +59,6 @@ def read_report(path: Path) -> dict[str, Any]:
     report = load_json(path)
     if report.get("schema_version") != SCHEMA:
         raise ArtefactError(
-            f"{path}: is a report of version {report.get('schema_version')!r}, not {SCHEMA}; run xherald evaluate anew"
+            f"{path}: is a report of version {report.get('schema_version')!r}, not {SCHEMA}; run `xherald evaluate`"
         )
     return report

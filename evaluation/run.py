@@ -1,4 +1,4 @@
-"""The evaluation as a whole: `evaluate` makes samples, judges them by every method, and gives the report."""
+"""The complete evaluation: draws samples, scores them with every method, and returns the report: `evaluate`."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ LIBRARIES: Final = ("astropy", "numba", "numpy", "scikit-learn", "scipy")
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSizes:
-    """How many sources an evaluation takes.
+    """Numbers of sources of an evaluation.
 
     Parameters
     ----------
     steady, flares, dips : int — of the grid
     population : int — of the simulator's classes, before the cut in counts
-    reference : int — of the populations that published features are learned from, each; 0 leaves these out
+    reference : int — of each population on which the published features are fitted; 0 omits them
     injections : int — into each real file
     stream, replays : int — sources of a replayed stream, and how many streams
-    veto_fields : int — of each telescope, on which vetoes are tried; 0 leaves these out
+    veto_fields : int — of each telescope, for the vetoes; 0 omits them
     """
 
     steady: int
@@ -83,26 +83,26 @@ def evaluate(
     data: Path | None = None,
     stage: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """Evaluate a detector beside every baseline.
+    """Evaluate a detector and all baselines.
 
     Parameters
     ----------
     detector : DetectorUnderTest
-    name : str — what the detector is called in the report
+    name : str — of the detector in the report
     configuration : Configuration
     sizes : EvaluationSizes
     seed : int
     data : Path or None
-        Folder of real files (`real_fields.QUIET`); what is not there is skipped and told.
+        Folder of real files (`real_fields.QUIET`); missing ones are reported as skipped.
     stage : callable, optional
-        Told what is being done.
+        Called with the name of each stage.
 
     Returns
     -------
     dict
         The report, in JSON's own types: schema_version, detector, seed, sizes, versions, seconds, samples (of each:
         sources by kind, efficiencies, by, roc, false_alarms), confusion, stream, real, vetoes (of `vetoes.veto_trials`;
-        None where they were left out).
+        None if omitted).
 
     Raises
     ------

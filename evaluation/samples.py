@@ -1,4 +1,4 @@
-"""What is evaluated on: samples of sources with known truth, made part by part from streams of their own.
+"""Samples of sources with known truth, drawn in parts with their own random streams.
 
 - ``grid``: `grid`, events of explicit priors in steady sources;
 - ``classes``: the simulator's own populations, half of them variable, of seeds that nothing is ever trained on.
@@ -30,33 +30,33 @@ __all__ = ["FIRST_SEED", "TELESCOPES", "Kind", "SamplePart", "Sources", "derive_
 Kind = Literal["steady", "flare", "dip", "mixed"]
 
 FIRST_SEED: Final = 1_000_000
-"""Evaluation's seeds are this and above."""
+"""Smallest seed used in evaluations."""
 
 TELESCOPES: Final = ("chandra-acis-i", "xmm-mos1", "swift-xrt", "erosita-pointed", "ep-wxt")
 
 PART: Final = 1000
-"""Sources drawn and judged at once; part of what a seed means."""
+"""Sources that are drawn and scored together; the result for a seed depends on it."""
 
 LENT: Final = 4
-"""Parts that take their exposures from the same steady sources."""
+"""Number of parts that use the exposures of the same steady sources."""
 
 SEEDS: Final = 1_000_000
-"""Seeds of evaluation; further populations of one evaluation lie this many (times those that each takes) apart."""
+"""Number of seeds of evaluations; seeds of further populations of an evaluation are offset by multiples of it."""
 
 _SEED_OF: Final[Mapping[str, int]] = {"templates": 0, "classes": 1, "reference": 2}
 
 
 def derive_seed(seed: int, what: str, number: int = 0) -> int:
-    """The simulator's seed of one use within an evaluation.
+    """Seed of the simulator for one purpose of an evaluation.
 
     Parameters
     ----------
     seed : int — of the evaluation
     what : {"templates", "classes", "reference"}
-    number : int — of the population, where an evaluation takes several
+    number : int — of the population, if there are several
     """
     if not 0 <= seed < SEEDS:
-        raise ConfigError(f"evaluation: seed {seed}; give one from 0 to {SEEDS - 1}")
+        raise ConfigError(f"evaluation: seed {seed}: must be from 0 to {SEEDS - 1}")
     return FIRST_SEED + len(_SEED_OF) * (seed + SEEDS * number) + _SEED_OF[what]
 
 
@@ -82,17 +82,17 @@ class SamplePart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
-    """Sources with their truth, n of them.
+    """n sources with their truth.
 
     Parameters
     ----------
     batch : EventBatch
-    kind : ndarray, shape (n,), str — "steady", "flare", "dip", or "other": variable without being either
+    kind : ndarray, shape (n,), str — "steady", "flare", "dip", or "other" if variable in another way
     label : ndarray, shape (n,), str — shape of the event; class of the source in populations
-    spectrum : ndarray, shape (n,), str — of the event against that of its source; "" where that is no question
+    spectrum : ndarray, shape (n,), str — of the event compared with its source; "" if not applicable
     duration, strength, sigma : ndarray, shape (n,)
-        See `grid.Events`; NaN where it is not known.
-    events : Events or None — what the oracle is told; None but for the grid
+        See `event_grid.Events`; NaN if unknown.
+    events : Events or None — for the limit of timing; of the grid only
     """
 
     batch: EventBatch
@@ -106,7 +106,7 @@ class Sources:
 
 
 def make_parts(sample: Literal["grid", "classes"], kind: Kind, sources: int) -> Iterator[SamplePart]:
-    """Parts of a sample, its telescopes with equal shares."""
+    """Parts of a sample, with equal numbers of sources for each telescope."""
     each = sources // len(TELESCOPES)
     for telescope in TELESCOPES:
         for number, first in enumerate(range(0, each, PART)):
@@ -159,7 +159,7 @@ def _templates(telescope: str, seed: int) -> Templates:
 
 
 def _population(part: SamplePart, seed: int) -> Sources:
-    """A part of a population, sources of `grid.COUNTS` photons only."""
+    """A part of a population, sources of `event_grid.COUNTS` photons only."""
     from xherald.simulation.population.population import simulate_population
 
     population = simulate_population(

@@ -1,4 +1,4 @@
-"""False discoveries along a replayed stream: judged sources drawn in random order, few of them transients.
+"""False discoveries along a replayed stream: scored sources drawn in random order, few of them transients.
 
 A replay draws verdicts with replacement from a judged sample, so that a stream may be longer than the sample; chances
 smaller than one over the sample's steady sources are not put to the test by that.

@@ -95,18 +95,18 @@ def simulate_population(
         Of `telescopes.TELESCOPES`.
     seed : int
     workers : int
-        Processes; they change nothing.
+        Processes; the result does not depend on their number.
     variable_fraction : float
-        Chance of each source to be a flare, a dip or a pulsator.
+        Probability that a source is a flare, a dip or a pulsator.
     bona_fide_sigma : float
-        Significance with which an event is to be expected to stand out for its source to be a bona-fide transient.
+        Smallest expected significance of the event of a bona-fide transient.
     advance : callable, optional
-        Told how many sources were done, time and again.
+        Called with the number of sources done.
 
     Raises
     ------
     ConfigError
-        Unknown telescope, or a number out of its range.
+        The telescope is unknown, or a number out of range.
     """
     request = _request(n, telescope, seed, workers, variable_fraction, bona_fide_sigma)
     tables = list(_tables(n, request, workers, advance))
@@ -180,11 +180,11 @@ def _request(
         raise ConfigError(f"unknown telescope {telescope!r}; choose from {', '.join(SETTINGS)}")
     for name, value, least in (("sources", n, 1), ("workers", workers, 1), ("seed", seed, 0)):
         if value < least:
-            raise ConfigError(f"population: {value} {name}; give {least} or more")
+            raise ConfigError(f"population: {name} is {value}: must be at least {least}")
     if not 0 <= variable_fraction <= 1:
-        raise ConfigError(f"population: variable_fraction is {variable_fraction}; give a part, from 0 to 1")
+        raise ConfigError(f"population: variable_fraction is {variable_fraction}: must be from 0 to 1")
     if not bona_fide_sigma > 0:
-        raise ConfigError(f"population: bona_fide_sigma is {bona_fide_sigma}; give a number above zero")
+        raise ConfigError(f"population: bona_fide_sigma is {bona_fide_sigma}: must be positive")
     return PopulationRequest(
         telescope=telescope, seed=seed, variable_fraction=variable_fraction, bona_fide_sigma=bona_fide_sigma
     )

@@ -1,4 +1,4 @@
-"""Photons of many light curves at once: `LightCurve.arrivals` and `draw_energies` over flat arrays.
+"""Photons of many light curves: `LightCurve.arrivals` and `draw_energies` on flat arrays, as numba kernels.
 
 A curve is the slice ``offsets[c]:offsets[c + 1]`` of the flat knots; it is seen in the good times of its source.
 Nothing is random here: uniform numbers come in. Each curve is worked out by itself, in an order of its own, so that
@@ -55,7 +55,7 @@ def _time_of(time: F64, rate: F64, running: F64, reached: float) -> float:
     k = min(max(_last_at_most(running, reached), 0), time.size - 2)
     width = time[k + 1] - time[k]
     mean = (reached - running[k]) / width if width > 0 else 0.0
-    # mean = rate·u + change·u²/2 with u the part of the segment, in the form that loses no digits on gentle slopes.
+    # mean = rate·u + change·u²/2 with u the fraction of the segment, in a form that is stable for small slopes.
     root = rate[k] + np.sqrt(max(rate[k] * rate[k] + 2.0 * (rate[k + 1] - rate[k]) * mean, 0.0))
     part = 2.0 * mean / root if root > 0 else 0.0
     moment: float = time[k] + min(max(part, 0.0), 1.0) * width
@@ -72,11 +72,11 @@ def good_integrals(
     ----------
     time, rate : ndarray, shape (knots,) — s since the start of the exposure; flat
     offsets : ndarray, shape (c + 1,)
-    source : ndarray, shape (c,) — whose good times each curve is seen in
+    source : ndarray, shape (c,) — whose good times apply to each curve
     gti : ndarray, shape (intervals, 2) — s since the start of the exposure; flat
     fraction : ndarray, shape (intervals,) — live fraction of each interval
     gti_offsets : ndarray, shape (n + 1,)
-    window : ndarray, shape (n, 2) — s; of each source's good times only what lies inside counts
+    window : ndarray, shape (n, 2) — s; only good time within it is used
 
     Returns
     -------
@@ -107,7 +107,7 @@ def arrival_frames(
     photons: I64,
     uniform: F64,
 ) -> I64:
-    """Frames in which photons of curves arrive, exactly distributed as the curves in good time.
+    """Frames in which photons of curves arrive, distributed exactly as the curves in good time.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def arrival_frames(
         See `good_integrals`.
     frames : ndarray, shape (intervals, 2) — good times as first frame and the one after the last, since the start
     frame_time : float — s
-    photons : ndarray, shape (c,) — how many to draw of each curve
+    photons : ndarray, shape (c,) — number of photons of each curve
     uniform : ndarray, shape (photons.sum(),) — in [0, 1)
 
     Returns
@@ -141,7 +141,7 @@ def arrival_frames(
             k = min(_last_at_most(before, wanted), count - 1)
             moment = _time_of(t, r, running, begin[k] + (wanted - before[k]) / fraction[first + k])
             frame = np.int64(np.floor(moment / frame_time))
-            # Where the rate is low, rounding of a large integral is worth a long time: keep to the interval.
+            # At low rates, rounding errors of a large integral are long times: keep to the interval.
             out[p] = min(max(frame, frames[first + k, 0]), frames[first + k, 1] - 1)
         at += photons[c]
     return out
@@ -167,12 +167,12 @@ def _energies_at(edges: F64, weights: F64, photons: I64, uniform: F64) -> F64:
 
 
 def energies_at(weights: F64, photons: I64, uniform: F64, band: tuple[float, float]) -> F64:
-    """Energies of photons from tabulated distributions, even inside each bin, of which only the band is used.
+    """Energies of photons from tabulated distributions, uniform within bins, restricted to the band.
 
     Parameters
     ----------
-    weights : ndarray, shape (c, 400) — photons expected in the part of each bin that lies in the band
-    photons : ndarray, shape (c,) — how many to draw of each
+    weights : ndarray, shape (c, 400) — expected photons in the part of each bin within the band
+    photons : ndarray, shape (c,) — number of photons of each
     uniform : ndarray, shape (photons.sum(),) — in [0, 1)
     band : (float, float) — keV
 
@@ -186,13 +186,13 @@ def energies_at(weights: F64, photons: I64, uniform: F64, band: tuple[float, flo
 
 @njit(cache=True, nogil=True)
 def folded(spectrum: F64, redistribution: F64, first: I64, stop: I64) -> F64:
-    """Spectra as a detector measures them: a product of matrices, of which the second is next to zero off its diagonal.
+    """Measured spectra: the product with a redistribution matrix that is almost zero off its diagonal.
 
     Parameters
     ----------
     spectrum : ndarray, shape (c, 400)
-    redistribution : ndarray, shape (400, 400) — chance of a photon of a bin (row) to be measured in another (column)
-    first, stop : ndarray, shape (400,) — columns that matter of each row
+    redistribution : ndarray, shape (400, 400) — probability of a photon of a bin (row) in another one (column)
+    first, stop : ndarray, shape (400,) — range of columns of each row that are not negligible
     """
     out = np.zeros(spectrum.shape)
     for c in range(spectrum.shape[0]):

@@ -1,4 +1,4 @@
-"""What populations are made of: exposures, counts, classes and apertures of each telescope, as tables with sources."""
+"""Settings of populations: exposures, counts, classes and apertures of each telescope, with references."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ __all__ = [
 ]
 
 CHUNK: Final = 1000
-"""Sources drawn at once; part of what a seed means."""
+"""Sources that are drawn together; the result for a seed depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a telescope's exposures are like, and how its adapter calls it.
+    """Exposures of a telescope, and its name in the adapter.
 
     Parameters
     ----------
     mission, instrument : str — TELESCOP and INSTRUME
     hardness_split : float — keV
     exposure_s : (float, float, float, float)
-        Good time of an exposure: median and width (of its logarithm) of a log-normal, and where it is cut.
-    sources : int — that share an exposure; a divisor of `CHUNK`
+        Good time of an exposure: median and width (of its logarithm) of a log-normal, and its limits.
+    sources : int — sources per exposure; a divisor of `CHUNK`
     area_ratio : float — area of the aperture over that of the background region
     """
 
@@ -66,21 +66,20 @@ SETTINGS: Final[Mapping[str, Setting]] = {
 }
 """By telescope. Pointings of 1 to 100 ks, mostly about 25 ks (Chandra: Evans et al. 2010, ApJS 189, 37; XMM: Webb et
 al. 2020, A&A 641, A136), snapshots of Swift (Evans et al. 2020, ApJS 247, 54), one eROSITA survey (Merloni et al.
-2024, A&A 682, A34), stretches between occultations of EP; numbers of sources are of the order of these catalogues' per
-field."""
+2024, A&A 682, A34), intervals between occultations of EP; numbers of sources per field are of the order of those in
+these catalogues."""
 
 COUNTS: Final = (6.0, 2.05, 5.0, 1e4)
-"""Expected net counts: median and width (of the logarithm) of a log-normal, and where it is cut; the lower cut rises
-with the background. Photons in the aperture then have a median of about 33 and a mean of about 100 for Chandra, of the
-order of the catalogue's detections (Evans et al. 2010, ApJS 189, 37; 2024, ApJS 274, 22) from which the method's lists
-were taken (Dillmann et al. 2025, MNRAS 537, 931)."""
+"""Expected net counts: median and width (of the logarithm) of a log-normal, and its limits; the lower limit increases
+with the background. For Chandra the photons in the aperture have a median of about 33 and a mean of about 100, of the
+order of detections in the catalogue (Evans et al. 2010, ApJS 189, 37; 2024, ApJS 274, 22) from which the published
+lists are taken (Dillmann et al. 2025, MNRAS 537, 931)."""
 
 DETECTION_SIGMA: Final = 3.0
-"""Net counts expected of a source are this many times the noise of its background at least: fainter ones are in no
-catalogue."""
+"""Smallest ratio of expected net counts to the noise of the background; fainter sources would not be detected."""
 
 LEAST_COUNTS: Final = 5
-"""Photons in the aperture, background among them, that a source must have to be in a population."""
+"""Fewest photons of a source in the aperture, including background."""
 
 STEADY: Final[Mapping[str, float]] = {"constant": 0.80, "agn": 0.17, "supersoft": 0.03}
 VARIABLE: Final[Mapping[str, float]] = {
@@ -94,31 +93,31 @@ VARIABLE: Final[Mapping[str, float]] = {
     "transit": 0.08,
     "pulsator": 0.20,
 }
-"""Shares of the classes among steady and among variable sources. Stars' flares are the commonest variables of pointed
-surveys; the rest is there for its sake, far oftener than on the sky."""
+"""Fractions of the classes among steady and variable sources. Stellar flares are the most frequent variables of pointed
+surveys; the others are much more frequent than on the sky."""
 
 OFF_AXIS_ARCMIN: Final = 10.0
-"""Sources lie evenly in area out to this angle."""
+"""Sources are uniform in area out to this angle."""
 
 ENCIRCLED: Final = 0.9
-"""Part of a source's photons in its aperture, as adapters' apertures have it."""
+"""Fraction of the photons of a source in its aperture, as in scans."""
 
 LEAST_RADIUS_PIXELS: Final = 1.5
-"""Radius of an aperture, in pixels of the detector, where the point spread is smaller, as adapters have it."""
+"""Smallest radius of an aperture, detector pixels, as in scans."""
 FIRST_OBS_ID: Final = 900_000
-"""Simulated observations are numbered from here, where no mission's own numbers are; sources from 1 in each."""
+"""Simulated observations are numbered from this, outside the numbers of missions; sources from 1 in each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopulationRequest:
-    """What a population is made of.
+    """Request for a population.
 
     Parameters
     ----------
     telescope : str — of `TELESCOPES`
     seed : int
-    variable_fraction : float — chance of a source to be of a class of `VARIABLE`
-    bona_fide_sigma : float — significance from which an event counts as a bona-fide transient
+    variable_fraction : float — probability that a source is of a class of `VARIABLE`
+    bona_fide_sigma : float — smallest expected significance of a bona-fide transient
     """
 
     telescope: str

@@ -1,7 +1,7 @@
 """The telescopes that can be simulated, by name: `TELESCOPES`.
 
-Their tables are small and made to be representative: each says in `Telescope.sources` which document its numbers
-follow, and "approximate" where they are of the right order and shape rather than taken from it digit by digit.
+Their tables are small and representative. `Telescope.sources` gives the references; "approximate" values have the right
+order of magnitude and shape, but are not taken from the reference.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["TELESCOPES", "telescope_of"]
 TELESCOPES: Final[Mapping[str, Telescope]] = MappingProxyType(
     {one.name: one for one in (ACIS_I, ACIS_S, MOS1, MOS2, PN, XRT, SURVEY, POINTED, WXT, FXT)}
 )
-"""Telescopes by name; the first of a mission stands for it."""
+"""Telescopes by name; the name of a mission means its first telescope."""
 
 _OBSERVED_BY: Final[Mapping[tuple[str, str], Telescope]] = MappingProxyType(
     {
@@ -41,14 +41,14 @@ _OBSERVED_BY: Final[Mapping[tuple[str, str], Telescope]] = MappingProxyType(
 
 
 def telescope_of(observation: Observation) -> Telescope:
-    """The telescope that stands for the one that took a real exposure.
+    """The simulated telescope that corresponds to that of a real exposure.
 
-    Chandra's array is told by its CCDs, eROSITA's mode by whether it had a pointing.
+    The ACIS array follows from its CCDs, the mode of eROSITA from whether there is a pointing.
 
     Raises
     ------
     ConfigError
-        None of `TELESCOPES` does.
+        There is none.
     """
     mission, instrument = observation.mission.upper(), observation.instrument.upper()
     if mission == "EROSITA":
@@ -60,7 +60,7 @@ def telescope_of(observation: Observation) -> Telescope:
     found = _OBSERVED_BY.get((mission, instrument))
     if found is None:
         raise ConfigError(
-            f"no telescope of the simulator stands for {observation.mission} {observation.instrument}; "
-            f"there are {', '.join(TELESCOPES)}"
+            f"{observation.mission} {observation.instrument} cannot be simulated; "
+            f"available telescopes: {', '.join(TELESCOPES)}"
         )
     return found

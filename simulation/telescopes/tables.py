@@ -1,4 +1,4 @@
-"""From short lists of published values to tables on the energy grid: what the telescope modules share."""
+"""Tables on the energy grid from short lists of published values, for all telescope modules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SKY_SOURCE = (
 
 
 def log_table(points: Sequence[tuple[float, float]]) -> F64:
-    """Values on the energy grid, straight in log–log between (keV, value) points, steep as their ends beyond them."""
+    """Values on the energy grid, linear in log–log between (keV, value) points, with steep cut-offs beyond them."""
     energy, value = np.log(np.array(points).T)
     table: F64 = np.exp(np.interp(np.log(MIDDLE_KEV), energy, value))
     below, above = np.exp(energy[0]), np.exp(energy[-1])
@@ -50,13 +50,13 @@ def sky_background(galactic: float = 5e-7) -> F64:
 def flat_background(
     rate: float, band: tuple[float, float], lines: Sequence[tuple[float, float, float]] = (), slope: float = 0.2
 ) -> F64:
-    """Particles: counts s⁻¹ arcmin⁻² per bin, nearly flat in energy with fluorescence lines on it.
+    """Particles: counts s⁻¹ arcmin⁻² per bin, nearly flat in energy, with fluorescence lines.
 
     Parameters
     ----------
     rate : float — counts s⁻¹ arcmin⁻² in the band, lines included
     band : (float, float) — keV
-    lines : sequence of (keV, part of the rate, sigma in eV)
+    lines : sequence of (keV, fraction of the rate, sigma in eV)
     slope : float — the continuum falls as E^−slope
     """
     inside = (band[0] <= MIDDLE_KEV) & (band[1] >= MIDDLE_KEV)
@@ -69,9 +69,9 @@ def flat_background(
 
 
 def proton_background(rate: float, band: tuple[float, float]) -> F64:
-    """Soft protons at their quiet level: counts s⁻¹ arcmin⁻² per bin, E^−0.8 and cut off above 6 keV.
+    """Soft protons at their quiescent level: counts s⁻¹ arcmin⁻² per bin, E^−0.8 with a cut-off at 6 keV.
 
-    The shape of quiet residual protons after Kuntz & Snowden 2008, A&A 478, 575, approximate.
+    The spectrum of quiescent residual protons of Kuntz & Snowden 2008, A&A 478, 575, approximate.
     """
     shape = MIDDLE_KEV**-0.8 * np.exp(-MIDDLE_KEV / 6.0) * WIDTH_KEV
     inside = (band[0] <= MIDDLE_KEV) & (band[1] >= MIDDLE_KEV)

@@ -1,7 +1,7 @@
-"""Native event files out of simulated exposures: `write_exposure`, one module a mission over shared building blocks.
+"""Writers of native event files from simulated exposures, one module for each mission: `write_exposure`.
 
-A file written here is laid out as the mission's own and is read by the mission's adapter without a special case; its
-headers say plainly that it was simulated. The same exposure gives the same bytes.
+The files have the layout of the mission and are read by its adapter without special cases; headers state that they were
+simulated. The same exposure gives the same bytes.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ WRITERS: Final[Mapping[str, MissionWriter]] = {
 def write_exposure(
     exposure: SimulatedExposure, folder: Path, *, compress: bool = True, source_list: bool = True
 ) -> WrittenFiles:
-    """Write an exposure as its mission would, with the truth beside it.
+    """Write an exposure in the format of its mission, with a truth file.
 
     Parameters
     ----------
     exposure : SimulatedExposure
     folder : Path
-        Made if it is not there; files of the same names in it are replaced.
+        Created if it does not exist; existing files are replaced.
     compress : bool
-        Whether the event list is compressed, as archives keep it.
+        Whether to compress the event file, as in archives.
     source_list : bool
-        Whether to write the mission's source list, where it has one.
+        Whether to write the source list, if the mission provides one.
 
     Raises
     ------
     ConfigError
-        There is no writer for the telescope, or the observation's number is none of its mission's.
+        There is no writer for the telescope, or the observation number is invalid for its mission.
     FileError
         The folder cannot be written to.
     """
@@ -83,5 +83,5 @@ def write_exposure(
 
 def _writer_of(telescope: Telescope) -> MissionWriter:
     if telescope.name not in WRITERS:
-        raise ConfigError(f"no writer for telescope {telescope.name!r}; there are {', '.join(WRITERS)}")
+        raise ConfigError(f"no writer for telescope {telescope.name!r}; available: {', '.join(WRITERS)}")
     return WRITERS[telescope.name]

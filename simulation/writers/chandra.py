@@ -1,7 +1,7 @@
 """Chandra ACIS: level-2 lists of a whole field (evt2), and the Source Catalog's lists of one source (regevt3, reg3).
 
-Odd here: one GTI table a CCD, all called GTI, told apart by EXTVER = CCD_ID; a grade system of two steps; places on the
-chip, in the focal plane and on the sky in every row, from which the dither can be found again.
+Special properties: one GTI table for each CCD, all named GTI, with EXTVER = CCD_ID; grades in two systems; positions on
+the chip, in the focal plane and on the sky in every row, from which the dither can be derived.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def event_columns(
     events : RecordedEvents
     sky : SkyProjection
     focal : (ndarray, ndarray), shape (n,) — detx, dety
-    rng : numpy.random.Generator — chooses among the grades of split events
+    rng : numpy.random.Generator — for the grades of split events
     """
     x, y = sky.to_pixel(events.ra, events.dec)
     ev = ev_on_grid(events.energy)
@@ -139,7 +139,7 @@ READOUT_S: Final = 0.04104
 
 
 def identity(facts: ExposureHeader) -> dict[str, object]:
-    """Who looked, at what."""
+    """Observatory and target."""
     return {
         "MISSION": ("AXAF", "Mission"), "TELESCOP": ("CHANDRA", "Telescope"), "INSTRUME": ("ACIS", "Instrument"),
         "OBJECT": (facts.object_name, "Source name"), "OBS_ID": (facts.obs_id, "Observation id"),
@@ -159,7 +159,7 @@ def pointing(facts: ExposureHeader) -> dict[str, object]:
 
 
 def _subspace(ccds: list[int]) -> dict[str, object]:
-    """Data-subspace keys: which GTI table and which grades hold for which CCD."""
+    """Data-subspace keywords: GTI table and grades of each CCD."""
     found: dict[str, object] = {
         "DSTYP1": "time", "DSVAL1": "TABLE", "DSFORM1": "D", "DSUNIT1": "s",
         "DSTYP2": "ccd_id", "DSFORM2": "I", "DSTYP3": "grade", "DSFORM3": "I",
@@ -188,11 +188,11 @@ VECTORS: Final = (
     ("chip", "chipx,chipy"), ("tdet", "tdetx,tdety"), ("det", "detx,dety"), ("sky", "x,y"),
     ("MSC", "PHI,THETA"), ("EQPOS", "RA,DEC"),
 )  # fmt: skip
-"""Columns and coordinates that go together, as CIAO's data model reads them."""
+"""Pairs of columns and coordinates of the data model of CIAO."""
 
 
 def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader) -> list[fits.BinTableHDU]:
-    """One table a CCD."""
+    """One table for each CCD."""
     shared = {**identity(facts), **CLOCK.keywords, "TSTART": facts.start, "TSTOP": facts.stop}
     return [
         gti_table("GTI", rows, {"HDUNAME": f"GTI{ccd}", **shared, "CCD_ID": (ccd, "CCD for this table")}, version=ccd)
@@ -217,11 +217,11 @@ class ChandraWriter(MissionWriter):
         return f"acisf{exposure.obs_id}N001_evt2.fits" + ".gz" * compress
 
     def energy_as_read(self, energy: F64) -> F64:
-        """The energy column holds eV."""
+        """The energy column is in eV."""
         return ev_on_grid(energy) * 1e-3
 
     def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
-        """EVENTS and a GTI table a CCD."""
+        """EVENTS, and a GTI table for each CCD."""
         facts, observing = self.facts(exposure), exposure.observing
         sky = exposure.telescope.projection_at(observing.ra, observing.dec)
         focal = focal_pixels(events, sky, observing)

@@ -1,4 +1,4 @@
-"""The Chandra Source Catalog's files of one source: its events (regevt3) and its regions, band by band (reg3)."""
+"""Files of the Chandra Source Catalog for one source: events (regevt3), and regions by band (reg3)."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ BANDS: Final[Mapping[str, float]] = {"B": 2.3, "U": 0.4, "S": 0.92, "M": 1.56, "
 """Bands of the catalogue and the energies, keV, that stand for them: Evans et al. 2010, ApJS 189, 37, Table 4."""
 
 ENCLOSED: Final = 0.9
-"""Part of a source's photons inside its region."""
+"""Fraction of the photons of a source inside its region."""
 
 REACH: Final = 7.0
 LEAST_REACH_ARCSEC: Final = 40.0
-"""A list is cut to a square about its source: so many broad-band regions to each side, and never less than that."""
+"""A list is a square around its source: half side in broad-band regions, and its smallest value."""
 
 
 def write_catalogue_source(exposure: SimulatedExposure, source_index: int, folder: Path) -> WrittenFiles:
-    """Write the catalogue's files of one source of a Chandra exposure.
+    """Write the catalogue files of one source of a Chandra exposure.
 
     Parameters
     ----------
     exposure : SimulatedExposure
     source_index : int
-        Into `SimulatedExposure.sources`; the region's number is one more.
+        Index in `SimulatedExposure.sources`; the region number is one larger.
     folder : Path
-        Made if it is not there; files of the same names in it are replaced.
+        Created if it does not exist; existing files are replaced.
 
     Raises
     ------
     ConfigError
-        The exposure is not Chandra's, has no such source, or a number of other than five digits.
+        The exposure is not of Chandra, has no such source, or its number does not have five digits.
     FileError
         The folder cannot be written to.
     """
     if exposure.telescope.mission != "chandra":
-        raise ConfigError(f"only Chandra has a catalogue of per-source lists, not {exposure.telescope.name}")
+        raise ConfigError(f"per-source lists are available for Chandra only, not for {exposure.telescope.name}")
     if not 0 <= source_index < len(exposure.sources):
         raise ConfigError(f"no source {source_index}: the exposure has {len(exposure.sources)}, counted from 0")
     writer, source = ChandraWriter(), exposure.sources[source_index]
@@ -88,7 +88,7 @@ def _radius_pixels(exposure: SimulatedExposure, source: PlacedSource, sky: SkyPr
 def _cut(
     exposure: SimulatedExposure, source: PlacedSource, sky: SkyProjection
 ) -> tuple[SimulatedExposure, tuple[int, int, int]]:
-    """The exposure's events in a square about a source, and the square: lowest x and y, side, in sky pixels."""
+    """Events in a square around a source, and the square: lowest x and y, side, in sky pixels."""
     reach = max(REACH * _radius_pixels(exposure, source, sky, "B"), LEAST_REACH_ARCSEC / sky.pixel_arcsec)
     centre = np.array([float(value) for value in sky.to_pixel(source.ra, source.dec)])
     low, side = np.floor(centre - reach).astype(int), 2 * int(np.ceil(reach))
@@ -110,7 +110,7 @@ def _event_units(
 
 
 def _mask(square: tuple[int, int, int]) -> fits.ImageHDU:
-    """Where the list has events: all over its square."""
+    """Region of the list: its square."""
     x, y, side = square
     made = fits.ImageHDU(np.ones((side, side), dtype=np.uint8), name="MASK")
     for axis, low in (("1", x), ("2", y)):
@@ -121,7 +121,7 @@ def _mask(square: tuple[int, int, int]) -> fits.ImageHDU:
 def _region(
     exposure: SimulatedExposure, source: PlacedSource, sky: SkyProjection, facts: ExposureHeader, band: str
 ) -> fits.BinTableHDU:
-    """The ellipse of a band; here always round."""
+    """The ellipse of a band; always a circle here."""
     x, y = (float(value) for value in sky.to_pixel(source.ra, source.dec))
     radius = _radius_pixels(exposure, source, sky, band)
     columns = [

@@ -1,7 +1,7 @@
-"""Einstein Probe: cleaned lists of WXT, one CMOS a file, with their source list, and of FXT.
+"""Einstein Probe: cleaned lists of WXT, one file for each CMOS, with source list, and of FXT.
 
-Odd here: DETNAM names the CMOS of a WXT file; TIMEZERO of FXT is the string '0'; FXT's channels have energies in an
-EBOUNDS table only.
+Special properties: DETNAM names the CMOS of a WXT file; TIMEZERO of FXT is the string '0'; energies of FXT channels are
+in an EBOUNDS table only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FXT_VERSION: Final = "3db"
 
 
 def wxt_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
-    """Columns of a WXT list; the generator chooses among the grades of split events."""
+    """Columns of a WXT list; grades of split events are random."""
     x, y, on = grid_positions(events, sky, WXT_GRID)
     channel = np.rint(events.energy * 100.0)
     pixels = (1, 4096)
@@ -57,7 +57,7 @@ def wxt_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Gener
 
 
 def fxt_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
-    """Columns of an FXT list; the generator chooses among the grades of split events."""
+    """Columns of an FXT list; grades of split events are random."""
     x, y, on = grid_positions(events, sky, FXT_GRID)
     channel = _fxt_channel(events.energy)
     pixels = (0, 383)
@@ -75,7 +75,7 @@ def fxt_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Gener
 
 
 def _fxt_channel(energy: F64) -> F64:
-    # A photon of exactly a channel's lower edge belongs to it, whatever the rounding of the division.
+    # A photon exactly at the lower edge of a channel belongs to it, independent of rounding.
     channel: F64 = np.clip(np.floor(energy / FXT_CHANNEL_KEV + 1e-9), 0, FXT_CHANNELS - 1)
     return channel
 
@@ -92,7 +92,7 @@ def ebounds(channels: int = FXT_CHANNELS, kev: float = FXT_CHANNEL_KEV) -> fits.
 
 
 def shared_header(facts: ExposureHeader, instrument: str, detector: str) -> dict[str, object]:
-    """What primary header and tables have in common."""
+    """Keywords of the primary header and all tables."""
     return {
         "TELESCOP": ("EP", "Telescope (mission) name"), "INSTRUME": (instrument, "Instrument name"),
         "DETNAM": (detector, "Detector"), "DATAMODE": ("PC" if instrument == "WXT" else "FF", "Datamode"),
@@ -122,8 +122,8 @@ def events_table(
 
 
 def gti_tables(facts: ExposureHeader, shared: dict[str, object]) -> list[fits.BinTableHDU]:
-    """The one GTI table."""
-    # Good times follow the events' TIMEZERO: as in the archive, their own table does not state it.
+    """The GTI table."""
+    # TIMEZERO of the events applies to good times; as in the archive, their table does not have it.
     header = {"HDUCLASS": "OGIP", "HDUCLAS1": "GTI", "HDUCLAS2": "STANDARD", **shared, "TIMEZERO": None}
     return [gti_table("GTI", facts.good, header)]
 
@@ -195,7 +195,7 @@ class FxtWriter(MissionWriter):
         return f"fxt_a_{exposure.obs_id}_ff_01_po_cl_{FXT_VERSION}.fits" + ".gz" * compress
 
     def energy_as_read(self, energy: F64) -> F64:
-        """The middle of the channel, of edges in 4 bytes."""
+        """The centre of the channel, from edges in 4 bytes."""
         low = (np.arange(FXT_CHANNELS) * FXT_CHANNEL_KEV).astype(np.float32).astype(np.float64)
         high = ((np.arange(FXT_CHANNELS) + 1) * FXT_CHANNEL_KEV).astype(np.float32).astype(np.float64)
         middle: F64 = ((low + high) / 2)[_fxt_channel(energy).astype(np.int64)]

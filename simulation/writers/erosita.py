@@ -1,7 +1,7 @@
 """eROSITA: merged lists of all telescope modules, of the survey (em01) or of a pointing (fm00).
 
-Odd here: an orthographic sky grid; positions also as scaled numbers; TUNIT "deg" on columns that are no angles, as in
-the archive; good times and dead-time tables a module, numbered in their names.
+Special properties: an orthographic sky grid; positions also as scaled numbers; TUNIT "deg" for columns that are not
+angles, as in the archive; good-time and dead-time tables for each module, with its number in their names.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ CLOCK: Final = Clock(51543.875)
 MODULES: Final = (1, 2, 3, 4, 5, 6, 7)
 ADU_PER_EV: Final = 1.0 / 0.86
 SUBPIXEL: Final = (1.0 / 150.0, -253.0 / 300.0)
-"""TSCAL and TZERO of SUBX and SUBY: the pixel's middle is 0."""
+"""TSCAL and TZERO of SUBX and SUBY: the centre of the pixel is 0."""
 
 # PAT_TYP counts the pixels of a valid pattern and is negative for others (eSASS DR1, description of the extensions).
 PATTERNS: Final = {0: 1, 1: 2, 2: 3, 3: 4, 7: -5}
 
 GOOD_FLAG: Final = 0x12
 FLAGS: Final = {Fault.HOT_PIXEL: 0x1000, Fault.COSMIC_RAY: 0x40000000, Fault.BAD_GRADE: 0x80000000}
-"""Bits of the selection 0xC000F000 that archive lists are cut with; what each of them stands for is not published."""
+"""Bits of the selection 0xC000F000 that archive lists are cut with; their individual meanings are not published."""
 
 
 def event_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Generator) -> list[Column]:
@@ -46,10 +46,10 @@ def event_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Gen
     ----------
     events : RecordedEvents
     sky : SkyProjection
-    rng : numpy.random.Generator — places events inside their pixels
+    rng : numpy.random.Generator — for positions within pixels
     """
     n = len(events)
-    # The archive's sky pixels of 0.05″ are whole numbers, stored in 8 bytes.
+    # Sky pixels of 0.05″ in the archive are integers, stored in 8 bytes.
     x, y = (np.rint(pixels) for pixels in sky.to_pixel(events.ra, events.dec))
     ev = ev_on_grid(events.energy)
     scale, zero = SUBPIXEL
@@ -82,11 +82,11 @@ def event_columns(events: RecordedEvents, sky: SkyProjection, rng: np.random.Gen
 
 
 RECORDED_LATER_S: Final = 1.3
-"""Events reach the recorder about that much later."""
+"""Approximate delay of events at the recorder."""
 
 
 def identity(facts: ExposureHeader) -> dict[str, object]:
-    """Who looked, at what, how."""
+    """Observatory, target and mode."""
     modules = sorted(facts.gti)
     header: dict[str, object] = {
         "MISSION": ("SRG", "Mission"), "TELESCOP": ("eROSITA", "Telescope / camera"),
@@ -97,7 +97,7 @@ def identity(facts: ExposureHeader) -> dict[str, object]:
         "OBS_MODE": ("SURVEY" if facts.survey else "POINTING", "SURVEY, POINTING, or SLEW"), "DATAMODE": "",
         "FRAMETIM": (facts.frame_time * 1e3, "[ms] Nominal frame time"), "FILTER": ("FILTER", "Filter wheel position"),
         "SKYFIELD": (facts.obs_id if facts.survey else "", "survey field identifier"),
-        # Survey lists of the archive leave OBS_ID empty; here it is said always, for detections are named after it.
+        # In the archive OBS_ID of survey lists is empty; here it is always set, because detections are named after it.
         "OBS_ID": (facts.obs_id, "Observation ID"), "OBJECT": (facts.object_name, "Target from proposal"),
     }  # fmt: skip
 
@@ -107,7 +107,7 @@ def event_header(facts: ExposureHeader) -> dict[str, object]:
     return {
         **facts.made(CLOCK), **identity(facts),
         "RA_OBJ": (facts.ra, "RA [deg] J2000 scheduled pointing direction"),
-        # Zero in archive lists too: readers must not take it for a position.
+        # Also zero in the archive: readers must not use it as a position.
         "DEC_OBJ": (0.0, "DEC [deg] J2000 scheduled pointing direction"),
         **facts.times(CLOCK),
         "RA_PNT": (facts.ra, "RA [deg] J2000"), "DEC_PNT": (facts.dec, "DEC [deg] J2000"),
@@ -127,7 +127,7 @@ def events_table(
 
 
 def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader) -> list[fits.BinTableHDU]:
-    """GTIn, a table a module."""
+    """GTIn, one table for each module."""
     header = {**CLOCK.keywords, "HDUCLASS": "OGIP", "HDUCLAS1": "GTI", "HDUCLAS2": "STANDARD"}
     return [
         gti_table(f"GTI{module}", rows, {"TELESCOP": "eROSITA", "INSTRUME": f"TM{module}", **header}, form="D")
@@ -136,7 +136,7 @@ def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader) -> list[fits.BinTa
 
 
 def dead_time_tables(live_fractions: Mapping[int, float], facts: ExposureHeader) -> list[fits.BinTableHDU]:
-    """DEADCORn, a table a module: the live fraction at the start and the stop of the exposure."""
+    """DEADCORn, one table for each module: the live fraction at the start and the stop of the exposure."""
     times = np.array([facts.start, facts.stop])
     return [
         table(
@@ -149,7 +149,7 @@ def dead_time_tables(live_fractions: Mapping[int, float], facts: ExposureHeader)
 
 
 class ErositaWriter(MissionWriter):
-    """Merged lists of eROSITA, flagged events left in."""
+    """Merged lists of eROSITA, including flagged events."""
 
     clock: ClassVar[Clock] = CLOCK
     digits: ClassVar[int] = 6
@@ -161,11 +161,11 @@ class ErositaWriter(MissionWriter):
         return f"{name}.fits" + ".gz" * compress
 
     def in_file(self, events: RecordedEvents) -> Mask:
-        """All: lists keep what was flagged."""
+        """All events, also flagged ones."""
         return np.ones(len(events), dtype=np.bool_)
 
     def energy_as_read(self, energy: F64) -> F64:
-        """PI is in eV, with a fraction."""
+        """PI is in eV, not rounded."""
         return ev_on_grid(energy) * 1e-3
 
     def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:

@@ -1,4 +1,4 @@
-"""Header keywords that every mission writes (`ExposureHeader`), and the clocks that give times their dates."""
+"""Header keywords common to all missions, and mission clocks: `ExposureHeader`, `Clock`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["CREATOR", "Clock", "ExposureHeader"]
 CREATOR: Final = "xherald simulate"
 ORIGIN: Final = "xherald"
 SURVEY: Final = "scans"
-"""The observing pattern of a telescope that surveys the sky."""
+"""Observing pattern of a survey."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A mission's time zero (TT): MJDREF, or MJDREFI and MJDREFF where a fraction is given.
+    """Time zero of a mission (TT): MJDREF, or MJDREFI and MJDREFF if a fraction is given.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ class Clock:
 
     @property
     def reference(self) -> TimeReference:
-        """The same as readers have it."""
+        """The time reference of readers."""
         return TimeReference(float(int(self.day)), self.day % 1.0 + (self.fraction or 0.0))
 
     @property
     def keywords(self) -> dict[str, object]:
-        """MJDREF and what goes with it."""
+        """MJDREF and related keywords."""
         zero: dict[str, object] = (
             {"MJDREF": (self.day, "[d] MJD zero point for times")}
             if self.fraction is None
@@ -55,7 +55,7 @@ class Clock:
         return _utc(self, seconds, precision)
 
     def date(self, seconds: float, precision: int = 0) -> str:
-        """The same without the Z, as headers have it."""
+        """The same without Z, as in headers."""
         return _utc(self, seconds, precision).removesuffix("Z")
 
     def mjd(self, seconds: float) -> float:
@@ -63,8 +63,8 @@ class Clock:
         return _mjd(self, seconds)
 
 
-# A simulated exposure may lie beyond the leap seconds that are announced, of which erfa warns; headers ask for the same
-# few dates again and again.
+# A simulated exposure may be later than the announced leap seconds, of which erfa warns; headers need the same few
+# dates repeatedly.
 
 
 @lru_cache(maxsize=64)
@@ -83,7 +83,7 @@ def _mjd(clock: Clock, seconds: float) -> float:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ExposureHeader:
-    """An exposure as headers describe it.
+    """Header values of an exposure.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class ExposureHeader:
 
     @classmethod
     def of(cls, exposure: SimulatedExposure) -> ExposureHeader:
-        """Facts of a simulated exposure."""
+        """Header values of a simulated exposure."""
         observing, telescope = exposure.observing, exposure.telescope
         rows = np.concatenate([np.asarray(gti).reshape(-1, 2) for gti in observing.gti.values()])
         return cls(
@@ -143,13 +143,13 @@ class ExposureHeader:
 
     @cached_property
     def good(self) -> Gti:
-        """Times that are good on any detector, s; of one detector as they are."""
+        """Good times of any detector, s."""
         sets = [np.asarray(gti, dtype=np.float64).reshape(-1, 2) for gti in self.gti.values()]
         return sets[0] if len(sets) == 1 else gti_union(*sets)
 
     @property
     def longest(self) -> float:
-        """Good time of the detector that has most, s."""
+        """Largest good time of a detector, s."""
         return max(self.ontime.values(), default=0.0)
 
     def times(self, clock: Clock, precision: int = 0) -> dict[str, object]:
@@ -167,7 +167,7 @@ class ExposureHeader:
         }
 
     def made(self, clock: Clock) -> dict[str, object]:
-        """Who made the file: never the mission. Its date is that of the exposure's end, so that files repeat."""
+        """Origin of the file. Its date is the end of the exposure, so that files are reproducible."""
         return {
             "ORIGIN": (ORIGIN, "Source of FITS file"),
             "CREATOR": (CREATOR, "simulated: no archive product"),

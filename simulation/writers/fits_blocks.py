@@ -1,7 +1,7 @@
-"""Building blocks of FITS event files: columns, tables, headers, checksums, and bytes that a seed settles.
+"""Building blocks of FITS event files for all missions: columns, tables, headers, checksums.
 
-What differs between missions is in their modules; what every one of them needs is here. A file made twice from the same
-tables is the same byte for byte: dates come from the exposure, and a compressed file holds neither name nor time.
+The same tables give the same bytes: dates are those of the exposure, and a compressed file contains neither name nor
+time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Column:
     name, form, unit : str — TTYPE, TFORM, TUNIT ("" for none)
     values : array_like, shape (n,) or (n, bits) — as they are stored
     null : int or None — TNULL
-    legal : (number, number) or None — TLMIN and TLMAX; None in either leaves it out
+    legal : (number, number) or None — TLMIN and TLMAX; None omits one
     scale : (float, float) or None — TSCAL and TZERO; `values` are the stored ones
     """
 
@@ -50,7 +50,7 @@ class Column:
     scale: tuple[float, float] | None = None
 
     def keywords(self, number: int) -> dict[str, object]:
-        """What the header says of the column besides its name, form and unit."""
+        """Keywords of the column other than name, form and unit."""
         scale, zero = self.scale or (None, None)
         lowest, highest = self.legal
         return {
@@ -61,13 +61,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """What is to differ from a mission's usual table.
+    """Changes of the usual table of a mission.
 
     Parameters
     ----------
-    header : mapping — keywords to set, None to take one out
-    columns : mapping of str to array_like — values in place of the usual ones
-    without : tuple of str — columns to leave out
+    header : mapping — keywords to set; None removes one
+    columns : mapping of str to array_like — replacement values
+    without : tuple of str — columns to omit
     """
 
     header: Header = field(default_factory=dict)
@@ -80,11 +80,11 @@ class Changes:
         Raises
         ------
         ConfigError
-            A column to be changed or left out is not there.
+            A column to be changed or omitted does not exist.
         """
         names = {one.name for one in columns}
         if unknown := [name for name in (*self.columns, *self.without) if name not in names]:
-            raise ConfigError(f"no column {unknown[0]} to change; there are {', '.join(sorted(names))}")
+            raise ConfigError(f"column {unknown[0]} does not exist; available: {', '.join(sorted(names))}")
         return [
             Column(one.name, one.form, one.unit, self.columns.get(one.name, one.values), one.null, one.legal, one.scale)
             for one in columns
@@ -93,7 +93,7 @@ class Changes:
 
 
 def set_keywords(header: fits.Header, keywords: Header) -> None:
-    """Set keywords; None takes one out."""
+    """Set keywords; None removes one."""
     for key, value in keywords.items():
         if value is None:
             header.remove(key, ignore_missing=True)
@@ -148,7 +148,7 @@ def gti_table(
 def axis_keywords(
     names: Sequence[str], column: str, kind: str, *, value: float, pixel: float, step: float, unit: str = ""
 ) -> dict[str, object]:
-    """What the pixels of a column stand for, linear from a reference pixel; the keywords bear the column's number.
+    """Linear coordinates of the pixels of a column; the keywords contain the column number.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def write_file(
     units : sequence of HDU — after the primary one
     primary : mapping — keywords of the primary header
     checksums : str or None
-        Date that the comments of CHECKSUM and DATASUM bear; no checksums if not given.
+        Date in the comments of CHECKSUM and DATASUM; None for no checksums.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def write_file(
         return path
     plain = io.BytesIO()
     whole.writeto(plain)
-    # mtime and name would make two files of the same photons differ.
+    # mtime and name would make files with equal content differ.
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
         packed.write(plain.getbuffer())
     return path

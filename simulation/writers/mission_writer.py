@@ -1,8 +1,8 @@
-"""What a mission's writer must know, and what all of them do alike: `MissionWriter`.
+"""Base class of writers: `MissionWriter`.
 
-A mission is a class that says how its files are named, which events its pipeline leaves in them, how it stores energies
-and positions, and of which tables a file is made. What readers keep of a file follows from the same statements, so that
-the truth beside a file counts the photons that a reader will find.
+The class of a mission defines file names, which events are in a file, how energies and positions are stored, and the
+tables. Which events a reader keeps follows from the same definitions, so that the truth file counts the photons that a
+reader finds.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["GOOD_GRADES", "Layout", "ListedSource", "MissionWriter", "any_of", "
 
 
 GOOD_GRADES = (0, 1, 2, 3)
-"""Grades of `RecordedEvents` that every pipeline takes for X-rays."""
+"""Grades of `RecordedEvents` that every pipeline accepts as X-rays."""
 
 FINEST_EV = 64.0
-"""Energies stored as 4-byte numbers of eV are multiples of 1/64 eV: far finer than any detector, and exact both in eV
-and after reading in keV, so that writing what was read changes no bit."""
+"""Energies stored as 4-byte numbers in eV are multiples of 1/64 eV, which are exact in eV and in keV after reading, so
+that writing what was read changes no bit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ class ListedSource:
     Parameters
     ----------
     number : int — from 1
-    ra, dec : float — deg, as a detection would measure them
+    ra, dec : float — deg, as measured by a detection
     error_arcsec : float — 68 % radius, statistical
     counts : int
     """
@@ -66,13 +66,13 @@ class ListedSource:
 
 
 class MissionWriter(ABC):
-    """Writes one instrument's files."""
+    """Writes files of an instrument."""
 
     clock: ClassVar[Clock]
     digits: ClassVar[int]
-    """How many digits an observation's number has."""
+    """Number of digits of an observation number."""
     band_open: ClassVar[bool] = False
-    """Whether readers leave out the ends of the band."""
+    """Whether readers exclude the ends of the band."""
     grid: ClassVar[tuple[float, float] | None] = None
     """First and last sky pixel of the grid; events beyond have a null position. None: no bounds."""
 
@@ -82,29 +82,29 @@ class MissionWriter(ABC):
 
     @abstractmethod
     def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
-        """The file of some events of an exposure."""
+        """Tables and header of a file with events of an exposure."""
 
     @abstractmethod
     def energy_as_read(self, energy: F64) -> F64:
-        """Energies, keV, after they were stored in the file's channels and read."""
+        """Energies, keV, after storage in channels of the file and reading."""
 
     def in_file(self, events: RecordedEvents) -> Mask:
-        """Which events the pipeline leaves in the list: as a rule those it takes for X-rays."""
+        """Events that the pipeline keeps in the list, by default those accepted as X-rays."""
         return self.screened(events)
 
     def screened(self, events: RecordedEvents) -> Mask:
-        """Which events pass the mission's standard filter of grades and flags."""
+        """Events that pass the standard filter of grades and flags."""
         passes: Mask = (events.fault == Fault.NONE) & np.isin(events.grade, GOOD_GRADES)
         return passes
 
     def companions(
         self, exposure: SimulatedExposure, folder: Path, sources: Sequence[ListedSource], *, compress: bool
     ) -> tuple[Path, ...]:
-        """Write what the mission delivers beside the event file; its source list where it has one."""
+        """Write companions of the event file, such as a source list."""
         return ()
 
     def kept(self, exposure: SimulatedExposure, events: RecordedEvents) -> Mask:
-        """Which events a reader of the file keeps: filter, band, good times of the detector, position."""
+        """Events that a reader of the file keeps: filter, band, good times of the detector, position."""
         energy = self.energy_as_read(events.energy)
         low, high = exposure.telescope.band
         band = (energy > low) & (energy < high) if self.band_open else (energy >= low - 1e-9) & (energy <= high + 1e-9)
@@ -113,11 +113,11 @@ class MissionWriter(ABC):
         return self.in_file(events) & self.screened(events) & band & placed & _in_good_time(events, exposure)
 
     def facts(self, exposure: SimulatedExposure) -> ExposureHeader:
-        """The exposure as headers describe it."""
+        """Header values of the exposure."""
         return ExposureHeader.of(exposure)
 
     def require_number(self, exposure: SimulatedExposure) -> None:
-        """Refuse an observation number that the mission could not have given.
+        """Check that the observation number is valid for the mission.
 
         Raises
         ------
@@ -125,14 +125,15 @@ class MissionWriter(ABC):
         """
         if not re.fullmatch(rf"[0-9]{{{self.digits}}}", exposure.obs_id):
             raise ConfigError(
-                f"{exposure.obs_id!r} is no observation number of {exposure.telescope.name}: give {self.digits} digits"
+                f"{exposure.obs_id!r} is not an observation number of {exposure.telescope.name}; "
+                f"use {self.digits} digits"
             )
 
 
 def grid_positions(
     events: RecordedEvents, sky: SkyProjection, grid: tuple[float, float] | None
 ) -> tuple[I64, I64, Mask]:
-    """Sky pixels as whole numbers, and which lie on the grid."""
+    """Sky pixels as integers, and which are on the grid."""
     x, y = (np.rint(pixels) for pixels in sky.to_pixel(events.ra, events.dec))
     low, high = grid or (-np.inf, np.inf)
     on: Mask = (x >= low) & (x <= high) & (y >= low) & (y <= high)
@@ -140,13 +141,13 @@ def grid_positions(
 
 
 def ev_on_grid(energy: F64) -> F64:
-    """Energies in eV, rounded to what 4-byte numbers hold exactly."""
+    """Energies in eV, rounded to values that 4-byte numbers represent exactly."""
     ev: F64 = np.rint(energy * 1e3 * FINEST_EV) / FINEST_EV
     return ev
 
 
 def any_of(kinds: NDArray[np.int16], codes: Mapping[int, Sequence[int]], rng: np.random.Generator) -> I64:
-    """For every event one of the mission's codes for its kind, all equally likely.
+    """A random code of the mission for the kind of each event.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ def any_of(kinds: NDArray[np.int16], codes: Mapping[int, Sequence[int]], rng: np
     most = max(len(own) for own in codes.values())
     listed = np.array([np.resize(codes[kind], most) for kind in sorted(codes)])
     row = np.searchsorted(sorted(codes), kinds)
-    # A number below `most` falls on each code equally often only where the number of codes divides it: draw a share.
+    # Draw a fraction, since the number of codes differs between kinds.
     length = np.array([len(codes[kind]) for kind in sorted(codes)])[row]
     chosen: I64 = listed[row, np.floor(rng.random(len(kinds)) * length).astype(np.int64)]
     return chosen

@@ -1,4 +1,4 @@
-"""What a mission's source detection would have found in a simulated exposure, for the source list beside its file."""
+"""Source list of a simulated exposure, as the source detection of a mission would produce it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .mission_writer import ListedSource
 __all__ = ["LEAST_COUNTS", "listed_sources"]
 
 LEAST_COUNTS = 15
-"""Counts in band below which a pipeline would not list a source."""
+"""Fewest counts in the band of a listed source."""
 
 
 def listed_sources(exposure: SimulatedExposure, kept: NDArray[np.bool_]) -> list[ListedSource]:
-    """Sources of enough counts, at positions measured with their errors.
+    """Sources with enough counts, at positions with measurement errors.
 
     The statistical error of a centroid of N photons is the spread of one of them over √N; positions are drawn with it
     and with the telescope's astrometry.

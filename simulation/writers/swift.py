@@ -1,4 +1,4 @@
-"""Swift-XRT: cleaned lists of photon counting. Odd here: TIME marks the start of a frame, not its middle."""
+"""Swift-XRT: cleaned lists of photon counting. TIME is the start of a frame, not its middle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOCK: Final = Clock(51910, 7.4287037e-4)
 GRID: Final = (1.0, 1000.0)
 PIXEL_MM: Final = 0.04
 
-# XRT grades: 0 single, 1–4 double, 5–8 triple, 9–12 quadruple, above no X-rays (Burrows et al. 2005, §2.6.2).
+# XRT grades: 0 single, 1–4 double, 5–8 triple, 9–12 quadruple, larger: not X-rays (Burrows et al. 2005, §2.6.2).
 GRADES: Final[Mapping[int, tuple[int, ...]]] = {
     0: (0,),
     1: (1, 2, 3, 4),
@@ -44,7 +44,7 @@ def event_columns(
     events : RecordedEvents — times of the middle of the frame
     sky : SkyProjection
     frame_time : float — s
-    rng : numpy.random.Generator — chooses among the grades of split events
+    rng : numpy.random.Generator — for the grades of split events
     """
     x, y, on = grid_positions(events, sky, GRID)
     channel = np.rint(events.energy * 100.0)
@@ -65,7 +65,7 @@ def event_columns(
 
 
 def shared_header(facts: ExposureHeader) -> dict[str, object]:
-    """What primary header and tables have in common."""
+    """Keywords of the primary header and all tables."""
     return {
         "TELESCOP": ("SWIFT", "Telescope (mission) name"), "INSTRUME": ("XRT", "Instrument name"),
         "DATAMODE": ("PHOTON", "Datamode"), "OBS_ID": (facts.obs_id, "Observation ID"),
@@ -107,8 +107,8 @@ def events_table(
 
 
 def gti_tables(facts: ExposureHeader) -> list[fits.BinTableHDU]:
-    """The one GTI table."""
-    # Good times follow the events' TIMEZERO: as in the archive, their own table does not state it.
+    """The GTI table."""
+    # TIMEZERO of the events applies to good times; as in the archive, their table does not have it.
     header = {"HDUCLASS": "OGIP", "HDUCLAS1": "GTI", "HDUCLAS2": "STANDARD", **shared_header(facts), "TIMEZERO": None}
     return [gti_table("GTI", facts.good, header)]
 

@@ -1,4 +1,4 @@
-"""The truth beside an event file: what was put into it and how much of that a reader can find: `read_truth`."""
+"""Truth of an event file: what was simulated, and how much of it a reader can find: `read_truth`."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .exposure_facts import Clock, ExposureHeader
 __all__ = ["TRUTH_VERSION", "read_truth", "truth_of", "truth_path", "write_truth"]
 
 TRUTH_VERSION: Final = 1
-"""Raised when a field changes its meaning or goes."""
+"""Increased when a field is removed or changes its meaning."""
 
 ORIGINS: Final = {"sky_background": -1, "particles": -2, "soft_protons": -3}
 
 
 def truth_path(events: Path) -> Path:
-    """Where the truth of an event file lies: the name up to its first dot, and ``.truth.json``."""
+    """Path of the truth of an event file: the name up to its first dot, and ``.truth.json``."""
     return events.with_name(events.name.partition(".")[0] + ".truth.json")
 
 
 def truth_of(exposure: SimulatedExposure, clock: Clock, kept: NDArray[np.bool_], file_name: str) -> dict[str, object]:
-    """The truth as plain values.
+    """The truth in JSON types.
 
     Parameters
     ----------
@@ -96,19 +96,19 @@ def _source(exposure: SimulatedExposure, clock: Clock, index: int, kept: NDArray
 
 
 def write_truth(path: Path, truth: Mapping[str, object]) -> Path:
-    """Write the truth as JSON, keys sorted, so that equal truths are equal bytes."""
+    """Write the truth as JSON with sorted keys, so that equal truths give equal bytes."""
     text = json.dumps(truth, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
 def _plain(value: object) -> object:
-    """Numbers of numpy as numbers."""
+    """Convert numpy numbers to Python numbers."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} {value!r} cannot be written into a truth: give plain JSON values")
+    raise TypeError(f"{type(value).__name__} {value!r} is not a JSON value and cannot be written to a truth file")
 
 
 def read_truth(path: Path) -> dict[str, object]:
@@ -117,12 +117,12 @@ def read_truth(path: Path) -> dict[str, object]:
     Parameters
     ----------
     path : Path
-        A truth, or the event file beside which it lies.
+        A truth file, or its event file.
 
     Raises
     ------
     UnreadableFileError
-        It is absent, not JSON, or of another version.
+        It is missing, not JSON, or of another version.
     """
     path = path if path.name.endswith(".truth.json") else truth_path(path)
     try:

@@ -1,7 +1,7 @@
 """XMM-Newton EPIC: pipeline lists of MOS1, MOS2 and pn (MIEVLI, PIEVLI), and the pipeline's source list (OBSMLI).
 
-Odd here: rows grouped by CCD; every event in the list, flagged where the pipeline would not take it; the time zero in
-the tables and not in the primary header; the frame time in the headers of exposure and GTI tables only, in ms.
+Special properties: rows grouped by CCD; all events in the list, flagged if the pipeline rejects them; the time zero in
+the tables, not in the primary header; the frame time in the headers of exposure and GTI tables only, in ms.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NO_POSITION: Final = -99999999
 LAST_CHANNEL: Final = 15_000
 PIXEL_ARCSEC: Final = 0.05
 
-# Users Handbook §3.3.11: singles, doubles, triples and quadruples in their orientations; 13 and above are no X-rays.
+# Users Handbook §3.3.11: singles, doubles, triples and quadruples in their orientations; 13 and above are not X-rays.
 PATTERNS: Final[Mapping[int, tuple[int, ...]]] = {
     0: (0,),
     1: (1, 2, 3, 4),
@@ -42,7 +42,7 @@ PATTERNS: Final[Mapping[int, tuple[int, ...]]] = {
     7: (13, 25, 26, 31),
 }
 FLAGS: Final = {Fault.HOT_PIXEL: 0x200000, Fault.COSMIC_RAY: 0x80000, Fault.BAD_GRADE: 0}
-"""Bits ON_BADPIX and COSMIC_RAY, as lists spell them out in their keywords XMMEA_21 and XMMEA_19."""
+"""Bits ON_BADPIX and COSMIC_RAY, as defined by the keywords XMMEA_21 and XMMEA_19."""
 
 
 SELECTIONS: Final[Mapping[str, Mapping[str, object]]] = {
@@ -50,11 +50,11 @@ SELECTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "EMOS2": {"XMMEA_EM": ("(FLAG & 0x766ba000) == 0", "Select good MOS events")},
     "EPN": {"XMMEA_EP": ("(FLAG & 0xcfa0000) == 0", "Select good PN events")},
 }
-"""What users of the Science Analysis System filter by as #XMMEA_EM and #XMMEA_EP."""
+"""The filters #XMMEA_EM and #XMMEA_EP of the Science Analysis System."""
 
 MODES: Final = {"EMOS1": "PrimeFullWindow", "EMOS2": "PrimeFullWindow", "EPN": "PrimeFullWindow"}
 COARSEST_S: Final = 1.0
-"""Rows of the exposure tables are frames; where these are shorter than this, blocks of them."""
+"""Rows of the exposure tables are frames, or blocks of frames that are shorter than this."""
 
 
 def event_columns(
@@ -68,7 +68,7 @@ def event_columns(
     sky : SkyProjection
     instrument : str — "EMOS1", "EMOS2" or "EPN"
     facts : ExposureHeader
-    rng : numpy.random.Generator — chooses among the patterns of split events
+    rng : numpy.random.Generator — for the patterns of split events
     """
     x, y, on = grid_positions(events, sky, GRID)
     det_x, det_y = _camera(x - sky.x_reference, y - sky.y_reference, facts.roll)
@@ -98,7 +98,7 @@ def event_columns(
 
 
 def _camera(x: ArrayLike, y: ArrayLike, angle: float) -> tuple[F64, F64]:
-    """DETX and DETY, 0.05″, of sky pixels from the axis: the camera is mirrored, and turned by the angle."""
+    """DETX and DETY, 0.05″, of sky pixels from the axis; the camera is mirrored and rotated by the angle."""
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     det_x, det_y = (np.clip(np.rint(v), -32768, 32767) for v in (-cos * x - sin * y, -sin * x + cos * y))
@@ -106,7 +106,7 @@ def _camera(x: ArrayLike, y: ArrayLike, angle: float) -> tuple[F64, F64]:
 
 
 def identity(facts: ExposureHeader, instrument: str) -> dict[str, object]:
-    """Who looked, at what, how."""
+    """Observatory, target and mode."""
     return {
         "DATAMODE": ("IMAGING", "Instrument mode (IMAGING or TIMING)"), "TELESCOP": ("XMM", "XMM mission"),
         "INSTRUME": (instrument, "EPIC Instrument"), "OBS_ID": (facts.obs_id, "Observation Identifier"),
@@ -178,7 +178,7 @@ def _of_ccd(facts: ExposureHeader, instrument: str, ccd: int) -> dict[str, objec
 
 
 def exposure_tables(facts: ExposureHeader, instrument: str) -> list[fits.BinTableHDU]:
-    """How much of each frame was live, a table a CCD."""
+    """Live fraction of each frame, one table for each CCD."""
     step = facts.frame_time * max(1, int(np.ceil(COARSEST_S / facts.frame_time)))
     edges = facts.start + step * np.arange(int(np.ceil((facts.stop - facts.start) / step)) + 1)
     columns = [
@@ -193,7 +193,7 @@ def exposure_tables(facts: ExposureHeader, instrument: str) -> list[fits.BinTabl
 
 
 def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader, instrument: str) -> list[fits.BinTableHDU]:
-    """STDGTInn, a table a CCD."""
+    """STDGTInn, one table for each CCD."""
     made = []
     for ccd, rows in gti.items():
         good = float(np.diff(np.asarray(rows).reshape(-1, 2)).sum())
@@ -209,7 +209,7 @@ def gti_tables(gti: Mapping[int, Gti], facts: ExposureHeader, instrument: str) -
 def source_list(
     ra: ArrayLike, dec: ArrayLike, error_arcsec: ArrayLike, counts: ArrayLike, header: Mapping[str, object]
 ) -> fits.BinTableHDU:
-    """The table SRCLIST: for each source a row that sums it up (ID_INST = ID_BAND = 0) and one of the camera."""
+    """The table SRCLIST: for each source a summary row (ID_INST = ID_BAND = 0) and one of the camera."""
     both = np.repeat(np.arange(len(np.asarray(ra))), 2)
     of_source = [np.asarray(values, dtype=np.float64)[both] for values in (ra, dec, error_arcsec, counts)]
     camera = np.tile([0, 1], len(both) // 2)
@@ -242,12 +242,12 @@ class XmmWriter(MissionWriter):
         self.instrument = instrument
 
     def file_name(self, exposure: SimulatedExposure, *, compress: bool) -> str:
-        """Name of the pipeline's product: FTZ are compressed, FIT are not."""
+        """Name of the pipeline product: FTZ is compressed, FIT is not."""
         camera = {"EMOS1": "M1S001MIEVLI", "EMOS2": "M2S002MIEVLI", "EPN": "PNS003PIEVLI"}[self.instrument]
         return f"P{exposure.obs_id}{camera}0000." + ("FTZ" if compress else "FIT")
 
     def in_file(self, events: RecordedEvents) -> Mask:
-        """All: the pipeline flags events and leaves them in."""
+        """All events, also flagged ones."""
         return np.ones(len(events), dtype=np.bool_)
 
     def screened(self, events: RecordedEvents) -> Mask:
@@ -258,12 +258,12 @@ class XmmWriter(MissionWriter):
         return passes
 
     def energy_as_read(self, energy: F64) -> F64:
-        """PI counts eV."""
+        """PI is in eV."""
         channel: F64 = np.rint(energy * 1e3)
         return channel * 1e-3
 
     def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
-        """EVENTS, then exposure and GTI tables of each CCD; rows by CCD, in order of time inside it."""
+        """EVENTS, then exposure and GTI tables of each CCD; rows by CCD, and by time within a CCD."""
         facts, instrument = self.facts(exposure), self.instrument
         sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)
         grouped = events.select(np.lexsort((events.time, events.detector)))
@@ -280,7 +280,7 @@ class XmmWriter(MissionWriter):
     def companions(
         self, exposure: SimulatedExposure, folder: Path, sources: Sequence[ListedSource], *, compress: bool
     ) -> tuple[Path, ...]:
-        """The source list of the observation, as the pipeline makes it of all cameras."""
+        """The source list of the observation for all cameras."""
         facts = self.facts(exposure)
         header = {**identity(facts, self.instrument), "INSTRUME": "EPIC"}
         listed = source_list(

@@ -199,5 +199,5 @@ def test_codes_of_a_kind_are_equally_likely() -> None:
 
 def test_a_column_that_is_not_there_cannot_be_changed() -> None:
     columns = swift.event_columns(single(7e8, 1.0), swift_sky(), 2.5, stream(1))
-    with pytest.raises(ConfigError, match="no column ENERGY to change"):
+    with pytest.raises(ConfigError, match="column ENERGY does not exist"):
         Changes(columns={"ENERGY": [1.0]}).of(columns)

@@ -350,9 +350,9 @@ def test_the_published_form_is_written_chunk_by_chunk_too(tmp_path: Path) -> Non
     ("change", "said"),
     [
         ({"telescope": "hubble"}, "unknown telescope 'hubble'; choose from chandra-acis-i"),
-        ({"n": 0}, "0 sources"),
-        ({"workers": 0}, "0 workers"),
-        ({"seed": -1}, "-1 seed"),
+        ({"n": 0}, "sources is 0"),
+        ({"workers": 0}, "workers is 0"),
+        ({"seed": -1}, "seed is -1"),
         ({"variable_fraction": 1.5}, "variable_fraction is 1.5"),
         ({"variable_fraction": float("nan")}, "variable_fraction is nan"),
         ({"bona_fide_sigma": 0.0}, "bona_fide_sigma is 0.0"),

@@ -350,7 +350,7 @@ def test_catalogue_source_of_chandra(exposures: dict[str, SimulatedExposure], tm
 
 
 def test_catalogue_sources_are_chandras(exposures: dict[str, SimulatedExposure], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="only Chandra"):
+    with pytest.raises(ConfigError, match="for Chandra only"):
         write_catalogue_source(exposures["ep-wxt"], 0, tmp_path)
     with pytest.raises(ConfigError, match="no source 7"):
         write_catalogue_source(exposures["chandra-acis-s"], 7, tmp_path)
@@ -365,7 +365,7 @@ def test_a_telescope_without_a_writer_is_named(tmp_path: Path) -> None:
 @per_telescope
 @pytest.mark.parametrize("obs_id", ["", "12", "12345678901234", "abcde"])
 def test_a_number_the_mission_could_not_give_is_refused(name: str, obs_id: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no observation number"):
+    with pytest.raises(ConfigError, match="is not an observation number"):
         write_exposure(replace(exposure_of(name, n=10), obs_id=obs_id), tmp_path)
     assert not list(tmp_path.iterdir())
 
