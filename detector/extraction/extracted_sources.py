@@ -115,15 +115,15 @@ def _find_apertures(
     observation: Observation, adapter: InstrumentAdapter, configuration: Configuration, given: GivenSources
 ) -> tuple[list[Aperture], tuple[str, ...]]:
     """Apertures from the user's list, else from the file or its companions, else from source detection."""
-    from xherald.photons.source_detection import cut_out_aperture, find_sources
+    from xherald.photons.source_detection import cut_out_aperture, detect_sources
 
     settings = configuration.settings
     listed = given.apertures(observation, settings.apertures)
-    note = ""
+    notes: tuple[str, ...] = ()
     if listed is not None:
         apertures = list(listed.apertures)
         if listed.outside:
-            note = f"{len(listed.outside)} sources of {given.label} lie outside the field"
+            notes = (f"{len(listed.outside)} sources of {given.label} lie outside the field",)
     else:
         named = not given.as_source
         # The companions of a list that was cut out around a source describe the field that it was cut from.
@@ -138,8 +138,9 @@ def _find_apertures(
             with guarded(configuration.host, "adapters", adapter, f"naming the sources of {observation.path}"):
                 apertures = adapter.apertures(observation)
         if not apertures:
-            apertures = find_sources(observation, settings.source_detection, settings.apertures)
-    return given.with_background(apertures, observation), (note,) if note else ()
+            detected = detect_sources(observation, settings.source_detection, settings.apertures)
+            apertures, notes = detected.apertures, detected.notes
+    return given.with_background(apertures, observation), notes
 
 
 def _check_testable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:

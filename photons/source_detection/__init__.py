@@ -24,7 +24,7 @@ from .settings import SourceDetectionSettings
 if TYPE_CHECKING:
     from .field_model import Field
 
-__all__ = ["SourceDetectionSettings", "cut_out_aperture", "find_sources"]
+__all__ = ["DetectedSources", "SourceDetectionSettings", "cut_out_aperture", "detect_sources", "find_sources"]
 
 
 _TRIALS_PER_PHOTON = 3.0
@@ -54,12 +54,34 @@ class _FittedSource:
     selection_trials: float = math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class DetectedSources:
+    """Sources of an exposure, and remarks on what was left out.
+
+    Parameters
+    ----------
+    apertures : list of Aperture
+    notes : tuple of str
+    """
+
+    apertures: list[Aperture]
+    notes: tuple[str, ...] = ()
+
+
 def find_sources(
     observation: Observation, settings: SourceDetectionSettings | None = None, apertures: ApertureSettings | None = None
 ) -> list[Aperture]:
+    """Detect the sources of an exposure: `detect_sources` without its notes."""
+    return detect_sources(observation, settings, apertures).apertures
+
+
+def detect_sources(
+    observation: Observation, settings: SourceDetectionSettings | None = None, apertures: ApertureSettings | None = None
+) -> DetectedSources:
     """Detect the sources of an exposure, the most significant first.
 
-    A list that was cut out around a source is that source (`cut_out_aperture`).
+    A list that was cut out around a source is that source (`cut_out_aperture`). Detections in the wings of brighter
+    sources, on their read-out streaks, arms and dispersed spectra are left out, and counted in a note.
 
     The result is deterministic. Sources whose photons are more concentrated than the point spread (hot pixels,
     cosmic-ray afterglows) are flagged "narrower_than_psf".
@@ -74,7 +96,7 @@ def find_sources(
 
     Returns
     -------
-    list of Aperture
+    DetectedSources
         With ids "1", "2", …, positions, and 68 % error radii that include the astrometric error.
 
     Raises
@@ -92,26 +114,31 @@ def find_sources(
             observation.path,
             "no point-spread table for this instrument, so sources cannot be detected; give a source list",
         )
+    if (whole := cut_out_aperture(observation, cut)) is not None:
+        return DetectedSources([whole])
 
     from .field_model import Field
 
-    if (whole := cut_out_aperture(observation, cut)) is not None:
-        return [whole]
     field = Field(observation, cut.energy_kev)
     if not field.footprint.hulls:
-        return []
-    return _make_apertures(field, _detect(field, settings), cut)
+        return DetectedSources([])
+    found, note = _detect(field, settings)
+    return DetectedSources(_make_apertures(field, found, cut), (note,) if note else ())
 
 
-def _detect(field: Field, settings: SourceDetectionSettings) -> list[_FittedSource]:
-    """Sources detected on the image and in time slices, the most significant first."""
+def _detect(field: Field, settings: SourceDetectionSettings) -> tuple[list[_FittedSource], str]:
+    """Sources detected on the image and in time slices, the most significant first, and a note on what was left out."""
+    from .brighter_sources import centre_piled_up
     from .image_search import find_image_sources
     from .positions import fit_positions
     from .time_slices import find_bursts
+    from .trails import renumber
 
     everything = slice(0, len(field.observation.events))
-    steady = _remove_duplicates(fit_positions(field, find_image_sources(field, settings)), field, settings)
-    bursts = find_bursts(field, settings, steady) if settings.time_slices else []
+    image = find_image_sources(field, settings)
+    fitted = centre_piled_up(fit_positions(field, image.found), field)
+    steady, kept = _remove_duplicates(fitted, field, settings)
+    bursts = find_bursts(field, settings, steady, renumber(image.trails, kept)) if settings.time_slices else []
     is_tight = [_is_too_concentrated(row, everything, field) for row in steady]
     found = []
     for burst in bursts:
@@ -124,23 +151,27 @@ def _detect(field: Field, settings: SourceDetectionSettings) -> list[_FittedSour
             trials = _TRIALS_PER_PHOTON * len(field.observation.events)
             found.append(_FittedSource(burst.source, origin, too_tight, -math.expm1(-burst.expected), trials))
     found.extend(_FittedSource(row, "detected on the image", one) for row, one in zip(steady, is_tight, strict=True))
-    return sorted(found, key=lambda one: (one.source[2], one.source[0], one.source[1]))
+    ordered = sorted(found, key=lambda one: (one.source[2], one.source[0], one.source[1]))
+    return ordered, image.left_out.note(field.observation.grating)
 
 
-def _remove_duplicates(found: F64, field: Field, settings: SourceDetectionSettings) -> F64:
-    """Remove sources that the fit has left without photons or moved onto a more significant source."""
+def _remove_duplicates(found: F64, field: Field, settings: SourceDetectionSettings) -> tuple[F64, list[int]]:
+    """Remove sources that the fit has left without photons or moved onto a more significant source.
+
+    Returns what is kept and its rows in `found`.
+    """
     from .positions import position_error
 
-    kept: list[F64] = []
-    for row in found:
+    kept: list[int] = []
+    for index, row in enumerate(found):
         if row[3] < max(settings.min_counts - 1, 1):
             continue
         # Two sources within the 90 % radius would share one aperture.
         r90 = field.shape_at(float(row[0]), float(row[1])).r90
         apart = max(r90, position_error(row, field))
-        if all((row[0] - one[0]) ** 2 + (row[1] - one[1]) ** 2 > apart**2 for one in kept):
-            kept.append(row)
-    return np.array(kept) if kept else np.empty((0, 5))
+        if all((row[0] - found[one, 0]) ** 2 + (row[1] - found[one, 1]) ** 2 > apart**2 for one in kept):
+            kept.append(index)
+    return found[kept], kept
 
 
 def _make_apertures(field: Field, found: list[_FittedSource], settings: ApertureSettings) -> list[Aperture]:

@@ -9,6 +9,7 @@ with the sources of the first masked in the background map.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64
 
+from .brighter_sources import LeftOut, explain_by_brighter
 from .field_model import Field, Zone, bin_counts, fill_coverage, spread_at
 from .settings import SourceDetectionSettings
 from .tail_probabilities import log_poisson_tail
+from .trails import Trail
 
-__all__ = ["find_image_sources", "source_masks"]
+__all__ = ["ImageSources", "find_image_sources", "source_masks"]
 
 
 _TRIALS_PER_BLOCK = 0.2
@@ -31,22 +34,37 @@ photons. Calibrated on simulated empty fields (tests/photons/test_source_detecti
 _SECTORS = 8
 
 
-def find_image_sources(field: Field, settings: SourceDetectionSettings) -> F64:
-    """Detect sources on the image.
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageSources:
+    """Sources detected on the image.
 
-    Returns
-    -------
-    ndarray, shape (s, 5)
+    Parameters
+    ----------
+    found : ndarray, shape (s, 5)
         x, y (sky pixels), ln of the chance probability, net counts of the whole source, background per square pixel.
+    trails : list of Trail
+        Read-out streaks, arms and dispersed spectra of these sources.
+    left_out : LeftOut
+        Detections that brighter sources explain.
     """
-    found = np.empty((0, 5))
+
+    found: F64
+    trails: list[Trail]
+    left_out: LeftOut
+
+
+def find_image_sources(field: Field, settings: SourceDetectionSettings) -> ImageSources:
+    """Detect sources on the image."""
+    found, trails, left_out = np.empty((0, 5)), list[Trail](), LeftOut()
     masks = np.empty((0, 3))
     for _ in range(2):
         candidates, log_limit = _candidates(field, field.background(masks), settings)
         order = np.lexsort((candidates[:, 1], candidates[:, 0], candidates[:, 2]))
         found = _select(candidates[order], field.spread, log_limit, settings.wing_factor, settings.min_counts)
         masks = source_masks(found, field)
-    return found
+        kept, left_out, trails = explain_by_brighter(found, field, settings, log_limit)
+        found = found[kept]
+    return ImageSources(found, trails, left_out)
 
 
 def source_masks(found: F64, field: Field) -> F64:

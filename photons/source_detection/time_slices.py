@@ -8,6 +8,7 @@ trials is photons times window lengths times shifted grids.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,10 +20,13 @@ from xherald.photons.arrays import F64, I64
 from xherald.photons.gti import combine_exposures
 from xherald.photons.pixel_index import sort_into_cells
 
+from .brighter_sources import trail_shares
 from .field_model import Field, Zone
 from .positions import fit_positions
 from .settings import SourceDetectionSettings
+from .surroundings import Surroundings
 from .tail_probabilities import log_binomial_tail, log_poisson_tail
+from .trails import Trail
 
 __all__ = ["Burst", "find_bursts"]
 
@@ -95,7 +99,9 @@ class Burst:
     expected: float
 
 
-def find_bursts(field: Field, settings: SourceDetectionSettings, image_sources: F64) -> list[Burst]:
+def find_bursts(
+    field: Field, settings: SourceDetectionSettings, image_sources: F64, trails: Sequence[Trail] = ()
+) -> list[Burst]:
     """Detect bursts: new sources, and the most significant burst of each source on the image.
 
     Parameters
@@ -104,6 +110,8 @@ def find_bursts(field: Field, settings: SourceDetectionSettings, image_sources: 
     settings : SourceDetectionSettings
     image_sources : ndarray, shape (s, 5)
         Sources detected on the image: x, y, ln p, net counts, background per square pixel.
+    trails : sequence of Trail
+        Of these sources.
     """
     clock, total = _livetime_clock(field)
     widths = _window_widths(field, settings, float(total.max(initial=0.0)))
@@ -113,8 +121,8 @@ def find_bursts(field: Field, settings: SourceDetectionSettings, image_sources: 
     log_limit = min(math.log(0.5 * settings.false_sources / trials), _MAX_LOG_P)
     zones = [_search_zone(field, zone, clock, total, widths, log_limit) for zone in field.zones]
     windows = _Windows(*(np.concatenate(columns) for columns in zip(*zones, strict=True)))
-    windows = _correct_for_field_flares(windows, len(clock), log_limit)
-    return _select_bursts(windows, field, image_sources, settings, log_limit, trials)
+    windows = _correct_for_field_flares(windows, field, log_limit)
+    return _select_bursts(windows, field, (image_sources, trails), settings, log_limit, trials)
 
 
 def _livetime_clock(field: Field) -> tuple[F64, F64]:
@@ -245,15 +253,16 @@ def _scan(begins: Any, order: Any, clock: Any, total: Any, widths: Any, frame: f
     return found[:hits].copy()
 
 
-def _correct_for_field_flares(windows: _Windows, n_events: int, log_limit: float) -> _Windows:
+def _correct_for_field_flares(windows: _Windows, field: Field, log_limit: float) -> _Windows:
     """Remove windows explained by a flare of the whole field, as by soft protons."""
-    others = windows.last - windows.first + 1 - windows.photons
-    rest = np.maximum(n_events - windows.in_cell, 1)
     share, log_p = windows.share.copy(), windows.log_p.copy()
+    surroundings = Surroundings(field)
     for i in range(len(share)):
+        window = slice(int(windows.first[i]), int(windows.last[i]) + 1)
+        others, rest = surroundings.count(float(windows.x[i]), float(windows.y[i]), window)
         # Only a significant excess of the rest of the field replaces the steady sky, so small numbers add no noise.
-        if log_poisson_tail(int(others[i]), float(rest[i] * share[i])) < _MAX_LOG_P:
-            share[i] = min(others[i] / rest[i], 0.999)
+        if log_poisson_tail(others, max(rest, 1) * float(share[i])) < _MAX_LOG_P:
+            share[i] = min(others / max(rest, 1), 0.999)
             log_p[i] = log_binomial_tail(int(windows.photons[i]) - 1, int(windows.in_cell[i]) - 1, float(share[i]))
     return windows._replace(share=share, log_p=log_p).take(log_p < log_limit).sort_by_significance()
 
@@ -261,7 +270,7 @@ def _correct_for_field_flares(windows: _Windows, n_events: int, log_limit: float
 def _select_bursts(
     windows: _Windows,
     field: Field,
-    image_sources: F64,
+    image: tuple[F64, Sequence[Trail]],
     settings: SourceDetectionSettings,
     log_limit: float,
     trials: float,
@@ -269,6 +278,7 @@ def _select_bursts(
     """Fit positions of bursts, and select those not explained by the wings of a source or a stronger burst."""
     bursts: list[Burst] = []
     hosts: set[int] = set()
+    image_sources, trails = image
     explained = image_sources
     for i in range(len(windows.x)):
         window = slice(int(windows.first[i]), int(windows.last[i]) + 1)
@@ -284,7 +294,10 @@ def _select_bursts(
                 hosts.add(host)
                 bursts.append(Burst(fitted, window, width, host, expected))
             continue
+        if field.observation.grating and _is_on_trail(cell, trails):
+            continue
         from_others = _explained_by(cell, window, field, explained, settings.wing_factor)
+        from_others += settings.wing_factor * _strayed(cell, window, field, image)
         if fitted[3] < settings.min_counts - 1 or log_poisson_tail(photons, steady + from_others) >= log_limit:
             continue
         bursts.append(Burst(fitted, window, width, -1, expected))
@@ -308,6 +321,25 @@ def _host(fitted: F64, sources: F64, field: Field) -> int:
     nearest = int(np.argmin(away))
     r90 = field.shape_at(float(fitted[0]), float(fitted[1])).r90
     return nearest if away[nearest] < max(r90, 1.5) else -1
+
+
+def _is_on_trail(cell: tuple[float, float, float], trails: Sequence[Trail]) -> bool:
+    x, y, half = (np.array([one]) for one in (cell[0], cell[1], cell[2] / 2))
+    return any(bool(one.touches(x, y, half)[0]) for one in trails)
+
+
+def _strayed(
+    cell: tuple[float, float, float], window: slice, field: Field, image: tuple[F64, Sequence[Trail]]
+) -> float:
+    """Expected photons in the cell on trails of other sources, from the photons of each source in the window."""
+    sources, trails = image
+    events = field.observation.events
+    total = 0.0
+    for row, share in trail_shares(trails, cell[0], cell[1], cell[2] / math.sqrt(math.pi)).items():
+        x, y = float(sources[row, 0]), float(sources[row, 1])
+        reach = max(field.shape_at(x, y).r80, 1.0)
+        total += share / 0.8 * np.count_nonzero(np.hypot(events.x[window] - x, events.y[window] - y) <= reach)
+    return total
 
 
 def _explained_by(

@@ -9,23 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xherald.photons import Observation
 from xherald.photons.arrays import F64, I64
+from xherald.photons.detector_axes import detector_axes
 from xherald.plugins.scoring import DetectionBatch
 
 __all__ = ["FocalPlane", "Places", "focal_plane", "places_of", "point_spread_of"]
-
-
-MIN_PAIRS = 20
-"""Fewest pairs of events that determine the axes of a detector."""
-
-MAX_PAIRS = 4_000
-"""Largest number of pairs used; six numbers do not need more."""
-
-MAX_RESIDUAL = 0.2
-"""Axes are unknown if the rms residual exceeds this fraction of the rms separation of the pairs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +95,8 @@ def focal_plane(detection_batch: DetectionBatch) -> FocalPlane | None:
     pixels, projection = observation.event_pixels, observation.projection
     if pixels is None or projection is None:
         return None
-    numbers, axes, extent = _detector_axes(observation, pixels, projection.pixel_arcsec)
+    known = detector_axes(observation)
+    numbers, axes, extent = known.numbers, known.steps, known.extents
     if not len(numbers):
         return None
     source = np.repeat(np.arange(len(detection_batch)), detection_batch.batch.counts)
@@ -150,39 +140,3 @@ def _home(source: I64, detector: I64, n: int, detectors: int) -> I64:
     known = detector >= 0
     held = np.bincount(source[known] * detectors + detector[known], minlength=n * detectors).reshape(n, detectors)
     return np.where(held.any(axis=1), held.argmax(axis=1), -1)
-
-
-def _detector_axes(observation: Observation, pixels: NDArray[np.int32], scale: float) -> tuple[I64, F64, F64]:
-    """Numbers of the detectors with known axes, their axes and their extents."""
-    events = observation.events
-    numbers, found, extents = [], [], []
-    for number in (one.number for one in observation.detectors):
-        own = np.flatnonzero(events.detector == number)
-        axes = _axes_of(own, observation, pixels, scale) if len(own) > MIN_PAIRS else None
-        if axes is not None:
-            numbers.append(number)
-            found.append(axes)
-            extents.append(np.ptp(pixels[own], axis=0) + 1.0)
-    return np.array(numbers, dtype=np.int64), np.array(found).reshape(-1, 2, 2), np.array(extents).reshape(-1, 2)
-
-
-def _axes_of(own: I64, observation: Observation, pixels: NDArray[np.int32], scale: float) -> F64 | None:
-    """Axes of one detector from its events, given by their indices in time order."""
-    events = observation.events
-    first = np.linspace(0, len(own) - 2, min(len(own) - 1, 2 * MAX_PAIRS)).astype(np.int64)
-    a, b = own[first], own[first + 1]
-    apart = events.time[b] - events.time[a]
-    near = apart <= np.median(apart)
-    a, b, apart = a[near], b[near], apart[near]
-    step = (pixels[b] - pixels[a]).astype(np.float64)
-    sky = np.column_stack([events.x[b] - events.x[a], events.y[b] - events.y[a]]).astype(np.float64) * scale
-    # A scan moves the sky at a constant rate, so time is a further column.
-    known = np.column_stack([step, apart])
-    solution, _, rank, _ = np.linalg.lstsq(known, sky, rcond=None)
-    if len(a) < MIN_PAIRS or rank < (3 if np.ptp(apart) > 0 else 2):
-        return None
-    left = sky - known @ solution
-    axes = np.asarray(solution[:2].T, dtype=np.float64)
-    if np.sqrt((left**2).mean()) > MAX_RESIDUAL * np.sqrt((sky**2).mean()) or abs(np.linalg.det(axes)) < 1e-6:
-        return None
-    return axes
