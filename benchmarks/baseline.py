@@ -49,7 +49,7 @@ def cubes(
     normalise: bool = False,
     bins: tuple[int, int, int] = (24, 16, 16),
 ) -> F64:
-    """Energy–time–waiting-time cubes, shape (n, time, energy, waiting time); the last photon waits for none.
+    """Energy–time–waiting-time cubes, shape (n, time, energy, waiting time); without the last photon.
 
     Sources without a time or waiting-time axis come out empty, with numpy's warning.
     """
@@ -82,7 +82,7 @@ def tsne(
     max_iter: int = 1000,
     early_exaggeration: float = 1,
 ) -> F64:
-    """The published map of the plane, shape (n, 2)."""
+    """The published embedding, shape (n, 2)."""
     return TSNE(
         n_components=2,
         perplexity=perplexity,
@@ -95,5 +95,5 @@ def tsne(
 
 
 def clusters(embedding: F64, *, eps: float = 2.5, min_samples: int = 25) -> NDArray[np.int64]:
-    """Clusters of the map, numbered from 1; 0 for outliers, shape (n,)."""
+    """Clusters of the embedding, numbered from 1; 0 for outliers, shape (n,)."""
     return DBSCAN(eps=eps, min_samples=min_samples).fit_predict(embedding) + 1

@@ -1,4 +1,4 @@
-"""A day of five missions at the rate at which they observe, through the daemon at once: `bench_day`.
+"""Files of a day of five missions, processed by the daemon: `bench_day`.
 
 How many files a day brings is estimated from what the missions' archives hold: Chandra some 20 exposures every three
 days, XMM-Newton some 600 a year with three cameras each, Swift-XRT a list for each of its some 100 sequences, eROSITA
@@ -35,7 +35,7 @@ PART: Final = 10
 
 
 def bench_day() -> dict[str, float]:
-    """Minutes that a day's files take, from the start of workers to the last alert."""
+    """Minutes for the files of a day, from the start of workers to the last alert."""
     with tempfile.TemporaryDirectory() as name:
         drop = Path(name) / "drop"
         files = 0

@@ -1,4 +1,4 @@
-"""Judging sources end to end, warm: timing tests, features, neighbours, scores, calibration, vetoes."""
+"""Benchmark of scoring after a warm-up: timing tests, features, neighbours, scores, calibration, vetoes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUNDS = 7
 
 
 def bench_detection() -> dict[str, float]:
-    """A thousand simulated Chandra sources, one in ten of which varies; and sources one by one, as lists bring them."""
+    """A thousand simulated Chandra sources, one in ten of which is variable, together and one by one."""
     from xherald.detector.calibration.simulated_samples import simulate_sources
     from xherald.detector.configuration.configuration import load_configuration
     from xherald.detector.scoring.detect import score_batch

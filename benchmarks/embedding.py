@@ -1,4 +1,4 @@
-"""Maps and neighbours of a population as large as the published catalogue, against what they are to be better than.
+"""Embedding and neighbours of a population as large as the published catalogue, with reference implementations.
 
 Features are 15 principal components of E–t maps of simulated Chandra sources, the published 2D-PCA case.
 """
@@ -24,9 +24,9 @@ from xherald.plugins.reference import NeighbourIndex
 __all__ = ["bench_embedding", "bench_neighbours"]
 
 WHOLE = 95_473
-"""Sources of the published catalogue."""
+"""Number of sources in the published catalogue."""
 EPS, MIN_SAMPLES = 2.5, 25
-"""DBSCAN's settings in the published method."""
+"""Settings of DBSCAN in the published method."""
 SUBSAMPLE, NEIGHBOURS = 5_000, 12
 """Trustworthiness is measured on a fixed random sample of both embeddings, for this number of neighbours."""
 QUERIES = 2_000
@@ -81,7 +81,7 @@ def bench_embedding(sources: int = WHOLE) -> dict[str, float]:
 
 
 def bench_neighbours(sources: int = WHOLE) -> dict[str, float]:
-    """An index built, kept, read in a fresh process, and asked for the ten nearest of one new source at a time.
+    """Build and save an index, load it in a new process, and find the ten nearest neighbours of single sources.
 
     Building includes what pynndescent compiles in every process; `ready_first_time_s` has our kernels compiled anew.
     """
@@ -113,7 +113,7 @@ def bench_neighbours(sources: int = WHOLE) -> dict[str, float]:
 
 
 def _features(sources: int) -> NDArray[np.float64]:
-    """Principal components, shape (n, 15), in double precision as the published method has them."""
+    """Principal components, shape (n, 15), in double precision as in the published method."""
     from xherald.plugins import Sample
     from xherald.plugins.extractors import PcaExtractor
     from xherald.plugins.representations import EtMap
@@ -137,13 +137,13 @@ def _median_ms(query: Callable[[NDArray[np.float32]], object], queries: NDArray[
 
 
 def _place(index: NeighbourIndex, embedding: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Where a new source belongs on a map, which for its time's sake may be any."""
+    """Position of a new source in an arbitrary embedding, for its time."""
     rows, distances = index.query(query, NEAREST)
     return interpolate_positions(distances, embedding[rows])
 
 
 def _ready(folder: Path, environment: dict[str, str]) -> float:
-    """Time from a process' first line of ours to the first answer, s."""
+    """Time from the first import in a process to the first result, s."""
     command = [sys.executable, "-c", READY, str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return float(json.loads(done.stdout))

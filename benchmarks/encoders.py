@@ -1,4 +1,4 @@
-"""Speed of the shipped encoders without TensorFlow, against Keras running the same weights, in one run."""
+"""Speed of the shipped encoders without TensorFlow, compared with Keras and the same weights in one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SINGLE = 500
 
 
 def bench_encoders() -> dict[str, float]:
-    """Maps and cubes a second, and the time for one map, of simulated Chandra sources; Keras on the same maps.
+    """Maps and cubes per second, and the time for one map, of simulated Chandra sources; Keras on the same maps.
 
     The largest difference between the two's features is given beside the speeds, over the largest feature.
     """
@@ -46,7 +46,7 @@ def bench_encoders() -> dict[str, float]:
 
 
 def _keras(encoder: Encoder, maps: np.ndarray) -> tuple[float, float]:
-    """Seconds that Keras takes for all maps, and the largest relative difference of the features."""
+    """Time of Keras for all maps, s, and the largest relative difference of the features."""
     from xherald.encoders.architectures import build_autoencoder
 
     model = build_autoencoder(encoder.shape, encoder.latent).encoder

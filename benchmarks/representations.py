@@ -1,4 +1,4 @@
-"""Speed and memory of representations and components against the plain writing in `baseline`, in one run."""
+"""Speed and memory of representations and components, compared with `baseline` in one run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["bench_representations"]
 SOURCES = 20_000
 PLAIN_SOURCES = 2_000
 WHOLE = 95_473
-"""Sources of the published catalogue."""
+"""Number of sources in the published catalogue."""
 
 MEMORY_SCRIPT = """
 import json, sys
@@ -51,7 +51,7 @@ def peak_bytes(*, reset: bool = False) -> int:
 
 
 def population(count: int, seed: int) -> EventBatch:
-    """Sources of the simulator's Chandra population, repeated where more than 20,000 are asked for."""
+    """Sources of the simulator's Chandra population, repeated beyond 20,000."""
     from xherald.simulation.population.population import simulate_population
 
     batch = simulate_population(min(count, SOURCES), seed=seed, workers=2).batch
@@ -59,7 +59,7 @@ def population(count: int, seed: int) -> EventBatch:
 
 
 def _seconds(*works: Callable[[], object], repeats: int) -> list[float]:
-    """Median wall times of calls, s, in turns, so that a busy machine is busy for all; after one each to warm up."""
+    """Median wall times of calls, s, in turn, so that other load affects all of them, after one warm-up call each."""
     taken: list[list[float]] = [[] for _ in works]
     for turn in range(repeats + 1):
         for times, work in zip(taken, works, strict=True):
@@ -71,7 +71,7 @@ def _seconds(*works: Callable[[], object], repeats: int) -> list[float]:
 
 
 def bench_representations() -> dict[str, float]:
-    """Sources a second of each representation, on all cores, and of numpy's histograms; memory of all the cubes."""
+    """Sources per second of each representation on all cores, and of numpy histograms; memory of all cubes."""
     # Two photons have no waiting-time axis: numpy would spend its time on warnings.
     batch = population(SOURCES, 6)
     batch = batch.select(batch.counts >= 3)

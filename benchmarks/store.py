@@ -1,4 +1,4 @@
-"""Growth of the store on SQLite: questions and ingest with a million detections in it, against an empty one."""
+"""Store on SQLite with a million detections: queries, and ingest compared with an empty store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FEATURES = tuple(f"feature_{i}" for i in range(12))
 
 
 def bench_store() -> dict[str, float]:
-    """Fill a store with 1,000 drops of 1,000 detections, ask it, and go on filling it beside an empty one.
+    """Fill a store with 1,000 drops of 1,000 detections, query it, and continue to fill it and an empty one.
 
     Drops of the full and the empty store take turns, so that what else the machine does falls on both.
     """
@@ -79,14 +79,14 @@ def bench_store() -> dict[str, float]:
 
 
 def _centres(random: np.random.Generator, count: int) -> np.ndarray:
-    """Pointings over the sky."""
+    """Pointings on the sky."""
     return np.column_stack([random.uniform(0, 360, count), np.degrees(np.arcsin(random.uniform(-0.99, 0.99, count)))])
 
 
 def _ingest(
     store: Store, number: int, centre: np.ndarray, sources: int, random: np.random.Generator, now: datetime
 ) -> float:
-    """One drop from sighting to outbox; answers how long the store took over it, s."""
+    """Process one drop from sighting to outbox; returns the time of the store, s."""
     ra = (centre[0] + random.normal(0, 0.1, sources) / np.cos(np.radians(centre[1]))) % 360
     dec = np.clip(centre[1] + random.normal(0, 0.1, sources), -90, 90)
     features = random.normal(size=(sources, len(FEATURES))).tolist()
@@ -125,7 +125,7 @@ def _ingest(
 
 
 def _questions(store: Store, centres: np.ndarray) -> dict[str, float]:
-    """Median and slowest of every question asked at 40 places, ms."""
+    """Median and slowest time of each query at 40 positions, ms."""
     now = datetime.now(UTC)
 
     def asked(question: Callable[[float, float], object]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The daemon, warm: seconds from a file put into place to its alert at the sink, and how many files it gets through."""
+"""The daemon after a warm-up: time from a new file to its alert at the sink, and throughput."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["bench_stream"]
 
 WORKERS = 2
 SETTLE_S = 0.2
-"""Files are put into place by renaming, written just before: they have to stand for this long."""
+"""Files are renamed when they are complete, so they need to be unchanged for this time only."""
 
 SINGLE, LARGE, MANY = 20, 6, 400
 SOURCES = 1000
@@ -32,7 +32,7 @@ PATIENCE_S = 600.0
 
 
 def bench_stream() -> dict[str, float]:
-    """Latency of single sources and of drops of 1,000, throughput of per-source files and of detections."""
+    """Latency of files with one and with 1,000 sources; throughput of files and of detections."""
     random = np.random.default_rng(8)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -77,7 +77,7 @@ def _watching(folder: Path) -> Iterator[tuple[Path, Path, Store]]:
 
 
 def _timed(drop: Path, sink: Path, name: str, random: np.random.Generator, sources: int) -> float:
-    """Seconds from a file's being put into place to its alert's line."""
+    """Time from the renaming of a file to the line of its alert, s."""
     made = _table(drop.parent, name, random, sources)
     before = sink.stat().st_size if sink.exists() else 0
     began = time.perf_counter()
@@ -87,7 +87,7 @@ def _timed(drop: Path, sink: Path, name: str, random: np.random.Generator, sourc
 
 
 def _throughput(drop: Path, store: Store, what: str, files: list[Path], sources: int) -> dict[str, float]:
-    """Files and detections a second, all files being there at once, against reading alone."""
+    """Files and detections per second if all files are present, compared with reading only."""
     configuration = load_configuration()
     began = time.perf_counter()
     for path in files:
@@ -120,7 +120,7 @@ def _until(condition: Callable[[], bool], pause_s: float = 0.005) -> None:
 
 
 def _table(folder: Path, name: str, random: np.random.Generator, sources: int) -> Path:
-    """A table of photons, median 30 a source, the first of which bursts."""
+    """A table of photons, median 30 per source; the first source has a burst."""
     path = folder / f"{name}.csv"
     counts = np.clip(random.lognormal(np.log(30), 1.0, sources), 5, 2_000).astype(int)
     with path.open("w") as file:

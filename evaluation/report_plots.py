@@ -87,7 +87,7 @@ def _style(method: str) -> dict[str, Any]:
 
 def _efficiency_page(name: str, sample: Mapping[str, Any]) -> Figure:
     figure = _figure(
-        (15.0, 9.4), f"{SAMPLES.get(name, name)}: part of the events found at 1 % false positives, 68 % errors"
+        (15.0, 9.4), f"{SAMPLES.get(name, name)}: fraction of the events found at 1 % false positives, 68 % errors"
     )
     places = figure.subplots(2, 2, sharey="row", width_ratios=(1.0, 1.15))
     for row, direction in enumerate(DIRECTIONS):
@@ -102,9 +102,9 @@ def _efficiency_page(name: str, sample: Mapping[str, Any]) -> Figure:
         places[row, 0].set_xscale("log")
         places[row, 0].set_xticks([10, 20, 50, 100, 200, 500], ["10", "20", "50", "100", "200", "500"])
         places[row, 0].minorticks_off()
-        places[row, 0].set(xlabel="photons", ylabel=f"part of the {PLURALS[direction]} found")
+        places[row, 0].set(xlabel="photons", ylabel=f"fraction of the {PLURALS[direction]} found")
         places[row, 1].set_xscale("log", base=2)
-        places[row, 1].set(xlabel="length of the event (T90 of a flare), part of the livetime")
+        places[row, 1].set(xlabel="length of the event (T90 of a flare), fraction of the live time")
         places[row, 1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
         for place in places[row]:
             place.set_ylim(0, None if direction == "dip" else 1.02)
@@ -134,8 +134,8 @@ def _roc_page(name: str, sample: Mapping[str, Any]) -> Figure:
         chance = np.geomspace(left, 1.0, 100)
         place.plot(chance, chance, color=INK, lw=0.8, ls="-.", label="chance")
         place.set_xscale("log")
-        place.set(xlim=(left, 1.0), ylim=(0, 1.02), xlabel="part of the steady sources found (false positives)")
-        place.set_ylabel(f"part of the {PLURALS[direction]} found")
+        place.set(xlim=(left, 1.0), ylim=(0, 1.02), xlabel="fraction of the steady sources found (false positives)")
+        place.set_ylabel(f"fraction of the {PLURALS[direction]} found")
         place.axvline(0.01, color=INK, lw=0.6, ls=":")
         place.grid(alpha=0.3)
         place.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
