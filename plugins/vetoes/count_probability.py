@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["at_least", "at_most", "binomial_at_least", "poisson_at_least", "poisson_at_most", "share_at_least"]
+from xherald.photons.arrays import F64
+
+__all__ = [
+    "at_least",
+    "at_most",
+    "binomial_at_least",
+    "falls",
+    "poisson_at_least",
+    "poisson_at_most",
+    "rises",
+    "share_at_least",
+]
 
 
 MIN_PROBABILITY, MIN_LOG = 1e-300, -690.0
@@ -116,3 +127,24 @@ def at_most(count: Any, mean: Any) -> Any:
     for i in range(len(count)):
         out[i] = poisson_at_most(count[i], mean[i])
     return out
+
+
+def rises(inside: F64, outside: F64, share: F64) -> F64:
+    """Probability that a constant rate gives so many photons inside an interval or more, shape (n,).
+
+    Both counts are measured, so that few photons outside leave the expectation inside uncertain: given their sum, those
+    inside are binomially distributed.
+
+    Parameters
+    ----------
+    inside, outside : ndarray, shape (n,)
+        Photons inside the interval and outside.
+    share : ndarray, shape (n,)
+        Fraction of the exposure in the interval.
+    """
+    return np.asarray(share_at_least(inside, inside + outside, share), dtype=np.float64)
+
+
+def falls(inside: F64, outside: F64, share: F64) -> F64:
+    """Probability that a constant rate gives so few photons inside an interval or fewer; see `rises`."""
+    return np.asarray(share_at_least(outside, inside + outside, 1.0 - share), dtype=np.float64)

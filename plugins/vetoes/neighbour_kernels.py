@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["ARMS", "STREAK", "WINGS", "strays"]
+__all__ = ["ARMS", "STREAK", "WINGS", "mask_discs", "strays"]
 
 STREAK, ARMS, WINGS = 0, 1, 2
 """Kinds of stray photons: along the read-out, along the cross of a lobster eye, in the wings of the point spread."""
@@ -135,3 +135,14 @@ def strays(
             if abs(extra) > abs(out[s, 0]):
                 out[s, 0], out[s, 1], out[s, 2], out[s, 3], out[s, 4] = extra, b, held, steady, far
     return out
+
+
+@njit(cache=True, nogil=True)
+def mask_discs(free: Any, x: Any, y: Any, centre: Any, radius: Any) -> None:
+    """Clear `free` for photons at x, y in any of the discs."""
+    for i in range(len(x)):
+        for j in range(len(radius)):
+            dx, dy = x[i] - centre[j, 0], y[i] - centre[j, 1]
+            if dx * dx + dy * dy <= radius[j] * radius[j]:
+                free[i] = False
+                break

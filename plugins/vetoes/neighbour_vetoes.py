@@ -79,7 +79,7 @@ class _Stray(Veto[StrayOptionsT]):
         plane = focal_plane(detection_batch) if part > 0 else None
         if plane is None:
             return nothing_raised(len(detection_batch), *NAMES)
-        from .count_probability import at_least, at_most
+        from .count_probability import falls, rises
         from .neighbour_kernels import strays
 
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
@@ -107,7 +107,8 @@ class _Stray(Veto[StrayOptionsT]):
         stray, counts, expected = found[:, 0], suspects.counts, suspects.expected
         there = found[:, 1] >= 0
         explained = np.maximum(expected + options.margin * stray, 0.0)
-        bright, faint = at_least(found[:, 2], found[:, 3]), at_most(found[:, 2], found[:, 3])
+        outside = found[:, 3] * (1.0 - suspects.share) / np.maximum(suspects.share, 1e-12)
+        bright, faint = (test(found[:, 2], outside, suspects.share) for test in (rises, falls))
         varied = np.where(suspects.dip, faint, bright) <= options.neighbour_chance
         raised = there & varied & is_explained(detection_batch, suspects, expected, explained, options)
         numbers = (stray, counts, expected, found[:, 2], found[:, 3], found[:, 4])

@@ -132,11 +132,14 @@ def is_explained(
         Photons expected with the explanation.
     options : ExplainingOptions
     """
-    from .count_probability import at_least, at_most
+    from .count_probability import at_least, at_most, falls, rises
 
     counts, odd, rest = suspects.counts, options.odd_chance, options.rest_chance
-    flare = suspects.flare & (at_least(counts, steady) <= odd) & (at_least(counts, explained) >= rest)
-    dip = suspects.dip & (at_most(counts, steady) <= odd) & (at_most(counts, explained) >= rest)
+    outside = np.maximum(detection_batch.batch.counts - counts, 0.0)
+    # Without photons outside, only the exposure says how many to expect.
+    share = np.where(outside > 0, steady / np.maximum(steady + outside, 1e-12), suspects.share)
+    flare = suspects.flare & (rises(counts, outside, share) <= odd) & (at_least(counts, explained) >= rest)
+    dip = suspects.dip & (falls(counts, outside, share) <= odd) & (at_most(counts, explained) >= rest)
     out: Mask = (flare | dip) & ~(detection_batch.timing.p_value > options.suspicious_p)
     return out
 

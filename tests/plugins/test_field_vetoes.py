@@ -41,6 +41,28 @@ def test_background_dip_of_the_field_is_rejected() -> None:
     assert find_rejections(detection_batch)["background_flare"] == [0]
 
 
+@pytest.mark.parametrize("others", [0, 1, 2, 3])
+def test_few_photons_of_the_field_explain_no_burst(others: int) -> None:
+    # A list cut out around a burst: what is left of the field may be two photons, both in the interval by chance.
+    sky = DitheringField(21 + others)
+    sky.add_source(0, 0, sky.rng.uniform(6_000, 6_400, 90), spread=WIDE_SPREAD)
+    sky.add_background(4)
+    far = sky.rng.uniform(150, 200, (others, 2))
+    sky.add_photons(sky.rng.uniform(6_000, 6_400, others), far)
+    detection_batch = extract_at(sky.make_observation(spread=WIDE_SPREAD), [(0, 0)], background=False)
+    assert detection_batch.timing.p_value[0] < 1e-9
+    assert find_rejections(detection_batch) == {}
+
+
+def test_wings_of_a_burst_are_no_flare_of_the_field() -> None:
+    sky = DitheringField(31)
+    sky.add_background(400)
+    sky.add_source(0, 0, sky.rng.uniform(6_000, 6_400, 3_000), spread=WIDE_SPREAD)
+    sky.add_source(0, 0, sky.rng.uniform(0, 20_000, 100), spread=WIDE_SPREAD)
+    detection_batch = extract_at(sky.make_observation(spread=WIDE_SPREAD), [(0, 0)], background=False)
+    assert find_rejections(detection_batch) == {}
+
+
 def test_truncated_burst_is_flagged_without_rejection() -> None:
     sky = DitheringField(11)
     sky.add_background(3_000)
