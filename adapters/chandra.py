@@ -27,7 +27,17 @@ from xherald.adapters import (
     Rule,
     open_fits,
 )
-from xherald.photons import Annulus, Aperture, ChipLayout, Ellipse, Observation, PixelLayout, PointSpread, Polygon
+from xherald.photons import (
+    Annulus,
+    Aperture,
+    DetectorLayout,
+    Ellipse,
+    Observation,
+    PixelLayout,
+    PointSpread,
+    Polygon,
+    Vignetting,
+)
 from xherald.photons.apertures import centroid_error_arcsec
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
@@ -81,7 +91,18 @@ _FIELD = Instrument(
         ),
     ),
     detector_pixel_arcsec=0.492,
-    chips=ChipLayout(chip=("chipx", "chipy"), focal=("detx", "dety")),
+    layout=DetectorLayout(
+        first=(2, 2),
+        last=(1023, 1023),
+        source="1024 × 1024 pixels, of which the outermost hold no event islands: Chandra Proposers' Observatory "
+        "Guide, §6.1; the axis is that of the header",
+        vignetting=Vignetting(
+            off_axis_arcmin=(0.0, 3.0, 6.0, 10.0, 15.0, 20.0, 25.0),
+            relative_area=(1.0, 0.97, 0.92, 0.83, 0.71, 0.60, 0.50),
+            energy_kev=1.5,
+            source="Chandra Proposers' Observatory Guide, §4.2.2, read from the figure, approximate",
+        ),
+    ),
     pixels=PixelLayout(
         ("chipx", "chipy"),
         out_of_time=0.013,

@@ -28,7 +28,7 @@ from xherald.adapters import (
     open_fits,
     read_source_list,
 )
-from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
+from xherald.photons import Aperture, DetectorLayout, Observation, PixelLayout, PointSpread, Vignetting
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 
@@ -62,6 +62,11 @@ _WXT = Instrument(
         source="about half of the photons are reflected once, in one direction only (Angel 1979, ApJ 233, 364), "
         "approximate; CMOS sensors transfer no charge",
     ),
+    layout=DetectorLayout(
+        first=(1, 1),
+        last=(4096, 4096),
+        source="4096 × 4096 pixels; the area of a lobster eye hardly depends on the off-axis angle: Yuan et al. 2022",
+    ),
 )
 
 _FXT = Instrument(
@@ -88,6 +93,18 @@ _FXT = Instrument(
         ("RAWX", "RAWY"),
         out_of_time=0.002,
         source="CCD of the eROSITA type (Chen et al. 2020); value of eROSITA, approximate",
+    ),
+    layout=DetectorLayout(
+        first=(1, 1),
+        last=(384, 384),
+        axis=(192.5, 192.5),
+        vignetting=Vignetting(
+            off_axis_arcmin=(0.0, 7.5, 15.0, 22.5, 30.0, 43.0),
+            relative_area=(1.0, 0.87, 0.70, 0.55, 0.41, 0.25),
+            energy_kev=1.5,
+            source="mirrors of the eROSITA type (Chen et al. 2020): values of eROSITA, extrapolated; approximate",
+        ),
+        source="384 × 384 pixels of 75 µm: Chen et al. 2020, Proc. SPIE 11444, 114445B; axis taken as the middle",
     ),
 )
 

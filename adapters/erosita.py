@@ -22,7 +22,7 @@ from xherald.adapters import (
     Rule,
     get_text,
 )
-from xherald.photons import PixelLayout, PointSpread
+from xherald.photons import DetectorLayout, PixelLayout, PointSpread, Vignetting
 from xherald.plugins import InstrumentAdapter, hookimpl
 
 __all__ = ["ErositaAdapter", "register_adapters"]
@@ -48,6 +48,13 @@ SURVEY_SPREAD = PointSpread(
     astrometry_arcsec=1.0,
 )
 
+VIGNETTING = Vignetting(
+    off_axis_arcmin=(0.0, 7.5, 15.0, 22.5, 30.0, 31.0),
+    relative_area=(1.0, 0.87, 0.69, 0.54, 0.41, 0.40),
+    energy_kev=1.5,
+    source="Predehl et al. 2021, A&A 647, A1, §4.4 and fig. 11, read from the figure, approximate",
+)
+
 _MODULES = Instrument(
     instrume=("MERGED", *(f"TM{n}" for n in range(1, 8))),
     energies=(LinearEnergy("PI", 1e-3),),
@@ -68,6 +75,15 @@ _MODULES = Instrument(
     detector_pixel_arcsec=9.6,
     pixels=PixelLayout(
         ("RAWX", "RAWY"), out_of_time=0.002, source="0.115 ms of frame shift in 50 ms: Predehl et al. 2021, §4"
+    ),
+    layout=DetectorLayout(
+        first=(1, 1),
+        last=(384, 384),
+        field_radius=193.0,
+        axis=(192.5, 192.5),
+        vignetting=VIGNETTING,
+        source="384 × 384 pixels of 9.6″, field of 1.03° across: Predehl et al. 2021, §4.1 and §5; the optical axes "
+        "lie within some pixels of the middle of the CCDs, taken as the middle",
     ),
 )
 
@@ -100,9 +116,13 @@ class ErositaAdapter(FitsAdapter):
         """Optical axis; None for a scan."""
         return None if _is_survey(file) else super().pointing(file)
 
+    def is_scan(self, file: FitsFile) -> bool:
+        """Survey tiles and field scans."""
+        return _is_survey(file)
+
 
 def _is_survey(file: FitsFile) -> bool:
-    return get_text(file.events.header, "OBS_MODE").upper() == "SURVEY"
+    return get_text(file.events.header, "OBS_MODE").upper() in ("SURVEY", "SCAN")
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from xherald.adapters import (
     Rule,
     get_text,
 )
-from xherald.photons import PixelLayout, PointSpread
+from xherald.photons import DetectorLayout, PixelLayout, PointSpread, Vignetting
 from xherald.plugins import InstrumentAdapter, hookimpl
 
 __all__ = ["SwiftAdapter", "register_adapters"]
@@ -29,6 +29,14 @@ POINT_SPREAD = PointSpread(
     r50_arcsec=((9.2, 9.4, 10.0),),
     r90_arcsec=((46.7, 47.5, 50.0),),
     astrometry_arcsec=2.3,
+)
+
+VIGNETTING = Vignetting(
+    off_axis_arcmin=(0.0, 4.0, 8.0, 12.0, 17.0),
+    relative_area=(1.0, 0.95, 0.80, 0.65, 0.45),
+    energy_kev=1.5,
+    source="Tagliaferri et al. 2004, Proc. SPIE 5165, 241: a loss of about a quarter at 8′; approximate, to some per "
+    "cent of the area on axis",
 )
 
 _PHOTON_COUNTING = Instrument(
@@ -51,6 +59,14 @@ _PHOTON_COUNTING = Instrument(
     ),
     detector_pixel_arcsec=2.357,
     pixels=PixelLayout(("RAWX", "RAWY"), source="no value for the frame-store CCD; out-of-time events are neglected"),
+    layout=DetectorLayout(
+        first=(2, 2),
+        last=(597, 597),
+        axis=(299.0, 299.0),
+        vignetting=VIGNETTING,
+        source="600 × 600 pixels counted from 0, of which event islands leave the outermost free (unfiltered archive "
+        "lists): Burrows et al. 2005, Space Sci. Rev. 120, 165; optical axis near the middle, approximate",
+    ),
 )
 
 _WINDOWED = replace(

@@ -26,7 +26,7 @@ from xherald.adapters import (
     get_text,
     read_source_list,
 )
-from xherald.photons import Aperture, Observation, PixelLayout, PointSpread
+from xherald.photons import Aperture, DetectorLayout, Observation, PixelLayout, PointSpread, Vignetting
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins import FolderNames, InstrumentAdapter, hookimpl
 
@@ -45,6 +45,13 @@ _MOS_SPREAD = PointSpread(
     r50_arcsec=((8.4, 8.8, 10.0, 12.0, 15.0),),
     r90_arcsec=((50.0, 52.0, 57.0, 66.0, 80.0),),
     astrometry_arcsec=1.2,
+)
+
+VIGNETTING = Vignetting(
+    off_axis_arcmin=(0.0, 3.0, 6.0, 9.0, 12.0, 15.0),
+    relative_area=(1.0, 0.95, 0.82, 0.67, 0.52, 0.38),
+    energy_kev=1.5,
+    source="XMM-Newton Users Handbook, §3.2.2.2, read from the figure, approximate",
 )
 
 _MOS = Instrument(
@@ -74,6 +81,12 @@ _MOS = Instrument(
         out_of_time=0.0035,
         source="full frame: XMM-Newton Users Handbook, §3.3.10",
     ),
+    layout=DetectorLayout(
+        first=(1, 1),
+        last=(600, 600),
+        vignetting=VIGNETTING,
+        source="600 × 600 pixels a CCD: XMM-Newton Users Handbook, §3.3.1; the optical axis is that of the header",
+    ),
 )
 
 _PN = replace(
@@ -95,6 +108,12 @@ _PN = replace(
         ("RAWX", "RAWY"),
         out_of_time=0.063,
         source="full frame: XMM-Newton Users Handbook, §3.3.10",
+    ),
+    layout=DetectorLayout(
+        first=(1, 1),
+        last=(64, 200),
+        vignetting=VIGNETTING,
+        source="64 × 200 pixels a CCD: XMM-Newton Users Handbook, §3.3.1; the optical axis is that of the header",
     ),
 )
 

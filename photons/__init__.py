@@ -6,10 +6,11 @@ names listed here.
 
 from .apertures import aperture_at, centroid_error_arcsec
 from .batch import EventBatch
+from .detector_layout import Attitude, DetectorLayout, Vignetting
 from .errors import XheraldError
 from .events import Background, EventList, Identity
 from .gti import Exposure
-from .observation import ChipLayout, DetectorUnit, FieldEvents, Observation, PixelLayout, Screening
+from .observation import DetectorUnit, FieldEvents, Observation, PixelLayout, Screening
 from .pointspread import PointSpread
 from .projection import SkyProjection, separation_deg
 from .regions import Annulus, Aperture, Ellipse, Polygon
@@ -19,8 +20,9 @@ from .times import TimeReference
 __all__ = [
     "Annulus",
     "Aperture",
+    "Attitude",
     "Background",
-    "ChipLayout",
+    "DetectorLayout",
     "DetectorUnit",
     "Ellipse",
     "EventBatch",
@@ -35,6 +37,7 @@ __all__ = [
     "Screening",
     "SkyProjection",
     "TimeReference",
+    "Vignetting",
     "XheraldError",
     "aperture_at",
     "centroid_error_arcsec",

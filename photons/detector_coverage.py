@@ -1,4 +1,4 @@
-"""Detectors under each aperture: areas, weights, exposures, and dither over chip edges.
+"""Detectors under each aperture: areas, weights, and exposures, constant or varying with time.
 
 `extraction` measures the coverage of all apertures of an observation before it collects their photons.
 """
@@ -14,16 +14,22 @@ import numpy as np
 from xherald.photons.arrays import F64, Mask
 
 from .apertures import off_axis_arcmin
-from .dither import N_SAMPLES, edge_exposures, measure_dither_path
 from .footprint import Footprint, field_footprint
 from .gti import Exposure, combine_exposures
 from .observation import DetectorUnit, Observation
 from .regions import Aperture
+from .source_exposure import N_SAMPLES, measure_exposure_model
 
 if TYPE_CHECKING:
     from .shape_table import ShapeTable
 
-__all__ = ["DetectorCoverage", "exposures_across_chip_edges", "exposures_of_apertures", "measure_coverage"]
+__all__ = [
+    "DetectorCoverage",
+    "VaryingExposures",
+    "exposures_in_time",
+    "exposures_of_apertures",
+    "measure_coverage",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,33 +126,57 @@ def exposures_of_apertures(coverage: DetectorCoverage) -> tuple[list[Exposure], 
     return exposures, live_fractions
 
 
-def exposures_across_chip_edges(
+@dataclass(frozen=True, slots=True, eq=False)
+class VaryingExposures:
+    """Exposures that vary by more than the good times of the detectors.
+
+    Parameters
+    ----------
+    exposures : dict of int to Exposure — by index of the aperture
+    crosses_edge : ndarray, shape (n,), bool
+        Whether a pointed telescope moves the aperture over a chip edge or insensitive pixels.
+    is_unknown : ndarray, shape (n,), bool
+        Whether the exposure cannot be known: a scan without attitude, or an aperture that is never on the detectors.
+    """
+
+    exposures: dict[int, Exposure]
+    crosses_edge: Mask
+    is_unknown: Mask
+
+
+def exposures_in_time(
     observation: Observation, apertures: Sequence[Aperture], sources: ShapeTable, coverage: DetectorCoverage
-) -> dict[int, Exposure]:
-    """Exposures, by index, of the apertures that dither moves over chip edges."""
-    path = measure_dither_path(observation)
-    if path is None:
-        return {}
+) -> VaryingExposures:
+    """Exposures of the apertures that move over the detectors; see `source_exposure`."""
+    n = len(apertures)
+    found = VaryingExposures({}, np.zeros(n, dtype=np.bool_), np.full(n, observation.is_scan))
+    model = measure_exposure_model(observation) if len(observation.events) else None
+    if model is None or (observation.is_scan and not model.path.is_scan):
+        return found
     quantiles = (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES
     pixel = observation.require_projection().pixel_arcsec
+    units = [one.number for one in coverage.detectors]
+    may_vary = model.may_vary(sources.centre, sources.extent, coverage.is_used, units)
+    for i in np.flatnonzero(may_vary).tolist():
+        numbers = [
+            one for one, is_used in zip(units, coverage.is_used[i], strict=True) if is_used and one in model.areas
+        ]
+        radii = _sample_radii(observation, apertures[i], float(sources.extent[i]), pixel, quantiles)
+        result = model.exposure(float(sources.centre[i, 0]), float(sources.centre[i, 1]), radii, numbers)
+        found.is_unknown[i] = result is not None and result.exposure is None
+        if result is not None and result.exposure is not None:
+            found.exposures[i] = result.exposure
+            found.crosses_edge[i] = result.crosses_edge and not model.path.is_scan
+    return found
 
-    def sample_radii(i: int) -> F64:
-        extent = float(sources.extent[i])
-        if observation.point_spread is None:
-            return extent * np.sqrt(quantiles)
-        # Radii follow the point spread: its wings leave the chip first.
-        core, slope = observation.point_spread.king(
-            off_axis_arcmin(observation, apertures[i].ra, apertures[i].dec) or 0.0
-        )
-        enclosed = 1.0 - (1.0 + (extent * pixel / core) ** 2) ** -slope
-        radii: F64 = core / pixel * np.sqrt((1.0 - enclosed * quantiles) ** (-1.0 / slope) - 1.0)
-        return radii
 
-    good_times = [
-        {one.number: one.gti for one, is_used in zip(coverage.detectors, row, strict=True) if is_used}
-        for row in coverage.is_used
-    ]
-    return edge_exposures(path, good_times, sources.centre, sources.extent, sample_radii)
+def _sample_radii(observation: Observation, aperture: Aperture, extent: float, pixel: float, quantiles: F64) -> F64:
+    """Radii within a circle that follow the point spread, whose wings leave a chip first, sky pixels."""
+    if observation.point_spread is None:
+        return np.asarray(extent * np.sqrt(quantiles), dtype=np.float64)
+    core, slope = observation.point_spread.king(off_axis_arcmin(observation, aperture.ra, aperture.dec) or 0.0)
+    enclosed = 1.0 - (1.0 + (extent * pixel / core) ** 2) ** -slope
+    return np.asarray(core / pixel * np.sqrt((1.0 - enclosed * quantiles) ** (-1.0 / slope) - 1.0), dtype=np.float64)
 
 
 def _detectors_with_footprint(observation: Observation) -> tuple[tuple[DetectorUnit, ...], Footprint | None]:

@@ -19,7 +19,8 @@ from xherald.photons.arrays import F64, I32, I64
 from .batch import EventBatch
 from .detector_coverage import (
     DetectorCoverage,
-    exposures_across_chip_edges,
+    VaryingExposures,
+    exposures_in_time,
     exposures_of_apertures,
     measure_coverage,
 )
@@ -58,6 +59,9 @@ class ExtractionSettings:
     poor_background_error : float
         The same flag is set if the expected background is uncertain by more than this many counts and by more than a
         tenth of the counts in the aperture.
+    max_lost_fraction : float
+        With more than this fraction of its photons outside the times in which it was on the detectors, a source is
+        flagged "photons_outside_good_times".
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -68,6 +72,7 @@ class ExtractionSettings:
     min_background_area: float = 1.0
     poor_background_area: float = 3.0
     poor_background_error: float = 0.5
+    max_lost_fraction: float = 0.05
 
 
 def extract(
@@ -159,7 +164,8 @@ def _extract_whole_field(
     coverage = DetectorCoverage(detectors, weights > 0, weights, nothing, nothing, np.ones(n), np.full(n, n > 1))
     photons = np.tile(np.arange(events, dtype=np.int32), n), np.arange(n + 1, dtype=np.int64) * events
     background = np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
-    return _make_batch(observation, apertures, coverage, {}, photons, background, settings)
+    varying = VaryingExposures({}, np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_))
+    return _make_batch(observation, apertures, coverage, varying, (photons, background), nothing, settings)
 
 
 def _require_positions(apertures: Sequence[Aperture], *tables: ShapeTable) -> None:
@@ -200,27 +206,32 @@ def _extract_regions(
         rows = background_rows = np.zeros(0, dtype=np.int32)
         offsets = background_offsets = np.zeros(n + 1, dtype=np.int64)
 
-    dithered = exposures_across_chip_edges(observation, apertures, sources, coverage)
-    photons = _select_good_times(rows, offsets, events.time, dithered)
-    background = _select_good_times(background_rows, background_offsets, events.time, dithered)
-    return _make_batch(observation, apertures, coverage, dithered, photons, background, settings)
+    varying = exposures_in_time(observation, apertures, sources, coverage)
+    photons = _select_good_times(rows, offsets, events.time, varying.exposures)
+    background = _select_good_times(background_rows, background_offsets, events.time, varying.exposures)
+    lost = 1.0 - np.diff(photons[1]) / np.maximum(np.diff(offsets), 1)
+    return _make_batch(observation, apertures, coverage, varying, (photons, background), lost, settings)
 
 
 def _make_batch(
     observation: Observation,
     apertures: Sequence[Aperture],
     coverage: DetectorCoverage,
-    dithered: dict[int, Exposure],
-    photons: EventRows,
-    background: EventRows,
+    varying: VaryingExposures,
+    photons: tuple[EventRows, EventRows],
+    lost: F64,
     settings: ExtractionSettings,
 ) -> tuple[EventBatch, I64]:
-    """Batch of the selected photons, and the event row of each."""
+    """Batch of the selected photons of sources and backgrounds, and the event row of each source photon.
+
+    `lost` is the fraction of an aperture's photons that arrived outside its good times.
+    """
     events, n = observation.events, len(apertures)
-    (rows, offsets), (background_rows, background_offsets) = photons, background
+    (rows, offsets), (background_rows, background_offsets) = photons
     exposures, live_fractions = exposures_of_apertures(coverage)
-    for i, exposure in dithered.items():
+    for i, exposure in varying.exposures.items():
         exposures[i] = exposure
+    counts = np.diff(offsets), np.diff(background_offsets)
     batch = EventBatch(
         time=events.time[rows],
         energy=events.energy[rows],
@@ -239,9 +250,7 @@ def _make_batch(
         hardness_split=np.full(n, observation.hardness_split),
         selection_p=np.array([one.selection_p for one in apertures]),
         selection_trials=np.array([one.selection_trials for one in apertures]),
-        identities=_make_identities(
-            observation, apertures, coverage, dithered, (np.diff(offsets), np.diff(background_offsets)), settings
-        ),
+        identities=_make_identities(observation, apertures, coverage, varying, counts, lost, settings),
     )
     return batch, rows.astype(np.int64)
 
@@ -254,10 +263,10 @@ def _detector_columns(numbers: NDArray[np.int16], detectors: Sequence[DetectorUn
     return lookup[numbers]
 
 
-def _select_good_times(rows: I32, offsets: I64, time: F64, dithered: dict[int, Exposure]) -> EventRows:
-    """Photons of the given sources without those that arrived while the aperture was off its chip."""
+def _select_good_times(rows: I32, offsets: I64, time: F64, exposures: dict[int, Exposure]) -> EventRows:
+    """Photons of the given sources without those that arrived while the aperture was off the detectors."""
     keep = np.ones(len(rows), dtype=np.bool_)
-    for i, exposure in dithered.items():
+    for i, exposure in exposures.items():
         own = slice(offsets[i], offsets[i + 1])
         keep[own] = gti_contains(exposure.gti, time[rows[own]])
     new_offsets = np.concatenate([[0], np.cumsum(keep)])[offsets]
@@ -268,8 +277,9 @@ def _make_identities(
     observation: Observation,
     apertures: Sequence[Aperture],
     coverage: DetectorCoverage,
-    dithered: dict[int, Exposure],
+    varying: VaryingExposures,
     counts: tuple[I64, I64],
+    lost: F64,
     settings: ExtractionSettings,
 ) -> tuple[Identity, ...]:
     """Name, position and flags of each source, given the counts of aperture and background region."""
@@ -283,7 +293,9 @@ def _make_identities(
         (error > settings.poor_background_error) & (error > 0.1 * source_counts)
     )
     flags = {
-        "crosses_chip_edge": np.isin(np.arange(len(apertures)), list(dithered)),
+        "crosses_chip_edge": varying.crosses_edge,
+        "exposure_unknown": varying.is_unknown,
+        "photons_outside_good_times": lost > settings.max_lost_fraction,
         "aperture_partly_off_chip": coverage.fraction_on_detectors < settings.min_fraction_on_detectors,
         "overlaps_neighbour": coverage.overlaps,
         "no_background": has_no_background,

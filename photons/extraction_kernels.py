@@ -13,7 +13,7 @@ from numba import njit
 from .pixel_index import cell_range
 from .shape_table import inside
 
-__all__ = ["areas", "events_inside", "fraction_in_box", "photons_in_shapes"]
+__all__ = ["areas", "events_inside", "photons_in_shapes"]
 
 _SOURCE_CELLS = 40
 """Cells across a source region when its area on each detector is counted: 1,250 in a circle."""
@@ -184,16 +184,3 @@ def photons_in_shapes(shapes: Any, index: Any, x: Any, y: Any, column: Any, allo
             rows[begin:filled].sort()
         offsets[i + 1] = filled
     return rows[:filled].copy(), offsets
-
-
-@njit(cache=True, nogil=True)
-def fraction_in_box(points: Any, offsets: Any, low: Any, high: Any) -> Any:
-    """Fraction of the points, shape (n, 2), in a box when moved by each of the offsets, shape (k, 2); shape (k,)."""
-    out = np.empty(len(offsets))
-    for k in range(len(offsets)):
-        inside = 0
-        for i in range(len(points)):
-            x, y = points[i, 0] + offsets[k, 0], points[i, 1] + offsets[k, 1]
-            inside += low[0] <= x <= high[0] and low[1] <= y <= high[1]
-        out[k] = inside / len(points)
-    return out

@@ -15,7 +15,7 @@ from xherald.photons.arrays import F64
 
 from .observation import Observation
 
-__all__ = ["Footprint", "Hull", "field_footprint"]
+__all__ = ["Footprint", "Hull", "field_footprint", "hull_of"]
 
 
 _DIRECTIONS = 96
@@ -95,7 +95,7 @@ def field_footprint(observation: Observation) -> Footprint:
         if not len(detector.gti):
             continue
         mine = events.detector == detector.number
-        hull = _hull_of(events.x[mine], events.y[mine])
+        hull = hull_of(events.x[mine], events.y[mine])
         if hull is not None:
             numbers.append(detector.number)
             hulls.append(hull)
@@ -103,7 +103,8 @@ def field_footprint(observation: Observation) -> Footprint:
     return Footprint(tuple(numbers), tuple(hulls), tuple(times))
 
 
-def _hull_of(x: NDArray[np.floating], y: NDArray[np.floating]) -> Hull | None:
+def hull_of(x: NDArray[np.floating], y: NDArray[np.floating]) -> Hull | None:
+    """Convex hull of the largest patch of positions; None with fewer than three."""
     if len(x) < 3:
         return None
     outer = _outer_photons(x, y)

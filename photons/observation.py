@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .detector_layout import Attitude, DetectorLayout
 from .errors import FileError, GtiError, PhotonError
 from .gti import Gti, gti_total
 from .pointspread import PointSpread
@@ -21,23 +22,7 @@ from .projection import SkyProjection
 from .regions import CutRegion, Ellipse
 from .times import TimeReference
 
-__all__ = ["ChipLayout", "DetectorUnit", "FieldEvents", "Observation", "PixelLayout", "Screening"]
-
-
-@dataclass(frozen=True, slots=True)
-class ChipLayout:
-    """Columns with the chip and focal-plane coordinates of an event.
-
-    Parameters
-    ----------
-    chip : (str, str)
-        Columns of chip pixels, counted from 1.
-    focal : (str, str)
-        Columns of focal-plane pixels, which rotate with the telescope but do not dither.
-    """
-
-    chip: tuple[str, str]
-    focal: tuple[str, str]
+__all__ = ["DetectorUnit", "FieldEvents", "Observation", "PixelLayout", "Screening"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +60,15 @@ class DetectorUnit:
     gti : ndarray, shape (m, 2), float64 — mission time, s, TIMEZERO applied; shape (0, 2) if the file has none
     live_fraction : float
         Livetime over good time, in (0, 1].
+    live_curve : ndarray, shape (k, 2), or None
+        Mission time, s, ascending, and the live fraction from then on, in [0, 1]; None if constant or unknown.
     """
 
     number: int
     name: str
     gti: Gti
     live_fraction: float = 1.0
+    live_curve: NDArray[np.float64] | None = None
 
     @property
     def good_time(self) -> float:
@@ -164,8 +152,6 @@ class Observation:
         Detection id if the file has photons of a single source, else "".
     companions : tuple of Path
         Related files (region, source list).
-    chips : ChipLayout or None
-        Columns of chip coordinates; None without them, or if the telescope does not dither.
     detector_pixel_arcsec : float or None
         Side of a detector pixel.
     pixels : PixelLayout or None
@@ -176,6 +162,15 @@ class Observation:
         Region that the list was cut with, if the file names one.
     grating : str
         Transmission grating in the beam, "" for none; only its zeroth order is an image.
+    layout : DetectorLayout or None
+        Sensitive area of the detectors, in the pixels of `pixels`.
+    attitude : dict of int or None to Attitude
+        The file's attitude tables by `DetectorUnit.number`, or by None for all detectors; empty without any.
+    bad_pixels : dict of int to ndarray, shape (k, 4)
+        Insensitive pixels by `DetectorUnit.number`: first and last along the first column of `pixels`, first and last
+        along the second.
+    is_scan : bool
+        Whether the telescope moves over the sky during the good times.
     """
 
     path: Path
@@ -199,12 +194,15 @@ class Observation:
     projection_fault: str = ""
     per_source_id: str = ""
     companions: tuple[Path, ...] = ()
-    chips: ChipLayout | None = None
     detector_pixel_arcsec: float | None = None
     pixels: PixelLayout | None = None
     field_of_view: Ellipse | None = None
     cut_region: CutRegion | None = None
     grating: str = ""
+    layout: DetectorLayout | None = None
+    attitude: Mapping[int | None, Attitude] = field(default_factory=dict, repr=False)
+    bad_pixels: Mapping[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    is_scan: bool = False
 
     @cached_property
     def events(self) -> FieldEvents:

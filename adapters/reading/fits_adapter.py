@@ -11,17 +11,18 @@ An instrument that needs more than the table overrides single methods. The adapt
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from xherald.photons import Aperture, ChipLayout, DetectorUnit, Observation, PixelLayout, PointSpread, SkyProjection
+from xherald.photons import Aperture, DetectorUnit, Observation, PixelLayout, PointSpread, SkyProjection
 from xherald.photons.errors import UnreadableFileError
 from xherald.plugins.contract import InstrumentAdapter, OptionsT, ReadLimits
 
 from .data_subspace import cut_region, grating
+from .exposure_tables import read_attitude, read_bad_pixels, read_live_curves
 from .field_of_view import whole_field
 from .fits_files import FitsFile, Hdu, load_fits, open_fits
 from .gti_tables import find_gti_tables, live_fraction, read_good_times, require_intervals
@@ -162,7 +163,8 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         )
         if owners:
             require_intervals(file.path, (one.gti for one in found))
-        return found
+        curves = read_live_curves(file, timezero)
+        return tuple(replace(one, live_curve=curves[one.number]) if one.number in curves else one for one in found)
 
     def live_fraction(self, file: FitsFile, instrument: Instrument, detector: int, tables: list[Hdu]) -> float:
         """Livetime over good time of a detector."""
@@ -176,6 +178,10 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
     def pointing(self, file: FitsFile) -> tuple[float, float] | None:
         """Optical axis, ICRS deg, from RA_PNT and DEC_PNT, not RA_OBJ and DEC_OBJ."""
         return get_sky_position(file.events.header.over(file.primary.header), "RA_PNT", "DEC_PNT", file.path)
+
+    def is_scan(self, file: FitsFile) -> bool:
+        """Whether the telescope moves over the sky during the good times."""
+        return False
 
     def per_source_id(self, path: Path) -> str:
         """Detection id of a file with a single source; "" for a field."""
@@ -196,6 +202,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         detectors = self.detectors(file, instrument, timezero)
         projection, fault = self._projection(file, instrument)
         field = instrument.field_of_view if projection is None else None
+        pixels = self._pixels(file, instrument)
         reader = EventReader(
             file=file,
             limits=limits,
@@ -237,10 +244,13 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
             per_source_id=self.per_source_id(path),
             companions=tuple(self.companion_paths(path)),
             detector_pixel_arcsec=instrument.detector_pixel_arcsec,
-            chips=self._chips(file, instrument),
-            pixels=self._pixels(file, instrument),
             cut_region=cut_region(file, projection) if projection else None,
             grating=grating(header),
+            pixels=pixels,
+            layout=instrument.layout if pixels else None,
+            attitude=read_attitude(file, timezero),
+            bad_pixels=read_bad_pixels(file, pixels.columns, (one.number for one in detectors)) if pixels else {},
+            is_scan=self.is_scan(file),
         )
 
     def _frame_time(self, file: FitsFile, instrument: Instrument) -> float:
@@ -284,12 +294,6 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         if any(is_position(rows.column(instrument.x), null, tnull).any() for rows in file.blocks(file.events)):
             return projection, ""
         return None, f"column {instrument.x} is null in all rows, so events have no sky positions"
-
-    def _chips(self, file: FitsFile, instrument: Instrument) -> ChipLayout | None:
-        """Columns of chip coordinates, if the file has them."""
-        chips = instrument.chips
-        columns = (*chips.chip, *chips.focal) if chips else ()
-        return chips if all(name.upper() in file.events.columns for name in columns) else None
 
     def _pixels(self, file: FitsFile, instrument: Instrument) -> PixelLayout | None:
         """Columns of detector pixels, if the file has them."""

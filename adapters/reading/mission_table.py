@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xherald.photons import ChipLayout, PixelLayout, PointSpread
+from xherald.photons import DetectorLayout, PixelLayout, PointSpread
 
 from .field_of_view import FieldOfView
 from .gti_tables import GtiLayout
@@ -69,8 +69,8 @@ class Instrument:
     point_spread : PointSpread or None — None for an instrument without images
     field_of_view : FieldOfView or None — for an instrument without images, whose only source is the whole field
     detector_pixel_arcsec : float or None
-    chips : ChipLayout or None — for telescopes that dither over chip edges
     pixels : PixelLayout or None — columns of detector pixels
+    layout : DetectorLayout or None — sensitive area of the detectors, in those pixels
     """
 
     instrume: tuple[str, ...]
@@ -96,8 +96,8 @@ class Instrument:
     mode_keywords: tuple[str, ...] = ("DATAMODE",)
     no_image: tuple[NoImage, ...] = ()
     detector_pixel_arcsec: float | None = None
-    chips: ChipLayout | None = None
     pixels: PixelLayout | None = None
+    layout: DetectorLayout | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,9 @@ MISSION_TABLE: Final = (
     adapters.Rule,
     adapters.NoImage,
     photons.PointSpread,
-    photons.ChipLayout,
     photons.PixelLayout,
+    photons.DetectorLayout,
+    photons.Vignetting,
 )
 """What an adapter written as a table is made of (`adapters/reading/mission_table.py`)."""
 

@@ -1,0 +1,198 @@
+"""Sensitive pixels of each detector unit: outline, bad pixels, dead columns and rows, as `LiveArea`.
+
+The outline is that of the telescope's layout, narrowed to the window that the events fill. Columns and rows are dead if
+the layout or the file's table of bad pixels says so, or if they have improbably few events against their neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons.arrays import F64, I64, Mask
+
+if TYPE_CHECKING:
+    from .detector_layout import DetectorLayout
+    from .observation import Observation
+
+__all__ = ["LiveArea", "live_areas"]
+
+MIN_EXPECTED_MARGIN = 20.0
+"""Events expected between the outline and the outermost event from which the margin is taken as insensitive."""
+
+NEIGHBOURS = 12
+"""Columns on each side with which a column is compared: more than a bright source or a group of dead columns has."""
+
+MAX_DEAD_PROBABILITY = 1e-3
+"""False dead columns expected in an observation."""
+
+MAX_DEAD_FRACTION = 0.2
+"""Columns with more events, relative to their neighbours, are not dead but partly so, which is neglected."""
+
+MAX_SIDE = 1100
+"""Largest side of a mask; pixels of larger detectors are binned."""
+
+RUN_LENGTHS = (1, 2, 3, 5, 8)
+"""Numbers of adjacent columns that are compared with their neighbours together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveArea:
+    """Sensitive pixels of a detector unit.
+
+    Parameters
+    ----------
+    first : ndarray, shape (2,) — pixel at the middle of ``live[0, 0]``
+    binning : int — pixels along each side of an element of `live`, more than 1 for very large detectors
+    live : ndarray, shape (nx, ny), uint8 — 1 where sensitive; the first index is along the first pixel column
+    dead_sums : ndarray, shape (nx + 1, ny + 1), int32 — number of insensitive pixels below and left of each corner
+    """
+
+    first: F64
+    binning: int
+    live: NDArray[np.uint8]
+    dead_sums: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, first: tuple[int, int], live: Mask) -> LiveArea:
+        """Area of a mask of single pixels, binned and summed."""
+        from .exposure_kernels import count_dead
+
+        binning = max(1, -(-max(live.shape) // MAX_SIDE))
+        if binning > 1:
+            nx, ny = (-(-n // binning) for n in live.shape)
+            padded = np.zeros((nx * binning, ny * binning))
+            padded[: live.shape[0], : live.shape[1]] = live
+            live = padded.reshape(nx, binning, ny, binning).mean(axis=(1, 3)) >= 0.5
+        middle = np.array(first, dtype=np.float64) + 0.5 * (binning - 1)
+        sensitive = live.astype(np.uint8)
+        return cls(middle, binning, sensitive, count_dead(sensitive))
+
+
+def live_areas(observation: Observation, numbers: list[int]) -> dict[int, LiveArea]:
+    """Sensitive pixels of the given detector units."""
+    pixels = observation.event_pixels
+    assert pixels is not None
+    trials = 2 * 600 * max(len(numbers), 1)
+    found = {}
+    for number in numbers:
+        own = pixels[observation.events.detector == number]
+        found[number] = _live_area(own, observation.layout, observation.bad_pixels.get(number), trials)
+    return found
+
+
+def _live_area(pixels: NDArray[np.int32], layout: DetectorLayout | None, bad: I64 | None, trials: int) -> LiveArea:
+    """Sensitive pixels of one unit, given the pixels of its events."""
+    window = [_window(pixels[:, axis], layout, axis) for axis in (0, 1)]
+    (x0, x1), (y0, y1) = window
+    if layout is None:
+        live = _in_hull(pixels, x0, x1, y0, y1)
+    else:
+        live = np.ones((x1 - x0 + 1, y1 - y0 + 1), dtype=np.bool_)
+        if layout.field_radius is not None and layout.axis is not None:
+            x, y = np.arange(x0, x1 + 1) - layout.axis[0], np.arange(y0, y1 + 1) - layout.axis[1]
+            live &= np.hypot(x[:, None], y[None, :]) <= layout.field_radius
+        for low, high in layout.dead_columns:
+            live[max(low - x0, 0) : max(high - x0 + 1, 0)] = False
+    inside = (pixels[:, 0] >= x0) & (pixels[:, 0] <= x1) & (pixels[:, 1] >= y0) & (pixels[:, 1] <= y1)
+    for low, high, bottom, top in () if bad is None else bad:
+        live[max(low - x0, 0) : max(high - x0 + 1, 0), max(bottom - y0, 0) : max(top - y0 + 1, 0)] = False
+    for axis, low in ((0, x0), (1, y0)):
+        sensitive = live.sum(axis=1 - axis)
+        counts = np.bincount(pixels[inside, axis] - low, minlength=live.shape[axis])
+        dead = _dead_columns(counts, sensitive.astype(np.float64), trials)
+        if axis == 0:
+            live[dead] = False
+        else:
+            live[:, dead] = False
+    return LiveArea.of((x0, y0), live)
+
+
+def _window(values: NDArray[np.int32], layout: DetectorLayout | None, axis: int) -> tuple[int, int]:
+    """First and last sensitive pixel along an axis."""
+    lowest, highest = int(values.min()), int(values.max())
+    if layout is None:
+        return lowest, highest
+    first, last = layout.first[axis], layout.last[axis]
+    lowest, highest = max(lowest, first), min(highest, last)
+    if highest <= lowest:
+        return first, last
+    counts = np.bincount(np.clip(values - lowest, 0, highest - lowest), minlength=highest - lowest + 1)
+    width = min(64, len(counts))
+    if float(np.median(counts[:width])) * (lowest - first) > MIN_EXPECTED_MARGIN:
+        first = lowest
+    if float(np.median(counts[-width:])) * (last - highest) > MIN_EXPECTED_MARGIN:
+        last = highest
+    # Sparse events have medians of zero: the mean density of the occupied range tells a window instead.
+    density = len(values) / (highest - lowest + 1)
+    if density * (lowest - first) > 3 * MIN_EXPECTED_MARGIN:
+        first = lowest
+    if density * (last - highest) > 3 * MIN_EXPECTED_MARGIN:
+        last = highest
+    return first, last
+
+
+def _in_hull(pixels: NDArray[np.int32], x0: int, x1: int, y0: int, y1: int) -> Mask:
+    """Pixels inside the convex hull of the events, for a telescope without layout."""
+    from .footprint import hull_of
+
+    hull = hull_of(*pixels.T.astype(np.float64))
+    if hull is None:
+        return np.ones((x1 - x0 + 1, y1 - y0 + 1), dtype=np.bool_)
+    x, y = np.meshgrid(np.arange(x0, x1 + 1), np.arange(y0, y1 + 1), indexing="ij")
+    return np.asarray(hull.depth(x.astype(np.float64), y.astype(np.float64)) >= -0.5, dtype=np.bool_)
+
+
+def _dead_columns(counts: I64, sensitive: F64, trials: int) -> Mask:
+    """Columns with improbably few events against the median of their neighbours, by Poisson probability.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (k,) — events in each column
+    sensitive : ndarray, shape (k,) — sensitive pixels in each
+    trials : int — columns and rows that are tested in the observation
+    """
+    from scipy.special import gammaincc
+
+    k = len(counts)
+    dead = np.zeros(k, dtype=np.bool_)
+    if k < 4 * NEIGHBOURS or counts.sum() < 10 * k / RUN_LENGTHS[-1]:
+        return dead
+    density = np.where(sensitive > 0, counts / np.maximum(sensitive, 1.0), np.nan)
+    for length in RUN_LENGTHS:
+        sums = np.convolve(counts, np.ones(length, dtype=np.int64), "valid")
+        area = np.convolve(sensitive, np.ones(length), "valid")
+        typical = _side_density(density, length)
+        expected = typical * area
+        # The density of 12 columns has its own error.
+        cautious = expected - 2.0 * np.sqrt(expected * length / NEIGHBOURS)
+        cautious = np.where(np.isfinite(cautious), np.maximum(cautious, 0.0), 0.0)
+        p = gammaincc(sums + 1.0, np.maximum(cautious, 1e-12))
+        found = (p * trials * len(RUN_LENGTHS) < MAX_DEAD_PROBABILITY) & (sums < MAX_DEAD_FRACTION * expected)
+        for begin in np.flatnonzero(found).tolist():
+            run = slice(begin, begin + length)
+            # A longer run is dead only where each of its columns is nearly empty.
+            dead[run] |= counts[run] <= MAX_DEAD_FRACTION * expected[begin] / length
+    return dead
+
+
+def _side_density(density: F64, length: int) -> F64:
+    """Lower of the mean densities to the left and right of each run of columns, brightest columns left out."""
+    k = len(density)
+    sides = []
+    padded = np.concatenate([np.full(NEIGHBOURS, np.nan), density, np.full(NEIGHBOURS, np.nan)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)
+    for offset in (0, NEIGHBOURS + length):
+        side = windows[offset : offset + k - length + 1]
+        valid = np.isfinite(side)
+        n = valid.sum(axis=1)
+        ordered = np.sort(np.where(valid, side, np.inf), axis=1)
+        use = np.arange(NEIGHBOURS)[None, :] < np.ceil(0.75 * n)[:, None]
+        total = np.where(use & np.isfinite(ordered), ordered, 0.0).sum(axis=1)
+        mean = total / np.maximum(use.sum(axis=1), 1)
+        sides.append(np.where(n >= NEIGHBOURS // 2, mean, np.nan))
+    left, right = sides
+    return np.asarray(np.fmin(left, right), dtype=np.float64)
