@@ -73,6 +73,7 @@ def extract_sources(
         With the reason why the file cannot be used.
     """
     from xherald.photons.extraction import extract_with_rows
+    from xherald.photons.source_detection.stray_photons import add_strays, avoid_stray_photons
 
     stage("reading")
     adapter, content = open_file(path, configuration)
@@ -87,7 +88,12 @@ def extract_sources(
     given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
     apertures, notes = _find_apertures(content, adapter, configuration, given)
     stage(f"extracting {len(apertures)} sources")
+    strays = None
+    if given.background is None:
+        apertures, strays = avoid_stray_photons(content, apertures, configuration.settings.apertures)
     batch, rows = extract_with_rows(content, apertures, configuration.settings.extraction)
+    if strays is not None:
+        batch = add_strays(batch, strays)
     if apertures and is_event_list(given.background):
         batch, origin = attach_background_list(batch, apertures, content, Path(given.background), configuration)
         notes = (*notes, f"background of {given.background}: {batch.area_ratio[0]:.3g} of its area, by {origin}")

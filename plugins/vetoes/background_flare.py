@@ -12,7 +12,7 @@ from xherald.photons.arrays import F64, Mask
 from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
 from .focal_plane import places_of, point_spread_of
-from .suspect_photons import ExplainingOptions, Suspects, is_explained, nothing_raised, suspects_of
+from .suspect_photons import ExplainingOptions, Suspects, is_explained, live_shares, nothing_raised, suspects_of
 
 __all__ = ["BackgroundFlare", "BackgroundFlareOptions"]
 
@@ -107,17 +107,8 @@ class _Field:
 
 def _steady(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
     """Photons expected in the interval from the photons outside and the live time, for a constant background."""
-    live = _live(detection_batch, suspects)
+    live = live_shares(detection_batch, suspects)
     return np.asarray((detection_batch.batch.counts - suspects.counts) * live / (1.0 - live), dtype=np.float64)
-
-
-def _live(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
-    """Fraction of the live time in the interval, in [0, 1)."""
-    known, livetime = suspects.flare | suspects.dip, detection_batch.batch.livetime
-    live = np.divide(
-        detection_batch.intervals.livetime, livetime, out=np.zeros(len(livetime)), where=known & (livetime > 0)
-    )
-    return np.clip(live, 0.0, 1.0 - 1e-9)
 
 
 def _explained(
@@ -131,7 +122,7 @@ def _explained(
     # Without a measured background, all photons outside may be background.
     around = np.where(measured, options.background_error * batch.background_counts * (1.0 - profile), outside)
     around = np.minimum(around, outside)
-    live = _live(detection_batch, suspects)
+    live = live_shares(detection_batch, suspects)
     steady = (outside - around) * live / (1.0 - live)
     background = around * profile / np.maximum(1.0 - profile, 1e-9)
     return np.asarray(np.maximum(steady + background, suspects.expected), dtype=np.float64)

@@ -16,7 +16,7 @@ from xherald.photons import Observation
 from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
 from .focal_plane import focal_plane
-from .suspect_photons import ExplainingOptions, is_explained, nothing_raised, suspects_of
+from .suspect_photons import ExplainingOptions, is_explained, live_shares, nothing_raised, suspects_of
 
 __all__ = ["BrightNeighbour", "LobsterArm", "LobsterArmOptions", "ReadoutStreak", "StrayOptions"]
 
@@ -83,7 +83,7 @@ class _Stray(Veto[StrayOptionsT]):
         from .neighbour_kernels import strays
 
         batch, suspects = detection_batch.batch, suspects_of(detection_batch)
-        half = 0.5 * batch.frame_time
+        half, live = 0.5 * batch.frame_time, live_shares(detection_batch, suspects)
         found = strays(
             self.way,
             batch.offsets,
@@ -91,7 +91,7 @@ class _Stray(Veto[StrayOptionsT]):
             (suspects.flare | suspects.dip) & ~(detection_batch.timing.p_value > options.suspicious_p),
             suspects.start - half,
             suspects.stop + half,
-            suspects.share,
+            live,
             suspects.counts - suspects.expected,
             plane.home,
             plane.centre,
@@ -106,10 +106,13 @@ class _Stray(Veto[StrayOptionsT]):
         )
         stray, counts, expected = found[:, 0], suspects.counts, suspects.expected
         there = found[:, 1] >= 0
-        explained = np.maximum(expected + options.margin * stray, 0.0)
-        outside = found[:, 3] * (1.0 - suspects.share) / np.maximum(suspects.share, 1e-12)
-        bright, faint = (test(found[:, 2], outside, suspects.share) for test in (rises, falls))
-        varied = np.where(suspects.dip, faint, bright) <= options.neighbour_chance
+        # Of either sign: the background may have more of the neighbour than the aperture, and what the neighbour puts
+        # into other times makes this interval look bright or faint, too.
+        strayed = np.where(suspects.dip, -np.abs(stray), np.abs(stray))
+        explained = np.maximum(expected + options.margin * strayed, 0.0)
+        outside = found[:, 3] * (1.0 - live) / np.maximum(live, 1e-12)
+        bright, faint = (test(found[:, 2], outside, live) for test in (rises, falls))
+        varied = np.minimum(faint, bright) <= options.neighbour_chance
         raised = there & varied & is_explained(detection_batch, suspects, expected, explained, options)
         numbers = (stray, counts, expected, found[:, 2], found[:, 3], found[:, 4])
         return Flags(raised, dict(zip(NAMES, numbers, strict=True)))

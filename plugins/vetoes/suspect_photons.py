@@ -15,7 +15,15 @@ from xherald.photons.arrays import F64, I64, Mask
 from xherald.plugins.contract import Options
 from xherald.plugins.scoring import DetectionBatch, Flags
 
-__all__ = ["ExplainingOptions", "Suspects", "is_explained", "nothing_left", "nothing_raised", "suspects_of"]
+__all__ = [
+    "ExplainingOptions",
+    "Suspects",
+    "is_explained",
+    "live_shares",
+    "nothing_left",
+    "nothing_raised",
+    "suspects_of",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +87,15 @@ def _share(detection_batch: DetectionBatch, known: Mask) -> F64:
     return np.clip(share, 0.0, 1.0)
 
 
+def live_shares(detection_batch: DetectionBatch, suspects: Suspects) -> F64:
+    """Fraction of the live time in the interval, in [0, 1), shape (n,); 0 without an interval."""
+    known, livetime = suspects.flare | suspects.dip, detection_batch.batch.livetime
+    live = np.divide(
+        detection_batch.intervals.livetime, livetime, out=np.zeros(len(livetime)), where=known & (livetime > 0)
+    )
+    return np.clip(live, 0.0, 1.0 - 1e-9)
+
+
 def nothing_left(
     detection_batch: DetectionBatch, suspects: Suspects, inside: F64, outside: F64, rest_chance: float
 ) -> Mask:
@@ -111,7 +128,7 @@ class ExplainingOptions(Options):
         description="largest p-value of the timing tests; sources that they find steady need no explanation",
     )
     odd_chance: float = Field(
-        default=1e-4,
+        default=1e-2,
         gt=0,
         lt=1,
         description="largest probability that a steady source has so many, or few, photons in the interval",
