@@ -5,6 +5,7 @@ Adapters of other instruments import from here: `FitsAdapter` and `MissionTable`
 """
 
 from .reading.byte_streams import check_path
+from .reading.energies import ChannelEnergy, Energy, LinearEnergy
 from .reading.field_of_view import FieldOfView
 from .reading.fits_adapter import FitsAdapter, PhotonColumns
 from .reading.fits_files import FitsFile, Hdu, open_fits, read_header
@@ -12,7 +13,7 @@ from .reading.gti_tables import GtiLayout, find_gti_tables
 from .reading.headers import get_number, get_text
 from .reading.keywords import Keywords
 from .reading.mission_table import Instrument, MissionTable, NoImage
-from .reading.screening import ChannelEnergy, Energy, LinearEnergy, Rule
+from .reading.selection_rules import Rule
 from .reading.source_list_files import SourceListLayout, read_source_list
 
 __all__ = [

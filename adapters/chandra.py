@@ -74,7 +74,8 @@ _FIELD = Instrument(
     band=(0.5, 7.0),
     band_open=True,
     hardness_split=2.0,
-    gti=(GtiLayout(r"GTI\d*", detector_keyword="CCD_ID"),),
+    # CIAO calls the good times of further observations in a merged list GTI3_CPT, for CCD 3.
+    gti=(GtiLayout(r"GTI(\d*)(?:_?CPT\d*)?", detector_keyword="CCD_ID"),),
     frame_default=3.24104,
     point_spread=POINT_SPREAD,
     detector_column="ccd_id",
@@ -141,7 +142,7 @@ class ChandraAdapter(FitsAdapter[ChandraOptions]):
     """
 
     name = "chandra"
-    mission = MissionTable("CHANDRA", (_FIELD,))
+    mission = MissionTable("CHANDRA", (_FIELD,), launch="1999-07-23")
 
     def instrument_for(self, file: FitsFile) -> Instrument:
         """Published selection for catalogue lists, standard screening for whole fields."""

@@ -126,7 +126,7 @@ class EinsteinProbeAdapter(FitsAdapter[EinsteinProbeOptions]):
     """
 
     name = "einstein_probe"
-    mission = MissionTable("EP", (_WXT, _FXT))
+    mission = MissionTable("EP", (_WXT, _FXT), launch="2024-01-09")
 
     def energy_for(self, file: FitsFile, instrument: Instrument, options: EinsteinProbeOptions) -> Energy:
         """WXT: 10 eV per channel; FXT: from the settings, EBOUNDS or a response."""

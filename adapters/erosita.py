@@ -96,7 +96,7 @@ class ErositaAdapter(FitsAdapter):
     """
 
     name = "erosita"
-    mission = MissionTable("EROSITA", (_MODULES,))
+    mission = MissionTable("EROSITA", (_MODULES,), launch="2019-07-13")
 
     def live_fraction(self, file: FitsFile, instrument: Instrument, detector: int, tables: list[Hdu]) -> float:
         """Mean of the module's dead-time table, if any."""

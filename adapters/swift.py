@@ -87,7 +87,7 @@ class SwiftAdapter(FitsAdapter):
     """
 
     name = "swift"
-    mission = MissionTable("SWIFT", (_PHOTON_COUNTING,))
+    mission = MissionTable("SWIFT", (_PHOTON_COUNTING,), launch="2004-11-20")
 
     def instrument_for(self, file: FitsFile) -> Instrument:
         """Photon counting, or windowed timing with its grades."""

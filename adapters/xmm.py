@@ -126,7 +126,7 @@ class XmmAdapter(FitsAdapter):
     """
 
     name = "xmm"
-    mission = MissionTable("XMM", (_MOS, _PN))
+    mission = MissionTable("XMM", (_MOS, _PN), launch="1999-12-10")
 
     def gti_tables(self, file: FitsFile, instrument: Instrument) -> dict[int | None, list[Hdu]]:
         """GTI tables by CCDID or data-subspace keywords; tables not referenced by the latter are not used."""
@@ -137,6 +137,8 @@ class XmmAdapter(FitsAdapter):
         for table in used:
             number = layout.detector(table) if layout else None
             owner = subspace.get(table.name) if number is None else number
+            if owner is None and layout not in instrument.gti:
+                return {None: used}
             if owner is None:
                 raise UnreadableFileError(
                     file.path, f"GTI table {table.name} has no CCDID and is in no data subspace, so its CCD is unknown"

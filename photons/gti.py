@@ -19,6 +19,7 @@ from .errors import GtiError
 __all__ = [
     "Exposure",
     "as_gti",
+    "clean_gti",
     "combine_exposures",
     "gti_complement",
     "gti_contains",
@@ -70,6 +71,55 @@ def as_gti(intervals: ArrayLike, *, where: str = "good-time intervals") -> Gti:
             "merge them or give each detector its own table"
         )
     return gti
+
+
+def clean_gti(intervals: ArrayLike, *, where: str = "good-time intervals") -> tuple[Gti, tuple[str, ...]]:
+    """Sorted, disjoint good times from intervals as files have them.
+
+    Overlapping intervals, of which merged files have many, are united. Rows that are empty (start equals stop) or null
+    (both values NaN) are left out.
+
+    Parameters
+    ----------
+    intervals : array_like, shape (m, 2)
+        Start and stop, s, in the order of the file.
+    where : str
+        Description for error messages.
+
+    Returns
+    -------
+    ndarray, shape (k, 2), float64
+        Touching intervals are not merged; shape (0, 2) if no row is left.
+    tuple of str
+        What was changed.
+
+    Raises
+    ------
+    GtiError
+        A row ends before it starts, or one of its values is not finite; the message has the number of the row.
+    """
+    rows = np.array(intervals, dtype=np.float64).reshape(-1, 2)
+    is_null = np.isnan(rows).all(axis=1)
+    is_empty = (rows[:, 0] == rows[:, 1]) | is_null
+    for wrong, why in (
+        (~np.isfinite(rows).all(axis=1) & ~is_null, "has a value that is not finite"),
+        (rows[:, 1] < rows[:, 0], "ends before it starts"),
+    ):
+        for i in np.flatnonzero(wrong)[:1]:
+            start, stop = rows[i]
+            raise GtiError(f"{where}: row {i + 1} {why} ({start:.6f} to {stop:.6f} s); fix or remove it")
+    empty = int(np.count_nonzero(is_empty))
+    changes = [f"{empty} empty row{'s' if empty > 1 else ''} left out"] if empty else []
+    rows = rows[~is_empty]
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    reached = np.maximum.accumulate(rows[:, 1])
+    begins = np.concatenate([np.ones(min(len(rows), 1), dtype=np.bool_), rows[1:, 0] >= reached[:-1]])
+    if not begins.all():
+        merged = int(np.count_nonzero(~begins))
+        changes.append(f"{merged} interval{'s' if merged > 1 else ''} merged with overlapping ones")
+        ends = np.concatenate([np.flatnonzero(begins)[1:] - 1, [len(rows) - 1]])
+        rows = np.column_stack([rows[begins, 0], reached[ends]])
+    return rows, tuple(changes)
 
 
 def _sweep(sets: Sequence[Gti], weights: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

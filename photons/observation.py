@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,16 +82,50 @@ class DetectorUnit:
         return self.good_time * self.live_fraction
 
 
+LARGE_LOSS: Final = 0.2
+"""Fraction of the rows above which a loss to one filter is reported."""
+
+
 @dataclass(frozen=True, slots=True)
 class Screening:
     """Number of rows in the file and of rows kept, and the number rejected by reason.
 
     A row rejected for several reasons counts under the first.
+
+    Parameters
+    ----------
+    rows, kept : int
+    losses : mapping of str to int
+    selection : frozenset of str
+        Reasons that are a choice of photons, such as the energy band, and no sign of a fault.
     """
 
     rows: int
     kept: int
     losses: Mapping[str, int]
+    selection: frozenset[str] = frozenset()
+
+    def fraction(self, reason: str) -> float:
+        """Fraction of the rows that one reason rejected."""
+        return self.losses.get(reason, 0) / self.rows if self.rows else 0.0
+
+    @property
+    def large_losses(self) -> tuple[str, ...]:
+        """Reasons that rejected more than `LARGE_LOSS` of the rows each."""
+        return tuple(reason for reason in self.losses if self.fraction(reason) > LARGE_LOSS)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for each large loss."""
+        return tuple(
+            f"{self.losses[reason]:,} of {self.rows:,} events ({self.fraction(reason):.0%}) were left out: {reason}"
+            for reason in self.large_losses
+        )
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether a large loss is no selection, but means that data are missing."""
+        return any(reason not in self.selection for reason in self.large_losses)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +140,8 @@ class FieldEvents:
     detector : ndarray, shape (n,), int16 — `DetectorUnit.number`
     row : ndarray, shape (n,), int32 — row in the file, to read further columns later
     screening : Screening
+    notes : tuple of str
+        Remarks on rows that were left out as invalid.
     """
 
     time: NDArray[np.float64]
@@ -114,6 +151,7 @@ class FieldEvents:
     detector: NDArray[np.int16]
     row: NDArray[np.int32]
     screening: Screening
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.time)
@@ -171,6 +209,10 @@ class Observation:
         along the second.
     is_scan : bool
         Whether the telescope moves over the sky during the good times.
+    notes : tuple of str
+        Remarks of the reader for the user, such as good times that it merged.
+    header_flags : tuple of str
+        Flags of all sources that follow from the header, such as "barycentric_times".
     """
 
     path: Path
@@ -203,11 +245,24 @@ class Observation:
     attitude: Mapping[int | None, Attitude] = field(default_factory=dict, repr=False)
     bad_pixels: Mapping[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
     is_scan: bool = False
+    notes: tuple[str, ...] = ()
+    header_flags: tuple[str, ...] = ()
 
     @cached_property
     def events(self) -> FieldEvents:
         """The screened photons; read at first use."""
         return self.load_events()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know of the file: the reader's notes, and large losses of events. Reads the photons."""
+        return (*self.notes, *self.events.notes, *self.events.screening.warnings)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Flags of all sources: those of the header, and "events_lost" for large losses. Reads the photons."""
+        lost = ("events_lost",) if self.events.screening.loses_data else ()
+        return (*self.header_flags, *lost)
 
     @cached_property
     def event_pixels(self) -> NDArray[np.int32] | None:

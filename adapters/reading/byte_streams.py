@@ -1,4 +1,4 @@
-"""Bytes of an input file, plain or gzip, read as a stream within limits.
+"""Bytes of an input file, plain or compressed (gzip, bzip2, xz), read as a stream within limits.
 
 `fits_files` parses FITS files from these streams. Errors of paths and compressed streams become `UnreadableFileError`
 or `OversizeFileError` here.
@@ -6,11 +6,14 @@ or `OversizeFileError` here.
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+import re
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
@@ -20,9 +23,24 @@ from xherald.plugins.contract import ReadLimits
 
 __all__ = ["Content", "Stream", "check_path", "open_stream"]
 
-GZIP_MAGIC = b"\x1f\x8b"
-# Largest ratio of deflate (RFC 1951: 258 bytes from two bits): headers that claim more are refused at once.
-DEFLATE_LIMIT = 1032
+# Largest ratio of each format, such as 258 bytes from two bits for deflate (RFC 1951): headers that claim more are
+# refused at once.
+COMPRESSIONS: Mapping[bytes, tuple[str, Callable[[IO[bytes]], object], int]] = {
+    b"\x1f\x8b": ("gzip", lambda handle: gzip.GzipFile(fileobj=handle), 1032),
+    b"BZh": ("bzip2", bz2.BZ2File, 50_000),
+    b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile, 8_000),
+}
+"""Compressed formats by their first bytes: name, reader and largest ratio."""
+
+UNSUPPORTED: Mapping[bytes, tuple[str, str]] = {
+    b"\x1f\x9d": ("compress", "uncompress"),
+    b"PK\x03\x04": ("zip", "unzip"),
+    b"(\xb5/\xfd": ("zstd", "unzstd"),
+}
+"""Compressed formats that are not read: name, and the program that decompresses them."""
+
+EVENT_FILE = re.compile(r"\.(fits?|fts|ftz|evt?|img)\b", re.IGNORECASE)
+MAX_MAGIC = 6
 IN_MEMORY_BYTES = 256 * 2**20
 # Event lists compress two- to fivefold, masks and blank images more, but these are small: large files with a larger
 # ratio are decompression bombs.
@@ -154,12 +172,24 @@ class Stream:
         self.size = size
         self.limits = limits
         self.position = 0
-        self.compressed = handle.read(2) == GZIP_MAGIC
+        beginning = handle.read(MAX_MAGIC)
         handle.seek(0)
-        self._source: IO[bytes] = gzip.GzipFile(fileobj=handle) if self.compressed else handle  # type: ignore[assignment]
+        self._refuse_unsupported(beginning)
+        found = next((one for magic, one in COMPRESSIONS.items() if beginning.startswith(magic)), None)
+        self.compressed = found is not None
+        self._format, decompress, self._largest_ratio = found or ("", lambda handle: handle, 1)
+        self._source: IO[bytes] = decompress(handle)  # type: ignore[assignment]
         self._limit = int(limits.max_uncompressed_gib * GIB)
         self._inflated = DecompressedContent() if keep and self.compressed else None
         self._ahead = b""
+
+    def _refuse_unsupported(self, beginning: bytes) -> None:
+        """Refuse event files in a compressed format that is not read; other files are nobody's."""
+        for magic, (name, program) in UNSUPPORTED.items():
+            if beginning.startswith(magic) and EVENT_FILE.search(self.path.name):
+                raise UnreadableFileError(
+                    self.path, f"compressed with {name}, which is not supported; run `{program} {self.path.name}`"
+                )
 
     @property
     def content(self) -> Content:
@@ -186,10 +216,12 @@ class Stream:
         try:
             return self._source.read(size)
         except EOFError as error:
-            raise UnreadableFileError(self.path, "truncated gzip stream; fetch it again") from error
-        except (zlib.error, gzip.BadGzipFile) as error:
-            raise UnreadableFileError(self.path, f"corrupt gzip stream ({error}); fetch it again") from error
+            raise UnreadableFileError(self.path, f"truncated {self._format} stream; fetch it again") from error
+        except (zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+            raise UnreadableFileError(self.path, f"corrupt {self._format} stream ({error}); fetch it again") from error
         except OSError as error:
+            if self._format == "bzip2" and error.errno is None:
+                raise UnreadableFileError(self.path, f"corrupt bzip2 stream ({error}); fetch it again") from error
             raise UnreadableFileError(self.path, f"cannot be read ({error.strerror or error})") from error
 
     def check_claim(self, size: int, what: str) -> None:
@@ -207,25 +239,27 @@ class Stream:
                 f"{what} claims a compression ratio of {end // self.size:,}, larger than limit {BOMB_RATIO} for files "
                 f"beyond {IN_MEMORY_BYTES // 2**20} MiB: damaged, or a decompression bomb",
             )
-        available = self.size * DEFLATE_LIMIT if self.compressed else self.size
+        available = self.size * self._largest_ratio
         if end > available:
             raise UnreadableFileError(
                 self.path, f"truncated: {what} needs {end:,} bytes, the file has at most {available:,}; fetch it again"
             )
 
-    def skip(self, size: int, what: str) -> None:
-        """Skip `size` bytes."""
-        if not self.compressed:
+    def skip(self, size: int, what: str, examine: Callable[[bytes], None] | None = None) -> None:
+        """Skip `size` bytes, passing them to `examine` in pieces if it is given."""
+        if not self.compressed and examine is None:
             self.position = self._source.seek(self.position + size)
             return
         left = size
         while left:
-            skipped = len(self.read(min(left, CHUNK)))
-            if skipped == 0:
+            skipped = self.read(min(left, CHUNK))
+            if not skipped:
                 raise UnreadableFileError(
                     self.path, f"truncated: {left:,} of {size:,} bytes of {what} are missing; fetch it again"
                 )
-            left -= skipped
+            if examine is not None:
+                examine(skipped)
+            left -= len(skipped)
 
     def pad(self, size: int) -> None:
         """Skip the padding of a unit's last block, which may be absent at the end of a file."""
@@ -264,7 +298,7 @@ def _readable(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def open_stream(path: Path, limits: ReadLimits, *, keep: bool = False) -> Iterator[Stream]:
-    """Open a file for sequential reading; gzip is recognised by its first bytes.
+    """Open a file for sequential reading; compression is recognised by the first bytes.
 
     Raises
     ------

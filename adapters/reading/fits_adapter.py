@@ -18,17 +18,20 @@ from typing import ClassVar
 import numpy as np
 
 from xherald.photons import Aperture, DetectorUnit, Observation, PixelLayout, PointSpread, SkyProjection
-from xherald.photons.errors import UnreadableFileError
+from xherald.photons.errors import GtiError, UnreadableFileError
 from xherald.plugins.contract import InstrumentAdapter, OptionsT, ReadLimits
 
 from .data_subspace import cut_region, grating
+from .energies import Energy
 from .exposure_tables import read_attitude, read_bad_pixels, read_live_curves
 from .field_of_view import whole_field
 from .fits_files import FitsFile, Hdu, load_fits, open_fits
 from .gti_tables import find_gti_tables, live_fraction, read_good_times, require_intervals
-from .headers import get_first_number, get_number, get_sky_position, get_text, sky_projection, time_reference
+from .headers import get_first_number, get_number, get_sky_position, get_text
 from .mission_table import Instrument, MissionTable
-from .screening import Energy, EventReader, is_position
+from .pixel_list_wcs import sky_projection
+from .screening import EventReader, is_position
+from .time_keywords import is_barycentric, read_time_reference, require_seconds
 
 __all__ = ["FitsAdapter", "PhotonColumns"]
 
@@ -76,7 +79,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
 
     def read(self, path: Path, options: OptionsT, limits: ReadLimits) -> Observation:
         """Read headers and good times; photons are read at first use."""
-        file = load_fits(path, limits)
+        file = load_fits(path, limits, verify=True)
         try:
             return self._observe(file, options, limits)
         except BaseException:
@@ -161,7 +164,8 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         found = tuple(
             self._detector(file, instrument, n, name, tables, timezero) for n, (name, tables) in named.items()
         )
-        if owners:
+        # An empty list may have empty good times.
+        if owners and file.events.rows:
             require_intervals(file.path, (one.gti for one in found))
         curves = read_live_curves(file, timezero)
         return tuple(replace(one, live_curve=curves[one.number]) if one.number in curves else one for one in found)
@@ -191,15 +195,16 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
 
     def _observe(self, file: FitsFile, options: OptionsT, limits: ReadLimits) -> Observation:
         events, path = file.events, file.path
-        if events.rows == 0:
-            raise UnreadableFileError(path, f"table {events.name} has no events")
         header = events.header.over(file.primary.header)
         instrument = self.instrument_for(file)
         events.require(instrument.time)
-        reference = time_reference((events.header, file.primary.header), path)
+        require_seconds(events, (instrument.time,))
         timezero = get_number(header, "TIMEZERO", path) or 0.0
         frame_time = self._frame_time(file, instrument)
-        detectors = self.detectors(file, instrument, timezero)
+        detectors = self._detectors(file, instrument, timezero)
+        span = self._span(file, detectors, timezero)
+        reference = read_time_reference(file, span, self.mission.telescop, self.mission.launch)
+        file.require_intact()
         projection, fault = self._projection(file, instrument)
         field = instrument.field_of_view if projection is None else None
         pixels = self._pixels(file, instrument)
@@ -228,7 +233,7 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
             obs_id=get_text(header, "OBS_ID"),
             object_name=get_text(header, "OBJECT"),
             time_reference=reference,
-            span=self._span(file, detectors, timezero),
+            span=span,
             frame_time=frame_time,
             band=instrument.band,
             hardness_split=instrument.hardness_split,
@@ -251,7 +256,17 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
             attitude=read_attitude(file, timezero),
             bad_pixels=read_bad_pixels(file, pixels.columns, (one.number for one in detectors)) if pixels else {},
             is_scan=self.is_scan(file),
+            notes=file.notes,
+            header_flags=("barycentric_times",) if is_barycentric(header) else (),
         )
+
+    def _detectors(self, file: FitsFile, instrument: Instrument, timezero: float) -> tuple[DetectorUnit, ...]:
+        """Detectors; invalid good times of a damaged file are reported as damage."""
+        try:
+            return self.detectors(file, instrument, timezero)
+        except GtiError as fault:
+            file.require_intact()
+            raise UnreadableFileError(file.path, str(fault)) from fault
 
     def _frame_time(self, file: FitsFile, instrument: Instrument) -> float:
         # All headers, since XMM has the frame time only in those of exposure and GTI tables.
@@ -286,9 +301,9 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
                 return None, mode.reason
         if any(name.upper() not in file.events.columns for name in (instrument.x, instrument.y)):
             return None, f"no columns {instrument.x}, {instrument.y}, so events have no sky positions"
-        projection = sky_projection(file.events, instrument.x, instrument.y)
+        projection = sky_projection(file.events, instrument.x, instrument.y, file.primary.header)
         null, tnull = instrument.position_null, file.events.require(instrument.x).null
-        if null is None and tnull is None:
+        if (null is None and tnull is None) or not file.events.rows:
             return projection, ""
         # One position is enough, so that usually only the first block is read.
         if any(is_position(rows.column(instrument.x), null, tnull).any() for rows in file.blocks(file.events)):

@@ -1,6 +1,7 @@
 """Good times and live fractions of each detector, from the GTI tables of a file.
 
-The detector of a table follows from a keyword or from its name, as described by a `GtiLayout`.
+The detector of a table follows from a keyword or from its name, as described by a `GtiLayout`. Tables of other names
+are recognized by HDUCLAS1 = 'GTI' (OGIP memo 92-001 on the classes of FITS files).
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from xherald.photons.errors import GtiError
-from xherald.photons.gti import Gti, as_gti, gti_union
+from xherald.photons.errors import UnreadableFileError
+from xherald.photons.gti import Gti, clean_gti
 
-from .fits_files import FitsFile, Hdu
-from .headers import get_first_number, get_number
+from .fits_files import FitsFile
+from .fits_tables import Hdu
+from .headers import get_first_number, get_number, get_text
 from .keywords import Keywords
+from .time_keywords import require_seconds
 
 __all__ = ["GtiLayout", "find_gti_tables", "live_fraction", "read_good_times", "require_intervals"]
+
+EDGES = (("START", "STOP"), ("TSTART", "TSTOP"))
+"""Columns of the start and stop of an interval, in order of preference."""
+
+ANY_NAME = ".*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,7 @@ class GtiLayout:
     name : str
         Regular expression of EXTNAME; a group, if any, matches the detector's number.
     detector_keyword : str
-        Keyword of the detector's number in the header of the table; "" for none.
+        Keyword of the detector's number in the header of the table, which takes precedence; "" for none.
     """
 
     name: str
@@ -45,17 +53,27 @@ class GtiLayout:
         """Number of the detector it belongs to; None if it does not name one."""
         if self.detector_keyword:
             found = get_number(hdu.header, self.detector_keyword, hdu.path)
-            return None if found is None else int(found)
+            if found is not None:
+                return int(found)
         match = re.fullmatch(self.name, hdu.name)
-        return int(match[1]) if match is not None and match.re.groups else None
+        return int(match[1]) if match is not None and match.re.groups and match[1] else None
 
 
 def find_gti_tables(file: FitsFile, layouts: Sequence[GtiLayout]) -> tuple[GtiLayout | None, list[Hdu]]:
-    """GTI tables of the first layout that any table of the file matches."""
+    """GTI tables of the first layout that any table of the file matches, else those with HDUCLAS1 = 'GTI'.
+
+    Of several such tables with different names, the first counts; the others are named in a note.
+    """
     for layout in layouts:
         if found := [hdu for hdu in file.hdus if layout.matches(hdu)]:
             return layout, found
-    return None, []
+    classed = [hdu for hdu in file.hdus if hdu.is_table and get_text(hdu.header, "HDUCLAS1").upper() == "GTI"]
+    if not classed:
+        return None, []
+    used = [hdu for hdu in classed if hdu.name == classed[0].name]
+    if others := sorted({hdu.name for hdu in classed} - {classed[0].name}):
+        file.note(f"good times are those of table {classed[0].name}; not used: {', '.join(others)}")
+    return GtiLayout(ANY_NAME, layouts[0].detector_keyword if layouts else ""), used
 
 
 def read_good_times(file: FitsFile, tables: Iterable[Hdu], where: str, timezero: float) -> Gti:
@@ -64,37 +82,48 @@ def read_good_times(file: FitsFile, tables: Iterable[Hdu], where: str, timezero:
     Parameters
     ----------
     file : FitsFile
+        It gets a note if intervals overlap or are empty.
     tables : iterable of Hdu
-    where : str — description for error messages
+    where : str — description for messages
     timezero : float — s, of the events, for tables without TIMEZERO
 
     Raises
     ------
     GtiError
-        Intervals of one table overlap, are reversed or not finite.
+        An interval is reversed or not finite.
     """
     sets = []
     for table in tables:
-        start, stop = file.column(table, "START"), file.column(table, "STOP")
-        if len(start):
+        if table.rows:
             own = get_number(table.header, "TIMEZERO", table.path)
-            intervals = np.column_stack([start, stop]).astype(np.float64) + (timezero if own is None else own)
-            sets.append(as_gti(_drop_empty_intervals(intervals), where=f"{file.path}: good-time intervals of {where}"))
-    if not sets:
-        return np.empty((0, 2))
-    return sets[0] if len(sets) == 1 else gti_union(*sets)
+            intervals = _read_intervals(file, table) + (timezero if own is None else own)
+            cleaned, changes = clean_gti(intervals, where=f"good times of {where}, table {table.name}")
+            sets.append(cleaned)
+            if changes:
+                # The same for all detectors in most files: without their names, it is one note.
+                file.note(f"good-time intervals: {', '.join(changes)}")
+    if len(sets) < 2:
+        return sets[0] if sets else np.empty((0, 2))
+    # Tables of one detector share intervals in most merged files, which is no fault.
+    return clean_gti(np.concatenate(sets))[0]
 
 
-def _drop_empty_intervals(intervals: Gti) -> Gti:
-    """Remove intervals of zero length, which some filters write, unless all are."""
-    longer = intervals[intervals[:, 0] != intervals[:, 1]]
-    return longer if len(longer) else intervals
+def _read_intervals(file: FitsFile, table: Hdu) -> Gti:
+    """Rows of a table as stored, shape (m, 2); null values are NaN."""
+    names = next((pair for pair in EDGES if set(pair) <= set(table.columns)), EDGES[0])
+    require_seconds(table, names)
+    columns = []
+    for name in names:
+        values = file.column(table, name).astype(np.float64)
+        null = table.require(name).null
+        columns.append(values if null is None else np.where(values == null, np.nan, values))
+    return np.column_stack(columns)
 
 
 def require_intervals(path: Path, sets: Iterable[Gti]) -> None:
-    """Raise `GtiError` if all good times are empty."""
+    """Raise `UnreadableFileError` if all good times are empty."""
     if not any(len(gti) for gti in sets):
-        raise GtiError(f"{path}: all GTI tables are empty; reprocess the file")
+        raise UnreadableFileError(path, "all GTI tables are empty; reprocess the file")
 
 
 def live_fraction(headers: Sequence[Keywords], pairs: Iterable[tuple[str, str]], detector: int, path: Path) -> float:

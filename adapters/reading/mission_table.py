@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from xherald.photons import DetectorLayout, PixelLayout, PointSpread
 
+from .energies import Energy
 from .field_of_view import FieldOfView
 from .gti_tables import GtiLayout
-from .screening import Energy, Rule
+from .selection_rules import Rule
 
 __all__ = ["Instrument", "MissionTable", "NoImage"]
 
@@ -102,7 +103,16 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class MissionTable:
-    """A mission, by its value of TELESCOP in any case, and its instruments."""
+    """A mission and its instruments.
+
+    Parameters
+    ----------
+    telescop : str — value of TELESCOP, in any case
+    instruments : tuple of Instrument
+    launch : str
+        ISO date of the launch, before which no event can have been recorded; "" if unknown.
+    """
 
     telescop: str
     instruments: tuple[Instrument, ...]
+    launch: str = ""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,139 +20,26 @@ from xherald.photons.errors import UnreadableFileError
 from xherald.photons.gti import gti_contains
 from xherald.plugins.contract import ReadLimits
 
+from .energies import Energy
 from .fits_files import FitsFile, Hdu, Rows, open_fits
+from .repeated_rows import find_repeated_rows
+from .selection_rules import Rule
 
-__all__ = ["ChannelEnergy", "Energy", "EventReader", "LinearEnergy", "Rule"]
+__all__ = ["EventReader", "is_position"]
 
 MAX_KEPT_BYTES = 64 * 2**20
 """Decompressed content up to this size is kept after reading, since chip columns are often read next."""
 
+MAX_LOSS: Final = 0.95
+"""Fraction of the rows above which a loss to one filter is an error."""
+
+MIN_ROWS_LOST: Final = 20
+"""Fewest rows lost to one filter for that error: a short exposure may have few photons, all outside the band."""
+
+REPEATED: Final = "identical to another row"
+NOT_FINITE: Final = ("time not finite", "energy not finite", "position not finite")
+
 Values = NDArray[np.generic]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One condition of a mission's standard screening; all given bounds apply.
-
-    Parameters
-    ----------
-    column : str
-        The rule is skipped for files without this column.
-    reason : str
-        Reason under which rejected rows are counted.
-    lowest, highest : float, optional — inclusive
-    allowed : tuple of int, optional
-    clear_bits : int, optional
-        Bits that must be zero; −1 for all bits of the cell. The last bit of a cell has the value 1.
-    set_bits : int, optional
-        Bits that must be one.
-    """
-
-    column: str
-    reason: str
-    lowest: float | None = None
-    highest: float | None = None
-    allowed: tuple[int, ...] = ()
-    clear_bits: int | None = None
-    set_bits: int | None = None
-
-    def select(self, values: Values) -> Mask:
-        """Mask of the rows that pass; values have shape (n,), or (n, bytes) for bit columns."""
-        # NDArray[generic] has no order for mypy; these columns have numbers or bytes.
-        cells: NDArray[np.int64] = values  # type: ignore[assignment]
-        kept = np.ones(len(values), dtype=np.bool_)
-        if self.lowest is not None:
-            kept &= cells >= self.lowest
-        if self.highest is not None:
-            kept &= cells <= self.highest
-        if self.allowed:
-            kept &= np.isin(cells, self.allowed)
-        if self.clear_bits == -1:
-            kept &= ~(cells != 0).reshape(len(values), -1).any(axis=1)
-        elif self.clear_bits is not None:
-            kept &= (_bits(cells) & self.clear_bits) == 0
-        if self.set_bits is not None:
-            kept &= (_bits(cells) & self.set_bits) == self.set_bits
-        return kept
-
-
-def _bits(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Integers of bit columns, shape (n,), most significant byte first."""
-    bits = np.zeros(len(cells), dtype=np.int64)
-    for column in cells.reshape(len(cells), -1).T:
-        bits = bits << 8 | column.astype(np.int64)
-    return bits
-
-
-class Energy(Protocol):
-    """Conversion of a column to photon energies."""
-
-    @property
-    def column(self) -> str:
-        """Name of the column."""
-
-    def kev(self, values: F64) -> F64:
-        """Energies, keV; negative for rows without."""
-
-    def values(self, kev: F64) -> F64:
-        """Column values for energies in keV, before rounding; the inverse of `kev`."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinearEnergy:
-    """Energies ``(value + offset) × kev_per_unit``; 0.04 PI + 1.6 keV has an offset of 40.
-
-    Parameters
-    ----------
-    column : str
-    kev_per_unit : float
-    offset : float
-    lowest : float
-        Smaller values are nulls.
-    """
-
-    column: str
-    kev_per_unit: float
-    offset: float = 0.0
-    lowest: float = 0.0
-
-    def kev(self, values: F64) -> F64:
-        """Energies, keV; −1 for nulls."""
-        energies: F64 = (values + self.offset) * self.kev_per_unit
-        energies[values < self.lowest] = -1.0
-        return energies
-
-    def values(self, kev: F64) -> F64:
-        """Column values for energies in keV."""
-        return kev / self.kev_per_unit - self.offset
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChannelEnergy:
-    """Energies by channel, from the EBOUNDS of a response.
-
-    Parameters
-    ----------
-    column : str
-    first_channel : int
-    centres : ndarray, shape (channels,), float64 — keV
-    """
-
-    column: str
-    first_channel: int
-    centres: F64
-
-    def kev(self, values: F64) -> F64:
-        """Energies, keV; −1 for channels not in the table."""
-        index = values - self.first_channel
-        is_listed = (index >= 0) & (index < len(self.centres))
-        return np.where(is_listed, self.centres[np.where(is_listed, index, 0).astype(np.int64)], -1.0)
-
-    def values(self, kev: F64) -> F64:
-        """Channels with the nearest central energies, keV."""
-        right = np.clip(np.searchsorted(self.centres, kev), 1, len(self.centres) - 1)
-        nearer = np.abs(self.centres[right - 1] - kev) < np.abs(self.centres[right] - kev)
-        return (right - nearer + self.first_channel).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +54,21 @@ class _Photons:
     row: NDArray[np.int32]
 
 
+_DTYPES: Final = {
+    "time": np.float64,
+    "x": np.float32,
+    "y": np.float32,
+    "energy": np.float32,
+    "detector": np.int16,
+    "row": np.int32,
+}
+
+
 @dataclass(slots=True)
 class _Losses:
     """Numbers of rejected rows."""
 
     by_reason: Counter[str] = field(default_factory=Counter)
-    bad_times: int = 0
-    bad_energies: int = 0
 
     def drop(self, kept: Mask, passes: Mask, reason: str) -> None:
         """Remove rows that do not pass from `kept`, and count them."""
@@ -247,35 +142,47 @@ class EventReader:
         Raises
         ------
         UnreadableFileError
-            A time or an energy is not finite, or no photon passes the screening.
+            One filter rejects nearly all rows.
         """
         losses = _Losses()
         with self._readable() as file:
             parts = [self._screen(rows, losses) for rows in file.blocks(file.events)]
-        if self.file.held_bytes > MAX_KEPT_BYTES:
-            self.file.release()
-        self._require_finite(losses)
+        self._require_photons(losses)
         columns = {name: [getattr(part, name) for part in parts] for name in _Photons.__slots__}
         parts.clear()
-        time = np.concatenate(columns["time"])
-        kept = len(time)
-        self._require_photons(kept, losses)
+        # Without rows there is not even an empty block.
+        time = np.concatenate(columns["time"] or [np.empty(0)])
         order = np.argsort(time, kind="stable") if (time[1:] < time[:-1]).any() else None
         # Column by column, freeing its blocks, so that a long list is in memory only once.
         del time
-        concatenated = {}
-        for name in list(columns):
-            whole = np.concatenate(columns.pop(name))
-            concatenated[name] = whole if order is None else whole[order]
-        return FieldEvents(**concatenated, screening=Screening(self.events.rows, kept, dict(losses.by_reason)))
+        sorted_columns = {}
+        for name, dtype in _DTYPES.items():
+            whole = np.concatenate(columns.pop(name) or [np.empty(0, dtype=dtype)])
+            sorted_columns[name] = whole if order is None else whole[order]
+        self._drop_repeated(sorted_columns, losses)
+        if self.file.held_bytes > MAX_KEPT_BYTES:
+            self.file.release()
+        selection = frozenset({REPEATED, self._band_reason})
+        screening = Screening(self.events.rows, len(sorted_columns["time"]), dict(losses.by_reason), selection)
+        return FieldEvents(**sorted_columns, screening=screening, notes=_notes(screening))
+
+    def _drop_repeated(self, columns: dict[str, NDArray[Any]], losses: _Losses) -> None:
+        """Remove rows that repeat another one."""
+        values = tuple(columns[name] for name in ("x", "y", "energy"))
+        with self._readable() as file:
+            repeated = find_repeated_rows(file, file.events, columns["time"], values, columns["row"])
+        if repeated.any():
+            losses.by_reason[REPEATED] += int(np.count_nonzero(repeated))
+            for name in list(columns):
+                columns[name] = columns[name][~repeated]
 
     def _screen(self, rows: Rows, losses: _Losses) -> _Photons:
         time = rows.column(self.time_column).astype(np.float64) + self.time_shift
         stored = rows.column(self.energy.column).astype(np.float64)
-        losses.bad_times += int(np.count_nonzero(~np.isfinite(time)))
-        losses.bad_energies += int(np.count_nonzero(~np.isfinite(stored)))
         detector = self._detector(rows)
         kept = np.ones(rows.count, dtype=np.bool_)
+        losses.drop(kept, np.isfinite(time), NOT_FINITE[0])
+        losses.drop(kept, np.isfinite(stored), NOT_FINITE[1])
         self._screen_times(time, detector, kept, losses)
         for rule in self.rules:
             if rule.column.upper() in self.events.columns:
@@ -319,8 +226,12 @@ class EventReader:
         losses.drop(kept, present, "no energy")
         low, high = self.band
         inside = (kev > low) & (kev < high) if self.band_open else (kev >= low - 1e-9) & (kev <= high + 1e-9)
-        losses.drop(kept, inside, f"outside {low:g}–{high:g} keV")
+        losses.drop(kept, inside, self._band_reason)
         return kev
+
+    @property
+    def _band_reason(self) -> str:
+        return "outside {:g}–{:g} keV".format(*self.band)
 
     def _screen_positions(self, rows: Rows, kept: Mask, losses: _Losses) -> tuple[Values, Values]:
         if self.x_column is None or self.y_column is None:
@@ -328,30 +239,36 @@ class EventReader:
             return zeros, zeros
         x, y = rows.column(self.x_column), rows.column(self.y_column)
         for name, values in ((self.x_column, x), (self.y_column, y)):
+            losses.drop(kept, np.isfinite(values.astype(np.float64)), NOT_FINITE[2])
             present = is_position(values, self.position_null, self.events.require(name).null)
             losses.drop(kept, present, "no sky position")
         return x, y
 
-    def _require_finite(self, losses: _Losses) -> None:
-        broken = ((losses.bad_times, "times"), (losses.bad_energies, "energies"))
-        problems = ", ".join(
-            f"{count:,} of {self.events.rows:,} {what} are not finite" for count, what in broken if count
-        )
-        if problems:
-            raise UnreadableFileError(self.events.path, f"{problems}; the file is damaged, reprocess it")
-
-    def _require_photons(self, kept: int, losses: _Losses) -> None:
-        if kept:
-            return
+    def _require_photons(self, losses: _Losses) -> None:
+        """Refuse a file of which one filter leaves nearly nothing: the filter or the file is wrong."""
         rows, reasons = self.events.rows, losses.by_reason
-        if reasons["outside good time"] == rows:
+        if rows and reasons["outside good time"] == rows:
             raise UnreadableFileError(
                 self.events.path,
                 f"all {rows:,} events lie outside the good-time intervals; check TIMEZERO and the GTIs",
             )
-        raise UnreadableFileError(
-            self.events.path, f"none of {rows:,} events passes screening: {format_losses(reasons)}"
-        )
+        for reason, lost in reasons.items():
+            if lost > MAX_LOSS * rows and lost >= MIN_ROWS_LOST:
+                raise UnreadableFileError(
+                    self.events.path,
+                    f"{lost:,} of {rows:,} events would be left out as {reason}, too many to be right; "
+                    f"all losses: {format_losses(reasons)}",
+                )
+
+
+def _notes(screening: Screening) -> tuple[str, ...]:
+    """Remarks on invalid rows, unless there are so many that they are reported as a large loss."""
+    counts = {one: screening.losses.get(one, 0) for one in (*NOT_FINITE, REPEATED)}
+    return tuple(
+        f"{count:,} of {screening.rows:,} rows were left out: {reason}"
+        for reason, count in counts.items()
+        if count and reason not in screening.large_losses
+    )
 
 
 def is_position(values: Values, *nulls: float | None) -> Mask:

@@ -282,7 +282,7 @@ def _compare_with_keywords(one: GoodFile, ra: Any, dec: Any, pixel_deg: float) -
         across, up = one.sky_columns
     except Skipped:
         return
-    from xherald.adapters.reading.headers import pixel_list_wcs
+    from xherald.adapters.reading.pixel_list_wcs import pixel_list_wcs
     from xherald.photons.projection import separation_deg
 
     rows = one.observation.events.row

@@ -152,6 +152,8 @@ class FitsCopy:
         made = np.ascontiguousarray(change(rows))
         data = made.tobytes() + unit.data[size : data_size(hdu.header, hdu.path)]
         header = _with_card(unit.header, "NAXIS2", str(len(made)))
+        for key in ("CHECKSUM", "DATASUM"):  # of the original data
+            header = _with_card(header, key, None)
         return self._write_units(folder, {self.index: _Unit(header, data + b"\0" * (-len(data) % BLOCK))})
 
     def with_values(self, folder: Path, column: Column, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Path:

@@ -136,8 +136,11 @@ def _nan_times(case: AdapterCase) -> None:
             if one.time_column.dtype is None or one.time_column.dtype.kind != "f":
                 raise Skipped("times are integers, which cannot be NaN")
 
+            kept = one.observation.events.row
+            row = kept[len(kept) // 2]
+
             def changed(stored: NDArray[Any]) -> NDArray[Any]:
-                stored[len(stored) // 2] = np.nan
+                stored[row] = np.nan
                 return stored
 
             content = one.read_or_refuse(one.copy.with_values(one.folder("nan"), one.time_column, changed), what)

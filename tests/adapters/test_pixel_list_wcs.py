@@ -30,6 +30,11 @@ COS, SIN, STEP = np.cos(np.radians(30)), np.sin(np.radians(30)), 0.492 / 3600
         {"TCD11_11": -STEP, "TCD12_12": STEP, "TCDLT11": None, "TCDLT12": None},
         {"TCROT12": 12.5},
         {"LONP11": 100.0},
+        {"RADESYS": "FK5", "EQUINOX": 2000.0},
+        {"RADESYS": None, "EQUINOX": 2000.0},
+        {"RADESYS": None, "EQUINOX": None},
+        {"RADESYS": "ICRS", "EQUINOX": 2015.5},
+        {"CROTA2": 0.0},
         {"TCTYP11": "RA---STG", "TCTYP12": "DEC--STG"},
         {"TCUNI11": "arcmin", "TCUNI12": "arcmin"},
     ],
@@ -63,10 +68,36 @@ def test_positions_agree_with_astropy(keywords: dict[str, object], tmp_path: Pat
         ({"TP11_11": 0.0, "TP12_11": 0.0}, "singular"),
         ({"TP11_12": "0.1"}, "TP11_12 = '0.1' is not a number"),
         ({"TCUNI11": "furlong"}, "broken sky projection"),
-        ({"RADESYS": "FK4"}, "FK4"),
+        ({"RADESYS": "FK4"}, "positions are in FK4, only ICRS"),
+        ({"RADESYS": "FK4-NO-E"}, "positions are in FK4-NO-E"),
+        ({"RADESYS": "GAPPT"}, "positions are in GAPPT"),
+        ({"RADE11": "FK4"}, "positions are in FK4"),
+        ({"RADESYS": "FK5", "EQUINOX": 1950.0}, "positions are in FK5, equinox 1950"),
+        ({"RADESYS": None, "EQUINOX": 1950.0}, "positions are in FK4, equinox 1950"),
+        ({"RADESYS": None, "EQUINOX": 2015.5}, "positions are in FK5, equinox 2015.5"),
+        ({"RADESYS": "FK5", "EQUINOX": "soon"}, "EQUINOX = 'SOON' is not a year"),
+        ({"CROTA2": 30.0}, "CROTA2 = 30.0 rotates an image"),
+        ({"CD1_2": 1e-4}, "CD1_2 = 0.0001 rotates an image"),
     ],
 )
 def test_invalid_projection_is_refused(keywords: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=message) as refusal:
         observe(write_chandra(tmp_path / "wcs.fits", some_photons(30), header=keywords))
     assert "\n" not in str(refusal.value)
+
+
+def test_pole_of_an_image_applies_to_the_columns(tmp_path: Path) -> None:
+    photons = some_photons(30)
+    for_columns = observe(write_chandra(tmp_path / "columns.fits", photons, header={"LONP11": 100.0}))
+    for_image = observe(write_chandra(tmp_path / "image.fits", photons, header={"LONPOLE": 100.0}))
+    events = for_columns.events
+    positions = for_image.require_projection().to_sky(events.x, events.y)
+    assert separation_deg(*positions, *for_columns.require_projection().to_sky(events.x, events.y)).max() < 1e-9
+
+
+def test_frame_of_the_primary_header_applies(tmp_path: Path) -> None:
+    path = write_chandra(tmp_path / "wcs.fits", some_photons(30), header={"RADESYS": None})
+    with fits.open(path, mode="update") as units:
+        units[0].header["RADESYS"] = "FK4"
+    with pytest.raises(UnreadableFileError, match="positions are in FK4"):
+        observe(path)

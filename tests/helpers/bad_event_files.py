@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,10 +73,9 @@ def _no_events_table(folder: Path) -> Path:
     return write(path, [gti_table("GTI", [(0, 1)], {})], {"TELESCOP": "CHANDRA", "INSTRUME": "ACIS"})
 
 
-def _with_value(folder: Path, name: str, column: str, value: float) -> Path:
-    photons = some_photons(60)
-    values = (photons.time if column == "time" else photons.energy * 1e3).copy()
-    values[[3, 17]] = value
+def _all_nan(folder: Path, column: str) -> Path:
+    name, photons = f"nan_{column}", some_photons(60)
+    values = np.full(len(photons), np.nan)
     return _chandra(folder, name, photons, columns={column: values})
 
 
@@ -84,11 +85,50 @@ def _one_frame(folder: Path) -> Path:
     return _chandra(folder, "one_frame", photons, columns={"time": together})
 
 
-def _overlapping(folder: Path) -> Path:
+def _reversed(folder: Path) -> Path:
     photons = some_photons(60)
     ((start, stop),) = whole_exposure(photons)[0]
     middle = (start + stop) / 2
-    return _chandra(folder, "overlapping_gtis", photons, gti={0: [(start, middle + 10), (middle, stop)]})
+    return _chandra(folder, "reversed_gtis", photons, gti={0: [(start, middle), (stop, middle)]})
+
+
+def _hole_of_zeros(folder: Path) -> Path:
+    """A file with checksums in which a part of the rows was lost in transmission."""
+    path = _chandra(folder, "hole", some_photons(2000))
+    with fits.open(path) as units:
+        units.writeto(folder / "hole_summed.fits", checksum=True)
+        start = units["EVENTS"].fileinfo()["datLoc"]
+    summed = folder / "hole_summed.fits"
+    with fits.open(summed) as units:
+        start = units["EVENTS"].fileinfo()["datLoc"]
+    whole = bytearray(summed.read_bytes())
+    whole[start + 1000 : start + 9000] = bytes(8000)
+    summed.write_bytes(whole)
+    return summed
+
+
+def _unlike_tables(folder: Path) -> Path:
+    """Two events tables, of different cameras."""
+    path = folder / "unlike.fits"
+    with fits.open(_chandra(folder, "unlike_one")) as one:
+        second = one["EVENTS"].copy()
+        second.header["DETNAM"] = "ACIS-7"
+        fits.HDUList([*one, second]).writeto(path)
+    return path
+
+
+def _edited(folder: Path, name: str, **keywords: object) -> Path:
+    """A file whose events header was edited."""
+    path = _chandra(folder, name)
+    with fits.open(path, mode="update") as units:
+        units["EVENTS"].header.update(keywords)
+    return path
+
+
+def _compressed(folder: Path, name: str, beginning: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(beginning + bytes(5000))
+    return path
 
 
 def _claims_trillion_rows(folder: Path) -> Path:
@@ -134,15 +174,28 @@ BAD_FILES: tuple[BadFile, ...] = (
     BadFile("corrupt gzip", _corrupt_gzip, "corrupt gzip"),
     BadFile("truncated FITS", _truncated_fits, "truncated"),
     BadFile("no EVENTS", _no_events_table, "has no events table"),
-    BadFile("zero events", lambda f: _chandra(f, "zero_events", some_photons(60)[:0], gti={0: [(0, 9)]}), "no events"),
-    BadFile("one event", lambda f: _chandra(f, "one_event", some_photons(60)[:1]), "one event", by_scan=True),
     BadFile("all events in one frame", _one_frame, "one frame", by_scan=True),
-    BadFile("NaN times", lambda f: _with_value(f, "nan_times", "time", np.nan), "2 of 60 times are not finite"),
-    BadFile("NaN energies", lambda f: _with_value(f, "nan_energies", "energy", np.nan), "energies are not finite"),
+    BadFile("NaN times", lambda f: _all_nan(f, "time"), "60 of 60 events would be left out as time not finite"),
+    BadFile("NaN energies", lambda f: _all_nan(f, "energy"), "60 of 60 events would be left out as energy not finite"),
     BadFile("absent GTIs", lambda f: _chandra(f, "absent_gtis", gti={}), "no good-time intervals", by_scan=True),
     BadFile("empty GTIs", lambda f: _chandra(f, "empty_gtis", gti={0: []}), "empty"),
-    BadFile("overlapping GTIs", _overlapping, "good-time intervals of CCD 0 overlap"),
-    BadFile("events outside every GTI", lambda f: _chandra(f, "outside", gti={0: [(1.0, 2.0)]}), "all 60 events lie"),
+    BadFile("reversed GTI", _reversed, "good times of CCD 0, table GTI: row 2 ends before it starts"),
+    BadFile("hole of zeros", _hole_of_zeros, "damaged: DATASUM does not agree with the data of EVENTS"),
+    BadFile("two cameras in one file", _unlike_tables, "has 2 events tables (EVENTS, EVENTS) that differ in DETNAM"),
+    BadFile("fpack", lambda f: _edited(f, "tiles", ZTABLE=True), "(fpack); run `funpack tiles.fits`"),
+    BadFile("compress", lambda f: _compressed(f, "list.evt.Z", b"\x1f\x9d\x90"), "run `uncompress list.evt.Z`"),
+    BadFile("zip", lambda f: _compressed(f, "list.fits.zip", b"PK\x03\x04"), "run `unzip list.fits.zip`"),
+    BadFile("truncated bzip2", lambda f: _half(f, bz2.compress, "bz2"), "truncated bzip2 stream"),
+    BadFile("truncated xz", lambda f: _half(f, lzma.compress, "xz"), "truncated xz stream"),
+    BadFile(
+        "before launch", lambda f: _chandra(f, "early", header={"MJDREF": 40814.0}), "before the launch of CHANDRA"
+    ),
+    BadFile("in the future", lambda f: _chandra(f, "late", header={"MJDREF": 90814.0}), "or in the future"),
+    BadFile("times in ms", lambda f: _edited(f, "ms", TUNIT1="ms"), "column time is in TUNIT1 = 'ms'"),
+    BadFile("days", lambda f: _chandra(f, "days", header={"TIMEUNIT": "d"}), "TIMEUNIT = 'd'"),
+    BadFile("unknown time scale", lambda f: _chandra(f, "local", header={"TIMESYS": "LOCAL"}), "TIMESYS = LOCAL"),
+    BadFile("clock off by days", lambda f: _edited(f, "clock", UTCFINIT=-1e6, CLOCKAPP=False), "UTCFINIT = -1e+06"),
+    BadFile("events outside every GTI", lambda f: _chandra(f, "outside", gti={0: [(7e8, 7.1e8)]}), "all 60 events lie"),
     BadFile("no MJDREF", lambda f: _no_mjdref(f), "no MJDREF"),
     BadFile(
         "unknown mission",
@@ -155,6 +208,14 @@ BAD_FILES: tuple[BadFile, ...] = (
     BadFile("10^12 rows", _claims_trillion_rows, "larger than limit"),
     BadFile("gzip bomb", _gzip_bomb, "decompression bomb"),
 )
+
+
+def _half(folder: Path, compress: Callable[[bytes], bytes], suffix: str) -> Path:
+    plain = _chandra(folder, "half", some_photons(2000))
+    whole = compress(plain.read_bytes())
+    path = folder / f"half.fits.{suffix}"
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
 
 
 def _no_mjdref(folder: Path) -> Path:
