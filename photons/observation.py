@@ -85,6 +85,9 @@ class DetectorUnit:
 LARGE_LOSS: Final = 0.2
 """Fraction of the rows above which a loss to one filter is reported."""
 
+LARGE_SELECTION: Final = 0.5
+"""The same for a choice of photons, such as the energy band, outside of which many fields have a good part of theirs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Screening:
@@ -111,8 +114,12 @@ class Screening:
 
     @property
     def large_losses(self) -> tuple[str, ...]:
-        """Reasons that rejected more than `LARGE_LOSS` of the rows each."""
-        return tuple(reason for reason in self.losses if self.fraction(reason) > LARGE_LOSS)
+        """Reasons that rejected more than `LARGE_LOSS` of the rows each, or `LARGE_SELECTION` as a choice."""
+        return tuple(
+            reason
+            for reason in self.losses
+            if self.fraction(reason) > (LARGE_SELECTION if reason in self.selection else LARGE_LOSS)
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
