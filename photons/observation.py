@@ -86,7 +86,7 @@ LARGE_LOSS: Final = 0.2
 """Fraction of the rows above which a loss to one filter is reported."""
 
 LARGE_SELECTION: Final = 0.5
-"""The same for a choice of photons, such as the energy band, outside of which many fields have a good part of theirs."""
+"""The same for a choice of photons, such as the energy band: many fields have a good part of theirs outside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from xherald.detector.plugin_support.plugin_guard import guarded
 from xherald.detector.progress import Stage, silent
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
 __all__ = ["ExtractedSources", "extract_sources", "open_file"]
-
-MIN_EVENTS: Final = 2
-"""Fewest events of a file for a test of variability."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +80,9 @@ def extract_sources(
     if isinstance(content, EventBatch):
         _check_testable(path, content.time, float(content.frame_time.max(initial=0.0)))
         return ExtractedSources(path, None, (), content)
+    content.require_good_times()
     with guarded(configuration.host, "adapters", adapter, f"reading the photons of {path}"):
         events = content.events
-    if len(events) < MIN_EVENTS:
-        note = f"no sources: {_count_events(len(events))} left after screening, variability needs {MIN_EVENTS}"
-        return ExtractedSources(path, content, (), EventBatch.from_lists([]), (*content.remarks, note))
-    content.require_good_times()
     _check_testable(path, events.time, content.frame_time)
     stage("searching for sources")
     given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
@@ -103,7 +97,7 @@ def extract_sources(
     if apertures and is_event_list(given.background):
         batch, origin = attach_background_list(batch, apertures, content, Path(given.background), configuration)
         notes = (*notes, f"background of {given.background}: {batch.area_ratio[0]:.3g} of its area, by {origin}")
-    return ExtractedSources(path, content, tuple(apertures), batch, (*content.remarks, *notes), rows)
+    return ExtractedSources(path, content, tuple(apertures), batch, notes, rows)
 
 
 def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:
@@ -155,14 +149,11 @@ def _find_apertures(
     return given.with_background(apertures, observation), notes
 
 
-def _count_events(number: int) -> str:
-    return "no events" if number == 0 else f"{number} event{'s' if number > 1 else ''}"
-
-
 def _check_testable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:
     """Check that there are enough photons, at different times, for a test of variability."""
-    if len(time) < MIN_EVENTS:
-        raise UnreadableFileError(path, f"{_count_events(len(time))} in the table; variability needs {MIN_EVENTS}")
+    if len(time) < 2:
+        count = "no event" if not len(time) else "one event"
+        raise UnreadableFileError(path, f"{count} left after screening; variability needs two (see `xherald inspect`)")
     spread = float(time.max() - time.min())
     if spread == 0 or spread < 0.5 * frame_time:
         raise UnreadableFileError(path, f"all {len(time)} events share one frame, so there is no time axis to test")

@@ -98,7 +98,7 @@ def test_large_losses_are_reported(tmp_path: Path) -> None:
 
 
 def test_photons_outside_the_band_are_reported_without_a_flag(tmp_path: Path) -> None:
-    photons = some_photons(400, band=(5.0, 9.0))
+    photons = some_photons(400, band=(6.0, 9.5))
     observation = observe(write_chandra(tmp_path / "hard.fits", photons))
     assert "outside 0.5–7 keV" in observation.remarks[0]
     assert observation.flags == ()
