@@ -317,7 +317,7 @@ def _make_identities(
             dec=one.dec,
             pos_err_arcsec=one.pos_err_arcsec,
             off_axis_arcmin=None if angle is None else float(angle[i]),
-            flags=(*one.flags, *(name for name, is_set in flags.items() if is_set[i])),
+            flags=(*observation.flags, *one.flags, *(name for name, is_set in flags.items() if is_set[i])),
         )
         for i, one in enumerate(apertures)
     )

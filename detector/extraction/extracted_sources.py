@@ -80,9 +80,12 @@ def extract_sources(
     if isinstance(content, EventBatch):
         _check_testable(path, content.time, float(content.frame_time.max(initial=0.0)))
         return ExtractedSources(path, None, (), content)
-    content.require_good_times()
     with guarded(configuration.host, "adapters", adapter, f"reading the photons of {path}"):
         events = content.events
+    if len(events) < 2:
+        note = f"no sources: {len(events)} events left after screening, variability needs two"
+        return ExtractedSources(path, content, (), EventBatch.from_lists([]), (*content.remarks, note))
+    content.require_good_times()
     _check_testable(path, events.time, content.frame_time)
     stage("searching for sources")
     given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
@@ -97,7 +100,7 @@ def extract_sources(
     if apertures and is_event_list(given.background):
         batch, origin = attach_background_list(batch, apertures, content, Path(given.background), configuration)
         notes = (*notes, f"background of {given.background}: {batch.area_ratio[0]:.3g} of its area, by {origin}")
-    return ExtractedSources(path, content, tuple(apertures), batch, notes, rows)
+    return ExtractedSources(path, content, tuple(apertures), batch, (*content.remarks, *notes), rows)
 
 
 def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:
