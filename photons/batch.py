@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from xherald.photons.arrays import F32, F64, I64
 
 from .errors import PhotonError
-from .events import Background, EventList, Identity
+from .events import NOT_TESTABLE, Background, EventList, Identity
 from .gti import Exposure
 
 __all__ = ["EventBatch"]
@@ -151,6 +151,12 @@ class EventBatch:
 
     def __iter__(self) -> Iterator[EventList]:
         return (self[index] for index in range(len(self)))
+
+    @property
+    def is_testable(self) -> NDArray[np.bool_]:
+        """Whether the exposure and the background of each source are known, shape (n,)."""
+        flags = (one.flags for one in self.identities)
+        return np.fromiter((NOT_TESTABLE.isdisjoint(one) for one in flags), np.bool_, len(self.identities))
 
     @property
     def counts(self) -> I64:

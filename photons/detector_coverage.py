@@ -39,6 +39,8 @@ class DetectorCoverage:
     Parameters
     ----------
     detectors : tuple of DetectorUnit, length d
+    detector_areas : ndarray, shape (d,)
+        Area of each detector's footprint, square sky pixels; 0 if unknown.
     is_used : ndarray, shape (n, d), bool
         Detectors whose photons an aperture takes.
     weights : ndarray, shape (n, d)
@@ -54,6 +56,7 @@ class DetectorCoverage:
     """
 
     detectors: tuple[DetectorUnit, ...]
+    detector_areas: F64
     is_used: Mask
     weights: F64
     area_ratio: F64
@@ -104,7 +107,10 @@ def measure_coverage(
     background_areas = np.divide(background, source, out=np.zeros_like(source), where=source > 0)
     is_usable = (background_areas >= min_background_area) & (background_areas > 0)
     ratio = np.divide(1.0, background_areas, out=np.zeros_like(source), where=is_usable)
-    return DetectorCoverage(detectors, is_used, weights, ratio, background_areas, on_detectors, overlaps)
+    detector_areas = np.array([one.area for one in footprint.hulls]) if footprint else np.zeros(len(detectors))
+    return DetectorCoverage(
+        detectors, detector_areas, is_used, weights, ratio, background_areas, on_detectors, overlaps
+    )
 
 
 def exposures_of_apertures(coverage: DetectorCoverage) -> tuple[list[Exposure], F64]:

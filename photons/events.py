@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,10 @@ from .errors import PhotonError
 from .gti import Exposure, gti_contains
 from .times import TimeReference
 
-__all__ = ["Background", "EventList", "Identity"]
+__all__ = ["NOT_TESTABLE", "Background", "EventList", "Identity"]
+
+NOT_TESTABLE: Final = frozenset({"exposure_unknown", "background_unknown"})
+"""Flags of sources for which no null hypothesis is known, so that they get no probability."""
 
 
 def _frozen(array: NDArray[np.generic] | object, dtype: type[np.generic]) -> NDArray[np.generic]:

@@ -7,25 +7,25 @@ chip edges and in crowded fields. This is the last step of the pipeline that nee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.arrays import F64, I32, I64
+from xherald.photons.arrays import F64, I32, I64, Mask
 
 from .batch import EventBatch
 from .detector_coverage import (
     DetectorCoverage,
-    VaryingExposures,
     exposures_in_time,
     exposures_of_apertures,
     measure_coverage,
 )
 from .errors import FileError, PhotonError
 from .events import Identity
+from .field_background import find_unknown_backgrounds
 from .gti import Exposure, gti_contains
 from .observation import DetectorUnit, Observation
 from .projection import separation_deg
@@ -69,7 +69,7 @@ class ExtractionSettings:
     exclusion_growth: float = 1.15
     min_detector_fraction: float = 0.02
     min_fraction_on_detectors: float = 0.95
-    min_background_area: float = 1.0
+    min_background_area: float = 0.02
     poor_background_area: float = 3.0
     poor_background_error: float = 0.5
     max_lost_fraction: float = 0.05
@@ -161,11 +161,13 @@ def _extract_whole_field(
     detectors = tuple(one for one in observation.detectors if len(one.gti))
     weights = np.ones((n, len(detectors)))
     nothing = np.zeros(n)
-    coverage = DetectorCoverage(detectors, weights > 0, weights, nothing, nothing, np.ones(n), np.full(n, n > 1))
+    coverage = DetectorCoverage(
+        detectors, np.zeros(len(detectors)), weights > 0, weights, nothing, nothing, np.ones(n), np.full(n, n > 1)
+    )
     photons = np.tile(np.arange(events, dtype=np.int32), n), np.arange(n + 1, dtype=np.int64) * events
     background = np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
-    varying = VaryingExposures({}, np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_))
-    return _make_batch(observation, apertures, coverage, varying, (photons, background), nothing, settings)
+    exposures = exposures_of_apertures(coverage)
+    return _make_batch(observation, apertures, coverage, exposures, (photons, background), {}, settings)
 
 
 def _require_positions(apertures: Sequence[Aperture], *tables: ShapeTable) -> None:
@@ -210,27 +212,36 @@ def _extract_regions(
     photons = _select_good_times(rows, offsets, events.time, varying.exposures)
     background = _select_good_times(background_rows, background_offsets, events.time, varying.exposures)
     lost = 1.0 - np.diff(photons[1]) / np.maximum(np.diff(offsets), 1)
-    return _make_batch(observation, apertures, coverage, varying, (photons, background), lost, settings)
+    exposures, live_fractions = exposures_of_apertures(coverage)
+    for i, exposure in varying.exposures.items():
+        exposures[i] = exposure
+    flags = {
+        "crosses_chip_edge": varying.crosses_edge,
+        "exposure_unknown": varying.is_unknown,
+        "photons_outside_good_times": lost > settings.max_lost_fraction,
+    }
+    if len(events) and (coverage.area_ratio == 0).any():
+        flags["background_unknown"] = find_unknown_backgrounds(
+            events, is_excluded, coverage, exposures, np.diff(photons[1]), sources.area
+        )
+    return _make_batch(
+        observation, apertures, coverage, (exposures, live_fractions), (photons, background), flags, settings
+    )
 
 
 def _make_batch(
     observation: Observation,
     apertures: Sequence[Aperture],
     coverage: DetectorCoverage,
-    varying: VaryingExposures,
+    exposures_and_live_fractions: tuple[list[Exposure], F64],
     photons: tuple[EventRows, EventRows],
-    lost: F64,
+    flags: Mapping[str, Mask],
     settings: ExtractionSettings,
 ) -> tuple[EventBatch, I64]:
-    """Batch of the selected photons of sources and backgrounds, and the event row of each source photon.
-
-    `lost` is the fraction of an aperture's photons that arrived outside its good times.
-    """
+    """Batch of the selected photons of sources and backgrounds, and the event row of each source photon."""
     events, n = observation.events, len(apertures)
     (rows, offsets), (background_rows, background_offsets) = photons
-    exposures, live_fractions = exposures_of_apertures(coverage)
-    for i, exposure in varying.exposures.items():
-        exposures[i] = exposure
+    exposures, live_fractions = exposures_and_live_fractions
     counts = np.diff(offsets), np.diff(background_offsets)
     batch = EventBatch(
         time=events.time[rows],
@@ -250,7 +261,7 @@ def _make_batch(
         hardness_split=np.full(n, observation.hardness_split),
         selection_p=np.array([one.selection_p for one in apertures]),
         selection_trials=np.array([one.selection_trials for one in apertures]),
-        identities=_make_identities(observation, apertures, coverage, varying, counts, lost, settings),
+        identities=_make_identities(observation, apertures, coverage, counts, flags, settings),
     )
     return batch, rows.astype(np.int64)
 
@@ -277,9 +288,8 @@ def _make_identities(
     observation: Observation,
     apertures: Sequence[Aperture],
     coverage: DetectorCoverage,
-    varying: VaryingExposures,
     counts: tuple[I64, I64],
-    lost: F64,
+    flags: Mapping[str, Mask],
     settings: ExtractionSettings,
 ) -> tuple[Identity, ...]:
     """Name, position and flags of each source, given the counts of aperture and background region."""
@@ -293,9 +303,7 @@ def _make_identities(
         (error > settings.poor_background_error) & (error > 0.1 * source_counts)
     )
     flags = {
-        "crosses_chip_edge": varying.crosses_edge,
-        "exposure_unknown": varying.is_unknown,
-        "photons_outside_good_times": lost > settings.max_lost_fraction,
+        **flags,
         "aperture_partly_off_chip": coverage.fraction_on_detectors < settings.min_fraction_on_detectors,
         "overlaps_neighbour": coverage.overlaps,
         "no_background": has_no_background,

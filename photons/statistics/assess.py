@@ -196,17 +196,19 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     Returns
     -------
     Timing
-        One element per source, in the order of the batch. Sources with fewer than `MIN_PHOTONS` photons are steady
-        with a NaN `p_value`.
+        One element per source, in the order of the batch. Sources with fewer than `MIN_PHOTONS` photons, or with
+        unknown exposure or background (`EventBatch.is_testable`), are steady with a NaN `p_value`.
     """
     settings = settings or TimingSettings()
-    clock = null_clock(batch)
+    clock = null_clock(batch, settings.threads)
     counts = np.diff(clock.offsets)
-    energy = _tested_energies(batch.energy, clock)
-    statistic, window, fractions = raw_statistics(clock.u, energy, clock.offsets, clock.frame, settings.threads)
+    statistic, window, fractions = raw_statistics(
+        clock.tested_u, clock.tested_energy, clock.offsets, clock.frame, settings.threads
+    )
     edges_u, block_offsets, marked = _blocks(clock, settings)
     window[:, BLOCKS_COLUMN] = marked[:, 0]
     log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables())
+    log_p[~batch.is_testable] = np.nan
     tests = tuple(
         TestColumns(
             name,
@@ -225,7 +227,7 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     best = _best_test(log_p, window, settings.significance)
     chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
     intervals = interval_columns(batch, clock, chosen)
-    log_odds = np.where(counts >= MIN_PHOTONS, statistic[:, 8], np.nan)
+    log_odds = np.where((counts >= MIN_PHOTONS) & batch.is_testable, statistic[:, 8], np.nan)
     block_edges, block_rates = _block_rates(batch, clock, edges_u, block_offsets)
     return Timing(
         tests=tests,
@@ -241,14 +243,6 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         block_rates=block_rates,
         block_offsets=block_offsets,
     )
-
-
-def _tested_energies(energy: NDArray[np.float32], clock: NullClock) -> NDArray[np.float32]:
-    """Energies of the photons on the null clock, in its order."""
-    counts = np.diff(clock.offsets)
-    within = np.arange(clock.offsets[-1]) - np.repeat(clock.offsets[:-1], counts)
-    tested: NDArray[np.float32] = energy[np.repeat(clock.first, counts) + within]
-    return tested
 
 
 def _best_test(log_p: F64, window: F64, significance: float) -> I64:

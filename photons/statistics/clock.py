@@ -1,9 +1,12 @@
 """The null clock: a transform of time on which photons of a steady source and its background arrive uniformly.
 
 All timing tests use it. The time of a photon becomes livetime (gaps removed, live fraction applied), and livetime
-becomes ``u`` in [0, 1], the expected cumulative fraction of counts of a constant source plus the background measured in
-the background region. Where arrival times are known to a frame only, photons are spread over it, so that ties cause
-neither bursts nor gaps.
+becomes ``u`` in [0, 1], the expected cumulative fraction of counts of a constant source plus the background. Where
+arrival times are known to a frame only, photons are spread over it, so that ties cause neither bursts nor gaps.
+
+The profile of the background in time is measured in the background region. If few photons measure it for many that it
+explains, it is drawn from its posterior, with the spectra of source and background (`background_posterior`), so that
+its error is part of the null hypothesis; else the profile is as good as exact, and its Bayesian blocks are used.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from xherald.photons.arrays import F64, I64
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.batch import EventBatch
+from xherald.photons.threads import run_in_threads
 
+from .averaged import BANDS
+from .background_posterior import draw_background
 from .blocks import change_point_penalty, coarse_blocks
 
 __all__ = ["NullClock", "null_clock"]
@@ -23,6 +29,10 @@ __all__ = ["NullClock", "null_clock"]
 
 BACKGROUND_P0 = 1e-3
 """Probability of splitting a steady background; small, so that its noise does not enter the null hypothesis."""
+
+MAX_EXACT_ERROR = 0.005
+"""Largest relative variance that the error of the background adds to the counts of a window, for which the measured
+profile is taken as exact: the ratio of aperture and region times the background's share of the counts."""
 
 MIN_WINDOW = 1e-6
 """Smallest width of a window, in units of the good time, for shorter frames."""
@@ -35,6 +45,10 @@ class NullClock:
     Parameters
     ----------
     u : ndarray, shape (photons,) — sorted within each source, in [0, 1]; uniform for a steady source
+    tested_u : ndarray, shape (photons,)
+        The same with the background's share in each photon's energy band, sorted within each source: what is tested.
+        The spectrum of the background differs from the source's, so that its flares change the spectrum in time.
+    tested_energy : ndarray, shape (photons,) — keV, energies of `tested_u`
     offsets : ndarray, shape (n + 1,)
     first : ndarray, shape (n,) — index of each source's first tested photon in the batch
     frame : ndarray, shape (n,) — frame time in units of u, at least `MIN_WINDOW`
@@ -43,6 +57,8 @@ class NullClock:
     """
 
     u: F64
+    tested_u: F64
+    tested_energy: F32
     offsets: I64
     first: I64
     frame: F64
@@ -109,37 +125,77 @@ def spread_in_frames(time: F64, livetime: F64, frame_time: float, total: float) 
 
 
 @njit(cache=True, nogil=True)
-def _clock_one(
-    time: F64, gti: F64, fraction: F64, frame_time: float, background: F64, area_ratio: float, penalty: float
-) -> tuple[F64, F64, F64]:
-    """U of one source's photons, and the knots (livetime, u) of its map."""
-    total = 0.0
-    for row in range(gti.shape[0]):
-        total += (gti[row, 1] - gti[row, 0]) * fraction[row]
-    knots = np.array([0.0, total])
-    heights = np.array([0.0, 1.0])
-    live = spread_in_frames(time, accumulated_livetime(time, gti, fraction), frame_time, total)
-    if area_ratio > 0 and background.size > 1 and time.size > 0:
-        background_live = spread_in_frames(
-            background, accumulated_livetime(background, gti, fraction), frame_time, total
-        )
-        edges, counts = coarse_blocks(background_live, 0.0, total, penalty)
-        if counts.size > 1:
-            share = min(area_ratio * background.size / time.size, 1.0)
-            knots = edges
-            heights = np.empty(edges.size)
-            heights[0] = 0.0
-            running = 0.0
-            for k in range(counts.size):
-                running += counts[k]
-                heights[k + 1] = (1 - share) * edges[k + 1] / total + share * running / background.size
-            heights[-1] = 1.0
-    return np.interp(live, knots, heights), knots, heights
+def _block_profile(background: F64, total: float, share: float, penalty: float) -> tuple[F64, F64]:
+    """Knots (livetime, u) of a source over a background with the given share of the counts, from its blocks."""
+    edges, counts = coarse_blocks(background, 0.0, total, penalty)
+    if counts.size < 2:
+        return np.array([0.0, total]), np.array([0.0, 1.0])
+    heights = np.empty(edges.size)
+    heights[0] = 0.0
+    running = 0.0
+    for k in range(counts.size):
+        running += counts[k]
+        heights[k + 1] = (1 - share) * edges[k + 1] / total + share * running / background.size
+    heights[-1] = 1.0
+    return edges, heights
 
 
 @njit(cache=True, nogil=True)
-def _clock_all(
+def _bands_of(energy: F32, thresholds: F32) -> I64:
+    """Energy band of each photon: the number of thresholds below its energy."""
+    out = np.zeros(energy.size, np.int64)
+    for i in range(energy.size):
+        for threshold in thresholds:
+            out[i] += energy[i] > threshold
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _clock_one(
     time: F64,
+    energy: F32,
+    gti: F64,
+    fraction: F64,
+    frame_time: float,
+    background: F64,
+    background_energy: F32,
+    area_ratio: float,
+    penalty: float,
+) -> tuple[F64, F64, F64, F64]:
+    """One source's u, and u by energy band, of its photons in order of time, and the knots (livetime, u) of its map."""
+    n, total = time.size, 0.0
+    for row in range(gti.shape[0]):
+        total += (gti[row, 1] - gti[row, 0]) * fraction[row]
+    live = spread_in_frames(time, accumulated_livetime(time, gti, fraction), frame_time, total)
+    knots, heights = np.array([0.0, total]), np.array([0.0, 1.0])
+    if area_ratio > 0 and n > 0:
+        behind = spread_in_frames(background, accumulated_livetime(background, gti, fraction), frame_time, total)
+        # Half a photon more: a region without photons does not prove that there is no background.
+        share = min(area_ratio * (background.size + 0.5) / n, 1.0)
+        if area_ratio * share > MAX_EXACT_ERROR:
+            thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
+            band = _bands_of(energy, thresholds)
+            seed = np.int64(_hash_to_unit(time[0] + n) * 2**31)
+            edges, expected = draw_background(
+                live, band, behind, _bands_of(background_energy, thresholds), BANDS, total, area_ratio, seed
+            )
+            in_band = np.empty(n)
+            for k in range(BANDS):
+                values = np.interp(live, edges, expected[k])
+                for i in range(n):
+                    if band[i] == k:
+                        in_band[i] = values[i]
+            return np.interp(live, edges, expected[BANDS]), in_band, edges, expected[BANDS]
+        if background.size > 1:
+            knots, heights = _block_profile(behind, total, min(area_ratio * background.size / n, 1.0), penalty)
+    u = np.interp(live, knots, heights)
+    return u, u, knots, heights
+
+
+@njit(cache=True, nogil=True)
+def _clocks(
+    time: F64,
+    energy: F32,
     offsets: I64,
     skip: I64,
     gti: F64,
@@ -147,68 +203,112 @@ def _clock_all(
     gti_offsets: I64,
     frame_time: F64,
     background: F64,
+    background_energy: F32,
     background_offsets: I64,
     area_ratio: F64,
     penalties: F64,
-) -> tuple[F64, I64, F64, F64, I64]:
-    n = offsets.size - 1
-    new_offsets = np.zeros(n + 1, np.int64)
-    for s in range(n):
-        new_offsets[s + 1] = new_offsets[s] + max(offsets[s + 1] - offsets[s] - 2 * skip[s], 0)
-    u = np.empty(new_offsets[-1])
+    new_offsets: I64,
+    first: int,
+    stop: int,
+    u: F64,
+    tested: F64,
+    tested_energy: F32,
+) -> tuple[F64, F64, I64]:
+    """Fill u, and tested u and energy, of sources first to stop - 1; returns their knots, heights, and numbers."""
     all_knots = []
     all_heights = []
-    knot_offsets = np.zeros(n + 1, np.int64)
-    for s in range(n):
+    sizes = np.zeros(stop - first, np.int64)
+    for s in range(first, stop):
         a, b = offsets[s], offsets[s + 1]
         rows = slice(gti_offsets[s], gti_offsets[s + 1])
-        own_background = background[background_offsets[s] : background_offsets[s + 1]]
-        one, knots, heights = _clock_one(
-            time[a:b], gti[rows], fraction[rows], frame_time[s], own_background, area_ratio[s], penalties[s]
+        behind = slice(background_offsets[s], background_offsets[s + 1])
+        one, in_band, knots, heights = _clock_one(
+            time[a:b],
+            energy[a:b],
+            gti[rows],
+            fraction[rows],
+            frame_time[s],
+            background[behind],
+            background_energy[behind],
+            area_ratio[s],
+            penalties[s],
         )
-        kept = new_offsets[s + 1] - new_offsets[s]
+        at, kept = new_offsets[s], new_offsets[s + 1] - new_offsets[s]
         if kept > 0:
-            u[new_offsets[s] : new_offsets[s + 1]] = one[skip[s] : skip[s] + kept]
+            inner = in_band[skip[s] : skip[s] + kept]
+            order = np.argsort(inner, kind="mergesort")
+            u[at : at + kept] = one[skip[s] : skip[s] + kept]
+            tested[at : at + kept] = inner[order]
+            tested_energy[at : at + kept] = energy[a + skip[s] : a + skip[s] + kept][order]
         all_knots.append(knots)
         all_heights.append(heights)
-        knot_offsets[s + 1] = knot_offsets[s] + knots.size
-    knots_flat = np.empty(knot_offsets[-1])
-    heights_flat = np.empty(knot_offsets[-1])
-    for s in range(n):
-        knots_flat[knot_offsets[s] : knot_offsets[s + 1]] = all_knots[s]
-        heights_flat[knot_offsets[s] : knot_offsets[s + 1]] = all_heights[s]
-    return u, new_offsets, knots_flat, heights_flat, knot_offsets
+        sizes[s - first] = knots.size
+    knots_flat, heights_flat = np.empty(sizes.sum()), np.empty(sizes.sum())
+    at = 0
+    for i in range(stop - first):
+        knots_flat[at : at + sizes[i]] = all_knots[i]
+        heights_flat[at : at + sizes[i]] = all_heights[i]
+        at += sizes[i]
+    return knots_flat, heights_flat, sizes
 
 
-def null_clock(batch: EventBatch) -> NullClock:
+def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
     """Transform a batch's photons to the null clock.
 
-    The time profile of the background is its Bayesian-block light curve (Scargle et al. 2013, ApJ 764, 167), weighted
-    by the expected fraction of background photons; a background without a significant change is constant. If good times
-    are unknown, the first and last photon define them and are excluded from `u`.
+    The time profile of the background is drawn from its posterior, or where its error is negligible its Bayesian-block
+    light curve (Scargle et al. 2013, ApJ 764, 167), weighted by the expected fraction of background photons. The draw
+    depends on the photons alone, so that the result is reproducible. If good times are unknown, the first and last
+    photon define them and are excluded from `u`.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    threads : int
+        0 uses all cores.
     """
     skip = np.where(batch.good_times_known, 0, 1).astype(np.int64)
-    background_counts = np.diff(batch.background_offsets)
-    u, offsets, knots, heights, knot_offsets = _clock_all(
-        batch.time,
-        batch.offsets,
-        skip,
-        batch.gti,
-        batch.gti_fraction,
-        batch.gti_offsets,
-        batch.frame_time,
-        batch.background_time,
-        batch.background_offsets,
-        batch.area_ratio,
-        change_point_penalty(background_counts, BACKGROUND_P0),
-    )
+    counts = np.maximum(batch.counts - 2 * skip, 0)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    u, tested, tested_energy = np.empty(offsets[-1]), np.empty(offsets[-1]), np.empty(offsets[-1], np.float32)
+    penalties = change_point_penalty(np.diff(batch.background_offsets), BACKGROUND_P0)
+    found: dict[int, tuple[F64, F64, I64]] = {}
+
+    def run(first: int, stop: int) -> None:
+        found[first] = _clocks(
+            batch.time,
+            batch.energy,
+            batch.offsets,
+            skip,
+            batch.gti,
+            batch.gti_fraction,
+            batch.gti_offsets,
+            batch.frame_time,
+            batch.background_time,
+            batch.background_energy,
+            batch.background_offsets,
+            batch.area_ratio,
+            penalties,
+            offsets,
+            first,
+            stop,
+            u,
+            tested,
+            tested_energy,
+        )
+
+    run_in_threads(run, batch.offsets, threads)
+    parts = [found[first] for first in sorted(found)]
+    knots, heights = (np.concatenate([part[i] for part in parts]) if parts else np.empty(0) for i in (0, 1))
+    sizes = np.concatenate([part[2] for part in parts]) if parts else np.empty(0, np.int64)
     good_time = batch.livetime / batch.live_fraction
     return NullClock(
         u=u,
+        tested_u=tested,
+        tested_energy=tested_energy,
         offsets=offsets,
         first=batch.offsets[:-1] + skip,
         frame=np.maximum(batch.frame_time / np.maximum(good_time, np.finfo(float).tiny), MIN_WINDOW),
         knot_livetime=knots,
         knot_u=heights,
-        knot_offsets=knot_offsets,
+        knot_offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
     )

@@ -1,0 +1,222 @@
+"""Posterior of a background that varies in time, drawn together with the steady source it lies under.
+
+The background region holds few photons, so that its profile in time is uncertain, and a profile taken as exact turns
+flares of the background into flares of sources. Here the profile, the rate of the source and both spectra are drawn
+from their joint posterior under the null hypothesis, given the photons of aperture and background region: in an
+aperture, ``rate(t, k) = s g(k) + r b(t) h(k)`` for energy band k, in the background region ``b(t) h(k)``, where r is
+the ratio of areas, g and h are the spectra, and ``b`` is constant but for an unknown number of changes.
+
+If the parameters of the null hypothesis are one draw from their posterior, the photons that they predict and the
+photons that were observed have the same joint distribution; a test of the photons against the drawn null hypothesis is
+exact under the prior, whatever the statistic (Johnson 2007, Bayesian Analysis 2, 719, pivotal quantities).
+
+The sampler alternates between the origin of every photon of the aperture, given the rates, and the rates, given the
+origins (data augmentation, Tanner & Wong 1987, JASA 82, 528); change points are drawn exactly by forward filtering and
+backward sampling (Fearnhead 2006, Stat. Comput. 16, 203).
+"""
+
+# ruff: noqa: NPY002 — kernels cannot create a Generator; numba has one legacy generator for each thread.
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from xherald.photons.arrays import F64, I64
+
+__all__ = ["draw_background"]
+
+
+CELLS: Final = 100
+"""Cells of equal livetime between which the background may change."""
+
+SWEEPS: Final = 10
+"""Sweeps of the sampler, of which the last is the draw."""
+
+SWEEPS_SMALL_REGION: Final = 30
+"""The same where the background region is less than twice as large as the aperture, which leaves the origin of photons
+open, so that successive sweeps are correlated."""
+
+SHAPE: Final = 0.5
+"""Shape of the gamma prior of the rate of a block: broad, for flares are many times brighter than quiet times."""
+
+MEAN_CHANGES: Final = 10.0
+"""Expected number of changes of the background, a priori exponentially distributed."""
+
+
+@njit(cache=True, nogil=True)
+def _log_gammas(n: int) -> F64:
+    """Ln of Γ(SHAPE + k) / Γ(SHAPE) for k from 0 to n."""
+    out = np.zeros(n + 1)
+    for k in range(n):
+        out[k + 1] = out[k] + np.log(SHAPE + k)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _draw_dirichlet(counts: F64, out: F64) -> None:
+    """Draw probabilities of categories from their posterior, with half a count each added."""
+    total = 0.0
+    for k in range(counts.size):
+        out[k] = np.random.gamma(counts[k] + 0.5, 1.0)
+        total += out[k]
+    for k in range(counts.size):
+        out[k] /= total
+
+
+@njit(cache=True, nogil=True)
+def _draw_rates(
+    counts: I64, exposure: float, scale: float, change: float, log_gammas: F64, rate: F64, forward: F64
+) -> int:
+    """Draw change points and rates of cells with the given counts and exposure each; returns the number of changes.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (cells,)
+    exposure : float — of one cell
+    scale : float — `SHAPE` over the mean of the gamma prior, in the unit of exposure
+    change : float — probability of a change between two cells
+    log_gammas : ndarray — see `_log_gammas`
+    rate : ndarray, shape (cells,) — output
+    forward : ndarray, shape (cells + 1,) — scratch
+    """
+    cells = counts.size
+    total = np.zeros(cells + 1, np.int64)
+    for c in range(cells):
+        total[c + 1] = total[c] + counts[c]
+    log_rate = np.empty(cells + 1)
+    for length in range(cells + 1):
+        log_rate[length] = np.log(scale + length * exposure)
+    log_scale, log_change, log_same = np.log(scale), np.log(change), np.log1p(-change)
+    # forward[j] is the log probability of the counts of the first j cells, with a block that ends there.
+    forward[0] = 0.0
+    terms = np.empty(cells)
+    for j in range(1, cells + 1):
+        top = -np.inf
+        for i in range(j):
+            held = total[j] - total[i]
+            length = j - i
+            terms[i] = (
+                forward[i]
+                + log_gammas[held]
+                + SHAPE * log_scale
+                - (SHAPE + held) * log_rate[length]
+                + (length - 1) * log_same
+                + (log_change if i > 0 else 0.0)
+            )
+            top = max(top, terms[i])
+        summed = 0.0
+        for i in range(j):
+            if terms[i] > top - 30.0:
+                summed += np.exp(terms[i] - top)
+        forward[j] = top + np.log(summed)
+    j, changes = cells, -1
+    while j > 0:
+        threshold = np.random.random()
+        i, summed = 0, 0.0
+        for i in range(j):
+            held = total[j] - total[i]
+            length = j - i
+            summed += np.exp(
+                forward[i]
+                + log_gammas[held]
+                + SHAPE * log_scale
+                - (SHAPE + held) * log_rate[length]
+                + (length - 1) * log_same
+                + (log_change if i > 0 else 0.0)
+                - forward[j]
+            )
+            if summed >= threshold:
+                break
+        held = total[j] - total[i]
+        value = np.random.gamma(SHAPE + held, 1.0) / (scale + (j - i) * exposure)
+        for c in range(i, j):
+            rate[c] = value
+        j = i
+        changes += 1
+    return changes
+
+
+@njit(cache=True, nogil=True)
+def _cells_of(livetime: F64, total: float) -> I64:
+    out = np.empty(livetime.size, np.int64)
+    for i in range(livetime.size):
+        out[i] = min(int(livetime[i] / total * CELLS), CELLS - 1)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def draw_background(
+    livetime: F64, band: I64, background: F64, background_band: I64, bands: int, total: float, ratio: float, seed: int
+) -> tuple[F64, F64]:
+    """Draw the null hypothesis of a source from its posterior.
+
+    Parameters
+    ----------
+    livetime, band : ndarray, shape (n,) — s, of the photons in the aperture, and their energy bands
+    background, background_band : ndarray, shape (m,) — the same of the background region
+    bands : int — number of energy bands
+    total : float — s, livetime
+    ratio : float — area of the aperture over that of the background region
+    seed : int
+        Of numba's generator in this thread: the draw depends on the arguments alone.
+
+    Returns
+    -------
+    edges : ndarray, shape (CELLS + 1,) — s, livetime
+    expected : ndarray, shape (bands + 1, CELLS + 1)
+        Expected fraction of the photons of each band that arrive before each edge; the last row is that of all bands.
+    """
+    np.random.seed(seed)
+    n, m = livetime.size, background.size
+    width = total / CELLS
+    cell, background_cell = _cells_of(livetime, total), _cells_of(background, total)
+    log_gammas = _log_gammas(n + m)
+    rate = np.full(CELLS, (m + 0.5) / total)
+    source_rate = max(n - ratio * m, 0.1 * n + 0.5) / total
+    change, scale = MEAN_CHANGES / CELLS, SHAPE * total / (m + SHAPE)
+    own, others = np.zeros(CELLS, np.int64), np.zeros(CELLS, np.int64)
+    for i in range(m):
+        own[background_cell[i]] += 1
+    background_bands = np.zeros(bands)
+    for i in range(m):
+        background_bands[background_band[i]] += 1.0
+    spectrum, background_spectrum = np.empty(bands), np.empty(bands)
+    held, background_held = np.zeros(bands), background_bands.copy()
+    for i in range(n):
+        held[band[i]] += 1.0
+    _draw_dirichlet(held, spectrum)
+    _draw_dirichlet(background_held, background_spectrum)
+    forward = np.empty(CELLS + 1)
+    for _ in range(SWEEPS if ratio < 0.5 else SWEEPS_SMALL_REGION):
+        others[:] = own
+        held[:] = 0.0
+        background_held[:] = background_bands
+        from_source = 0
+        for i in range(n):
+            c, k = cell[i], band[i]
+            behind = ratio * rate[c] * background_spectrum[k]
+            if np.random.random() * (behind + source_rate * spectrum[k]) < behind:
+                others[c] += 1
+                background_held[k] += 1.0
+            else:
+                held[k] += 1.0
+                from_source += 1
+        changes = _draw_rates(others, (1.0 + ratio) * width, scale, change, log_gammas, rate, forward)
+        source_rate = np.random.gamma(from_source + 0.5, 1.0) / total
+        _draw_dirichlet(held, spectrum)
+        _draw_dirichlet(background_held, background_spectrum)
+        # Of CELLS - 1 possible changes; the beta prior has the mean MEAN_CHANGES / CELLS.
+        change = min(max(np.random.beta(1.0 + changes, CELLS / MEAN_CHANGES + CELLS - 1 - changes), 1e-6), 0.5)
+    edges = np.linspace(0.0, total, CELLS + 1)
+    expected = np.zeros((bands + 1, CELLS + 1))
+    for k in range(bands + 1):
+        for c in range(CELLS):
+            if k < bands:
+                density = source_rate * spectrum[k] + ratio * rate[c] * background_spectrum[k]
+            else:
+                density = source_rate + ratio * rate[c]
+            expected[k, c + 1] = expected[k, c] + density
+        expected[k] /= expected[k, CELLS]
+    return edges, expected
