@@ -16,6 +16,7 @@ from xherald.photons.arrays import F64, Mask
 from .apertures import off_axis_arcmin
 from .footprint import Footprint, field_footprint
 from .gti import Exposure, combine_exposures
+from .missing_columns import missing_columns
 from .observation import DetectorUnit, Observation
 from .regions import Aperture
 from .source_exposure import N_SAMPLES, measure_exposure_model
@@ -159,6 +160,8 @@ def exposures_in_time(
     model = measure_exposure_model(observation) if len(observation.events) else None
     if model is None or (observation.is_scan and not model.path.is_scan):
         return found
+    for number, (columns, rows) in missing_columns(observation, model.path, sources.centre, sources.extent).items():
+        model.areas[number] = model.areas[number].without(columns, rows)
     quantiles = (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES
     pixel = observation.require_projection().pixel_arcsec
     units = [one.number for one in coverage.detectors]

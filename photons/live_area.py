@@ -38,6 +38,9 @@ MAX_SIDE = 1100
 RUN_LENGTHS = (1, 2, 3, 5, 8)
 """Numbers of adjacent columns that are compared with their neighbours together."""
 
+WIDE_RUNS = (13, 21, 34)
+"""Numbers of adjacent columns without any event that are compared with all columns, for sparse fields."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveArea:
@@ -70,6 +73,17 @@ class LiveArea:
         middle = np.array(first, dtype=np.float64) + 0.5 * (binning - 1)
         sensitive = live.astype(np.uint8)
         return cls(middle, binning, sensitive, count_dead(sensitive))
+
+    def without(self, columns: I64, rows: I64) -> LiveArea:
+        """The same area without whole columns and rows, given as pixels."""
+        from .exposure_kernels import count_dead
+
+        live = self.live.copy()
+        for axis, pixels in enumerate((columns, rows)):
+            index = np.rint((pixels - self.first[axis]) / self.binning).astype(np.int64)
+            index = index[(index >= 0) & (index < live.shape[axis])]
+            live[(slice(None),) * axis + (index,)] = 0
+        return LiveArea(self.first, self.binning, live, count_dead(live))
 
 
 def live_areas(observation: Observation, numbers: list[int]) -> dict[int, LiveArea]:
@@ -147,7 +161,7 @@ def _in_hull(pixels: NDArray[np.int32], x0: int, x1: int, y0: int, y1: int) -> M
 
 
 def _dead_columns(counts: I64, sensitive: F64, trials: int) -> Mask:
-    """Columns with improbably few events against the median of their neighbours, by Poisson probability.
+    """Columns with improbably few events against their neighbours, by Poisson probability.
 
     Parameters
     ----------
@@ -159,24 +173,37 @@ def _dead_columns(counts: I64, sensitive: F64, trials: int) -> Mask:
 
     k = len(counts)
     dead = np.zeros(k, dtype=np.bool_)
-    if k < 4 * NEIGHBOURS or counts.sum() < 10 * k / RUN_LENGTHS[-1]:
+    if k < 4 * NEIGHBOURS or counts.sum() < 10 * k / WIDE_RUNS[-1]:
         return dead
     density = np.where(sensitive > 0, counts / np.maximum(sensitive, 1.0), np.nan)
-    for length in RUN_LENGTHS:
+    for length in (*RUN_LENGTHS, *WIDE_RUNS):
+        if 3 * length > k:
+            break
         sums = np.convolve(counts, np.ones(length, dtype=np.int64), "valid")
         area = np.convolve(sensitive, np.ones(length), "valid")
-        typical = _side_density(density, length)
+        is_wide = length in WIDE_RUNS
+        typical = _block_density(counts, sensitive, length) if is_wide else _side_density(density, length)
         expected = typical * area
         # The density of 12 columns has its own error.
-        cautious = expected - 2.0 * np.sqrt(expected * length / NEIGHBOURS)
+        columns = k / 3 if is_wide else NEIGHBOURS
+        cautious = expected - 2.0 * np.sqrt(np.maximum(expected, 0.0) * length / columns)
         cautious = np.where(np.isfinite(cautious), np.maximum(cautious, 0.0), 0.0)
         p = gammaincc(sums + 1.0, np.maximum(cautious, 1e-12))
-        found = (p * trials * len(RUN_LENGTHS) < MAX_DEAD_PROBABILITY) & (sums < MAX_DEAD_FRACTION * expected)
+        allowed = 0.0 if is_wide else MAX_DEAD_FRACTION
+        found = (p * trials * len(RUN_LENGTHS + WIDE_RUNS) < MAX_DEAD_PROBABILITY) & (sums <= allowed * expected)
         for begin in np.flatnonzero(found).tolist():
             run = slice(begin, begin + length)
             # A longer run is dead only where each of its columns is nearly empty.
             dead[run] |= counts[run] <= MAX_DEAD_FRACTION * expected[begin] / length
     return dead
+
+
+def _block_density(counts: I64, sensitive: F64, length: int) -> float:
+    """Median density of blocks of columns: that of the background, unless sources fill half of the unit."""
+    begins = np.arange(0, len(counts) - length + 1, length)
+    events, area = (np.add.reduceat(values, begins)[:-1] for values in (counts.astype(np.float64), sensitive))
+    filled = area > 0.5 * area.max(initial=0.0)
+    return float(np.median(events[filled] / area[filled])) if filled.any() else 0.0
 
 
 def _side_density(density: F64, length: int) -> F64:
