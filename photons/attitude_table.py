@@ -12,7 +12,7 @@ from .detector_layout import Attitude
 from .gti import Gti
 from .path_fit import C128, FieldPhotons, fit_matrices, in_focal_plane
 from .path_smoothing import MAX_SCATTER, SCAN_PIXELS_S
-from .pointing_path import MAX_FIT_EVENTS, PointingPath, UnitMap
+from .pointing_path import MAX_FIT_EVENTS, PointingPath, UnitMap, nominal_pixel
 from .projection import SkyProjection
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def path_from_attitude(
         )
         relative = FieldPhotons(events.time, moved, events.pixel, events.unit, np.zeros(len(events), dtype=np.int64))
         some = relative.select(slice(None, None, max(1, len(relative) // MAX_FIT_EVENTS)))
-        matrices = fit_matrices(some, len(numbers), segments, np.zeros(1), has_path=True)
+        matrices = fit_matrices(some, len(numbers), segments, np.zeros(1), nominal_pixel(observation), has_path=True)
         known = np.isfinite(matrices[:, 0, 0])
         if not known.any():
             continue

@@ -158,7 +158,7 @@ def exposures_in_time(
     n = len(apertures)
     found = VaryingExposures({}, np.zeros(n, dtype=np.bool_), np.full(n, observation.is_scan))
     model = measure_exposure_model(observation) if len(observation.events) else None
-    if model is None or (observation.is_scan and not model.path.is_scan):
+    if model is None:
         return found
     for number, (columns, rows) in missing_columns(observation, model.path, sources.centre, sources.extent).items():
         model.areas[number] = model.areas[number].without(columns, rows)

@@ -17,6 +17,7 @@ from xherald.photons.arrays import F64, I64, Mask
 if TYPE_CHECKING:
     from .detector_layout import DetectorLayout
     from .observation import Observation
+    from .pointing_path import PointingPath
 
 __all__ = ["LiveArea", "live_areas"]
 
@@ -86,30 +87,46 @@ class LiveArea:
         return LiveArea(self.first, self.binning, live, count_dead(live))
 
 
-def live_areas(observation: Observation, numbers: list[int]) -> dict[int, LiveArea]:
-    """Sensitive pixels of the given detector units."""
-    pixels = observation.event_pixels
+def live_areas(observation: Observation, path: PointingPath) -> dict[int, LiveArea]:
+    """Sensitive pixels of each detector unit that a pointing path maps to the sky."""
+    pixels, events = observation.event_pixels, observation.events
     assert pixels is not None
-    trials = 2 * 600 * max(len(numbers), 1)
+    trials = 2 * 600 * max(len(path.units), 1)
+    position, turn = path.at(events.time)
+    mean, mean_turn = position.mean(), float(turn.mean())
+    sky = (events.x.astype(np.float64) + 1j * events.y.astype(np.float64) - mean) * np.exp(-1j * mean_turn)
     found = {}
-    for number in numbers:
-        own = pixels[observation.events.detector == number]
-        found[number] = _live_area(own, observation.layout, observation.bad_pixels.get(number), trials)
+    for number, unit in path.units.items():
+        own = events.detector == number
+        # Pixels under a telescope that does not move: a list that was cut on the sky has its edges there.
+        focal = np.column_stack([sky[own].real, sky[own].imag]) - unit.offset
+        unmoved: F64 = focal @ np.linalg.inv(unit.matrix).T
+        is_cut = _extent(unmoved) < _extent(pixels[own].astype(np.float64)) - 1.0
+        bad = observation.bad_pixels.get(number)
+        found[number] = _live_area(pixels[own], observation.layout, bad, is_cut, trials)
     return found
 
 
-def _live_area(pixels: NDArray[np.int32], layout: DetectorLayout | None, bad: I64 | None, trials: int) -> LiveArea:
-    """Sensitive pixels of one unit, given the pixels of its events."""
-    window = [_window(pixels[:, axis], layout, axis) for axis in (0, 1)]
+def _extent(points: F64) -> F64:
+    """Range along each axis, without the outermost events of many."""
+    low, high = np.quantile(points, (0.002, 0.998), axis=0) if len(points) > 1000 else (points.min(0), points.max(0))
+    return np.asarray(high - low, dtype=np.float64)
+
+
+def _live_area(
+    pixels: NDArray[np.int32], layout: DetectorLayout | None, bad: I64 | None, is_cut: Mask, trials: int
+) -> LiveArea:
+    """Sensitive pixels of one unit, given the pixels of its events and along which axes the list was cut on the sky."""
+    window = [_window(pixels[:, axis], layout, axis, bool(is_cut[axis])) for axis in (0, 1)]
     (x0, x1), (y0, y1) = window
-    if layout is None:
+    if layout is None and not is_cut.any():
         live = _in_hull(pixels, x0, x1, y0, y1)
     else:
         live = np.ones((x1 - x0 + 1, y1 - y0 + 1), dtype=np.bool_)
-        if layout.field_radius is not None and layout.axis is not None:
+        if layout is not None and layout.field_radius is not None and layout.axis is not None:
             x, y = np.arange(x0, x1 + 1) - layout.axis[0], np.arange(y0, y1 + 1) - layout.axis[1]
             live &= np.hypot(x[:, None], y[None, :]) <= layout.field_radius
-        for low, high in layout.dead_columns:
+        for low, high in layout.dead_columns if layout else ():
             live[max(low - x0, 0) : max(high - x0 + 1, 0)] = False
     inside = (pixels[:, 0] >= x0) & (pixels[:, 0] <= x1) & (pixels[:, 1] >= y0) & (pixels[:, 1] <= y1)
     for low, high, bottom, top in () if bad is None else bad:
@@ -117,7 +134,8 @@ def _live_area(pixels: NDArray[np.int32], layout: DetectorLayout | None, bad: I6
     for axis, low in ((0, x0), (1, y0)):
         sensitive = live.sum(axis=1 - axis)
         counts = np.bincount(pixels[inside, axis] - low, minlength=live.shape[axis])
-        dead = _dead_columns(counts, sensitive.astype(np.float64), trials)
+        runs = RUN_LENGTHS if is_cut.any() else RUN_LENGTHS + WIDE_RUNS
+        dead = _dead_columns(counts, sensitive.astype(np.float64), runs, trials)
         if axis == 0:
             live[dead] = False
         else:
@@ -125,26 +143,25 @@ def _live_area(pixels: NDArray[np.int32], layout: DetectorLayout | None, bad: I6
     return LiveArea.of((x0, y0), live)
 
 
-def _window(values: NDArray[np.int32], layout: DetectorLayout | None, axis: int) -> tuple[int, int]:
+def _window(values: NDArray[np.int32], layout: DetectorLayout | None, axis: int, is_cut: bool) -> tuple[int, int]:
     """First and last sensitive pixel along an axis."""
     lowest, highest = int(values.min()), int(values.max())
     if layout is None:
-        return lowest, highest
+        margin = highest - lowest if is_cut else 0
+        return lowest - margin, highest + margin
     first, last = layout.first[axis], layout.last[axis]
     lowest, highest = max(lowest, first), min(highest, last)
-    if highest <= lowest:
+    if highest <= lowest or is_cut:
         return first, last
     counts = np.bincount(np.clip(values - lowest, 0, highest - lowest), minlength=highest - lowest + 1)
+    # The density at the edge, or in a sparse field that of the median twelfth: sources do not count.
     width = min(64, len(counts))
-    if float(np.median(counts[:width])) * (lowest - first) > MIN_EXPECTED_MARGIN:
+    blocks = [part.mean() for part in np.array_split(counts, 12)]
+    typical = float(np.median(blocks))
+    low, high = (max(float(np.median(part)), typical / 3) for part in (counts[:width], counts[-width:]))
+    if low * (lowest - first) > MIN_EXPECTED_MARGIN:
         first = lowest
-    if float(np.median(counts[-width:])) * (last - highest) > MIN_EXPECTED_MARGIN:
-        last = highest
-    # Sparse events have medians of zero: the mean density of the occupied range tells a window instead.
-    density = len(values) / (highest - lowest + 1)
-    if density * (lowest - first) > 3 * MIN_EXPECTED_MARGIN:
-        first = lowest
-    if density * (last - highest) > 3 * MIN_EXPECTED_MARGIN:
+    if high * (last - highest) > MIN_EXPECTED_MARGIN:
         last = highest
     return first, last
 
@@ -160,23 +177,24 @@ def _in_hull(pixels: NDArray[np.int32], x0: int, x1: int, y0: int, y1: int) -> M
     return np.asarray(hull.depth(x.astype(np.float64), y.astype(np.float64)) >= -0.5, dtype=np.bool_)
 
 
-def _dead_columns(counts: I64, sensitive: F64, trials: int) -> Mask:
+def _dead_columns(counts: I64, sensitive: F64, runs: tuple[int, ...], trials: int) -> Mask:
     """Columns with improbably few events against their neighbours, by Poisson probability.
 
     Parameters
     ----------
     counts : ndarray, shape (k,) — events in each column
     sensitive : ndarray, shape (k,) — sensitive pixels in each
+    runs : tuple of int — numbers of adjacent columns
     trials : int — columns and rows that are tested in the observation
     """
     from scipy.special import gammaincc
 
     k = len(counts)
     dead = np.zeros(k, dtype=np.bool_)
-    if k < 4 * NEIGHBOURS or counts.sum() < 10 * k / WIDE_RUNS[-1]:
+    if k < 4 * NEIGHBOURS or counts.sum() < 10 * k / runs[-1]:
         return dead
     density = np.where(sensitive > 0, counts / np.maximum(sensitive, 1.0), np.nan)
-    for length in (*RUN_LENGTHS, *WIDE_RUNS):
+    for length in runs:
         if 3 * length > k:
             break
         sums = np.convolve(counts, np.ones(length, dtype=np.int64), "valid")
@@ -190,7 +208,7 @@ def _dead_columns(counts: I64, sensitive: F64, trials: int) -> Mask:
         cautious = np.where(np.isfinite(cautious), np.maximum(cautious, 0.0), 0.0)
         p = gammaincc(sums + 1.0, np.maximum(cautious, 1e-12))
         allowed = 0.0 if is_wide else MAX_DEAD_FRACTION
-        found = (p * trials * len(RUN_LENGTHS + WIDE_RUNS) < MAX_DEAD_PROBABILITY) & (sums <= allowed * expected)
+        found = (p * trials * len(runs) < MAX_DEAD_PROBABILITY) & (sums <= allowed * expected)
         for begin in np.flatnonzero(found).tolist():
             run = slice(begin, begin + length)
             # A longer run is dead only where each of its columns is nearly empty.

@@ -31,6 +31,9 @@ MIN_UNIT_EVENTS = 10
 MIN_GENERAL_EVENTS = 500
 """Events of a detector unit below which its matrix is a rotation and a scale: pixels are square to parts in 1,000."""
 
+MAX_SCALE_ERROR = 0.05
+"""Relative difference from the nominal pixel size above which a fitted one is not used."""
+
 CELL_EVENTS = 12
 """Mean number of events in a cell of time in which the path is taken as straight while the matrices are fitted."""
 
@@ -62,11 +65,15 @@ def in_focal_plane(events: FieldPhotons, matrices: F64) -> C128:
     return np.asarray(x + 1j * y, dtype=np.complex128)
 
 
-def fit_matrices(events: FieldPhotons, n_units: int, segments: Gti, turn: F64, *, has_path: bool = False) -> F64:
+def fit_matrices(
+    events: FieldPhotons, n_units: int, segments: Gti, turn: F64, scale: float | None, *, has_path: bool = False
+) -> F64:
     """Matrix and offset of each unit, shape (n_units, 3, 2); NaN for a unit with too few events.
 
     Within a cell of time, the path is a straight line that is projected out; with `has_path`, the sky positions are
-    already relative to the path.
+    already relative to the path. `scale` is the nominal side of a detector pixel, sky pixels, None if unknown: it
+    replaces a fitted one that is far off, as in a list that was cut around one source, whose photons move over the
+    detector and not on the sky.
     """
     out = np.full((n_units, 3, 2), np.nan)
     kept = events.select(np.bincount(events.unit, minlength=n_units)[events.unit] >= MIN_UNIT_EVENTS)
@@ -97,12 +104,30 @@ def fit_matrices(events: FieldPhotons, n_units: int, segments: Gti, turn: F64, *
             break
         kept, cell = kept.select(keep), None if cell is None else cell[keep]
     for unit in units:
-        own = kept.pixel[kept.unit == unit]
-        if len(own) < MIN_GENERAL_EVENTS:
-            conformal = _conformal(out[unit, :2])
-            out[unit, 2] += own.mean(axis=0) @ (out[unit, :2] - conformal)
-            out[unit, :2] = conformal
+        mine = kept.unit == unit
+        own = kept.pixel[mine]
+        fitted = float(np.sqrt(abs(np.linalg.det(out[unit, :2]))))
+        nominal = fitted if scale is None else scale
+        is_off = abs(fitted / nominal - 1.0) > MAX_SCALE_ERROR
+        if len(own) >= MIN_GENERAL_EVENTS and not is_off:
+            continue
+        conformal = _conformal(out[unit, :2])
+        if is_off:
+            sky = kept.sky[mine] * np.exp(-1j * turn[kept.segment[mine]])
+            columns = np.column_stack([own, sky.real, sky.imag])
+            varying = columns - columns.mean(axis=0) if cell is None else _detrend(columns, kept.time[mine], cell[mine])
+            conformal = nominal * _direction(varying)
+        out[unit, 2] += own.mean(axis=0) @ (out[unit, :2] - conformal)
+        out[unit, :2] = conformal
     return out
+
+
+def _direction(columns: F64) -> F64:
+    """Rotation or reflection that brings pixels (columns 0, 1) nearest to the sky (columns 2, 3)."""
+    pixel, sky = columns[:, 0] + 1j * columns[:, 1], columns[:, 2] + 1j * columns[:, 3]
+    plain, mirrored = np.sum(np.conj(pixel) * sky), np.sum(pixel * sky)
+    angle, sign = (np.angle(plain), 1.0) if abs(plain) >= abs(mirrored) else (np.angle(mirrored), -1.0)
+    return np.array([[np.cos(angle), np.sin(angle)], [-sign * np.sin(angle), sign * np.cos(angle)]])
 
 
 def _conformal(matrix: F64) -> F64:

@@ -32,6 +32,9 @@ SEGMENT_GAP_S = 100.0
 MIN_EVENTS = 50
 """Events needed to fit a path."""
 
+MIN_SLOW_SCAN_EVENTS = 30
+"""Events in a segment from which the path of a scan may be found to be slow."""
+
 MAX_FIT_EVENTS = 10_000
 """Events used for the matrices; more add no precision."""
 
@@ -102,7 +105,19 @@ def measure_pointing_path(observation: Observation) -> PointingPath | None:
         from .attitude_table import path_from_attitude
 
         path = path_from_attitude(observation, numbers, events, segments)
-    return path or _fitted_path(numbers, events, segments)
+    path = path or _fitted_path(numbers, events, segments, nominal_pixel(observation))
+    if path is not None and observation.is_scan and not path.is_scan:
+        # A slow scan is followed by local means; a few events in a pass would fit any pointing.
+        is_sparse = np.median(np.bincount(events.segment, minlength=len(segments))) < MIN_SLOW_SCAN_EVENTS
+        return None if is_sparse else path
+    return path
+
+
+def nominal_pixel(observation: Observation) -> float | None:
+    """Side of a detector pixel, sky pixels; None if unknown."""
+    if observation.detector_pixel_arcsec is None:
+        return None
+    return observation.detector_pixel_arcsec / observation.require_projection().pixel_arcsec
 
 
 def _segments(gti: Gti) -> Gti:
@@ -126,17 +141,17 @@ def _usable(observation: Observation, pixels: NDArray[np.int32], segments: Gti) 
     return numbers, FieldPhotons(events.time[rows], sky, pixels[rows].astype(np.float64), unit[rows], segment[rows])
 
 
-def _fitted_path(numbers: list[int], events: FieldPhotons, segments: Gti) -> PointingPath | None:
+def _fitted_path(numbers: list[int], events: FieldPhotons, segments: Gti, scale: float | None) -> PointingPath | None:
     """Path, rotation and matrices that fit the events."""
     some = events.select(slice(None, None, max(1, -(-len(events) // MAX_FIT_EVENTS))))
     turn = np.zeros(len(segments))
     richest = int(np.argmax(np.bincount(some.segment)))
     # The rotation differs between snapshots: the first matrices are those of one snapshot.
-    matrices = fit_matrices(some.select(some.segment == richest), len(numbers), segments, turn)
+    matrices = fit_matrices(some.select(some.segment == richest), len(numbers), segments, turn, scale)
     for _ in range(3 if len(segments) > 1 else 1):
         if len(segments) > 1:
             turn = fit_turns(some, matrices, segments, turn)
-        matrices = fit_matrices(some, len(numbers), segments, turn)
+        matrices = fit_matrices(some, len(numbers), segments, turn, scale)
     is_known = np.isfinite(matrices[:, 0, 0])
     if not is_known.any():
         return None

@@ -195,7 +195,7 @@ def measure_exposure_model(observation: Observation) -> ExposureModel | None:
             curve = grid
     return ExposureModel(
         path=path,
-        areas=live_areas(observation, numbers),
+        areas=live_areas(observation, path),
         edges=edges,
         pointing=pointing,
         weights={one.number: _live_weights(one, middle) for one in units},

@@ -108,7 +108,9 @@ def test_dead_columns_are_found_in_the_events() -> None:
     telescope = swift(rng, dead_columns=(200, 201, 400), particles=30.0)
     sky = observe_sky(telescope, snapshots(rng), np.zeros((1, 2)), np.array([0.5]), rng)
     observation = observation_of(sky, SWIFT.point_spread, SWIFT.layout, with_bad=False)
-    area = live_areas(observation, [0])[0]
+    path = measure_pointing_path(observation)
+    assert path is not None
+    area = live_areas(observation, path)[0]
     dead = np.flatnonzero(area.live.sum(axis=1) == 0) + area.first[0]
     assert dead.tolist() == [200, 201, 400]
     assert (area.live.sum(axis=0) > 0).all()
@@ -119,7 +121,9 @@ def test_wide_dead_band_is_found_in_a_sparse_field() -> None:
     band = tuple(range(300, 330))
     sky = observe_sky(swift(rng, band, particles=0.3), snapshots(rng), np.zeros((1, 2)), np.array([0.02]), rng)
     observation = observation_of(sky, SWIFT.point_spread, SWIFT.layout, with_bad=False)
-    area = live_areas(observation, [0])[0]
+    path = measure_pointing_path(observation)
+    assert path is not None
+    area = live_areas(observation, path)[0]
     dead = np.flatnonzero(area.live.sum(axis=1) == 0) + area.first[0]
     # Empty columns beside the band cannot be told from it.
     assert set(band) <= set(dead.tolist())

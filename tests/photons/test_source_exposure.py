@@ -166,3 +166,17 @@ def test_real_swift_source_at_the_edge_in_one_snapshot_is_steady(data: Path) -> 
     assert assess(batch).p_value[0] > 0.05
     # The first snapshot, in which the source has DETX = -18, is no good time.
     assert batch.gti[0, 0] > observation.span[0] + 5_000.0
+
+
+def test_list_cut_around_a_source_has_no_edges_of_its_own() -> None:
+    whole = dithered([PointSource(10.0, -20.0, 300)])
+    events = whole.events
+    near = np.hypot(events.x - 4096.5 - 10.0 / 0.492, events.y - 4096.5 + 20.0 / 0.492) < 25.0
+    cut = replace(
+        events, **{name: getattr(events, name)[near] for name in ("time", "x", "y", "energy", "detector", "row")}
+    )
+    observation = replace(whole, load_events=lambda: cut, detector_pixel_arcsec=0.492)
+    assert measure_pointing_path(observation) is not None
+    ra, dec = observation.require_projection().to_sky(4096.5 + 10.0 / 0.492, 4096.5 - 20.0 / 0.492)
+    batch = extract(observation, [aperture_at(observation, float(ra), float(dec), "1", "test")])
+    assert (batch.gti_fraction == 1.0).all()
