@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from read_files import observe
 
-from xherald.photons.dither import measure_dither_path
 from xherald.photons.errors import ConfigError
-from xherald.photons.gti import gti_contains
+from xherald.photons.pointing_path import measure_pointing_path
 from xherald.simulation.exposure import Fault, SimulatedExposure
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescopes import TELESCOPES
@@ -128,14 +127,14 @@ def test_energies_and_channels_of_chandra_agree(written: dict[str, WrittenFiles]
 def test_places_of_chandra_tell_the_dither(tmp_path: Path) -> None:
     """With tens of events a sample, what is left is the way of the dither inside 16 s: 0.8″, 1.6 pixels, at most."""
     observation = observe(write_exposure(exposure_of("chandra-acis-i", n=9000), tmp_path).events)
-    path = measure_dither_path(observation)
+    path = measure_pointing_path(observation)
     assert path is not None
-    middle = 0.5 * (path.edges[1:] + path.edges[:-1])
-    good = gti_contains(observation.detectors[0].gti, middle)
-    aim = np.column_stack(dithering(middle[good])) / 0.492
-    np.testing.assert_allclose(path.shift[good] - path.shift[good].mean(axis=0), aim - aim.mean(axis=0), atol=1.6)
-    for number, chip in path.to_chip.items():
-        assert abs(np.linalg.det(chip[:2])) == pytest.approx(1.0, abs=0.02), number
+    time = np.concatenate([np.arange(start + 16.0, stop - 16.0, 8.0) for start, stop in observation.detectors[0].gti])
+    aim, position = np.column_stack(dithering(time)) / 0.492, path.at(time)[0]
+    shift = np.column_stack([position.real, position.imag])
+    np.testing.assert_allclose(shift - shift.mean(axis=0), aim - aim.mean(axis=0), atol=1.6)
+    for number, unit in path.units.items():
+        assert unit.pixel_size == pytest.approx(1.0, abs=0.02), number
 
 
 def test_tiles_of_chandra_are_those_of_real_files(data: Path) -> None:
