@@ -117,22 +117,26 @@ class Polygon:
         if len(self.vertices) < 3:
             raise PhotonError(f"invalid polygon: {len(self.vertices)} vertices, expected three or more")
 
+    def _centre(self) -> tuple[float, float]:
+        """Mean of the vertices as directions, right ascension and declination, deg."""
+        ra, dec = np.radians(np.array(self.vertices, dtype=np.float64)).T
+        x, y, z = (float(v.mean()) for v in (np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)))
+        return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
+
     @property
     def ra(self) -> float:
         """Right ascension of the mean vertex, deg."""
-        east = [(ra - self.vertices[0][0] + 180) % 360 - 180 for ra, _ in self.vertices]
-        return (self.vertices[0][0] + sum(east) / len(east)) % 360
+        return self._centre()[0]
 
     @property
     def dec(self) -> float:
         """Declination of the mean vertex, deg."""
-        return sum(dec for _, dec in self.vertices) / len(self.vertices)
+        return self._centre()[1]
 
     def _offsets(self) -> tuple[F64, F64]:
-        """Offsets of the vertices from the mean vertex to the east and north, arcsec."""
-        ra0, dec0 = self.ra, self.dec
-        east = [((ra - ra0 + 180) % 360 - 180) * math.cos(math.radians(dec0)) * 3600 for ra, _ in self.vertices]
-        return np.array(east), np.array([(dec - dec0) * 3600 for _, dec in self.vertices])
+        """Offsets of the vertices from the mean vertex in its tangent plane, arcsec."""
+        plane = SkyProjection("TAN", *self._centre(), 0.0, 0.0, 1.0 / 3600, 1.0 / 3600)
+        return plane.to_pixel(*np.array(self.vertices, dtype=np.float64).T)
 
     @property
     def extent(self) -> float:

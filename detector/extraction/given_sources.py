@@ -12,8 +12,8 @@ from xherald.photons.observation import Observation
 from xherald.photons.regions import Annulus, Aperture, Ellipse, Polygon
 
 from .background_lists import is_event_list
-from .sky_regions import parse_regions, shape_from_region
-from .source_lists import SourceList, aperture_from_region, apertures_from_table, listed_in_field, read_source_list
+from .sky_regions import parse_regions, place_regions
+from .source_lists import SourceList, apertures_from_regions, apertures_from_table, listed_in_field, read_source_list
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -73,16 +73,14 @@ class GivenSources:
             The observation has no sky coordinates, or lacks a point-spread table that is needed.
         """
         if self.region is not None:
-            regions = parse_regions(self.region, "region")
-            listed = [aperture_from_region(one, i, observation, settings) for i, one in enumerate(regions, start=1)]
-            return listed_in_field(listed, GIVEN, observation)
+            listed = apertures_from_regions(parse_regions(self.region, "region"), observation, settings)
+            return listed_in_field(listed, observation)
         if self.sources is None:
             return None
         if isinstance(self.sources, str | Path):
             return read_source_list(Path(self.sources), observation, settings)
-        return listed_in_field(
-            apertures_from_table(_make_table(self.sources), GIVEN, observation, settings), GIVEN, observation
-        )
+        listed, notes = apertures_from_table(_make_table(self.sources), GIVEN, observation, settings)
+        return listed_in_field(listed, observation, notes)
 
     def with_background(self, apertures: list[Aperture], observation: Observation) -> list[Aperture]:
         """The apertures with the given background region, where there is one.
@@ -94,11 +92,11 @@ class GivenSources:
         """
         if self.background is None or is_event_list(self.background):
             return apertures
-        regions = parse_regions(self.background, "background")
+        given = parse_regions(self.background, "background")
+        regions = place_regions(given, observation.require_projection(), are_backgrounds=True)
         if len(regions) != 1:
             raise ConfigError(f"background: expected one region, got {len(regions)}")
-        projection = observation.require_projection()
-        shape = shape_from_region(regions[0], projection, projection.to_wcs())
+        shape = regions[0].shape
         if not isinstance(shape, Ellipse | Annulus | Polygon):
             raise ConfigError("background: expected a circle, ellipse, annulus, box or polygon")
         return [replace(one, background=shape) for one in apertures]

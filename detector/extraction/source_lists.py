@@ -1,15 +1,14 @@
 """Source lists (``--sources``): tables of positions and DS9 regions as apertures of one exposure.
 
-Tables (FITS, VOTable, CSV, ECSV) give positions in ICRS degrees and may give a name, a radius and a position error. DS9
-files are read by the `regions` package, in any celestial frame or in image coordinates, which are the sky pixels (X, Y)
-of the event list. A list takes the place of source detection.
+Tables (FITS, VOTable, CSV, ECSV) give positions in ICRS degrees and may give a name, a radius and a position error.
+Region files of DS9 and CIAO are in any celestial frame or in the sky pixels (X, Y) of the event list. A list takes the
+place of source detection.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,31 +19,16 @@ from xherald.photons.apertures import ApertureSettings, aperture_at, off_axis_ar
 from xherald.photons.errors import ConfigError, UnreadableFileError
 from xherald.photons.footprint import field_footprint
 from xherald.photons.observation import Observation
-from xherald.photons.projection import SkyProjection
+from xherald.photons.projection import SkyProjection, separation_deg
 from xherald.photons.regions import Annulus, Aperture, Ellipse, Polygon
 
-from .sky_regions import read_regions, region_name, shape_from_region
+from .list_tables import TABLE_FORMATS, read_positions, read_table
+from .sky_regions import place_regions, read_regions
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["SourceList", "aperture_from_region", "apertures_from_table", "listed_in_field", "read_source_list"]
-
-_RA = ("ra", "raj2000", "_raj2000", "ra_j2000", "ra_icrs", "_ra", "radeg", "ra_deg")
-_DEC = ("dec", "dej2000", "decj2000", "_dej2000", "dec_j2000", "de_icrs", "dec_icrs", "_de", "decdeg", "dec_deg")
-_NAME = ("id", "name", "detection_id", "source_id", "srcid", "src_id", "source", "iauname")
-_RADIUS = ("radius_arcsec", "radius")
-_ERROR = ("pos_err_arcsec", "pos_err", "poserr", "pos_error", "radec_err", "error_radius")
-
-_TABLE_FORMATS = {
-    ".fits": "fits",
-    ".fit": "fits",
-    ".vot": "votable",
-    ".votable": "votable",
-    ".xml": "votable",
-    ".csv": "ascii.csv",
-    ".ecsv": "ascii.ecsv",
-}
+__all__ = ["SourceList", "apertures_from_regions", "apertures_from_table", "listed_in_field", "read_source_list"]
 
 _FIELD_MARGIN_PIXELS = 1.0
 
@@ -59,10 +43,13 @@ class SourceList:
         In the order of the list.
     outside : tuple of str
         Ids of the sources that lie on no detector, which are left out.
+    notes : tuple of str
+        Remarks on rows without a position.
     """
 
     apertures: tuple[Aperture, ...]
     outside: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_source_list(path: Path, observation: Observation, settings: ApertureSettings | None = None) -> SourceList:
@@ -88,36 +75,31 @@ def read_source_list(path: Path, observation: Observation, settings: ApertureSet
     if not path.is_file():
         raise UnreadableFileError(path, "source list not found" if not path.exists() else "not a file but a directory")
     kind = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    notes: tuple[str, ...] = ()
     if kind == ".reg":
         listed = _from_regions(path, observation, settings)
-    elif kind in _TABLE_FORMATS:
-        listed = apertures_from_table(_read_table(path, _TABLE_FORMATS[kind]), path, observation, settings)
+    elif kind in TABLE_FORMATS:
+        listed, notes = apertures_from_table(read_table(path, TABLE_FORMATS[kind]), path, observation, settings)
     else:
-        allowed = ", ".join([*_TABLE_FORMATS, ".reg"])
+        allowed = ", ".join([*TABLE_FORMATS, ".reg"])
         raise UnreadableFileError(path, f"unknown format of source list {kind!r}; allowed suffixes: {allowed}")
-    return listed_in_field(listed, path, observation)
+    return listed_in_field(listed, observation, notes)
 
 
-def listed_in_field(listed: Sequence[Aperture], where: Path, observation: Observation) -> SourceList:
+def listed_in_field(listed: Sequence[Aperture], observation: Observation, notes: tuple[str, ...] = ()) -> SourceList:
     """Divide a list into the sources that lie on a detector and the others.
 
     Parameters
     ----------
     listed : sequence of Aperture
-    where : Path
-        File of the list, for error messages.
     observation : Observation
-
-    Raises
-    ------
-    UnreadableFileError
-        Two sources have the same name.
+    notes : tuple of str — remarks on the list
     """
-    _check_unique_names(where, listed)
     seen = _in_field(observation, observation.require_projection(), listed)
     return SourceList(
         apertures=tuple(one for one, kept in zip(listed, seen, strict=True) if kept),
         outside=tuple(one.detection_id for one, kept in zip(listed, seen, strict=True) if not kept),
+        notes=notes,
     )
 
 
@@ -134,15 +116,6 @@ def _in_field(observation: Observation, projection: SkyProjection, listed: Seque
     depth = footprint.depth(np.where(on_plane, x, 0.0), np.where(on_plane, y, 0.0)).max(axis=0)
     seen: NDArray[np.bool_] = on_plane & (depth > -reach)
     return seen
-
-
-def _check_unique_names(path: Path, listed: Sequence[Aperture]) -> None:
-    first: dict[str, int] = {}
-    for row, one in enumerate(listed, start=1):
-        if one.detection_id in first:
-            rows = f"rows {first[one.detection_id]} and {row}"
-            raise UnreadableFileError(path, f"{rows} have the same name {one.detection_id!r}; names must be unique")
-        first[one.detection_id] = row
 
 
 # ---------------------------------------------------------------------------------------------------------- tables
@@ -177,79 +150,9 @@ def _shaped(
     return Aperture(name, region.ra, region.dec, region, annulus, error, "source list")
 
 
-def _read_table(path: Path, file_format: str) -> Table:
-    from astropy.table import Table
-
-    try:
-        with warnings.catch_warnings():
-            # Warnings on units and keywords do no harm here; values are checked below.
-            warnings.simplefilter("ignore")
-            return Table.read(path, format=file_format)
-    # The readers of four formats raise various exceptions; each means that the file is not of this format.
-    except Exception as fault:
-        raise UnreadableFileError(path, f"cannot be read as {file_format}: {fault}") from fault
-
-
-def _column(table: Table, accepted: Sequence[str]) -> str | None:
-    names = {str(name).lower(): str(name) for name in table.colnames}
-    return next((names[name] for name in accepted if name in names), None)
-
-
-def _names(table: Table) -> list[str]:
-    column = _column(table, _NAME)
-    if column is None:
-        return [str(row) for row in range(1, len(table) + 1)]
-    values = table[column]
-    texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
-    return [text.strip() or str(row) for row, text in enumerate(texts, start=1)]
-
-
-def _optional(path: Path, table: Table, accepted: Sequence[str]) -> NDArray[np.float64]:
-    """Read an optional column of positive angles, arcsec; NaN where the table or the row has none."""
-    column = _column(table, accepted)
-    if column is None:
-        return np.full(len(table), np.nan)
-    values = _numbers(path, table, column, "arcsec", gaps=True)
-    _check_rows(path, column, values, values <= 0, "is not a positive angle in arcsec")
-    return values
-
-
-def _numbers(path: Path, table: Table, name: str, unit: str, *, gaps: bool = False) -> NDArray[np.float64]:
-    """Read a column in the given unit; its own unit is converted, a column without one is in the given unit."""
-    from astropy import units
-
-    column = table[name]
-    masked = np.asarray(getattr(column, "mask", np.zeros(len(table), dtype=bool)))
-    values = np.full(len(table), np.nan)
-    for row in np.flatnonzero(~masked):
-        try:
-            values[row] = float(column[row] if column.unit is None else getattr(column[row], "value", column[row]))
-        except (TypeError, ValueError):
-            raise UnreadableFileError(
-                path, f"row {row + 1}, column {name!r}: {str(column[row])!r} is not a number; give decimal {unit}"
-            ) from None
-    if not gaps:
-        _check_rows(path, name, values, ~np.isfinite(values), "is not a number")
-    if column.unit is not None and str(column.unit):
-        try:
-            return np.asarray((values * units.Unit(str(column.unit))).to_value(unit), dtype=np.float64)
-        except (ValueError, TypeError):
-            raise UnreadableFileError(path, f"column {name!r} is in {column.unit}; expected {unit}") from None
-    return values
-
-
-def _check_rows(path: Path, name: str, values: NDArray[np.float64], wrong: NDArray[np.bool_], why: str) -> None:
-    rows = np.flatnonzero(wrong)
-    if rows.size:
-        raise UnreadableFileError(path, f"row {rows[0] + 1}, column {name!r}: {values[rows[0]]:g} {why}")
-
-
 def _from_regions(path: Path, observation: Observation, settings: ApertureSettings) -> list[Aperture]:
     try:
-        return [
-            aperture_from_region(region, number, observation, settings)
-            for number, region in enumerate(read_regions(path), start=1)
-        ]
+        return apertures_from_regions(read_regions(path), observation, settings)
     except ConfigError as fault:
         raise UnreadableFileError(path, str(fault)) from fault
 
@@ -257,40 +160,53 @@ def _from_regions(path: Path, observation: Observation, settings: ApertureSettin
 # ---------------------------------------------------------------------------------------------------- Python objects
 
 
-def aperture_from_region(
-    region: Any, number: int, observation: Observation, settings: ApertureSettings | None = None
-) -> Aperture:
-    """Aperture of a region of the `regions` package.
+def apertures_from_regions(
+    regions: Iterable[Any], observation: Observation, settings: ApertureSettings | None = None
+) -> list[Aperture]:
+    """Apertures of regions, of a file or of the `regions` package.
+
+    Excluded regions are cut out of the others. A region that is marked as background belongs to the source next to it;
+    sources without one get an annulus.
 
     Parameters
     ----------
-    region : regions.Region
-    number : int
-        Number in the list, from 1: the name of a region without text.
+    regions : iterable
+        See `parse_regions`.
     observation : Observation
     settings : ApertureSettings, optional
 
     Raises
     ------
     ConfigError
-        The region is excluded, or its shape is not that of a source.
+        A region has a shape or numbers that are not supported.
     """
-    projection, settings = observation.require_projection(), settings or ApertureSettings()
-    if not region.meta.get("include", True):
-        raise ConfigError(f"region {number} is excluded (-); remove it from the source list")
-    shape = shape_from_region(region, projection, projection.to_wcs())
-    name = region_name(region, number)
-    if isinstance(shape, tuple):
-        return aperture_at(observation, *shape, name, "source list", None, settings)
-    if shape is None or isinstance(shape, Annulus):
-        what = type(region).__name__.removesuffix("Region").removesuffix("Pixel").removesuffix("Sky").lower()
-        raise ConfigError(f"region {number} is a {what}; a source is a circle, ellipse, box, polygon or point")
-    return _shaped(observation, shape, name, None, settings)
+    settings = settings or ApertureSettings()
+    placed = place_regions(regions, observation.require_projection())
+    backgrounds = [one for one in placed if one.is_background and not isinstance(one.shape, tuple)]
+    found = []
+    for one in placed:
+        if one.is_background:
+            continue
+        if isinstance(one.shape, tuple):
+            aperture = aperture_at(observation, one.ra, one.dec, one.name, "source list", None, settings)
+        else:
+            assert not isinstance(one.shape, Annulus)
+            aperture = _shaped(observation, one.shape, one.name, None, settings)
+            aperture = replace(aperture, ra=one.ra, dec=one.dec)
+        if backgrounds:
+            apart = [float(separation_deg(one.ra, one.dec, other.ra, other.dec)) for other in backgrounds]
+            shape = backgrounds[int(np.argmin(apart))].shape
+            assert not isinstance(shape, tuple)
+            aperture = replace(aperture, background=shape)
+        found.append(aperture)
+    if not found:
+        raise ConfigError("has no source region, only excluded ones and backgrounds")
+    return found
 
 
 def apertures_from_table(
     table: Table, where: Path, observation: Observation, settings: ApertureSettings | None = None
-) -> list[Aperture]:
+) -> tuple[list[Aperture], tuple[str, ...]]:
     """Apertures of the rows of a table of positions.
 
     Parameters
@@ -302,21 +218,20 @@ def apertures_from_table(
     observation : Observation
     settings : ApertureSettings, optional
 
+    Returns
+    -------
+    list of Aperture
+    tuple of str
+        Remarks on rows that were left out.
+
     Raises
     ------
     UnreadableFileError
         A column is missing or a value cannot be used; the message names row and column.
     """
     settings = settings or ApertureSettings()
-    ra_name, dec_name = _column(table, _RA), _column(table, _DEC)
-    if ra_name is None or dec_name is None:
-        missing = "right ascension (ra)" if ra_name is None else "declination (dec)"
-        raise UnreadableFileError(where, f"no column of {missing}; columns: {', '.join(table.colnames) or 'none'}")
-    ra, dec = _numbers(where, table, ra_name, "deg"), _numbers(where, table, dec_name, "deg")
-    _check_rows(where, ra_name, ra, (ra < -360) | (ra > 360), "is not a right ascension in deg")
-    _check_rows(where, dec_name, dec, np.abs(dec) > 90, "is not a declination in deg")
-    names = _names(table)
-    radii, errors = _optional(where, table, _RADIUS), _optional(where, table, _ERROR)
-    return [
-        _aperture(observation, ra[i] % 360, dec[i], names[i], radii[i], errors[i], settings) for i in range(len(table))
-    ]
+    listed = read_positions(table, where)
+    columns = zip(listed.names, listed.ra, listed.dec, listed.radius, listed.error, strict=True)
+    return [_aperture(observation, ra, dec, name, size, error, settings) for name, ra, dec, size, error in columns], (
+        listed.notes
+    )

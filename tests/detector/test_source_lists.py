@@ -89,7 +89,7 @@ def test_radii_need_no_point_spread(tmp_path: Path, observation: Observation) ->
         ("alpha,dec\n1,2\n", r"no column of right ascension \(ra\); columns: alpha, dec"),
         ("ra,alpha\n1,2\n", r"no column of declination"),
         ("ra,dec\n50,20\n3:20:00,20\n", r"row 2, column 'ra': '3:20:00' is not a number; give decimal deg"),
-        ("ra,dec\n50,20\n50,\n", r"row 2, column 'dec': nan is not a number"),
+        ("ra,dec\n50,\n,20\n", r"no row has a position in columns ra, dec"),
         ("ra,dec\n50,120\n", r"row 1, column 'dec': 120 is not a declination"),
         ("ra,dec,radius_arcsec\n50,20,-3\n", r"row 1, column 'radius_arcsec': -3 is not a positive angle"),
         ("id,ra,dec\nx,50,20\nx,50.1,20\n", r"rows 1 and 2 have the same name 'x'"),
@@ -135,7 +135,7 @@ def test_shapes_in_any_frame_cover_what_regions_says(tmp_path: Path, observation
         "polygon(49.99,19.99,49.98,19.99,49.98,20.0)\n"
         'box(50.02,19.98,20",8",20)\n'
         f'galactic\nellipse({galactic.l.deg},{galactic.b.deg},12",4",35) # text={{galactic}}\n'
-        f"image\nellipse({MIDDLE},{MIDDLE},30,10,60) # text={{image}}\n"
+        f"physical\nellipse({MIDDLE},{MIDDLE},30,10,60) # text={{physical}}\n"
     )
     projection = observation.require_projection()
     wcs = WCS(naxis=2)
@@ -143,10 +143,12 @@ def test_shapes_in_any_frame_cover_what_regions_says(tmp_path: Path, observation
     wcs.wcs.crpix = [projection.x_reference, projection.y_reference]
     wcs.wcs.cdelt = [projection.x_step, projection.y_step]
     listed = read_source_list(path, observation).apertures
-    assert [one.detection_id for one in listed] == ["tilted", "2", "3", "4", "galactic", "image"]
+    assert [one.detection_id for one in listed] == ["tilted", "2", "3", "4", "galactic", "physical"]
     assert sum(isinstance(one.region, Polygon) for one in listed) == 2
     x, y = np.random.default_rng(1).uniform(MIDDLE - 250, MIDDLE + 250, (2, 200_000))
-    for one, shape in zip(listed, Regions.read(str(path), format="ds9"), strict=True):
+    for one, shape in zip(
+        listed, Regions.parse(path.read_text().replace("physical", "image"), format="ds9"), strict=True
+    ):
         pixel = shape.to_pixel(wcs) if hasattr(shape, "to_pixel") else shape
         # `regions` counts pixels from 0.
         ours = one.region.contains(projection, x, y)
@@ -179,9 +181,14 @@ def test_points_get_an_aperture_of_the_point_spread(tmp_path: Path, observation:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('-circle(50,20,3")', "region 1 is excluded"),
-        ('annulus(50,20,3",6")', "region 1 is a circleannulus"),
-        ("physical\ncircle(4096,4096,3)", "cannot be read as DS9 regions"),
+        ('-circle(50,20,3")', "has no source region, only excluded ones and backgrounds"),
+        ('circle(50,20,3") # background', "has no source region"),
+        ("line(50,20,50.1,20)", "line 2: shape 'line' is not supported"),
+        ("image\ncircle(4096,4096,3)", "line 3: frame 'image' is not supported .the binning of the image is unknown"),
+        ("linear\ncircle(4096,4096,3)", "line 3: frame 'linear' is not supported"),
+        ("circle(50,20)", "line 2: .*circle.50, 20. cannot be read"),
+        ("circle(50,20,x)", "line 2"),
+        ('circle(50,20,3")\n-circle(50,20,9")', "region 1 lies inside an excluded region"),
     ],
 )
 def test_what_is_no_source_is_named(tmp_path: Path, observation: Observation, line: str, reason: str) -> None:
