@@ -79,7 +79,13 @@ class ScanResult:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the files as a whole, such as listed sources that lie outside the field."""
-        return tuple(f"{scan.photons.path}: {note}" for scan in self.scans for note in scan.photons.notes)
+        from xherald.detector.scoring.veto_flags import observation_notes
+
+        return tuple(
+            f"{scan.photons.path}: {note}"
+            for scan in self.scans
+            for note in (*scan.photons.notes, *observation_notes(scan.detections.vetoes))
+        )
 
     def write(self, path: str | Path) -> None:
         """Write every source to a file whose suffix names the format, such as .ecsv, .fits, .vot, .parquet or .jsonl.

@@ -52,6 +52,9 @@ FLARING: Final = ("chandra", "xmm", "erosita")
 SPARSE_MISSIONS: Final = ("ep", "swift")
 """Missions whose fields hold fewer sources."""
 
+OF_MANY_SOURCES = ("many_candidates", "simultaneous")
+"""Vetoes that judge the sources of an observation together."""
+
 COUNTED: Final[Mapping[str, str]] = {
     "artefact": "rejected",
     "cosmic_ray": "rejected",
@@ -225,7 +228,9 @@ def _outcomes(
 
     assert detection_batch.observation is not None
     assert detection_batch.rows is not None
-    flags = apply_vetoes(detection_batch, configuration.host.vetoes, {}, configuration.host)
+    # These fields are crowded with what varies: vetoes of too many such sources would reject all of it.
+    vetoes = {name: veto for name, veto in configuration.host.vetoes.items() if name not in OF_MANY_SOURCES}
+    flags = apply_vetoes(detection_batch, vetoes, {}, configuration.host)
     gone = rejected(flags, len(detection_batch))
     origin = match_origins(exposure, detection_batch.observation)[detection_batch.rows]
     main = find_main_detections(exposure, detection_batch, origin)

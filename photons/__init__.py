@@ -6,6 +6,7 @@ names listed here.
 
 from .apertures import aperture_at, centroid_error_arcsec
 from .batch import EventBatch
+from .detector_axes import measure_detector_axes
 from .detector_layout import Attitude, DetectorLayout, Vignetting
 from .errors import XheraldError
 from .events import Background, EventList, Identity
@@ -41,6 +42,7 @@ __all__ = [
     "XheraldError",
     "aperture_at",
     "centroid_error_arcsec",
+    "measure_detector_axes",
     "run_in_threads",
     "separation_deg",
 ]

@@ -1,4 +1,4 @@
-"""Axes of the detectors on the sky, from the pixels of events that are close in time: `detector_axes`.
+"""Axes of the detectors on the sky, from the pixels of events that are close in time: `measure_detector_axes`.
 
 Dither, snapshots and scans cancel in differences of such events, so that no attitude is needed.
 """
@@ -14,7 +14,7 @@ from xherald.photons.arrays import F64, I64
 
 from .observation import Observation
 
-__all__ = ["DetectorAxes", "detector_axes"]
+__all__ = ["DetectorAxes", "measure_detector_axes"]
 
 
 MIN_PAIRS = 20
@@ -43,7 +43,7 @@ class DetectorAxes:
     extents: F64
 
 
-def detector_axes(observation: Observation) -> DetectorAxes:
+def measure_detector_axes(observation: Observation) -> DetectorAxes:
     """Axes of each detector; of none if the file has no columns of detector pixels or no sky positions."""
     pixels, projection = observation.event_pixels, observation.projection
     numbers: list[int] = []

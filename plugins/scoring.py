@@ -109,6 +109,9 @@ class Veto(Plugin[OptionsT]):
     rejects: ClassVar[bool] = True
     """Whether flagged sources are not candidates; if False, the flag is only reported."""
 
+    of_observation: ClassVar[bool] = False
+    """Whether the reason concerns an observation as a whole; it is then stated once for all of its sources."""
+
     reason: ClassVar[str]
     """Explanation of a raised flag, a `str.format` template with the names of `Flags.numbers`."""
 

@@ -53,12 +53,14 @@ class VetoFlags:
     rejects : bool — whether a flagged source is rejected as a candidate
     reason : str — template, filled with the numbers of `flags`
     flags : Flags
+    of_observation : bool — whether the reason concerns the observation as a whole
     """
 
     name: str
     rejects: bool
     reason: str
     flags: Flags
+    of_observation: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
 from .detections import VetoFlags
 
-__all__ = ["RaisedFlag", "apply_vetoes", "flag_rows", "rejected"]
+__all__ = ["RaisedFlag", "apply_vetoes", "flag_rows", "observation_notes", "rejected"]
 
 
 class RaisedFlag(TypedDict):
@@ -67,7 +67,7 @@ def apply_vetoes(
         except Exception as fault:
             host.record_failure("vetoes", veto, f"checking {where}", fault)
             continue
-        results.append(VetoFlags(name, veto.rejects, veto.reason, flags))
+        results.append(VetoFlags(name, veto.rejects, veto.reason, flags, veto.of_observation))
     return tuple(results)
 
 
@@ -107,3 +107,15 @@ def flag_rows(flags: Sequence[VetoFlags], index: int) -> list[RaisedFlag]:
             {"veto": one.name, "rejects": one.rejects, "reason": one.reason.format(**numbers), "numbers": numbers}
         )
     return rows
+
+
+def observation_notes(flags: Sequence[VetoFlags]) -> tuple[str, ...]:
+    """Reasons of raised vetoes that concern the observation as a whole, each once."""
+    notes = []
+    for one in flags:
+        raised = np.flatnonzero(one.flags.raised)
+        if one.of_observation and raised.size:
+            notes.append(
+                one.reason.format(**{key: float(values[raised[0]]) for key, values in one.flags.numbers.items()})
+            )
+    return tuple(notes)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from xherald.photons.arrays import F64
-from xherald.photons.detector_axes import detector_axes
+from xherald.photons.detector_axes import measure_detector_axes
 
 from .field_model import Field
 from .trails import Trail
@@ -41,7 +41,7 @@ def known_trails(field: Field, sources: F64) -> list[Trail]:
     bright = [int(i) for i in np.argsort(-sources[:, 3])[:MAX_SOURCES] if sources[i, 3] >= MIN_COUNTS]
     if pixels is None or not bright or (pixels.out_of_time <= 0 and pixels.arms <= 0):
         return []
-    axes = detector_axes(field.observation)
+    axes = measure_detector_axes(field.observation)
     hulls = dict(zip(field.footprint.numbers, field.footprint.hulls, strict=True))
     trails: list[Trail] = []
     for number, steps, extent in zip(axes.numbers.tolist(), axes.steps, axes.extents, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import Mask
-from xherald.photons.detector_axes import detector_axes
+from xherald.photons.detector_axes import measure_detector_axes
 
 from .field_model import Field
 
@@ -60,6 +60,6 @@ class Surroundings:
         pixels = self.field.observation.pixels
         if pixels is None or pixels.arms <= 0:
             return ()
-        steps = detector_axes(self.field.observation).steps
+        steps = measure_detector_axes(self.field.observation).steps
         axes = steps[0].T if len(steps) else np.empty((0, 2))
         return tuple((float(u / np.hypot(u, v)), float(v / np.hypot(u, v))) for u, v in axes)

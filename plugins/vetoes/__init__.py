@@ -9,6 +9,7 @@ from xherald.plugins.scoring import Veto
 
 from .background_flare import BackgroundFlare
 from .coverage_vetoes import ChipEdge, Truncated
+from .many_sources import ManyCandidates, Simultaneous
 from .neighbour_vetoes import BrightNeighbour, LobsterArm, ReadoutStreak
 from .pixel_vetoes import Afterglow, CosmicRayTrack, HotPixel
 from .shape_flags import Extended, PileUp
@@ -28,6 +29,8 @@ def register_vetoes(register: Callable[[Veto], None]) -> None:
         ReadoutStreak(),
         LobsterArm(),
         BrightNeighbour(),
+        Simultaneous(),
+        ManyCandidates(),
         Truncated(),
         PileUp(),
         Extended(),

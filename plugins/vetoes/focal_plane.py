@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xherald.photons.arrays import F64, I64
-from xherald.photons.detector_axes import detector_axes
+from xherald.photons.detector_axes import measure_detector_axes
 from xherald.plugins.scoring import DetectionBatch
 
 __all__ = ["FocalPlane", "Places", "focal_plane", "places_of", "point_spread_of"]
@@ -95,7 +95,7 @@ def focal_plane(detection_batch: DetectionBatch) -> FocalPlane | None:
     pixels, projection = observation.event_pixels, observation.projection
     if pixels is None or projection is None:
         return None
-    known = detector_axes(observation)
+    known = measure_detector_axes(observation)
     numbers, axes, extent = known.numbers, known.steps, known.extents
     if not len(numbers):
         return None

@@ -45,7 +45,10 @@ def test_fast_bursts_are_rejected_at_most_at_the_allowed_rate() -> None:
         sky.add_source(x, y, 100 + 120 * number + sky.rng.uniform(0, 15, 7))
     detection_batch = extract_at(sky.make_observation(), places)
     assert np.count_nonzero(detection_batch.timing.p_value < 1e-3) > 130
-    lost = {one for found in find_rejections(detection_batch).values() for one in found}
+    rejections = find_rejections(detection_batch)
+    # That all of them vary is this test's doing.
+    assert len(rejections.pop("many_candidates")) > 130
+    lost = {one for found in rejections.values() for one in found}
     # hot_pixel allows 1 % and afterglow, where energies fall, 5 %. These are upper bounds: all pixels are combined.
     assert len(lost) <= binom.ppf(0.9999, len(places), 0.01)
 
