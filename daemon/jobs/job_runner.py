@@ -274,6 +274,7 @@ class JobRunner:
                     state=one.drop.state.value,
                     superseded=list(one.superseded),
                     latency_s=round(latency_s, 3),
+                    notes=[note for record in result.observations for note in record.details.get("notes", ())],
                 )
                 self.on_done(one)
             self.files.discard(drop)
