@@ -10,6 +10,7 @@ The tree::
     ├── FileError               a file cannot be used; has its path and the reason
     │   ├── UnclaimedFileError  no adapter, or more than one, supports it
     │   ├── UnreadableFileError missing, a directory, not permitted, truncated or malformed
+    │   │   └── EmptyObservationError  too few events are left after screening to test any source
     │   └── OversizeFileError   larger than a configured limit, by its size or its header
     ├── DropError               a drop source cannot be listed, or a file not fetched
     ├── ArtefactError           an artefact is incomplete, modified, or of another kind
@@ -35,6 +36,7 @@ __all__ = [
     "ConfigError",
     "ConformanceError",
     "DropError",
+    "EmptyObservationError",
     "FileError",
     "GtiError",
     "OversizeFileError",
@@ -99,6 +101,10 @@ class UnclaimedFileError(FileError):
 
 class UnreadableFileError(FileError):
     """The file is missing, truncated or malformed."""
+
+
+class EmptyObservationError(UnreadableFileError):
+    """Fewer than two events are left after screening, so there is no source to test."""
 
 
 class OversizeFileError(FileError):

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Table, delete, exists, func, insert, select, 
 
 from xherald.photons.errors import StoreError
 
-from .candidate_queries import IS_ITS_DETECTION
+from .candidate_queries import IS_ONE_OF_ITS_DETECTIONS
 from .states import AlertState, DropState
-from .tables import alerts, candidates, detections, drops, map_tiles, metadata, observations
+from .tables import alerts, candidate_detections, detections, drops, map_tiles, metadata, observations
 
 __all__ = ["Pruned", "copy_rows", "prune", "require_empty"]
 
@@ -83,7 +83,9 @@ def prune(connection: Connection, before: datetime) -> Pruned:
     detections, verdicts, and the fact that an alert was sent.
     """
     old = select(observations.c.id).where(observations.c.created < before, observations.c.pruned.is_(None))
-    is_candidate = exists(select(1).select_from(candidates).where(IS_ITS_DETECTION).correlate(detections))
+    is_candidate = exists(
+        select(1).select_from(candidate_detections).where(IS_ONE_OF_ITS_DETECTIONS).correlate(detections)
+    )
     removed = connection.execute(delete(detections).where(detections.c.observation_id.in_(old), ~is_candidate)).rowcount
     tiles = connection.execute(delete(map_tiles).where(map_tiles.c.observation_id.in_(old))).rowcount
     connection.execute(update(observations).where(observations.c.id.in_(old)).values(pruned=before))

@@ -17,9 +17,18 @@ from . import outbox
 from .healpix_cones import cone_ranges
 from .records import CandidateDetails, DetectionRecord, NearbyDetection, Run, StoredCandidate, Vetting
 from .states import CandidateState, VettingDecision
-from .tables import candidates, detections, drops, observations, runs, vettings
+from .tables import candidate_detections, candidates, detections, drops, observations, runs, vettings
 
-__all__ = ["Cone", "find", "find_detections_near", "list_of_observations", "load_details", "record_vetting"]
+__all__ = [
+    "Cone",
+    "find",
+    "find_detections_near",
+    "find_valid_near",
+    "find_valid_of",
+    "list_of_observations",
+    "load_details",
+    "record_vetting",
+]
 
 Cone = tuple[float, float, float]
 """Right ascension, declination and radius, deg, ICRS."""
@@ -27,6 +36,13 @@ Cone = tuple[float, float, float]
 IS_ITS_DETECTION = and_(
     detections.c.observation_id == candidates.c.observation_id, detections.c.number == candidates.c.detection_number
 )
+
+IS_ONE_OF_ITS_DETECTIONS = and_(
+    detections.c.observation_id == candidate_detections.c.observation_id,
+    detections.c.number == candidate_detections.c.number,
+)
+
+VALID = (CandidateState.STANDING, CandidateState.RETRACTED)
 
 SELECT_CANDIDATES = select(
     candidates.c.id,
@@ -93,11 +109,26 @@ def find(
 
 
 def list_of_observations(connection: Connection, ids: Sequence[int]) -> list[StoredCandidate]:
-    """Candidates of these observations that are not superseded."""
-    query = SELECT_CANDIDATES.where(
-        candidates.c.observation_id.in_(ids), candidates.c.state != CandidateState.SUPERSEDED
-    ).order_by(candidates.c.id)
-    return _load(connection, query)
+    """Candidates with a detection in these observations that are not superseded."""
+    theirs = select(candidate_detections.c.candidate_id).where(candidate_detections.c.observation_id.in_(ids))
+    query = SELECT_CANDIDATES.where(candidates.c.id.in_(theirs), candidates.c.state.in_(VALID))
+    return _load(connection, query.order_by(candidates.c.id))
+
+
+def find_valid_near(connection: Connection, near: Cone) -> list[StoredCandidate]:
+    """Candidates in a cone that are not superseded, the latest first."""
+    return find(connection, near=near, states=VALID)
+
+
+def find_valid_of(connection: Connection, obs_id: str) -> list[StoredCandidate]:
+    """Candidates with a detection in an observation, by any instrument, that are not superseded."""
+    theirs = (
+        select(candidate_detections.c.candidate_id)
+        .join(observations, observations.c.id == candidate_detections.c.observation_id)
+        .where(observations.c.obs_id == obs_id)
+    )
+    query = SELECT_CANDIDATES.where(candidates.c.id.in_(theirs), candidates.c.state.in_(VALID))
+    return _load(connection, query.order_by(candidates.c.id))
 
 
 def load_details(connection: Connection, candidate_id: str) -> CandidateDetails:
@@ -164,11 +195,11 @@ def find_detections_near(connection: Connection, near: Cone) -> list[NearbyDetec
             observations.c.obs_id,
             observations.c.start,
             observations.c.stop,
-            candidates.c.id.label("candidate_id"),
+            candidate_detections.c.candidate_id,
         )
         .select_from(
             detections.join(observations, observations.c.id == detections.c.observation_id).outerjoin(
-                candidates, IS_ITS_DETECTION
+                candidate_detections, IS_ONE_OF_ITS_DETECTIONS
             )
         )
         .where(_in_cone(detections.c.healpix, near), observations.c.is_current)

@@ -5,40 +5,38 @@ A later processing of an observation supersedes the earlier one in the same tran
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from xherald.photons.errors import StoreError
 
 from . import candidate_queries, outbox
 from .drop_outcome import CommittedDrop, DropOutcome, DropResult, PriorState
 from .drop_transitions import COMMITTED, UNCLAIMED, lock_drop
+from .event_detections import (
+    StoredDetection,
+    as_float,
+    list_event_evidence,
+    refresh_candidates,
+    store_candidates,
+)
 from .healpix_cones import compute_healpix
 from .position_history_query import query_position_history
-from .records import CandidateRecord, DetectionRecord, Json, ObservationRecord, Run
+from .records import CandidateRecord, DetectionRecord, Json, ObservationRecord, Run, StoredCandidate
 from .shared_state import read_state, write_state
-from .states import CandidateState, DropState
-from .tables import candidates, detections, drops, map_tiles, observations, runs
+from .states import DropState
+from .supersession import IDENTITY, Predecessors, Processing, find_predecessors, supersede_drops
+from .tables import detections, drops, map_tiles, observations, runs
 
-__all__ = ["commit_results", "find_run_id", "version_key"]
+__all__ = ["commit_results", "find_run_id"]
 
-IDENTITY: Final = ("mission", "instrument", "obs_id", "part")
-"""Columns that identify an observation, whatever its processing."""
-
-
-@dataclass(frozen=True, slots=True)
-class _CurrentProcessing:
-    """The processing of an observation that is current so far, and whether it is later than the one being committed."""
-
-    id: int
-    drop_id: int
-    is_later: bool
+COMMIT_LOCK: Final = 0x7868_6572_616C_6402
+"""Key of the lock under which results are committed in PostgreSQL; in SQLite there is one writer at a time anyway."""
 
 
 @dataclass(slots=True)
@@ -74,6 +72,8 @@ class _Transaction:
 
 def commit_results(connection: Connection, results: Sequence[DropResult], now: datetime) -> list[CommittedDrop]:
     """Commit the results of drops one after another; a drop that was committed before is left unchanged."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": COMMIT_LOCK})
     transaction = _Transaction(connection, now)
     committed = [_commit(transaction, one) for one in results]
     transaction.write_states()
@@ -91,23 +91,28 @@ def _commit(transaction: _Transaction, result: DropResult) -> CommittedDrop:
         raise StoreError(f"drop {drop_id} ({drop.url}): is {drop.state.value}; only a claimed drop can be committed")
     _require_distinct(records)
     run_id = transaction.run_id(result.run)
-    current = [_find_current(connection, one, drop_id) for one in records]
-    replaced = [one for one in current if one is not None and not one.is_later]
-    is_outdated = tuple(one is not None and one.is_later for one in current)
-    previous = candidate_queries.list_of_observations(connection, [one.id for one in replaced]) if replaced else []
-    notified = outbox.find_notified_sinks(connection, [one.id for one in previous])
+    predecessors = [find_predecessors(connection, one, drop_id) for one in records]
+    replaced = [processing for one in predecessors for processing in one.replaced]
+    is_outdated = tuple(one.later is not None for one in predecessors)
+    replaced_ids = [one.id for one in replaced]
+    previous = candidate_queries.list_of_observations(connection, replaced_ids) if replaced else []
     if not isinstance(outcome, DropOutcome):
-        history = partial(query_position_history, connection)
-        outcome = outcome(PriorState(tuple(previous), notified, is_outdated, transaction.state, history))
-    if notified:
-        outbox.withdraw(connection, list(notified), now)
-    _supersede_observations(connection, replaced, now)
-    stored = _insert_observations(connection, drop_id, run_id, records, current, now)
-    suppressed_ids = _store_candidates(connection, outcome.candidates, stored, run_id, replaced, now)
+        outcome = outcome(_read_prior_state(transaction, previous, replaced_ids, is_outdated))
+    kept_ids = outcome.unchanged_ids
+    if withdrawn := [one.id for one in previous if one.id not in kept_ids]:
+        outbox.withdraw(connection, withdrawn, now)
+    _supersede_observations(connection, replaced)
+    stored = _insert_observations(connection, drop_id, run_id, records, predecessors, now)
+    store_candidates(connection, outcome.candidates, stored, run_id, now)
+    own_ids = {one.id for one in outcome.candidates}
+    concerned = own_ids.union(one.id for one in previous)
+    suppressed_ids = own_ids & refresh_candidates(connection, concerned, now)
+    suppressed_ids |= _find_outdated(outcome.candidates, stored)
     outbox.enqueue(connection, outcome.alerts, run_id, now, suppressed_ids=suppressed_ids)
     transaction.set_states(outcome.shared_states, run_id)
-    superseded = _supersede_drops(connection, drop_id, replaced, now)
-    later_drop = next((one.drop_id for one in current if one is not None), None) if all(is_outdated) else None
+    superseded = supersede_drops(connection, drop_id, replaced, now)
+    later_drops = [one.later.drop_id for one in predecessors if one.later is not None]
+    later_drop = later_drops[0] if all(is_outdated) else None
     values = {
         "state": DropState.PROCESSED if later_drop is None else DropState.SUPERSEDED,
         "superseded_by": later_drop,
@@ -118,12 +123,33 @@ def _commit(transaction: _Transaction, result: DropResult) -> CommittedDrop:
     }
     statement = update(drops).where(drops.c.id == bindparam("drop_id"))
     connection.execute(statement, {"drop_id": drop_id, **values})
+    outbox.mark_drops_alerted(connection, concerned, now)
     return CommittedDrop(True, replace(drop, **values), superseded, len(outcome.alerts))
 
 
-def version_key(version: str) -> tuple[tuple[int, str], ...]:
-    """Sort key of processing versions: digits compare as numbers and sort after text."""
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d+|\D+", version))
+def _read_prior_state(
+    transaction: _Transaction,
+    previous: Sequence[StoredCandidate],
+    replaced_ids: Sequence[int],
+    is_outdated: tuple[bool, ...],
+) -> PriorState:
+    connection = transaction.connection
+    return PriorState(
+        replaced_candidates=tuple(previous),
+        notified_sinks=outbox.find_notified_sinks(connection, [one.id for one in previous]),
+        is_outdated=is_outdated,
+        shared_state=transaction.state,
+        position_history=partial(query_position_history, connection),
+        candidates_near=partial(candidate_queries.find_valid_near, connection),
+        candidates_of=partial(candidate_queries.find_valid_of, connection),
+        other_evidence=partial(list_event_evidence, connection, without=replaced_ids),
+        find_notified=partial(outbox.find_notified_sinks, connection),
+    )
+
+
+def _find_outdated(records: Sequence[CandidateRecord], stored: Sequence[StoredDetection]) -> set[str]:
+    """Ids of the candidates of an observation that a later processing has replaced already."""
+    return {one.id for one in records if not stored[one.detection_index].is_current}
 
 
 def find_run_id(connection: Connection, run: Run, now: datetime) -> int:
@@ -151,39 +177,10 @@ def _require_distinct(records: Sequence[ObservationRecord]) -> None:
         raise StoreError(f"{named[0][0]} {named[0][2]}: occurs twice in one drop; the parts must have different names")
 
 
-def _find_current(connection: Connection, record: ObservationRecord, drop_id: int) -> _CurrentProcessing | None:
-    """The current processing of the same observation; of equal versions the drop that was seen last is later."""
-    if not record.obs_id:
-        return None
-    same = [observations.c[name] == getattr(record, name) for name in IDENTITY]
-    query = select(observations.c.id, observations.c.drop_id, observations.c.processing_version)
-    row = connection.execute(query.where(*same, observations.c.is_current).with_for_update()).one_or_none()
-    if row is None:
-        return None
-    theirs, ours = version_key(row.processing_version), version_key(record.processing_version)
-    is_later = theirs > ours or (theirs == ours and row.drop_id > drop_id)
-    return _CurrentProcessing(row.id, row.drop_id, is_later)
-
-
-def _supersede_observations(connection: Connection, replaced: Sequence[_CurrentProcessing], now: datetime) -> None:
-    """Mark replaced observations as not current and their candidates as superseded."""
-    ids = [one.id for one in replaced]
-    if ids:
+def _supersede_observations(connection: Connection, replaced: Sequence[Processing]) -> None:
+    """Mark replaced observations as not current."""
+    if ids := [one.id for one in replaced]:
         connection.execute(update(observations).where(observations.c.id.in_(ids)).values(is_current=False))
-        theirs = update(candidates).where(
-            candidates.c.observation_id.in_(ids), candidates.c.state == CandidateState.STANDING
-        )
-        connection.execute(theirs.values(state=CandidateState.SUPERSEDED, updated=now))
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredDetection:
-    """Key of a stored detection, and the columns that its candidate shares."""
-
-    observation_id: int
-    number: int
-    healpix: int | None
-    is_current: bool
 
 
 def _insert_observations(
@@ -191,18 +188,19 @@ def _insert_observations(
     drop_id: int,
     run_id: int,
     records: Sequence[ObservationRecord],
-    current: Sequence[_CurrentProcessing | None],
+    predecessors: Sequence[Predecessors],
     now: datetime,
-) -> list[_StoredDetection]:
+) -> list[StoredDetection]:
     """Insert observations and their detections; returns the detections in the order of the records."""
     pixels = compute_healpix([one.ra_deg for one in records], [one.dec_deg for one in records])
-    stored: list[_StoredDetection] = []
-    for record, other, pixel in zip(records, current, pixels, strict=True):
-        later = other if other is not None and other.is_later else None
+    stored: list[StoredDetection] = []
+    for record, before, pixel in zip(records, predecessors, pixels, strict=True):
+        later = before.later
         row = {
             **{name: getattr(record, name) for name in (*IDENTITY, "processing_version", "start", "stop")},
-            **{name: _as_float(getattr(record, name)) for name in ("exposure_s", "ra_deg", "dec_deg")},
+            **{name: as_float(getattr(record, name)) for name in ("exposure_s", "ra_deg", "dec_deg")},
             "details": dict(record.details),
+            "coverage": dict(record.coverage),
             "healpix": pixel,
             "drop_id": drop_id,
             "run_id": run_id,
@@ -212,9 +210,10 @@ def _insert_observations(
             "superseded_by": None if later is None else later.id,
         }
         [observation_id] = connection.execute(insert(observations).returning(observations.c.id), row).one()
-        if other is not None and later is None:
+        if before.replaced:
+            ids = [one.id for one in before.replaced]
             connection.execute(
-                update(observations).where(observations.c.id == other.id).values(superseded_by=observation_id)
+                update(observations).where(observations.c.id.in_(ids)).values(superseded_by=observation_id)
             )
         stored += _insert_detections(connection, observation_id, run_id, record.detections, later is None)
         if record.tiles:
@@ -235,7 +234,7 @@ def _insert_observations(
 
 def _insert_detections(
     connection: Connection, observation_id: int, run_id: int, records: Sequence[DetectionRecord], is_current: bool
-) -> list[_StoredDetection]:
+) -> list[StoredDetection]:
     pixels = compute_healpix([one.ra_deg for one in records], [one.dec_deg for one in records])
     if records:
         rows = [
@@ -244,105 +243,21 @@ def _insert_detections(
                 "number": number,
                 "run_id": run_id,
                 "detection_id": one.detection_id,
-                "ra_deg": _as_float(one.ra_deg),
-                "dec_deg": _as_float(one.dec_deg),
+                "ra_deg": as_float(one.ra_deg),
+                "dec_deg": as_float(one.dec_deg),
                 "healpix": pixel,
-                "pos_err_arcsec": _as_float(one.pos_err_arcsec),
+                "pos_err_arcsec": as_float(one.pos_err_arcsec),
                 "counts": int(one.counts),
                 "background_counts": float(one.background_counts),
                 "livetime_s": float(one.livetime_s),
                 "kind": one.kind,
-                "score": _as_float(one.score),
-                "false_alarm_probability": _as_float(one.false_alarm_probability),
+                "score": as_float(one.score),
+                "false_alarm_probability": as_float(one.false_alarm_probability),
                 "extrapolated": None if one.extrapolated is None else bool(one.extrapolated),
-                "far_hz": _as_float(one.far_hz),
+                "far_hz": as_float(one.far_hz),
                 "details": dict(one.details),
             }
             for number, (one, pixel) in enumerate(zip(records, pixels, strict=True))
         ]
         connection.execute(insert(detections), rows)
-    return [_StoredDetection(observation_id, number, pixel, is_current) for number, pixel in enumerate(pixels)]
-
-
-def _store_candidates(
-    connection: Connection,
-    records: Sequence[CandidateRecord],
-    stored: Sequence[_StoredDetection],
-    run_id: int,
-    replaced: Sequence[_CurrentProcessing],
-    now: datetime,
-) -> set[str]:
-    """Insert candidates, or update the rows of those stored again; returns the ids of those that are not standing."""
-    ids = [one.id for one in records]
-    if not ids:
-        return set()
-    if len(set(ids)) < len(ids):
-        raise StoreError(f"candidate {next(one for one in ids if ids.count(one) > 1)}: occurs twice in one drop")
-    existing = _lock_existing(connection, ids)
-    replaced_ids = {one.id for one in replaced}
-    new: list[dict[str, Any]] = []
-    suppressed_ids: set[str] = set()
-    for one in records:
-        if not 0 <= one.detection_index < len(stored):
-            raise StoreError(
-                f"candidate {one.id}: refers to detection {one.detection_index}, but the drop has {len(stored)}"
-            )
-        detection = stored[one.detection_index]
-        state = CandidateState.STANDING if detection.is_current else CandidateState.SUPERSEDED
-        row = _candidate_row(one, detection, run_id, now)
-        if one.id not in existing:
-            new.append({**row, "id": one.id, "state": state, "created": now})
-        else:
-            observation_id, before = existing[one.id]
-            if observation_id not in replaced_ids and before is not CandidateState.SUPERSEDED:
-                raise StoreError(f"candidate {one.id}: the id belongs to a candidate of another observation")
-            if not detection.is_current:  # the row holds the result of the later processing, which is valid
-                suppressed_ids.add(one.id)
-                continue
-            state = CandidateState.RETRACTED if before is CandidateState.RETRACTED else state
-            connection.execute(update(candidates).where(candidates.c.id == one.id).values(**row, state=state))
-        if state is not CandidateState.STANDING:
-            suppressed_ids.add(one.id)
-    if new:
-        connection.execute(insert(candidates), new)
-    return suppressed_ids
-
-
-def _lock_existing(connection: Connection, ids: Sequence[str]) -> Mapping[str, tuple[int, CandidateState]]:
-    query = select(candidates.c.id, candidates.c.observation_id, candidates.c.state).where(candidates.c.id.in_(ids))
-    return {row.id: (row.observation_id, row.state) for row in connection.execute(query.with_for_update())}
-
-
-def _candidate_row(one: CandidateRecord, detection: _StoredDetection, run_id: int, now: datetime) -> dict[str, Any]:
-    return {
-        "observation_id": detection.observation_id,
-        "detection_number": detection.number,
-        "run_id": run_id,
-        "kind": one.kind,
-        "likely_class": one.likely_class,
-        "score": _as_float(one.score),
-        "far_hz": _as_float(one.far_hz),
-        "healpix": detection.healpix,
-        "evidence": dict(one.evidence),
-        "updated": now,
-    }
-
-
-def _supersede_drops(
-    connection: Connection, drop_id: int, replaced: Sequence[_CurrentProcessing], now: datetime
-) -> tuple[int, ...]:
-    """Mark drops without a current observation as superseded; returns their ids."""
-    concerned = sorted({one.drop_id for one in replaced})
-    if not concerned:
-        return ()
-    has_current = exists().where(observations.c.drop_id == drops.c.id, observations.c.is_current)
-    condition = (drops.c.id.in_(concerned), drops.c.id != drop_id, ~has_current)
-    done = connection.execute(select(drops.c.id).where(*condition)).scalars().all()
-    values = {"state": DropState.SUPERSEDED, "superseded_by": drop_id, "updated": now}
-    connection.execute(update(drops).where(drops.c.id.in_(done)).values(**values))
-    return tuple(done)
-
-
-def _as_float(value: float | None) -> float | None:
-    # numpy scalars would be stored as their bytes.
-    return None if value is None else float(value)
+    return [StoredDetection(observation_id, number, pixel, is_current) for number, pixel in enumerate(pixels)]

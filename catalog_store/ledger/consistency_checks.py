@@ -74,6 +74,8 @@ def _has(table: Table, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 WITH_RESULTS: Final = (DropState.PROCESSED, DropState.ALERTED, DropState.SUPERSEDED)
 
+WITHOUT_HASH: Final = (DropState.SEEN, DropState.QUARANTINED, DropState.SKIPPED)
+
 RULES: Final = (
     _Rule(
         "claim-without-worker",
@@ -102,7 +104,7 @@ RULES: Final = (
     _Rule(
         "content-unknown",
         drops.c.id,
-        lambda _: and_(drops.c.sha256.is_(None), drops.c.state.not_in([DropState.SEEN, DropState.QUARANTINED])),
+        lambda _: and_(drops.c.sha256.is_(None), drops.c.state.not_in(WITHOUT_HASH)),
         "a drop has no hash of its content, so the same content could be processed twice",
         drops,
     ),

@@ -19,13 +19,16 @@ class DropOutcome:
     Parameters
     ----------
     candidates : sequence of CandidateRecord
+        One for each detection; those of one event have the same id, which may be that of a stored candidate.
     alerts : sequence of AlertRecord — of these candidates, or of those that they replace
     shared_states : mapping of str to mapping — new values of shared states, by name
+    unchanged_ids : frozenset of str — replaced candidates that are stored again with nothing new: their alerts stay
     """
 
     candidates: Sequence[CandidateRecord] = ()
     alerts: Sequence[AlertRecord] = ()
     shared_states: Mapping[str, Json] = field(default_factory=dict)
+    unchanged_ids: frozenset[str] = frozenset()
 
 
 def _no_history(
@@ -41,8 +44,8 @@ class PriorState:
     Parameters
     ----------
     replaced_candidates : tuple of StoredCandidate
-        Candidates of the processings that this one supersedes; they are superseded, too, unless stored again under
-        their ids.
+        Candidates with a detection in the processings that this one supersedes; they are superseded, too, unless stored
+        again under their ids or detected elsewhere.
     notified_sinks : mapping of str to tuple of str
         By candidate, the sinks to which an alert of it was sent or is being sent. Alerts that nobody tried to send are
         withdrawn.
@@ -52,6 +55,12 @@ class PriorState:
         Value of a shared state by name, None if unset; locked until the end of the transaction.
     position_history : callable
         Other observations of a position; see `position_history_query.query_position_history`.
+    candidates_near, candidates_of : callable
+        Candidates that are not superseded: within a cone (right ascension, declination, radius, deg), or of an obs_id.
+    other_evidence : callable
+        Evidence of each current detection of a candidate, by its id, without those that are being superseded.
+    find_notified : callable
+        `notified_sinks` of further candidates, by id.
     """
 
     replaced_candidates: tuple[StoredCandidate, ...]
@@ -59,6 +68,10 @@ class PriorState:
     is_outdated: tuple[bool, ...]
     shared_state: Callable[[str], Json | None]
     position_history: HistoryQuery = _no_history
+    candidates_near: Callable[[tuple[float, float, float]], Sequence[StoredCandidate]] = lambda _: ()
+    candidates_of: Callable[[str], Sequence[StoredCandidate]] = lambda _: ()
+    other_evidence: Callable[[str], Sequence[Json]] = lambda _: ()
+    find_notified: Callable[[Sequence[str]], Mapping[str, tuple[str, ...]]] = lambda _: {}
 
 
 Decide: TypeAlias = Callable[[PriorState], DropOutcome]

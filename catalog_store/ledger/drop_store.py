@@ -152,6 +152,19 @@ class DropStore(StoreBase):
         when = resolve_time(now)
         return self._database.write(lambda connection: drop_transitions.quarantine(connection, drop_id, reason, when))
 
+    def skip(self, drop_id: int, reason: str, now: datetime | None = None) -> Drop:
+        """Skip a drop that is not an event list.
+
+        Raises
+        ------
+        StoreError
+            Its results are stored, or it is a duplicate.
+        """
+        when, state = resolve_time(now), DropState.SKIPPED
+        return self._database.write(
+            lambda connection: drop_transitions.quarantine(connection, drop_id, reason, when, state)
+        )
+
     def commit_result(
         self,
         drop_id: int,
@@ -162,8 +175,9 @@ class DropStore(StoreBase):
     ) -> CommittedDrop:
         """Store the results of a claimed drop in one transaction; repeating it changes nothing.
 
-        The current processing of the same observation is superseded unless it is later: its drop, its candidates
-        (unless stored again under their ids), and those of its alerts that no dispatcher has taken.
+        A current processing of the same observation is superseded unless it is later or holds more (`coverage.holds`):
+        its drop, its candidates (unless stored again under their ids), and those of its alerts that no dispatcher has
+        taken.
 
         Parameters
         ----------

@@ -155,7 +155,7 @@ def postpone(connection: Connection, drop_id: int, worker: str, reason: str, unt
 
 
 def release(connection: Connection, drop_id: int, now: datetime) -> Drop:
-    """Undo a claim, or return a quarantined drop to the queue."""
+    """Undo a claim, or return a quarantined or skipped drop to the queue."""
     drop = lock_drop(connection, drop_id)
     match drop.state:
         case DropState.SEEN | DropState.STABLE:
@@ -163,7 +163,7 @@ def release(connection: Connection, drop_id: int, now: datetime) -> Drop:
         case DropState.CLAIMED:
             attempts = max(drop.attempts - 1, 0)
             return _update(connection, drop_id, now, state=DropState.STABLE, attempts=attempts, **UNCLAIMED)
-        case DropState.QUARANTINED:
+        case DropState.QUARANTINED | DropState.SKIPPED:
             state = DropState.SEEN if drop.sha256 is None else DropState.STABLE
             return _update(connection, drop_id, now, state=state, attempts=0, reason=None, unchanged_since=now)
         case _:
@@ -176,14 +176,16 @@ def release_worker(connection: Connection, worker: str, now: datetime) -> int:
     return connection.execute(held.values(state=DropState.STABLE, updated=now, **UNCLAIMED)).rowcount
 
 
-def quarantine(connection: Connection, drop_id: int, reason: str, now: datetime) -> Drop:
-    """Quarantine a drop that cannot be used."""
+def quarantine(
+    connection: Connection, drop_id: int, reason: str, now: datetime, state: DropState = DropState.QUARANTINED
+) -> Drop:
+    """Quarantine a drop that cannot be used, or skip one that is not an event list."""
     drop = lock_drop(connection, drop_id)
-    if drop.state is DropState.QUARANTINED:
+    if drop.state is state:
         return drop
     if drop.state not in WAITING:
-        raise _make_error(drop, "cannot be quarantined")
-    return _update(connection, drop_id, now, state=DropState.QUARANTINED, reason=reason, not_before=None, **UNCLAIMED)
+        raise _make_error(drop, f"cannot be {state.value}")
+    return _update(connection, drop_id, now, state=state, reason=reason, not_before=None, **UNCLAIMED)
 
 
 def list_locations(connection: Connection, drop_id: int) -> tuple[tuple[str, str], ...]:

@@ -29,6 +29,7 @@ __all__ = [
     "find_notified_sinks",
     "insert_unless_exists",
     "list_alerts",
+    "mark_drops_alerted",
     "record_failure",
     "release_dispatcher",
     "requeue",
@@ -250,6 +251,15 @@ def count_sent(connection: Connection, since: datetime, sink: str | None, alert_
     if alert_type is not None:
         query = query.where(alerts.c.alert_type == alert_type)
     return int(connection.execute(query).scalar_one())
+
+
+def mark_drops_alerted(connection: Connection, candidate_ids: Collection[str], now: datetime) -> None:
+    """Mark processed drops as ``alerted`` whose candidates were announced before, with nothing new to send."""
+    sent = select(alerts.c.candidate_id).where(
+        alerts.c.candidate_id.in_(candidate_ids), alerts.c.state == AlertState.SENT
+    )
+    for candidate_id in sorted(set(connection.execute(sent).scalars())):
+        _mark_drop_alerted(connection, candidate_id, now)
 
 
 def _mark_drop_alerted(connection: Connection, candidate_id: str, now: datetime) -> None:

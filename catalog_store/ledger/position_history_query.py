@@ -17,12 +17,12 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 from xherald.photons.projection import separation_deg
 from xherald.photons.sky_map import SkyMapSample, healpix_centre, healpix_index, pixel_side_arcsec
 
-from .candidate_queries import IS_ITS_DETECTION
+from .candidate_queries import IS_ONE_OF_ITS_DETECTIONS
 from .healpix_cones import cone_ranges
 from .history_records import DetectionElsewhere, PositionHistory, Visit
 from .map_tiles import find_tile_numbers, join_tiles
 from .records import MapTile, ObservationRecord
-from .tables import candidates, detections, map_tiles, observations
+from .tables import candidate_detections, detections, map_tiles, observations
 
 __all__ = ["query_position_history"]
 
@@ -156,9 +156,9 @@ def _find_detections(
             detections.c.background_counts,
             detections.c.livetime_s,
             detections.c.details,
-            candidates.c.id.label("candidate_id"),
+            candidate_detections.c.candidate_id,
         )
-        .select_from(detections.outerjoin(candidates, IS_ITS_DETECTION))
+        .select_from(detections.outerjoin(candidate_detections, IS_ONE_OF_ITS_DETECTIONS))
         .where(detections.c.observation_id.in_(chosen), _in_cone(near))
     )
     found: dict[int, list[tuple[float, Row[Any]]]] = {}

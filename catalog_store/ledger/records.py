@@ -97,7 +97,7 @@ class Drop:
         See `Sighting`.
     state : DropState
     sha256 : str or None — of its content; None in state ``seen``
-    reason : str or None — why it is quarantined, or the last error
+    reason : str or None — why it is quarantined or skipped, or the last error
     attempts : int — number of claims so far
     claimed_by : str or None — worker
     claim_expires : datetime or None
@@ -188,13 +188,15 @@ class MapTile:
 class ObservationRecord:
     """An exposure in one processing, with its detections.
 
-    A later processing of the same mission, instrument, obs_id and part supersedes it, unless the obs_id is empty.
+    A later processing of the same mission, instrument, obs_id and part supersedes it if its coverage holds this one's,
+    unless the obs_id is empty.
 
     Parameters
     ----------
     mission, instrument, obs_id : str
     part : str
-        The part of the exposure that the file holds, if not all of it: the region of a source, a chip, a mode.
+        The part of the exposure that the file holds, if not all of it: the region of a source, a chip, a mode, a
+        selection of events.
     processing_version : str
         Compared number by number: 10.2 is later than 9.8.
     start, stop : datetime or None
@@ -203,6 +205,7 @@ class ObservationRecord:
     details : mapping — further properties, as JSON
     detections : tuple of DetectionRecord
     tiles : tuple of MapTile — coarse sky map; empty without an image
+    coverage : mapping — see `coverage.make_coverage`; empty if unknown
     """
 
     mission: str
@@ -218,6 +221,7 @@ class ObservationRecord:
     details: Json = field(default_factory=dict)
     detections: tuple[DetectionRecord, ...] = ()
     tiles: tuple[MapTile, ...] = ()
+    coverage: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require_finite(self)

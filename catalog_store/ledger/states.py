@@ -12,8 +12,9 @@ class DropState(StrEnum):
 
     ``seen``: listed by a drop source, not yet known to be complete. ``stable``: complete, its content hashed, ready to
     be claimed. ``claimed``: assigned to a worker until the claim expires. ``processed``: its results are stored.
-    ``alerted``: all its alerts were sent, too. ``quarantined``: unusable, with a reason. ``superseded``: replaced by a
-    later processing of the same observation. ``duplicate``: the content of another drop at another location.
+    ``alerted``: all its alerts were sent, too. ``quarantined``: unusable, with a reason. ``skipped``: not an event
+    list. ``superseded``: replaced by a later processing of the same observation. ``duplicate``: the content of another
+    drop at another location.
     """
 
     SEEN = "seen"
@@ -22,6 +23,7 @@ class DropState(StrEnum):
     PROCESSED = "processed"
     ALERTED = "alerted"
     QUARANTINED = "quarantined"
+    SKIPPED = "skipped"
     SUPERSEDED = "superseded"
     DUPLICATE = "duplicate"
 

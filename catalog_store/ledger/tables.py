@@ -1,7 +1,6 @@
 """Tables of the store, the same for SQLite and PostgreSQL; `records` documents their columns.
 
-Constraints reject what must never happen: two drops with the same content, two current processings of one observation,
-an alert without its candidate.
+Constraints reject what must never happen: two drops with the same content, an alert without its candidate.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ __all__ = [
     "VERSION_TABLE",
     "UtcMicroseconds",
     "alerts",
+    "candidate_detections",
     "candidates",
     "detections",
     "drops",
@@ -160,6 +160,7 @@ observations = Table(
     Column("dec_deg", Double),
     Column("healpix", BigInteger, index=True),
     Column("details", JsonObject, nullable=False),
+    Column("coverage", JsonObject, nullable=False),
     Column("detection_count", Integer, nullable=False),
     Column("created", UtcMicroseconds, nullable=False, index=True),
     Column("pruned", UtcMicroseconds),
@@ -168,13 +169,13 @@ observations = Table(
     sqlite_autoincrement=True,
 )
 IS_CURRENT_AND_NAMED = text("is_current AND obs_id <> ''")
+# Not unique: lists of one observation with other good times are current beside each other.
 Index(
-    "uq_observations_current",
+    "ix_observations_current",
     observations.c.obs_id,
     observations.c.mission,
     observations.c.instrument,
     observations.c.part,
-    unique=True,
     sqlite_where=IS_CURRENT_AND_NAMED,
     postgresql_where=IS_CURRENT_AND_NAMED,
 )
@@ -232,6 +233,21 @@ candidates = Table(
     Column("updated", UtcMicroseconds, nullable=False),
     ForeignKeyConstraint(["observation_id", "detection_number"], ["detections.observation_id", "detections.number"]),
     Index("ix_candidates_observation_id_detection_number", "observation_id", "detection_number"),
+)
+
+candidate_detections = Table(
+    "candidate_detections",
+    metadata,
+    Column("observation_id", Id, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("candidate_id", Text, ForeignKey("candidates.id"), nullable=False, index=True),
+    Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("likely_class", Text),
+    Column("score", Double),
+    Column("far_hz", Double),
+    Column("evidence", JsonObject, nullable=False),
+    ForeignKeyConstraint(["observation_id", "number"], ["detections.observation_id", "detections.number"]),
 )
 
 alerts = Table(

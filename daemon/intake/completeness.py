@@ -65,11 +65,13 @@ class FileExamination:
     Parameters
     ----------
     incomplete : str or None — why the file is incomplete, on one line
-    not_events : str or None — why a complete file is not an event list
+    not_events : str or None — why a complete file has no events that could be used
+    is_event_list : bool — whether such a file is an event list nevertheless, of an instrument without an adapter
     """
 
     incomplete: str | None = None
     not_events: str | None = None
+    is_event_list: bool = False
 
 
 def examine_file(path: Path, limits: ReadLimits) -> FileExamination:
@@ -101,9 +103,11 @@ def _examine(path: Path, limits: ReadLimits, size: int) -> FileExamination:
         return FileExamination(None if compressed else _check_parquet(path, size))
     with open_fits(path, limits) as file:
         try:
-            _ = file.events
+            events = file.events
         except UnreadableFileError as fault:
             return FileExamination(not_events=fault.reason)
+        if not events.rows:
+            return FileExamination(not_events=f"table {events.name} has no events")
     return FileExamination()
 
 

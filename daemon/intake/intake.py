@@ -47,7 +47,7 @@ class PollSummary:
 
     Parameters
     ----------
-    seen, stable, duplicates, quarantined : int — drops that reached these states
+    seen, stable, duplicates, quarantined, skipped : int — drops that reached these states
     waiting : int — files to be decided on in a later poll
     """
 
@@ -55,6 +55,7 @@ class PollSummary:
     stable: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    skipped: int = 0
     waiting: int = 0
 
 
@@ -164,7 +165,7 @@ class Intake:
         by_location: Mapping[Location, Listing],
         summary: PollSummary,
     ) -> None:
-        """Take a complete file, quarantine one that will not become complete, and leave the others for later polls."""
+        """Take a complete file, or decide what becomes of it; others are left for later polls."""
         if drop.state is not DropState.SEEN:
             self._finish(one)
             return
@@ -191,10 +192,15 @@ class Intake:
                 self._mark_stable(summary)
             return
         wait_s = self.settings.incomplete_wait_s if found.incomplete else self.settings.companions_wait_s
-        if self.once or self._stability.unchanged_s(one.url) >= wait_s:
+        if not self.once and self._stability.unchanged_s(one.url) < wait_s:
+            summary.waiting += 1
+        elif found.incomplete or found.is_event_list:
             self._quarantine(one, drop, reason, summary)
         else:
-            summary.waiting += 1
+            self.store.skip(drop.id, reason)
+            self.files.discard(drop)
+            summary.skipped += 1
+            self._finish(one)
 
     def _mark_stable(self, summary: PollSummary) -> None:
         """Mark the drops of complete files as stable, in one transaction."""
@@ -222,10 +228,13 @@ class Intake:
         found = examine_file(path, limits)
         if found.incomplete or found.not_events:
             return found
+        header: Mapping[str, object] = {}
         try:
-            host.find_adapter(path, read_header(path, limits))
+            header = read_header(path, limits)
+            host.find_adapter(path, header)
         except UnclaimedFileError as fault:
-            return FileExamination(not_events=fault.reason)
+            # Without a telescope it may be anything: a log, a picture, a list of files.
+            return FileExamination(not_events=fault.reason, is_event_list=bool(header.get("TELESCOP")))
         except UnreadableFileError as fault:
             return FileExamination(fault.reason)
         except XheraldError:

@@ -51,12 +51,13 @@ def poll_source(intake: Intake, metrics: Metrics, log: Log, options: Options | N
         log.error("poll failed", source=intake.name, reason=f"{type(fault).__name__}: {fault}")
         return Fault.DEFECT
     metrics.count_poll(intake.name, summary.seen, summary.stable, summary.quarantined)
-    if summary.stable or summary.quarantined:
+    if summary.stable or summary.quarantined or summary.skipped:
         log.info(
             "polled",
             source=intake.name,
             stable=summary.stable,
             quarantined=summary.quarantined,
+            skipped=summary.skipped,
             waiting=summary.waiting,
         )
     return summary

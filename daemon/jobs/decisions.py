@@ -6,29 +6,26 @@ tested source and written in the same transaction, so that all daemons of a stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
-from xherald.catalog_store.ledger.records import AlertRecord, CandidateRecord, DetectionRecord, Json, StoredCandidate
+from xherald.catalog_store.ledger.event_detections import merge_evidence, significance_order
+from xherald.catalog_store.ledger.records import AlertRecord, CandidateRecord, Json, StoredCandidate
 from xherald.catalog_store.ledger.states import AlertType
 from xherald.detector.scoring.false_discovery import CANDIDATE, Control, run, start
-from xherald.photons.projection import separation_deg
 
+from .announced_facts import is_unchanged, is_worth_an_update
 from .drop_results import FileResult
+from .event_matching import match_events
 
 __all__ = ["FALSE_DISCOVERY_STATE", "BuildAlerts", "CandidateChange", "build_no_alerts", "make_decision"]
 
 FALSE_DISCOVERY_STATE: Final = "false_discovery_control"
 """Name of the shared state of false-discovery control."""
-
-MIN_MATCH_ARCSEC: Final = 2.0
-"""Detections in two processings are of one source within this, or within `MATCH_ERRORS` times their errors."""
-
-MATCH_ERRORS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +77,85 @@ def make_decision(
         if method is not None:
             state = prior.shared_state(FALSE_DISCOVERY_STATE)
             passed, states[FALSE_DISCOVERY_STATE] = _control_false_discoveries(result, state, method, level, threshold)
-        candidates, matched_ids = _match_previous_candidates(result, prior)
+        candidates, stored = match_events(result, prior)
         candidates = [_add_history(one, result, prior) for one in candidates]
-        changes: list[CandidateChange] = []
-        for own, one in zip(result.candidates, candidates, strict=True):
-            notified = prior.notified_sinks.get(one.id, ())
-            if notified:
-                changes.append(CandidateChange(one.id, AlertType.UPDATE, one.evidence, notified, own.id))
-            elif one.detection_index in passed:
-                changes.append(CandidateChange(one.id, AlertType.INITIAL, one.evidence, (), own.id))
+        sheet_ids = {one.detection_index: one.id for one in result.candidates}
+        found = [
+            _EventUpdate(name, tuple(own), stored.get(name), sheet_ids[own[0].detection_index])
+            for name, own in _group_by_id(candidates).items()
+        ]
+        changes, unchanged_ids = _find_changes(found, passed, prior)
+        own_ids = {one.candidate_id for one in found}
         changes += [
             CandidateChange(old.id, AlertType.RETRACTION, old.evidence, notified)
             for old in prior.replaced_candidates
-            if old.id not in matched_ids and (notified := prior.notified_sinks.get(old.id, ()))
+            if old.id not in own_ids
+            and not prior.other_evidence(old.id)
+            and (notified := prior.notified_sinks.get(old.id, ()))
         ]
-        return DropOutcome(candidates, build_alerts(changes), states)
+        kept_ids = {
+            one.id for one in prior.replaced_candidates if one.id not in own_ids if prior.other_evidence(one.id)
+        }
+        return DropOutcome(candidates, build_alerts(changes), states, unchanged_ids | kept_ids)
 
     return decide
+
+
+@dataclass(frozen=True, slots=True)
+class _EventUpdate:
+    """An event in a drop: its detections there, and what the store holds of it.
+
+    Parameters
+    ----------
+    candidate_id : str
+    own : tuple of CandidateRecord — the most significant first
+    stored : StoredCandidate or None
+    sheet_id : str — see `CandidateChange`
+    """
+
+    candidate_id: str
+    own: tuple[CandidateRecord, ...]
+    stored: StoredCandidate | None
+    sheet_id: str
+
+
+def _group_by_id(candidates: Sequence[CandidateRecord]) -> dict[str, list[CandidateRecord]]:
+    groups: dict[str, list[CandidateRecord]] = {}
+    for one in sorted(candidates, key=lambda each: significance_order(each.evidence)):
+        groups.setdefault(one.id, []).append(one)
+    # In the order of the detections, as alerts are queued.
+    return {one.id: groups[one.id] for one in candidates}
+
+
+def _find_changes(
+    found: Sequence[_EventUpdate], passed: frozenset[int], prior: PriorState
+) -> tuple[list[CandidateChange], frozenset[str]]:
+    """Changes that sinks are notified of, and the ids of announced candidates that have none."""
+    replaced_ids = {one.id for one in prior.replaced_candidates}
+    joined_ids = [one.candidate_id for one in found if one.stored and one.candidate_id not in replaced_ids]
+    notified_sinks = {**prior.notified_sinks, **(prior.find_notified(joined_ids) if joined_ids else {})}
+    changes: list[CandidateChange] = []
+    unchanged_ids: set[str] = set()
+    for one in found:
+        own = [record.evidence for record in one.own]
+        others = prior.other_evidence(one.candidate_id) if one.stored is not None else ()
+        evidence = merge_evidence(one.candidate_id, [*own, *others])
+        notified = notified_sinks.get(one.candidate_id, ())
+        if one.stored is not None and one.stored.alert_type is not None:
+            is_replaced = one.candidate_id in replaced_ids
+            if not _has_news(one.stored.evidence, evidence, is_replaced=is_replaced):
+                unchanged_ids.add(one.candidate_id)
+                continue
+        if notified:
+            changes.append(CandidateChange(one.candidate_id, AlertType.UPDATE, evidence, notified, one.sheet_id))
+        elif any(record.detection_index in passed for record in one.own):
+            changes.append(CandidateChange(one.candidate_id, AlertType.INITIAL, evidence, (), one.sheet_id))
+    return changes, frozenset(unchanged_ids)
+
+
+def _has_news(old: Json, new: Json, *, is_replaced: bool) -> bool:
+    """Whether an announced candidate has changed: at all in a later processing, else in what a reader cares about."""
+    return not is_unchanged(old, new) if is_replaced else is_worth_an_update(old, new)
 
 
 def _control_false_discoveries(
@@ -117,50 +176,15 @@ def _control_false_discoveries(
     return frozenset(indices[is_discovery].tolist()), after.as_dict()
 
 
-def _match_previous_candidates(result: FileResult, prior: PriorState) -> tuple[list[CandidateRecord], set[str]]:
-    """Candidates, with the ids of the replaced candidates of the same sources, and the set of these ids."""
-    detections = [one for record in result.observations for one in record.detections]
-    unmatched: dict[str, StoredCandidate] = {one.id: one for one in prior.replaced_candidates}
-    matched_ids: set[str] = set()
-    candidates: list[CandidateRecord] = []
-    for one in result.candidates:
-        found = one.id if one.id in unmatched else _find_match(one, detections[one.detection_index], unmatched)
-        if found is None:
-            candidates.append(one)
-            continue
-        del unmatched[found]
-        matched_ids.add(found)
-        candidates.append(replace(one, id=found, evidence={**one.evidence, "candidate_id": found}))
-    return candidates, matched_ids
-
-
 def _add_history(one: CandidateRecord, result: FileResult, prior: PriorState) -> CandidateRecord:
     """The candidate with the history of its position; None if it has no position."""
     from xherald.detector.candidates.position_history import compare_with_history
+    from xherald.detector.candidates.same_event import match_radius_arcsec
 
     pairs = [(record, detection) for record in result.observations for detection in record.detections]
     record, detection = pairs[one.detection_index]
     if detection.ra_deg is None or detection.dec_deg is None:
         return replace(one, evidence={**one.evidence, "history": None})
-    radius_arcsec = max(MIN_MATCH_ARCSEC, MATCH_ERRORS * (detection.pos_err_arcsec or 0.0))
+    radius_arcsec = match_radius_arcsec(detection.pos_err_arcsec, None)
     history = prior.position_history(detection.ra_deg, detection.dec_deg, radius_arcsec, record)
     return replace(one, evidence={**one.evidence, "history": compare_with_history(detection, record, history)})
-
-
-def _find_match(one: CandidateRecord, detection: DetectionRecord, old: Mapping[str, StoredCandidate]) -> str | None:
-    """Id of the nearest old candidate of the same source and kind."""
-    best: tuple[float, str] | None = None
-    for other in old.values():
-        if other.kind != one.kind:
-            continue
-        if detection.ra_deg is None or detection.dec_deg is None or other.ra_deg is None or other.dec_deg is None:
-            if other.detection_id == detection.detection_id:
-                return other.id
-            continue
-        separation = separation_deg(detection.ra_deg, detection.dec_deg, other.ra_deg, other.dec_deg)
-        separation_arcsec = float(separation) * 3600.0
-        error_arcsec = float(np.hypot(detection.pos_err_arcsec or 0.0, other.pos_err_arcsec or 0.0))
-        is_match = separation_arcsec <= max(MIN_MATCH_ARCSEC, MATCH_ERRORS * error_arcsec)
-        if is_match and (best is None or separation_arcsec < best[0]):
-            best = separation_arcsec, other.id
-    return None if best is None else best[1]

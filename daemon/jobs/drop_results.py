@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -21,22 +20,14 @@ from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecor
 from xherald.detector.results.version import code_version
 from xherald.photons.errors import PhotonError
 
+from .list_contents import find_part, find_processing_version, measure_coverage, read_keywords
+
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.detector.results.row_types import DetectionRow
     from xherald.detector.scan import Scan
 
 __all__ = ["FileResult", "compute_settings_hash", "make_file_result"]
-
-REVISION_KEYWORD: Final = "REVISION"
-"""FITS keyword with which Chandra's archive numbers the processings of an observation."""
-
-VERSION_KEYWORDS: Final = ("PPSVERS", "PROCVER", "PROCVERS", "PIPEVER", "SEQPNUM")
-"""FITS keywords of the versions of pipelines (XMM, Swift, eROSITA and others), and of the number of runs (NASA's)."""
-
-PART_KEYWORDS: Final = ("EXPIDSTR", "OBI_NUM", "CYCLE", "DATAMODE", "OBS_MODE", "HDUCLAS2")
-"""FITS keywords that distinguish event lists of one observation and instrument: exposures, modes, all or accepted
-photons. Single chips are distinguished, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +96,15 @@ def _make_observations(
             ObservationRecord(*names, part=part, detections=tuple(_make_detection(rows[index]) for index in group))
             for names, group in groups.items()
         )
-    header = _read_header(scan.photons.path, configuration)
+    header = read_keywords(scan.photons.path, configuration)
     start, stop = (datetime.fromisoformat(observation.time_reference.utc(end)) for end in observation.span)
     ra, dec = observation.pointing or (None, None)
-    versions = " ".join(header[key] for key in VERSION_KEYWORDS if header.get(key))
     record = ObservationRecord(
         observation.mission,
         observation.instrument,
         observation.obs_id,
-        part=_find_part(scan, header),
-        processing_version=header.get(REVISION_KEYWORD) or versions,
+        part=find_part(scan.photons, header),
+        processing_version=find_processing_version(header),
         start=start,
         stop=stop,
         exposure_s=_finite_or_none(observation.exposure),
@@ -123,6 +113,7 @@ def _make_observations(
         details={"mode": observation.mode, "object": observation.object_name, "notes": list(scan.photons.notes)},
         detections=_make_detections(scan, rows, configuration),
         tiles=_make_map_tiles(scan, configuration),
+        coverage=measure_coverage(observation),
     )
     return list(range(len(rows))), (record,)
 
@@ -150,25 +141,6 @@ def _make_map_tiles(scan: Scan, configuration: Configuration) -> tuple[MapTile, 
     energy = configuration.settings.apertures.energy_kev
     sky = map_field(observation, scan.photons.apertures, batch.counts, batch.background_counts, energy)
     return () if sky is None else make_tiles(sky, energy)
-
-
-def _find_part(scan: Scan, header: Mapping[str, str]) -> str:
-    """The part of an exposure that a file holds: the region of a source, or chips and modes."""
-    observation = scan.photons.observation
-    assert observation is not None
-    if observation.per_source_id:
-        return observation.per_source_id
-    values = [header[key] for key in PART_KEYWORDS if header.get(key)]
-    chips = [one.name for one in observation.detectors] if len(observation.detectors) == 1 else []
-    return " ".join(dict.fromkeys([*values, *chips]))
-
-
-def _read_header(path: Path, configuration: Configuration) -> dict[str, str]:
-    from xherald.adapters.reading.fits_files import read_header
-
-    header = read_header(path, configuration.settings.read)
-    keywords = (REVISION_KEYWORD, *VERSION_KEYWORDS, *PART_KEYWORDS)
-    return {key: str(header[key]).strip() for key in keywords if key in header}
 
 
 def _make_detection(row: DetectionRow, psf_fraction: float | None = None) -> DetectionRecord:

@@ -18,7 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from xherald.photons.errors import ArtefactError, ConfigError, PluginDefectError, PluginError, XheraldError
+from xherald.photons.errors import (
+    ArtefactError,
+    ConfigError,
+    EmptyObservationError,
+    PluginDefectError,
+    PluginError,
+    XheraldError,
+)
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
@@ -141,7 +148,6 @@ def process_batch(
     list of JobResult
         In the order of the jobs.
     """
-    from xherald.detector.extraction.extracted_sources import extract_sources
     from xherald.detector.scan import score_files
 
     from .drop_results import make_file_result
@@ -149,7 +155,7 @@ def process_batch(
     runs = [_JobRun(job, configuration.host) for job in jobs]
     batches: dict[object, list[tuple[_JobRun, ExtractedSources]]] = {}
     for number, run in enumerate(runs):
-        sources = run.run_stage(partial(extract_sources, run.job.path, configuration))
+        sources = run.run_stage(partial(_extract, run.job.path, configuration))
         if sources is not None:
             batches.setdefault(sources.batching_key or number, []).append((run, sources))
     for batch in batches.values():
@@ -163,6 +169,20 @@ def process_batch(
                     if result.candidates:
                         on_candidates(scan)
     return [run.finish() for run in runs]
+
+
+def _extract(path: Path, configuration: Configuration) -> ExtractedSources:
+    """Sources of a file; none, with a note, if screening leaves no events of its exposure."""
+    from xherald.detector.extraction.extracted_sources import ExtractedSources, extract_sources, open_file
+    from xherald.photons import EventBatch, Observation
+
+    try:
+        return extract_sources(path, configuration)
+    except EmptyObservationError as fault:
+        _, content = open_file(path, configuration)
+        if not isinstance(content, Observation):
+            raise
+        return ExtractedSources(path, content, (), EventBatch.from_lists([]), (f"no sources: {fault.reason}",))
 
 
 def _score_together(files: Sequence[ExtractedSources], configuration: Configuration) -> list[Scan]:

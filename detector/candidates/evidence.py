@@ -6,13 +6,13 @@ Rows, the plot sheet, the command line, the store and alerts all show what is in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from xherald.detector.results.json_columns import nan_to_none
-from xherald.detector.results.row_types import EmbeddingPosition, Evidence
+from xherald.detector.results.row_types import EmbeddingPosition, EventDetection, Evidence, SharedFields
 from xherald.detector.results.shared_fields import KINDS, compute_hardness, make_shared_fields, select_intervals
 from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.result import FLARE
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from xherald.detector.scoring.detections import Detections
 
 __all__ = ["Evidence", "make_evidence"]
+
+MAX_PHOTON_TIMES: Final = 50
+"""Arrival times in the evidence, by which detections without a position are recognized in another list."""
 
 
 def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
@@ -73,11 +76,38 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
             "band_kev": bands[i],
             "embedding": embedding[i],
             "history": None,
+            "detections": [_summarize_detection(shared[i])],
+            "photon_times_s": _first_photons(source.time, float(intervals.start[i])),
             "calibration": detections.calibration,
             "reference": reference,
         }
         for i, source in enumerate(batch)
     ]
+
+
+def _summarize_detection(row: SharedFields) -> EventDetection:
+    return {
+        "mission": row["mission"],
+        "instrument": row["instrument"],
+        "obs_id": row["obs_id"],
+        "detection_id": row["detection_id"],
+        "ra_deg": row["ra_deg"],
+        "dec_deg": row["dec_deg"],
+        "pos_err_arcsec": row["pos_err_arcsec"],
+        "counts": row["counts"],
+        "false_alarm_probability": row["false_alarm_probability"],
+        "extrapolated": row["extrapolated"],
+        "interval_start_utc": row["interval_start_utc"],
+        "interval_stop_utc": row["interval_stop_utc"],
+        "interval_start_s": row["interval_start_s"],
+        "interval_stop_s": row["interval_stop_s"],
+    }
+
+
+def _first_photons(time: F64, start: float) -> list[float]:
+    first = int(np.searchsorted(time, start)) if np.isfinite(start) else 0
+    times: list[float] = np.round(time[first : first + MAX_PHOTON_TIMES], 4).tolist()
+    return times
 
 
 def _select_blocks(detections: Detections, index: I64) -> tuple[F64, I64]:

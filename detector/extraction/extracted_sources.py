@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xherald.detector.plugin_support.plugin_guard import guarded
 from xherald.detector.progress import Stage, silent
 from xherald.photons import Aperture, EventBatch, Observation
-from xherald.photons.errors import UnreadableFileError
+from xherald.photons.errors import EmptyObservationError, UnreadableFileError
 from xherald.plugins import InstrumentAdapter
 
 from .background_lists import attach_background_list, is_event_list
@@ -131,9 +131,8 @@ def _find_apertures(
     notes: tuple[str, ...] = ()
     if listed is not None:
         apertures = list(listed.apertures)
-        notes = tuple(f"{given.label}: {note}" for note in listed.notes)
         if listed.outside:
-            notes = (*notes, f"{len(listed.outside)} sources of {given.label} lie outside the field")
+            notes = (f"{len(listed.outside)} sources of {given.label} lie outside the field",)
     else:
         named = not given.as_source
         # The companions of a list that was cut out around a source describe the field that it was cut from.
@@ -157,7 +156,9 @@ def _check_testable(path: Path, time: NDArray[np.float64], frame_time: float) ->
     """Check that there are enough photons, at different times, for a test of variability."""
     if len(time) < 2:
         count = "no event" if not len(time) else "one event"
-        raise UnreadableFileError(path, f"{count} left after screening; variability needs two (see `xherald inspect`)")
+        raise EmptyObservationError(
+            path, f"{count} left after screening; variability needs two (see `xherald inspect`)"
+        )
     spread = float(time.max() - time.min())
     if spread == 0 or spread < 0.5 * frame_time:
         raise UnreadableFileError(path, f"all {len(time)} events share one frame, so there is no time axis to test")

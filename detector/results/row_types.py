@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DetectionRow",
     "EmbeddingPosition",
+    "EventDetection",
     "Evidence",
     "IntervalFields",
     "Kind",
@@ -230,6 +231,25 @@ class HardnessChangeFields(TypedDict):
     hardness_change_sigma: float | None
 
 
+class EventDetection(TypedDict):
+    """A detection of an event: one source in one list of one camera."""
+
+    mission: str
+    instrument: str
+    obs_id: str
+    detection_id: str
+    ra_deg: float | None
+    dec_deg: float | None
+    pos_err_arcsec: float | None
+    counts: int
+    false_alarm_probability: float | None
+    extrapolated: bool | None
+    interval_start_utc: str | None
+    interval_stop_utc: str | None
+    interval_start_s: float | None
+    interval_stop_s: float | None
+
+
 class Evidence(SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessChangeFields):
     """All measurements of a candidate."""
 
@@ -238,5 +258,7 @@ class Evidence(SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessCh
     band_kev: list[float]
     embedding: EmbeddingPosition | None
     history: History | None
+    detections: list[EventDetection]
+    photon_times_s: list[float]
     calibration: str
     reference: str | None

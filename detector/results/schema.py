@@ -273,6 +273,9 @@ EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
     Field("embedding", "object", "", "meta.note", "position on the reference's map: reference, case, x, y, and "
           "ordinary_distance, the distance of the 5th nearest ordinary source in feature space"),
     Field("history", "object", "", "meta.note", "other observations of the position; null without a store"),
+    Field("detections", "object", "", "meta.note", "detections of the event, one for each camera and file"),
+    Field("photon_times_s", "object", "s", "time", "arrival times of the first photons from the start of the interval, "
+          "mission time"),
     Field("calibration", "str", "", "meta.version", "name, version and group of the calibration"),
     Field("reference", "str", "", "meta.version", "name and version of the reference"),
 )  # fmt: skip

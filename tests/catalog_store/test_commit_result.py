@@ -49,7 +49,7 @@ def test_failed_commit_changes_nothing(store: Store) -> None:
     for verdict in (
         DropOutcome([candidate("c", detection_index=1)]),
         DropOutcome([candidate("c")], [alert("x", "unknown")]),
-        DropOutcome([candidate("c"), candidate("c")]),
+        DropOutcome([candidate("c"), candidate("d")]),
         DropOutcome([candidate("c", evidence={"score": float("nan")})]),
         DropOutcome([candidate("c", evidence={"what": object()})]),
     ):
@@ -185,9 +185,32 @@ def test_candidate_keeps_its_id_in_a_later_processing(store: Store) -> None:
         NOW + 2 * MINUTE,
     )
     assert [out.id for out in store.candidate("c").alerts] == ["c-1", "c-2"]
-    (other,) = claimed(store, "other")
-    with pytest.raises(StoreError, match="of another observation"):
-        store.commit_result(other.id, RUN, [observation("2")], one_candidate("c"), NOW)
+
+
+def test_detections_of_one_event_are_one_candidate(store: Store) -> None:
+    first, second, third = claimed(store, "mos1", "mos2", "pn")
+
+    def evidence(ranking: float) -> dict[str, object]:
+        return {"candidate_id": "c", "ranking_statistic": ranking, "detections": [{"ranking": ranking}]}
+
+    for drop, obs_id, ranking in ((first, "1", 4.0), (second, "2", 9.0), (third, "3", 6.0)):
+        verdict = DropOutcome([candidate("c", score=ranking, evidence=evidence(ranking))])
+        store.commit_result(drop.id, RUN, [observation(obs_id)], verdict, NOW)
+    (one,) = store.candidates()
+    assert (one.obs_id, one.score, one.drop_id) == ("2", 9.0, second.id)
+    assert [row["ranking"] for row in one.evidence["detections"]] == [9.0, 6.0, 4.0]
+    assert {near.candidate_id for near in store.detections_near(83.8, -5.4, 0.01)} == {"c"}
+    # The most significant detection is not in the later processing any more; the others remain.
+    (again,) = claimed(store, "mos2 again")
+    store.commit_result(again.id, RUN, [observation("2", "2")], now=NOW)
+    (one,) = store.candidates()
+    assert (one.obs_id, one.score) == ("3", 6.0)
+    assert store_errors(store) == []
+    for name, obs_id in (("1 again", "1"), ("3 again", "3")):
+        (again,) = claimed(store, name)
+        store.commit_result(again.id, RUN, [observation(obs_id, "2")], now=NOW)
+    assert store.candidates() == []
+    assert store.candidate("c").candidate.state is CandidateState.SUPERSEDED
 
 
 def test_shared_state_is_committed_with_the_decision(store: Store) -> None:

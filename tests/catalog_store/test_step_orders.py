@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from store_rows import NOW, RUN, alert, candidate, detection, observation
 
-from xherald.catalog_store.ledger.commit_results import version_key
 from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
 from xherald.catalog_store.ledger.healpix_cones import ORDER, compute_healpix, cone_ranges
 from xherald.catalog_store.ledger.records import Sighting
 from xherald.catalog_store.ledger.states import AlertType, DropState
 from xherald.catalog_store.ledger.store import open_store
+from xherald.catalog_store.ledger.supersession import version_key
 from xherald.photons.errors import StoreError
 from xherald.photons.projection import separation_deg
 

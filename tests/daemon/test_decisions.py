@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,6 +96,47 @@ def test_later_processing_updates_and_retracts_candidates() -> None:
     ]
     # The plot sheet of a candidate with an earlier id has the id of the new detection.
     assert [one.sheet_id for one in changes] == ["c0", "c1", ""]
+
+
+def test_further_detection_of_an_event_is_announced_only_with_news() -> None:
+    span = {"interval_start_utc": "2026-03-01T00:00:00Z", "interval_stop_utc": "2026-03-01T00:01:00Z"}
+    facts = {**span, "false_alarm_probability": 1e-4, "pos_err_arcsec": 1.0, "likely_class": "burst", "obs_id": "9"}
+    stored = replace(make_stored("event", 10.0, 5.0), evidence=facts, alert_type=AlertType.INITIAL)
+
+    def decide_on_joined(**news: Any) -> tuple[list[CandidateChange], Any]:
+        result = make_result(1e-9)
+        (one,) = result.candidates
+        joined = replace(one, evidence={**one.evidence, **facts, "obs_id": "1", **news})
+        prior = replace(
+            make_prior(),
+            candidates_near=lambda _: [stored],
+            other_evidence=lambda _: [facts],
+            find_notified=lambda ids: dict.fromkeys(ids, ("mail",)),
+        )
+        return decide_on(replace(result, candidates=(joined,)), prior)
+
+    for news, expected in (
+        ({}, 0),
+        ({"false_alarm_probability": 2e-5}, 0),
+        ({"false_alarm_probability": 9e-7}, 1),
+        ({"pos_err_arcsec": 0.4}, 1),
+        ({"likely_class": "flare star", "false_alarm_probability": 5e-5}, 1),
+        # The stored detection is the more significant one, and its class stays.
+        ({"likely_class": "flare star", "false_alarm_probability": 5e-4}, 0),
+    ):
+        changes, outcome = decide_on_joined(**news)
+        assert [one.id for one in outcome.candidates] == ["event"]
+        assert [(one.candidate_id, one.alert_type) for one in changes] == expected * [("event", AlertType.UPDATE)]
+
+
+def test_reprocessed_candidate_without_changes_is_not_announced() -> None:
+    same = {"candidate_id": "old", "t90_s": 100.0}
+    old = replace(make_stored("old", 10.0, 5.0), evidence=same, alert_type=AlertType.INITIAL)
+    result = make_result(1e-9)
+    for t90, expected in ((100.2, 0), (110.0, 1)):
+        one = replace(result.candidates[0], evidence={"candidate_id": "c0", "t90_s": t90})
+        changes, outcome = decide_on(replace(result, candidates=(one,)), make_prior(None, (old,), old=("mail",)))
+        assert (len(changes), outcome.unchanged_ids) == (expected, frozenset() if expected else {"old"})
 
 
 def test_backfill_does_not_change_false_discovery_control() -> None:

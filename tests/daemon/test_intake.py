@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import time_machine
+from astropy.io import fits
 from fast_pipeline import configured, drop_file
 from watched_folder import WatchedFolder, write_file
 
@@ -47,6 +49,25 @@ def test_incomplete_file_is_quarantined_with_reason(
         time.sleep(0.05)
     assert "corrupt gzip" in watched.reason(bad.name) or "truncated" in watched.reason(bad.name)
     assert watched.states()["good.csv"] is DropState.STABLE
+
+
+def test_file_without_events_is_skipped(make_watched_folder: Callable[..., WatchedFolder]) -> None:
+    watched = make_watched_folder()
+    write_file(watched.folder / "notes.txt", b"seen at 04:30 with thin clouds, nothing to report\n")
+    fits.PrimaryHDU(np.zeros((8, 8))).writeto(watched.folder / "image.fits")
+    header = {"TELESCOP": "CHANDRA", "INSTRUME": "HRC"}
+    events = fits.BinTableHDU.from_columns([fits.Column("TIME", "D", array=[1.0, 2.0])], name="EVENTS")
+    events.header.update(header)
+    fits.HDUList([fits.PrimaryHDU(), events]).writeto(watched.folder / "hrc.fits")
+    time.sleep(0.12)
+    summary = watched.new_intake(once=True).poll()
+    assert watched.states() == {
+        "notes.txt": DropState.SKIPPED,
+        "image.fits": DropState.SKIPPED,
+        "hrc.fits": DropState.QUARANTINED,
+    }
+    assert (summary.skipped, summary.quarantined) == (2, 1)
+    assert "no events table" in watched.reason("image.fits")
 
 
 def test_same_content_is_one_drop(make_watched_folder: Callable[..., WatchedFolder]) -> None:

@@ -32,7 +32,16 @@ def upgrade() -> None:
         sa.Column(
             "state",
             _enum(
-                "state", "seen", "stable", "claimed", "processed", "alerted", "quarantined", "superseded", "duplicate"
+                "state",
+                "seen",
+                "stable",
+                "claimed",
+                "processed",
+                "alerted",
+                "quarantined",
+                "skipped",
+                "superseded",
+                "duplicate",
             ),
             nullable=False,
         ),
@@ -90,6 +99,7 @@ def upgrade() -> None:
         sa.Column("dec_deg", sa.Double(), nullable=True),
         sa.Column("healpix", sa.BigInteger(), nullable=True),
         sa.Column("details", JSON_OBJECT, nullable=False),
+        sa.Column("coverage", JSON_OBJECT, nullable=False),
         sa.Column("detection_count", sa.Integer(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("pruned", sa.BigInteger(), nullable=True),
@@ -105,10 +115,10 @@ def upgrade() -> None:
     op.create_index("ix_observations_healpix", "observations", ["healpix"], unique=False)
     op.create_index("ix_observations_created", "observations", ["created"], unique=False)
     op.create_index(
-        "uq_observations_current",
+        "ix_observations_current",
         "observations",
         ["obs_id", "mission", "instrument", "part"],
-        unique=True,
+        unique=False,
         sqlite_where=sa.text("is_current AND obs_id <> ''"),
         postgresql_where=sa.text("is_current AND obs_id <> ''"),
     )
@@ -177,6 +187,27 @@ def upgrade() -> None:
         ["observation_id", "detection_number"],
         unique=False,
     )
+    op.create_table(
+        "candidate_detections",
+        sa.Column("observation_id", ID, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("candidate_id", sa.Text(), nullable=False),
+        sa.Column("run_id", ID, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("likely_class", sa.Text(), nullable=True),
+        sa.Column("score", sa.Double(), nullable=True),
+        sa.Column("far_hz", sa.Double(), nullable=True),
+        sa.Column("evidence", JSON_OBJECT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["observation_id", "number"],
+            ["detections.observation_id", "detections.number"],
+            name="fk_candidate_detections_observation_id_number",
+        ),
+        sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name="fk_candidate_detections_candidate_id"),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_candidate_detections_run_id"),
+        sa.PrimaryKeyConstraint("observation_id", "number", name="pk_candidate_detections"),
+    )
+    op.create_index("ix_candidate_detections_candidate_id", "candidate_detections", ["candidate_id"], unique=False)
     op.create_table(
         "alerts",
         sa.Column("seq", ID, nullable=False),
