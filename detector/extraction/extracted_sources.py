@@ -131,8 +131,9 @@ def _find_apertures(
     notes: tuple[str, ...] = ()
     if listed is not None:
         apertures = list(listed.apertures)
+        notes = tuple(f"{given.label}: {note}" for note in listed.notes)
         if listed.outside:
-            notes = (f"{len(listed.outside)} sources of {given.label} lie outside the field",)
+            notes = (*notes, f"{len(listed.outside)} sources of {given.label} lie outside the field")
     else:
         named = not given.as_source
         # The companions of a list that was cut out around a source describe the field that it was cut from.
