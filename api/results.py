@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from xherald.detector.configuration.configuration import Configuration
+    from xherald.detector.joint_scan import JointScan
     from xherald.detector.results.rows import DetectionRow
     from xherald.detector.scan import Scan
     from xherald.photons.errors import XheraldError
@@ -35,33 +36,44 @@ class ScanResult:
     configuration : Configuration
     failures : mapping of Path to XheraldError
         Files that could not be used, with the reason, where the scan was asked to go on.
+    joint : tuple of xherald.detector.joint_scan.JointScan
+        Tests of the sources that several cameras of an observation detected, in all their photons.
     """
 
     scans: tuple[Scan, ...]
     configuration: Configuration
     failures: Mapping[Path, XheraldError] = field(default_factory=dict)
+    joint: tuple[JointScan, ...] = ()
 
     @cached_property
-    def _rows_by_scan(self) -> list[list[DetectionRow]]:
-        from xherald.detector.results.rows import make_rows
+    def _rows_by_scan(self) -> list[tuple[Scan, list[DetectionRow]]]:
+        """Rows of each file, and of the joint tests of its cameras."""
+        from xherald.detector.joint_scan import make_event_rows
 
-        return [make_rows(scan) for scan in self.scans]
+        rows, joint_rows = make_event_rows(self.scans, self.joint)
+        joint_scans = [one.scan for one in self.joint]
+        return list(zip((*self.scans, *joint_scans), (*rows, *joint_rows), strict=True))
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
-        """Every source that was tested, most significant first."""
+        """Every source that was tested, most significant first.
+
+        A source that varies in several cameras together is listed beside its detections in each.
+        """
         from xherald.detector.results.rows import significance_key
 
+        joint_scans = {id(one.scan) for one in self.joint}
         found = [
             Source(scan, index, row, self.configuration)
-            for scan, rows in zip(self.scans, self._rows_by_scan, strict=True)
+            for scan, rows in self._rows_by_scan
             for index, row in enumerate(rows)
+            if id(scan) not in joint_scans or row["kind"] != "steady"
         ]
         return tuple(sorted(found, key=lambda source: significance_key(source.row)))
 
     @property
     def candidates(self) -> tuple[Source, ...]:
-        """Sources that varied significantly and that no veto rejects, most significant first."""
+        """Sources that varied significantly and that no veto rejects, one for each event, most significant first."""
         return tuple(source for source in self.sources if source.is_candidate)
 
     @property
@@ -126,8 +138,7 @@ class ScanResult:
         from xherald.detector.candidates.scan_plots import draw_scan
 
         most = None if every_source else self.configuration.settings.output.plots
-        scans = zip(self.scans, self._rows_by_scan, strict=True)
-        return sum(draw_scan(scan, rows, Path(folder), most) for scan, rows in scans)
+        return sum(draw_scan(scan, rows, Path(folder), most) for scan, rows in self._rows_by_scan)
 
     def plot_map(self) -> Figure:
         """The reference's embedding with the scanned sources on it, candidates named.

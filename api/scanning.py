@@ -33,7 +33,8 @@ def scan(
     """Test every source of event files for a flare or a dip.
 
     Sources come from `sources` or `region`, else from what belongs to the file (region file, source list), else from
-    detection on the image and on time slices.
+    detection on the image and on time slices. Sources that several cameras of an observation detected, such as MOS1,
+    MOS2 and pn, are tested in all their photons together; an event that several files show is one candidate.
 
     Parameters
     ----------
@@ -73,6 +74,7 @@ def scan(
     >>> result.candidates[0].plot()  # doctest: +SKIP
     """
     from xherald.detector.extraction.given_sources import GivenSources
+    from xherald.detector.joint_scan import scan_together
     from xherald.detector.scan import scan_file
     from xherald.photons.errors import ConfigError, FileError, PhotonError
     from xherald.plugins.host import DISABLED
@@ -100,7 +102,8 @@ def scan(
                     raise
                 failures[path] = fault
             stage("done")
-    return ScanResult(tuple(scans), configuration, failures)
+        joint = scan_together(scans, configuration)
+    return ScanResult(tuple(scans), configuration, failures, tuple(joint))
 
 
 def configuration_from(config: str | Path | Mapping[str, Any] | Configuration | None) -> Configuration:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,15 @@ from .group import FILE_FAILED, configuration, report, run_options
 
 if TYPE_CHECKING:
     from xherald.detector.results.row_types import DetectionRow
+    from xherald.detector.scan import Scan
 
 __all__ = ["command"]
+
+
+def print_json(rows: list[DetectionRow]) -> None:
+    """Print a JSON object for each row."""
+    for row in rows:
+        click.echo(json.dumps(row, allow_nan=False))
 
 
 @click.command("scan")
@@ -73,6 +81,9 @@ def command(
     image and on time slices. A list that was cut out around a source is that source, with no background but that of
     --background. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
 
+    Sources that several cameras of an observation detected are tested in all their photons together, and an event that
+    several files show is one candidate.
+
     \b
     Examples:
       xherald scan acisf29128N001_evt2.fits.gz
@@ -87,6 +98,7 @@ def command(
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
     from xherald.detector.extraction.given_sources import GivenSources
+    from xherald.detector.joint_scan import find_observation_key, merge_events, scan_together
     from xherald.detector.results import writers
     from xherald.detector.scan import scan_file
     from xherald.progress_bars import shown_stages
@@ -97,23 +109,38 @@ def command(
     given = GivenSources(sources, background=background, as_source=as_source)
     rows: list[DetectionRow] = []
     drawn = 0
+    # Cameras of one observation are kept until all of its files are scanned; then they are tested together.
+    keys = {path: find_observation_key(path, settings) for path in files}
+    left = Counter(keys[path] for path in files)
+    pending: dict[str, list[Scan]] = {}
 
     def work(path: Path) -> None:
+        try:
+            scan = scan_file(path, settings, given, lambda what: stage(f"{path.name}: {what}"))
+            pending.setdefault(keys[path], []).append(scan)
+            for note in () if quiet else ScanResult((scan,), settings).notes:
+                report(note)
+        finally:
+            left[keys[path]] -= 1
+            if not left[keys[path]] and (scans := pending.pop(keys[path], [])):
+                finish(scans, path.name)
+
+    def finish(scans: list[Scan], name: str) -> None:
         nonlocal drawn
-        scan = scan_file(path, settings, given, lambda what: stage(f"{path.name}: {what}"))
-        result = ScanResult((scan,), settings)
+        result = ScanResult(tuple(scans), settings, joint=tuple(scan_together(scans, settings)))
         if plots is not None:
-            stage(f"{path.name}: drawing")
+            stage(f"{name}: drawing")
             drawn += result.save_plots(plots, every_source=everything)
         rows.extend(result.rows)
-        for note in () if quiet else result.notes:
-            report(note)
-        for row in result.rows if as_json else ():
-            click.echo(json.dumps(row, allow_nan=False))
+        if as_json and len(files) == 1:
+            print_json(rows)
 
     with shown_stages(len(files), shown=sys.stderr.isatty() and not (quiet or as_json)) as stage:
         failed = each_file(files, work, lambda: stage("done"))
 
+    merge_events(rows)
+    if as_json and len(files) > 1:
+        print_json(rows)
     for target in outputs:
         writers.write(rows, target)
     if not quiet and not as_json:

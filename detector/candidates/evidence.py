@@ -24,7 +24,7 @@ from .interval_measurements import measure_counts, measure_hardness_change
 if TYPE_CHECKING:
     from xherald.detector.scoring.detections import Detections
 
-__all__ = ["Evidence", "make_evidence"]
+__all__ = ["Evidence", "make_evidence", "summarize_detection"]
 
 MAX_PHOTON_TIMES: Final = 50
 """Arrival times in the evidence, by which detections without a position are recognized in another list."""
@@ -76,7 +76,7 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
             "band_kev": bands[i],
             "embedding": embedding[i],
             "history": None,
-            "detections": [_summarize_detection(shared[i])],
+            "detections": [summarize_detection(shared[i])],
             "photon_times_s": _first_photons(source.time, float(intervals.start[i])),
             "calibration": detections.calibration,
             "reference": reference,
@@ -85,7 +85,8 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
     ]
 
 
-def _summarize_detection(row: SharedFields) -> EventDetection:
+def summarize_detection(row: SharedFields) -> EventDetection:
+    """What the list of an event's detections tells of each."""
     return {
         "mission": row["mission"],
         "instrument": row["instrument"],

@@ -45,8 +45,7 @@ def draw_scan(scan: Scan, rows: Sequence[DetectionRow], folder: Path, limit: int
     detections = scan.detections
     chosen = sorted(range(len(rows)), key=lambda index: significance_key(rows[index]))
     if limit is not None:
-        wanted = detections.candidate.tolist()
-        chosen = [index for index in chosen if wanted[index]][:limit]
+        chosen = [index for index in chosen if rows[index]["is_candidate"]][:limit]
     folder.mkdir(parents=True, exist_ok=True)
     for index, evidence in zip(chosen, make_evidence(detections, chosen), strict=True):
         write_sheet(folder / f"{evidence['candidate_id']}.png", detections, index, evidence)

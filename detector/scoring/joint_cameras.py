@@ -71,7 +71,8 @@ def main_cameras(batches: Sequence[EventBatch], matches: I64) -> I64:
     for camera, batch in enumerate(batches):
         found = matches[:, camera] != ABSENT
         counts[found, camera] = batch.counts[matches[found, camera]]
-    return np.argmax(counts, axis=1).astype(np.int64)
+    main: I64 = np.argmax(counts, axis=1).astype(np.int64)
+    return main
 
 
 def join_cameras(batches: Sequence[EventBatch], matches: I64) -> EventBatch:

@@ -1,0 +1,215 @@
+"""One test of each source in all cameras of an observation: `scan_together`, and rows of the result: `make_event_rows`.
+
+The result of each camera stays a row; the candidate is what the joint test finds. An event that several files show is
+one candidate, too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xherald.detector.extraction.extracted_sources import ExtractedSources
+from xherald.detector.scan import Scan
+from xherald.photons import EventBatch
+from xherald.photons.gti import gti_intersection, gti_total, gti_union
+
+if TYPE_CHECKING:
+    from xherald.detector.configuration.configuration import Configuration
+    from xherald.detector.results.row_types import DetectionRow
+    from xherald.photons import Observation
+    from xherald.photons.arrays import F64, I64
+
+__all__ = ["JointScan", "find_observation_key", "make_event_rows", "merge_events", "scan_together"]
+
+MIN_COMMON_FRACTION: Final = 0.1
+"""Cameras are joined if they have this part of the shorter good time in common."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointScan:
+    """Joint results of the sources that several cameras of an observation detected.
+
+    Parameters
+    ----------
+    scan : Scan
+        Of the merged photons; its file is that of the camera with most counts of the first source.
+    members : tuple of tuple of (int, int)
+        For each source, the index of the scan of each camera and of the source within it; most counts first.
+    """
+
+    scan: Scan
+    members: tuple[tuple[tuple[int, int], ...], ...]
+
+
+def find_observation_key(path: Path, configuration: Configuration) -> str:
+    """Equal for files of one mission and observation, by the header alone; the path where that names none."""
+    from xherald.adapters.reading.fits_files import read_header
+    from xherald.photons.errors import XheraldError
+
+    try:
+        header = read_header(path, configuration.settings.read)
+    except (XheraldError, OSError):
+        return str(path)
+    names = [str(header.get(key) or "").strip() for key in ("TELESCOP", "OBS_ID")]
+    return " ".join(names).upper() if all(names) else str(path)
+
+
+def scan_together(scans: Sequence[Scan], configuration: Configuration) -> list[JointScan]:
+    """Test the sources that several cameras of an observation detected in all their photons.
+
+    Of several files of one camera, the one with most good time is used. Detections that a veto rejects are left out.
+
+    Parameters
+    ----------
+    scans : sequence of Scan
+        Of files of any number of observations.
+    configuration : Configuration
+
+    Returns
+    -------
+    list of JointScan
+        One for each observation and camera with most counts; empty where no source was detected twice.
+    """
+    from xherald.detector.scoring.joint_cameras import ABSENT, main_cameras, match_cameras
+
+    found: list[JointScan] = []
+    for cameras in _group_cameras(scans):
+        batches = [scans[index].photons.batch for index in cameras]
+        matches = match_cameras([_without_rejected(scans[index]) for index in cameras])
+        main = main_cameras(batches, matches)
+        for camera in np.unique(main).tolist():
+            own = matches[main == camera]
+            order = [camera, *(other for other in range(len(cameras)) if other != camera)]
+            members = tuple(
+                tuple((cameras[each], row[each]) for each in order if row[each] != ABSENT) for row in own.tolist()
+            )
+            scan = _score_joined(batches, own, scans[cameras[camera]], camera, configuration)
+            found.append(JointScan(scan, members))
+    return found
+
+
+def _group_cameras(scans: Sequence[Scan]) -> list[list[int]]:
+    """Indices of the scans of different cameras that observed the same field at the same time."""
+    groups: dict[object, list[int]] = defaultdict(list)
+    for index, scan in enumerate(scans):
+        observation = scan.photons.observation
+        if observation is not None and observation.obs_id and len(scan.photons.batch):
+            reference = observation.time_reference
+            groups[observation.mission, observation.obs_id, reference, observation.band].append(index)
+    found: list[list[int]] = []
+    for group in groups.values():
+        longest: dict[str, tuple[float, int]] = {}
+        for index in group:
+            observation = scans[index].photons.observation
+            assert observation is not None
+            good_time = gti_total(_good_time(observation))
+            if good_time > longest.get(observation.instrument, (0.0, -1))[0]:
+                longest[observation.instrument] = good_time, index
+        chosen = [index for _, index in sorted(longest.values(), key=lambda one: one[1])]
+        chosen = [index for index in chosen if any(_overlap(scans, index, other) for other in chosen if other != index)]
+        if len(chosen) > 1:
+            found.append(chosen)
+    return found
+
+
+def _good_time(observation: Observation) -> F64:
+    return gti_union(*(one.gti for one in observation.detectors))
+
+
+def _overlap(scans: Sequence[Scan], one: int, other: int) -> bool:
+    observations = [scans[index].photons.observation for index in (one, other)]
+    times = [_good_time(each) for each in observations if each is not None]
+    common = gti_total(gti_intersection(*times))
+    return common >= MIN_COMMON_FRACTION * min(gti_total(each) for each in times)
+
+
+def _without_rejected(scan: Scan) -> EventBatch:
+    """The batch with the positions of rejected detections removed, so that they match nothing."""
+    from xherald.detector.scoring.veto_flags import rejected
+
+    batch, is_rejected = scan.photons.batch, rejected(scan.detections.vetoes, len(scan.photons.batch))
+    identities = [
+        replace(one, ra=None, dec=None) if bad else one
+        for one, bad in zip(batch.identities, np.asarray(is_rejected).tolist(), strict=True)
+    ]
+    return replace(batch, identities=tuple(identities))
+
+
+def _score_joined(
+    batches: Sequence[EventBatch], matches: I64, main: Scan, camera: int, configuration: Configuration
+) -> Scan:
+    """Scan of the joined photons of sources with most counts in one camera."""
+    from xherald.detector.scoring.detect import score_batch
+    from xherald.detector.scoring.joint_cameras import join_cameras
+    from xherald.photons.statistics import assess
+
+    joined = join_cameras(batches, matches)
+    names = joined.identities
+    # Calibrations are measured for single instruments: that of the camera with most counts applies.
+    instrument = main.photons.batch.identities[0].instrument
+    scored = replace(joined, identities=tuple(replace(one, instrument=instrument) for one in names))
+    timing = assess(scored, configuration.settings.timing)
+    detections = score_batch(scored, timing, configuration)
+    batch = replace(joined, identities=names)
+    detections = replace(detections, detection_batch=replace(detections.detection_batch, batch=batch))
+    index = matches[:, camera].tolist()
+    apertures = tuple(main.photons.apertures[i] for i in index) if main.photons.apertures else ()
+    return Scan(ExtractedSources(main.photons.path, None, apertures, batch), timing, detections)
+
+
+def make_event_rows(scans: Sequence[Scan], joint: Sequence[JointScan]) -> tuple[list[list[DetectionRow]], ...]:
+    """Rows of the cameras' scans and of the joint ones, with one candidate for each event.
+
+    A source that was tested jointly is a candidate by that test only. The other detections of an event are no
+    candidates, but have its ``candidate_id``.
+
+    Returns
+    -------
+    rows, joint_rows : list of list of DetectionRow
+        For each scan; in the order of its batch.
+    """
+    from xherald.detector.results.rows import make_rows
+
+    rows, joint_rows = [make_rows(scan) for scan in scans], [make_rows(one.scan) for one in joint]
+    for one, some in zip(joint, joint_rows, strict=True):
+        for members, row in zip(one.members, some, strict=True):
+            if row["p_value"] is None:
+                continue  # not tested jointly, so the cameras' own tests stand
+            _demote_members([rows[scan][index] for scan, index in members], row)
+    merge_events([row for some in (*joint_rows, *rows) for row in some])
+    return rows, joint_rows
+
+
+def merge_events(rows: Sequence[DetectionRow]) -> None:
+    """Leave one candidate of each event among the rows: the most significant; it lists the detections of the others."""
+    from xherald.detector.candidates.same_event import group_events
+    from xherald.detector.results.rows import significance_key
+
+    ranked = sorted((row for row in rows if row["evidence"] is not None), key=significance_key)
+    evidence = [row["evidence"] for row in ranked if row["evidence"] is not None]
+    for group in group_events(evidence):
+        first = evidence[group[0]]
+        for index in group[1:]:
+            first["detections"] += evidence[index]["detections"]
+            name = ranked[index]["candidate_id"]
+            for row in rows:
+                if row["candidate_id"] == name:
+                    row["candidate_id"] = first["candidate_id"]
+            ranked[index]["is_candidate"], ranked[index]["evidence"] = False, None
+
+
+def _demote_members(members: Sequence[DetectionRow], row: DetectionRow) -> None:
+    """Make the rows of the cameras detections of the joint one."""
+    evidence = row["evidence"]
+    for one in members:
+        one["is_candidate"], one["evidence"], one["candidate_id"] = False, None, row["candidate_id"]
+    if evidence is not None:
+        from xherald.detector.candidates.evidence import summarize_detection
+
+        evidence["detections"] = [summarize_detection(one) for one in members]
