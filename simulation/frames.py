@@ -61,17 +61,27 @@ class FramedEvents:
 
 
 def read_out(telescope: Telescope, hits: Hits, rng: np.random.Generator) -> Hits:
-    """Hits after the read-out: those that arrive during it are lost, or get a random row.
+    """Hits after the read-out: those on dead columns are lost; those that arrive during it, too, or get a random row.
 
     The fraction 1 − `live_fraction` of the time is read-out, in intervals too short to be resolved, so it is the
     probability for each hit.
     """
+    hits = hits.select(~_on_dead_columns(telescope, hits))
     late = rng.random(len(hits.time)) >= telescope.live_fraction
     if not telescope.streaks:
         return hits.select(~late)
     height = np.array([chip.height for chip in telescope.chips])[hits.index]
     row = rng.integers(1, height + 1)
     return Hits(hits.time, hits.energy, hits.index, hits.x, np.where(late, row, hits.y))
+
+
+def _on_dead_columns(telescope: Telescope, hits: Hits) -> NDArray[np.bool_]:
+    """Whether each hit is on a dead column of its chip."""
+    dead = np.zeros(len(hits.time), dtype=np.bool_)
+    for index, chip in enumerate(telescope.chips):
+        if chip.dead_columns:
+            dead |= (hits.index == index) & np.isin(hits.x, chip.dead_columns)
+    return dead
 
 
 def framed(

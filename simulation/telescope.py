@@ -32,6 +32,7 @@ class Chip:
     pixel_arcsec : float
     module : int — telescope module; chips of one module do not overlap
     x_sign : int — −1 if chip x is opposite to focal u before rotation (mirrored chips)
+    dead_columns : tuple of int — chip x of columns that record no events
     """
 
     number: int
@@ -42,6 +43,7 @@ class Chip:
     pixel_arcsec: float
     module: int = 0
     x_sign: int = 1
+    dead_columns: tuple[int, ...] = ()
 
     def to_pixel(self, u: ArrayLike, v: ArrayLike) -> tuple[F64, F64]:
         """Chip pixels (counted from 1, integers at pixel centres) of focal-plane positions in arcsec."""

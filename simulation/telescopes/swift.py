@@ -29,7 +29,7 @@ XRT = Telescope(
     resolution_ev=(60.0, 2700.0),
     point_spread=POINT_SPREAD,
     arm_fraction=0.0,
-    chips=(Chip(0, 600, 600, (0.0, 0.0), 0.0, 2.357),),
+    chips=(Chip(0, 600, 600, (0.0, 0.0), 0.0, 2.357, dead_columns=(*range(291, 296), *range(320, 323))),),
     frame_time=2.5073,
     stamp="middle",
     live_fraction=0.996018291,
@@ -44,7 +44,8 @@ XRT = Telescope(
         "vignetting": "Tagliaferri et al. 2004, Proc. SPIE 5165, 241, approximate",
         "resolution_ev": "about 140 eV at 5.9 keV at launch: Burrows et al. 2005; the rest approximate",
         "point_spread": POINT_SPREAD.source,
-        "chips": "600 × 600 pixels of 2.36″: Burrows et al. 2005",
+        "chips": "600 × 600 pixels of 2.36″: Burrows et al. 2005; columns dead since a micrometeoroid hit in 2005, "
+        "RAWX 290–294 and 319–321: Abbey et al. 2006, ESA SP-604, 943",
         "frame_time": "photon counting, 2.5073 s: Burrows et al. 2005",
         "live_fraction": "DEADC of the archive's lists",
         "sky_background": SKY_SOURCE,

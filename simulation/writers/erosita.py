@@ -22,7 +22,7 @@ from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Changes, Column, gti_table, sky_keywords, table
 from .mission_writer import Layout, MissionWriter, ev_on_grid
 
-__all__ = ["CLOCK", "ErositaWriter", "event_columns", "events_table", "gti_tables"]
+__all__ = ["CLOCK", "ErositaWriter", "attitude_tables", "event_columns", "events_table", "gti_tables"]
 
 
 CLOCK: Final = Clock(51543.875)
@@ -148,6 +148,28 @@ def dead_time_tables(live_fractions: Mapping[int, float], facts: ExposureHeader)
     ]
 
 
+def attitude_tables(exposure: SimulatedExposure) -> list[fits.BinTableHDU]:
+    """CORRATTn, one table for each module: direction of the axis and roll angle once a second in good time."""
+    observing = exposure.observing
+    sky = exposure.telescope.projection_at(observing.ra, observing.dec)
+    tables = []
+    for module, gti in observing.gti.items():
+        time = np.concatenate([np.arange(np.floor(start), np.ceil(stop) + 1.0) for start, stop in gti])
+        time = np.unique(time)
+        west, north = observing.boresight(time)
+        x, y = sky.x_reference - west / 3600.0 / sky.x_step, sky.y_reference + north / 3600.0 / sky.y_step
+        ra, dec = sky.to_sky(x, y)
+        columns = [
+            Column("TIME", "D", "s", time),
+            Column("RA", "D", "deg", ra),
+            Column("DEC", "D", "deg", dec),
+            Column("ROLL", "D", "deg", np.full(len(time), observing.roll % 360.0)),
+        ]
+        header = {"TELESCOP": "eROSITA", "INSTRUME": f"TM{module}", **CLOCK.keywords}
+        tables.append(table(f"CORRATT{module}", columns, header))
+    return tables
+
+
 class ErositaWriter(MissionWriter):
     """Merged lists of eROSITA, including flagged events."""
 
@@ -169,12 +191,17 @@ class ErositaWriter(MissionWriter):
         return ev_on_grid(energy) * 1e-3
 
     def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
-        """EVENTS, then GTI and dead-time tables of each module."""
+        """EVENTS, then GTI, dead-time and, of a scan, attitude tables of each module."""
         facts = self.facts(exposure)
         sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)
         columns = event_columns(events, sky, stream(exposure.seed, "subpixel"))
         live = dict.fromkeys(facts.gti, facts.live_fraction)
         return Layout(
-            [events_table(columns, facts, sky), *gti_tables(facts.gti, facts), *dead_time_tables(live, facts)],
+            [
+                events_table(columns, facts, sky),
+                *gti_tables(facts.gti, facts),
+                *dead_time_tables(live, facts),
+                *(attitude_tables(exposure) if facts.survey else []),
+            ],
             {**identity(facts), **facts.made(CLOCK), **facts.times(CLOCK)},
         )

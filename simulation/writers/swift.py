@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from .exposure_facts import Clock, ExposureHeader
 from .fits_blocks import Changes, Column, axis_keywords, gti_table, sky_keywords, table
 from .mission_writer import Layout, MissionWriter, any_of, grid_positions
 
-__all__ = ["CLOCK", "SwiftWriter", "event_columns", "events_table", "gti_tables"]
+__all__ = ["CLOCK", "SwiftWriter", "bad_pixel_table", "event_columns", "events_table", "gti_tables"]
 
 
 CLOCK: Final = Clock(51910, 7.4287037e-4)
@@ -113,6 +113,20 @@ def gti_tables(facts: ExposureHeader) -> list[fits.BinTableHDU]:
     return [gti_table("GTI", facts.good, header)]
 
 
+def bad_pixel_table(dead_columns: Sequence[int], facts: ExposureHeader) -> fits.BinTableHDU:
+    """The BADPIX table, whose columns count from 0, as RAWX and RAWY."""
+    raw, n = np.asarray(dead_columns, dtype=np.int64) - 1, len(dead_columns)
+    columns = [
+        Column("RAWX", "1I", "pixel", raw, legal=(0, 599)),
+        Column("RAWY", "1I", "pixel", np.zeros(n), legal=(0, 599)),
+        Column("Amp", "1I", "", np.ones(n)),
+        Column("TYPE", "1I", "", np.full(n, 2)),
+        Column("YEXTENT", "I", "", np.full(n, 600)),
+        Column("BADFLAG", "16X", "", np.zeros((n, 16), dtype=np.bool_)),
+    ]
+    return table("BADPIX", columns, {"HDUCLASS": "OGIP", "HDUCLAS1": "BADPIX", **shared_header(facts)})
+
+
 class SwiftWriter(MissionWriter):
     """Cleaned lists of XRT in photon counting."""
 
@@ -130,8 +144,10 @@ class SwiftWriter(MissionWriter):
         return channel * 10e-3
 
     def layout(self, exposure: SimulatedExposure, events: RecordedEvents) -> Layout:
-        """EVENTS and GTI."""
+        """EVENTS, GTI and bad pixels."""
         facts = self.facts(exposure)
         sky = exposure.telescope.projection_at(exposure.observing.ra, exposure.observing.dec)
         columns = event_columns(events, sky, facts.frame_time, stream(exposure.seed, "grade"))
-        return Layout([events_table(columns, facts, sky), *gti_tables(facts)], shared_header(facts))
+        dead = exposure.telescope.chips[0].dead_columns
+        bad = [bad_pixel_table(dead, facts)] if dead else []
+        return Layout([events_table(columns, facts, sky), *gti_tables(facts), *bad], shared_header(facts))
