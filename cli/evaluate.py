@@ -13,9 +13,13 @@ from .simulate import json_option
 
 __all__ = ["command"]
 
+FULL_NULLS, QUICK_NULLS = 20_000, 1_000
+"""Steady sources of each kind."""
+
 
 @click.command("evaluate")
 @click.option("--quick", is_flag=True, help="A small sample that takes about a minute.")
+@click.option("--nulls", is_flag=True, help="Only measure rates of steady sources under stress.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=999_999),
@@ -27,7 +31,7 @@ __all__ = ["command"]
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write evaluation.json and pages of plots.",
+    help="Write evaluation.json and plots, or nulls.json.",
 )
 @click.option(
     "--data",
@@ -37,7 +41,7 @@ __all__ = ["command"]
 )
 @json_option
 @run_options
-def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json: bool) -> None:
+def command(quick: bool, nulls: bool, seed: int, out: Path | None, data: Path | None, as_json: bool) -> None:
     """Measure efficiency and false-alarm rates.
 
     Flares and dips of known shape, length and strength are injected into steady sources of five instruments, and the
@@ -48,6 +52,7 @@ def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json
     Examples:
       xherald evaluate --quick
       xherald evaluate --seed 1 --data ../shared/data --out evaluation
+      xherald evaluate --nulls
       xherald evaluate --quick --json | jq .samples.grid.efficiencies
 
     \b
@@ -63,6 +68,9 @@ def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json
     from .evaluation_tables import print_report
 
     settings = configuration()
+    if nulls:
+        _measure_nulls(QUICK_NULLS if quick else FULL_NULLS, seed, out, as_json)
+        return
     with stages(shown=not as_json) as stage:
         report = evaluate(
             calibrated_detector(settings),
@@ -80,3 +88,19 @@ def command(quick: bool, seed: int, out: Path | None, data: Path | None, as_json
     print_report(report)
     if written:
         click.echo(f"Wrote {', '.join(str(path) for path in written)}.")
+
+
+def _measure_nulls(sources: int, seed: int, out: Path | None, as_json: bool) -> None:
+    from xherald.evaluation.null_rates import make_null_report, null_table
+
+    from .evaluation_tables import print_table
+
+    with stages(shown=not as_json) as stage:
+        report = make_null_report(sources, seed, stage)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "nulls.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(report, allow_nan=False))
+        return
+    print_table(f"Measured over stated false-alarm rate, seed {seed}", null_table(report))

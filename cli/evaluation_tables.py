@@ -7,24 +7,32 @@ from typing import Any, Final
 
 from xherald.evaluation.labels import SAMPLES, Table, efficiency_table
 
-__all__ = ["print_report"]
+__all__ = ["print_report", "print_table"]
 
 PIPE_WIDTH: Final = 200
 
 
+def print_table(title: str, table: Table) -> None:
+    """Print one table."""
+    _console().print(_make_table(title, table))
+
+
 def print_report(report: Mapping[str, Any]) -> None:
     """Print the efficiencies of all methods."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PIPE_WIDTH)
+    console = _console()
     for name, sample in report["samples"].items():
         for direction, plural in (("flare", "flares"), ("dip", "dips")):
             title = f"{SAMPLES.get(name, name)}: {plural} found at 1 % false positives, per cent, by counts"
             console.print(_make_table(title, efficiency_table(sample, direction, 0.01)))
     seconds = sum(report["seconds"].values())
     console.print(f"Seed {report['seed']}, {seconds:.0f} s.")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _make_table(title: str, table: Table) -> Any:

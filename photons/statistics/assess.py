@@ -49,6 +49,10 @@ MIN_PENALTY = 1.5
 """Bayesian-block penalties below this, or below half of ln(photons), are treated as equal; about half of all steady
 sources of any size exceed them."""
 
+MAX_MEASURED_P = 0.05
+"""Largest p-value of a source over a drawn background whose intervals are measured over the background's blocks; those
+of steadier sources are approximate."""
+
 MIN_LOG_P = -690.0
 """ln of the smallest p-value (1e-300) that a double can represent."""
 
@@ -205,10 +209,17 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     statistic, window, fractions = raw_statistics(
         clock.tested_u, clock.tested_energy, clock.offsets, clock.frame, settings.threads
     )
-    edges_u, block_offsets, marked = _blocks(clock, settings)
-    window[:, BLOCKS_COLUMN] = marked[:, 0]
     log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables())
     log_p[~batch.is_testable] = np.nan
+    with np.errstate(divide="ignore"):
+        tested = _combined(log_p, counts)
+        combined = np.maximum(tested, np.log(batch.selection_p))
+        # The search that found a source could have found it at any photon, in any of the windows that a test tries.
+        combined = np.minimum(combined, tested + np.log(batch.selection_trials))
+    varies = clock.is_drawn & (combined <= np.log(MAX_MEASURED_P))
+    window[varies] = _measured_windows(batch, clock, np.flatnonzero(varies), settings.threads)
+    edges_u, block_offsets, marked = _blocks(clock, settings)
+    window[:, BLOCKS_COLUMN] = marked[:, 0]
     tests = tuple(
         TestColumns(
             name,
@@ -219,11 +230,6 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         )
         for column, (name, target_kind) in enumerate(TESTS)
     )
-    with np.errstate(divide="ignore"):
-        tested = _combined(log_p, counts)
-        combined = np.maximum(tested, np.log(batch.selection_p))
-        # The search that found a source could have found it at any photon, in any of the windows that a test tries.
-        combined = np.minimum(combined, tested + np.log(batch.selection_trials))
     best = _best_test(log_p, window, settings.significance)
     chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
     intervals = interval_columns(batch, clock, chosen)
@@ -243,6 +249,16 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         block_rates=block_rates,
         block_offsets=block_offsets,
     )
+
+
+def _measured_windows(batch: EventBatch, clock: NullClock, index: I64, threads: int) -> F64:
+    """Windows that the tests select over the blocks of the background, shape (k, tests, 2), of the given sources."""
+    counts = np.diff(clock.offsets)[index]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+    energy = batch.energy[np.repeat(clock.first[index], counts) + within]
+    u = clock.u[np.repeat(clock.offsets[index], counts) + within]
+    return raw_statistics(u, energy, offsets, clock.frame[index], threads)[1]
 
 
 def _best_test(log_p: F64, window: F64, significance: float) -> I64:

@@ -28,8 +28,11 @@ from xherald.photons.arrays import F64, I64
 __all__ = ["draw_background"]
 
 
-CELLS: Final = 100
-"""Cells of equal livetime between which the background may change."""
+MIN_CELLS: Final = 40
+"""Cells of equal livetime between which the background may change: as many as background photons, but at least these,
+and at most `MAX_CELLS`."""
+
+MAX_CELLS: Final = 100
 
 SWEEPS: Final = 10
 """Sweeps of the sampler, of which the last is the draw."""
@@ -38,8 +41,14 @@ SWEEPS_SMALL_REGION: Final = 30
 """The same where the background region is less than twice as large as the aperture, which leaves the origin of photons
 open, so that successive sweeps are correlated."""
 
+MAX_CELLS_SMALL_REGION: Final = 200
+"""`MAX_CELLS` in that case, in which nothing else resolves short flares of the background."""
+
 SHAPE: Final = 0.5
 """Shape of the gamma prior of the rate of a block: broad, for flares are many times brighter than quiet times."""
+
+MAX_RATIO: Final = 0.5
+"""Ratio of the areas of aperture and region above which the region is small."""
 
 MEAN_CHANGES: Final = 10.0
 """Expected number of changes of the background, a priori exponentially distributed."""
@@ -139,10 +148,10 @@ def _draw_rates(
 
 
 @njit(cache=True, nogil=True)
-def _cells_of(livetime: F64, total: float) -> I64:
+def _cells_of(livetime: F64, total: float, cells: int) -> I64:
     out = np.empty(livetime.size, np.int64)
     for i in range(livetime.size):
-        out[i] = min(int(livetime[i] / total * CELLS), CELLS - 1)
+        out[i] = min(int(livetime[i] / total * cells), cells - 1)
     return out
 
 
@@ -164,19 +173,21 @@ def draw_background(
 
     Returns
     -------
-    edges : ndarray, shape (CELLS + 1,) — s, livetime
-    expected : ndarray, shape (bands + 1, CELLS + 1)
+    edges : ndarray, shape (cells + 1,) — s, livetime
+    expected : ndarray, shape (bands + 1, cells + 1)
         Expected fraction of the photons of each band that arrive before each edge; the last row is that of all bands.
     """
     np.random.seed(seed)
     n, m = livetime.size, background.size
-    width = total / CELLS
-    cell, background_cell = _cells_of(livetime, total), _cells_of(background, total)
+    is_small = ratio > MAX_RATIO
+    cells = min(max(int((1.0 + ratio) * m), MIN_CELLS), MAX_CELLS_SMALL_REGION if is_small else MAX_CELLS)
+    width = total / cells
+    cell, background_cell = _cells_of(livetime, total, cells), _cells_of(background, total, cells)
     log_gammas = _log_gammas(n + m)
-    rate = np.full(CELLS, (m + 0.5) / total)
+    rate = np.full(cells, (m + 0.5) / total)
     source_rate = max(n - ratio * m, 0.1 * n + 0.5) / total
-    change, scale = MEAN_CHANGES / CELLS, SHAPE * total / (m + SHAPE)
-    own, others = np.zeros(CELLS, np.int64), np.zeros(CELLS, np.int64)
+    change, scale = MEAN_CHANGES / cells, SHAPE * total / (m + SHAPE)
+    own, others = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
     for i in range(m):
         own[background_cell[i]] += 1
     background_bands = np.zeros(bands)
@@ -188,8 +199,8 @@ def draw_background(
         held[band[i]] += 1.0
     _draw_dirichlet(held, spectrum)
     _draw_dirichlet(background_held, background_spectrum)
-    forward = np.empty(CELLS + 1)
-    for _ in range(SWEEPS if ratio < 0.5 else SWEEPS_SMALL_REGION):
+    forward = np.empty(cells + 1)
+    for _ in range(SWEEPS_SMALL_REGION if is_small else SWEEPS):
         others[:] = own
         held[:] = 0.0
         background_held[:] = background_bands
@@ -207,16 +218,16 @@ def draw_background(
         source_rate = np.random.gamma(from_source + 0.5, 1.0) / total
         _draw_dirichlet(held, spectrum)
         _draw_dirichlet(background_held, background_spectrum)
-        # Of CELLS - 1 possible changes; the beta prior has the mean MEAN_CHANGES / CELLS.
-        change = min(max(np.random.beta(1.0 + changes, CELLS / MEAN_CHANGES + CELLS - 1 - changes), 1e-6), 0.5)
-    edges = np.linspace(0.0, total, CELLS + 1)
-    expected = np.zeros((bands + 1, CELLS + 1))
+        # Of cells - 1 possible changes; the beta prior has the mean MEAN_CHANGES / cells.
+        change = min(max(np.random.beta(1.0 + changes, cells / MEAN_CHANGES + cells - 1 - changes), 1e-6), 0.5)
+    edges = np.linspace(0.0, total, cells + 1)
+    expected = np.zeros((bands + 1, cells + 1))
     for k in range(bands + 1):
-        for c in range(CELLS):
+        for c in range(cells):
             if k < bands:
                 density = source_rate * spectrum[k] + ratio * rate[c] * background_spectrum[k]
             else:
                 density = source_rate + ratio * rate[c]
             expected[k, c + 1] = expected[k, c] + density
-        expected[k] /= expected[k, CELLS]
+        expected[k] /= expected[k, cells]
     return edges, expected

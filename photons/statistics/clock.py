@@ -6,7 +6,8 @@ arrival times are known to a frame only, photons are spread over it, so that tie
 
 The profile of the background in time is measured in the background region. If few photons measure it for many that it
 explains, it is drawn from its posterior, with the spectra of source and background (`background_posterior`), so that
-its error is part of the null hypothesis; else the profile is as good as exact, and its Bayesian blocks are used.
+its error is part of the null hypothesis that is tested; else the profile is as good as exact, and its Bayesian blocks
+are used. Intervals are measured over the blocks in any case.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.batch import EventBatch
@@ -46,9 +48,10 @@ class NullClock:
     ----------
     u : ndarray, shape (photons,) — sorted within each source, in [0, 1]; uniform for a steady source
     tested_u : ndarray, shape (photons,)
-        The same with the background's share in each photon's energy band, sorted within each source: what is tested.
-        The spectrum of the background differs from the source's, so that its flares change the spectrum in time.
+        What is tested, sorted within each source: u, or where the background is drawn, the same over the drawn one,
+        with its share in each photon's energy band, since its flares change the spectrum in time.
     tested_energy : ndarray, shape (photons,) — keV, energies of `tested_u`
+    is_drawn : ndarray, shape (n,), bool — whether the background is drawn from its posterior
     offsets : ndarray, shape (n + 1,)
     first : ndarray, shape (n,) — index of each source's first tested photon in the batch
     frame : ndarray, shape (n,) — frame time in units of u, at least `MIN_WINDOW`
@@ -59,6 +62,7 @@ class NullClock:
     u: F64
     tested_u: F64
     tested_energy: F32
+    is_drawn: NDArray[np.bool_]
     offsets: I64
     first: I64
     frame: F64
@@ -161,8 +165,8 @@ def _clock_one(
     background_energy: F32,
     area_ratio: float,
     penalty: float,
-) -> tuple[F64, F64, F64, F64]:
-    """One source's u, and u by energy band, of its photons in order of time, and the knots (livetime, u) of its map."""
+) -> tuple[F64, F64, bool, F64, F64]:
+    """One source's u, tested u in order of time, whether that is drawn, and the knots (livetime, u) of the map to u."""
     n, total = time.size, 0.0
     for row in range(gti.shape[0]):
         total += (gti[row, 1] - gti[row, 0]) * fraction[row]
@@ -172,6 +176,8 @@ def _clock_one(
         behind = spread_in_frames(background, accumulated_livetime(background, gti, fraction), frame_time, total)
         # Half a photon more: a region without photons does not prove that there is no background.
         share = min(area_ratio * (background.size + 0.5) / n, 1.0)
+        if background.size > 1:
+            knots, heights = _block_profile(behind, total, min(area_ratio * background.size / n, 1.0), penalty)
         if area_ratio * share > MAX_EXACT_ERROR:
             thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
             band = _bands_of(energy, thresholds)
@@ -185,11 +191,9 @@ def _clock_one(
                 for i in range(n):
                     if band[i] == k:
                         in_band[i] = values[i]
-            return np.interp(live, edges, expected[BANDS]), in_band, edges, expected[BANDS]
-        if background.size > 1:
-            knots, heights = _block_profile(behind, total, min(area_ratio * background.size / n, 1.0), penalty)
+            return np.interp(live, knots, heights), in_band, True, knots, heights
     u = np.interp(live, knots, heights)
-    return u, u, knots, heights
+    return u, u, False, knots, heights
 
 
 @njit(cache=True, nogil=True)
@@ -213,8 +217,9 @@ def _clocks(
     u: F64,
     tested: F64,
     tested_energy: F32,
+    is_drawn: NDArray[np.bool_],
 ) -> tuple[F64, F64, I64]:
-    """Fill u, and tested u and energy, of sources first to stop - 1; returns their knots, heights, and numbers."""
+    """Fill u, tested u and energy, and whether it is drawn, of sources first to stop - 1; returns their knots, heights, and numbers."""
     all_knots = []
     all_heights = []
     sizes = np.zeros(stop - first, np.int64)
@@ -222,7 +227,7 @@ def _clocks(
         a, b = offsets[s], offsets[s + 1]
         rows = slice(gti_offsets[s], gti_offsets[s + 1])
         behind = slice(background_offsets[s], background_offsets[s + 1])
-        one, in_band, knots, heights = _clock_one(
+        one, in_time_order, is_drawn[s], knots, heights = _clock_one(
             time[a:b],
             energy[a:b],
             gti[rows],
@@ -235,7 +240,7 @@ def _clocks(
         )
         at, kept = new_offsets[s], new_offsets[s + 1] - new_offsets[s]
         if kept > 0:
-            inner = in_band[skip[s] : skip[s] + kept]
+            inner = in_time_order[skip[s] : skip[s] + kept]
             order = np.argsort(inner, kind="mergesort")
             u[at : at + kept] = one[skip[s] : skip[s] + kept]
             tested[at : at + kept] = inner[order]
@@ -255,9 +260,9 @@ def _clocks(
 def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
     """Transform a batch's photons to the null clock.
 
-    The time profile of the background is drawn from its posterior, or where its error is negligible its Bayesian-block
-    light curve (Scargle et al. 2013, ApJ 764, 167), weighted by the expected fraction of background photons. The draw
-    depends on the photons alone, so that the result is reproducible. If good times are unknown, the first and last
+    The time profile of the background is its Bayesian-block light curve (Scargle et al. 2013, ApJ 764, 167), weighted
+    by the expected fraction of background photons; what is tested is a draw from its posterior where its error matters.
+    The draw depends on the photons alone, so that the result is reproducible. If good times are unknown, the first and last
     photon define them and are excluded from `u`.
 
     Parameters
@@ -270,6 +275,7 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
     counts = np.maximum(batch.counts - 2 * skip, 0)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     u, tested, tested_energy = np.empty(offsets[-1]), np.empty(offsets[-1]), np.empty(offsets[-1], np.float32)
+    is_drawn = np.zeros(len(batch), dtype=np.bool_)
     penalties = change_point_penalty(np.diff(batch.background_offsets), BACKGROUND_P0)
     found: dict[int, tuple[F64, F64, I64]] = {}
 
@@ -294,6 +300,7 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
             u,
             tested,
             tested_energy,
+            is_drawn,
         )
 
     run_in_threads(run, batch.offsets, threads)
@@ -305,6 +312,7 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
         u=u,
         tested_u=tested,
         tested_energy=tested_energy,
+        is_drawn=is_drawn,
         offsets=offsets,
         first=batch.offsets[:-1] + skip,
         frame=np.maximum(batch.frame_time / np.maximum(good_time, np.finfo(float).tiny), MIN_WINDOW),
