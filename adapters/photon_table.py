@@ -22,6 +22,7 @@ from xherald.adapters import check_path
 from xherald.photons import EventBatch, Identity, TimeReference
 from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileError
+from xherald.photons.gti import clean_gti
 from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 
 from .photon_list_columns import in_good_time
@@ -142,7 +143,7 @@ def _column_names(path: Path) -> list[str]:
     suffix = path.suffix.lower()
     try:
         if suffix == ".csv":
-            with path.open(encoding="utf-8") as handle:
+            with path.open(encoding="utf-8-sig") as handle:
                 return [name.strip().strip('"') for name in handle.readline(65536).split(",")]
         if suffix in PARQUET:
             import pyarrow as pa
@@ -264,20 +265,31 @@ def _read_intervals(path: Path, names: tuple[str, ...], limits: ReadLimits) -> _
     order = np.lexsort((start, source))
     order = order[source[order] >= 0]
     source, start, stop = source[order], start[order], stop[order]
-    backwards = np.flatnonzero(stop <= start)
+    backwards = np.flatnonzero(stop < start)
     if backwards.size:
         i = backwards[0]
         raise GtiError(
             f"{path}: a good-time interval of {names[source[i]]} ends before it starts ({start[i]}–{stop[i]} s)"
         )
-    overlaps = np.flatnonzero((source[1:] == source[:-1]) & (start[1:] < stop[:-1]))
-    if overlaps.size:
-        i = overlaps[0]
-        raise GtiError(
-            f"{path}: good-time intervals of {names[source[i]]} overlap "
-            f"({start[i]}–{stop[i]} s and {start[i + 1]}–{stop[i + 1]} s); merge them"
-        )
-    return _Intervals(source, start, stop)
+    return _unite(path, names, _Intervals(source, start, stop))
+
+
+def _unite(path: Path, names: tuple[str, ...], given: _Intervals) -> _Intervals:
+    """Intervals without empty ones, overlapping ones of a source united."""
+    overlaps = (given.source[1:] == given.source[:-1]) & (given.start[1:] < given.stop[:-1])
+    if not overlaps.any() and (given.stop > given.start).all():
+        return given
+    source: list[I64] = [np.empty(0, dtype=np.int64)]
+    united: list[F64] = [np.empty((0, 2))]
+    for one in np.unique(given.source):
+        own = given.source == one
+        intervals, changes = clean_gti(np.column_stack([given.start[own], given.stop[own]]))
+        source.append(np.full(len(intervals), one, dtype=np.int64))
+        united.append(intervals)
+        if changes:
+            log.warning("%s: good times of %s: %s", path, names[one], ", ".join(changes))
+    joined = np.concatenate(united)
+    return _Intervals(np.concatenate(source), joined[:, 0], joined[:, 1])
 
 
 def _batch(path: Path, photons: _Photons, intervals: _Intervals, settings: TableOptions) -> EventBatch:

@@ -25,7 +25,10 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 def unpacked(path: Path) -> bytes:
     """Content of a file, decompressed if necessary."""
     raw = path.read_bytes()
-    return gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw
+    content = gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw
+    if not content.startswith(b"SIMPLE"):
+        raise UnreadableFileError(path, "neither plain FITS nor gzip; decompress it first")
+    return content
 
 
 def packed(content: bytes, *, compress: bool) -> bytes:

@@ -95,6 +95,10 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
             See `read`.
         """
         with open_fits(path, limits) as file:
+            if file.events.parts:
+                raise UnreadableFileError(
+                    path, "has several events tables; photons can be added to files with one only"
+                )
             instrument = self.instrument_for(file)
             header = file.events.header.over(file.primary.header)
             timezero = get_number(header, "TIMEZERO", path) or 0.0

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from event_files import some_photons, write_chandra, write_swift
-from read_files import observe
+from read_files import LIMITS, observe
 
+from xherald.adapters.chandra import ChandraAdapter, ChandraOptions
 from xherald.photons.errors import UnreadableFileError
 
 PHOTONS = some_photons(500)
@@ -113,3 +114,10 @@ def test_sums_of_an_edited_header_are_out_of_date(tmp_path: Path) -> None:
 def test_hole_of_zeros_of_the_shared_cases(cases: Path) -> None:
     with pytest.raises(UnreadableFileError, match="damaged: DATASUM does not agree with the data of EVENTS"):
         observe(cases / "swift/zero_filled_hole.evt.gz")
+
+
+def test_photons_are_added_to_one_plain_table_only(tmp_path: Path) -> None:
+    """Columns that describe photons are for writing into the same table."""
+    path = split(write_chandra(tmp_path / "whole.fits", PHOTONS), [250])
+    with pytest.raises(UnreadableFileError, match="has several events tables"):
+        ChandraAdapter().photon_columns(path, ChandraOptions(), LIMITS)

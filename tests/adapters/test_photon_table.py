@@ -150,7 +150,6 @@ def test_parquet_with_text_for_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (("obsreg_id,start,stop", "1_1,0,10", "1_1,5,20"), "of 1_1 overlap"),
         (("obsreg_id,start,stop", "1_1,10,0"), "of 1_1 ends before it starts"),
         (("obsreg_id,start,end", "1_1,0,10"), "no column stop"),
         (("obsreg_id,start,stop", "1_1,0,"), "column stop, row 1"),
@@ -184,3 +183,14 @@ def test_nine_thousand_sources(tmp_path: Path) -> None:
     read_back = batch(path)
     assert len(read_back) == 9000
     assert len(read_back.time) == read_back.offsets[-1] > 800_000
+
+
+def test_overlapping_good_times_are_united(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_text(tmp_path / "a.csv", "\ufeffobsreg_id,time,energy", "1_1,1,1000", "1_1,2,1000", "2_1,3,1000")
+    rows = ("1_1,0,10", "1_1,5,20", "1_1,7,7", "2_1,0,5", "2_1,5,9")
+    write_text(tmp_path / "a_gti.csv", "obsreg_id,start,stop", *rows)
+    with caplog.at_level(logging.WARNING):
+        found = batch(path)
+    assert [one.exposure.gti.tolist() for one in found] == [[[0, 20]], [[0, 5], [5, 9]]]
+    assert "good times of 1_1: 1 empty row left out, 1 interval merged with overlapping ones" in caplog.text
+    assert "2_1" not in caplog.text
