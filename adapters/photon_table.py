@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from xherald.adapters import check_path
-from xherald.photons import EventBatch, Identity, TimeReference
+from xherald.photons import EventBatch, Identity, TimeReference, clean_gti
 from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileError
-from xherald.photons.gti import clean_gti
 from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 
 from .photon_list_columns import in_good_time

@@ -10,7 +10,7 @@ from .detector_axes import measure_detector_axes
 from .detector_layout import Attitude, DetectorLayout, Vignetting
 from .errors import XheraldError
 from .events import Background, EventList, Identity
-from .gti import Exposure
+from .gti import Exposure, clean_gti
 from .observation import DetectorUnit, FieldEvents, Observation, PixelLayout, Screening
 from .pointspread import PointSpread
 from .projection import SkyProjection, separation_deg
@@ -42,6 +42,7 @@ __all__ = [
     "XheraldError",
     "aperture_at",
     "centroid_error_arcsec",
+    "clean_gti",
     "measure_detector_axes",
     "run_in_threads",
     "separation_deg",
