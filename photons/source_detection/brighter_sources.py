@@ -130,14 +130,15 @@ def _in_wings(
     x, y, counts = found[i, 0], found[i, 1], found[i, 3]
     r90 = max(field.shape_at(float(x), float(y)).r90, 1.5)
     away = np.hypot(found[:, 0] - x, found[:, 1] - y)
+    reach = _wing_reach(found[i], field)
     explained = np.zeros(len(found), dtype=np.bool_)
     piled_up = is_piled_up(counts, field)
     in_core = piled_up & (away < PILE_UP_RADII * r90) & (found[:, 3] < counts)
-    fainter = (away < WING_RADII * r90) & (found[:, 3] < counts / BRIGHTER)
+    fainter = (away < reach) & (found[:, 3] < counts / BRIGHTER)
     near = np.flatnonzero((away > 0) & (in_core | fainter))
     if not len(near):
         return explained
-    px, py = field.near(float(x), float(y), WING_RADII * r90 + float(radius[near].max()))
+    px, py = field.near(float(x), float(y), reach + float(radius[near].max()))
     distance, angle = np.hypot(px - x, py - y), np.arctan2(py - y, px - x)
     for j in near:
         if in_core[j]:
@@ -149,6 +150,15 @@ def _in_wings(
         predicted = (background + settings.wing_factor * (mean - background)) * area
         explained[j] = log_poisson_tail(int(held[j]) - 1, predicted) >= log_limit
     return explained
+
+
+def _wing_reach(source: F64, field: Field) -> float:
+    """Distance at which the wings of a source, uncertain by a factor of three, fall below a tenth of the background."""
+    shape = field.shape_at(float(source[0]), float(source[1]))
+    excess = 3.0 * float(source[3]) * shape.density(0.0) / max(0.1 * float(source[4]), 1e-12)
+    radius = shape.core * math.sqrt(max(excess ** (1.0 / (shape.slope + 1.0)) - 1.0, 0.0))
+    r90 = max(shape.r90, 1.5)
+    return min(max(radius, PILE_UP_RADII * r90), WING_RADII * r90)
 
 
 def _ring_density(distance: F64, angle: F64, away: float, radius: float, offset: F64) -> float:

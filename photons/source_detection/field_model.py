@@ -19,7 +19,7 @@ from xherald.photons.observation import Observation
 from xherald.photons.pixel_index import PixelIndex, cell_range, index_pixels
 from xherald.photons.pointspread import PointSpread
 
-__all__ = ["Field", "Grid", "PointShape", "Spread", "Zone", "bin_counts", "fill_coverage", "spread_at"]
+__all__ = ["Field", "Grid", "PointShape", "Spread", "Zone", "bin_counts", "fill_coverage", "mask_discs", "spread_at"]
 
 
 _ZONE_STEP = math.sqrt(2.0)
@@ -277,7 +277,7 @@ def _smooth_background(grid: Grid, counts: F32, seen: F32, sources: F64) -> F32:
     from scipy.ndimage import gaussian_filter
 
     free = seen.copy()
-    _mask_discs(free, sources, grid.x0, grid.y0, grid.side)
+    mask_discs(free, sources, grid.x0, grid.y0, grid.side)
     kept = np.where(free > 0, counts, 0).astype(np.float32)
     mean = float(kept.sum() / max(float(free.sum()), 1e-9))
     # Clipping at five sigma above the mean limits the effect of sources that are not masked yet.
@@ -292,7 +292,8 @@ def _smooth_background(grid: Grid, counts: F32, seen: F32, sources: F64) -> F32:
 
 
 @njit(cache=True, nogil=True)
-def _mask_discs(free: Any, sources: Any, x0: float, y0: float, side: float) -> None:
+def mask_discs(free: Any, sources: Any, x0: float, y0: float, side: float) -> None:
+    """Set cells of a grid within discs (rows of x, y, radius) to 0."""
     ny, nx = free.shape
     for s in range(len(sources)):
         x, y, r = (sources[s, 0] - x0) / side, (sources[s, 1] - y0) / side, sources[s, 2] / side

@@ -26,6 +26,9 @@ _MAX_ITERATIONS = 25
 _SHARPNESS_ALLOWANCE = 1.6
 """Factor by which the true point spread may be narrower than its table, for `concentration_probability`."""
 
+_FAINT_SOURCES = 38.0
+"""Growth of the error near the threshold on a bright background; from simulated fields of eROSITA and XMM."""
+
 _RAYLEIGH_68 = math.sqrt(-2 * math.log(1 - 0.6827))
 """68.27 % radius of a circular two-dimensional Gaussian, in units of its one-dimensional sigma."""
 
@@ -124,7 +127,7 @@ def position_error(source: F64, field: Field) -> float:
     ----------
     source : ndarray, shape (5,) — x, y, ln p, net counts, background per square pixel
     """
-    x, y, _, counts, background = (float(v) for v in source)
+    x, y, log_p, counts, background = (float(v) for v in source)
     shape = field.shape_at(x, y)
     core, slope = shape.core, shape.slope
     r = (np.arange(200) + 0.5) / 200 * max(shape.r90, 1.5)
@@ -132,6 +135,9 @@ def position_error(source: F64, field: Field) -> float:
     steepness = 2 * (slope + 1) * r / core**2 / (1 + (r / core) ** 2)
     information = float(np.sum((profile * steepness) ** 2 / (profile + background) * math.pi * r) * (r[1] - r[0]))
     correction = math.sqrt(1.0 + 1.0 / max(counts, 1.0))
+    # Faint sources on a bright background are found where the background happens to be high.
+    behind = background * math.pi * shape.r90**2
+    correction *= math.sqrt(1.0 + _FAINT_SOURCES * behind / max(counts + behind, 1e-9) / max(-2.0 * log_p, 1.0))
     # Variance of a uniform distribution over a pixel: positions are quantised to pixels.
     grid = (1.0 / 12.0) / max(counts, 1.0)
     return _RAYLEIGH_68 * correction * math.sqrt(1.0 / max(information, 1e-12) + grid)

@@ -34,9 +34,9 @@ __all__ = ["Burst", "find_bursts"]
 _SHIFTS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
 """Shifts of the grids in units of a cell: each position is a quarter of a cell or more from the edge of some cell."""
 
-_TRIALS_PER_WINDOW = 0.15
+_TRIALS_PER_WINDOW = 0.22
 """Independent trials per photon, window length and grid, fewer than one since overlapping windows share photons.
-Calibrated on simulated empty fields (tests/photons/test_source_detection.py)."""
+Calibrated on simulated empty fields of XMM and eROSITA."""
 
 _WIDTH_RATIO = 2.0
 """Ratio of consecutive window lengths."""

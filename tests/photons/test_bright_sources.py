@@ -111,3 +111,13 @@ def test_empty_fields_have_no_more_false_sources_than_set(telescope, background:
 def test_wings_of_a_mirror_make_no_sources(seed: int) -> None:
     sky = BrightSky(MIRROR, seed).flat(20_000).star(0.0, 0.0, 60_000, lopsided=0.2)
     assert len(find_sources(sky.observation())) <= 1 + FALSE
+
+
+def test_the_edge_of_a_round_field_of_view_makes_no_sources() -> None:
+    found = 0
+    for seed in range(6):
+        sky = BrightSky(MIRROR, seed).flat(10_000)
+        radius, turn = 600.0 * np.sqrt(sky.random.random(60_000)), sky.random.uniform(0, 2 * np.pi, 60_000)
+        sky.put(radius * np.cos(turn), radius * np.sin(turn), sky.when(60_000))
+        found += len(find_sources(sky.observation()))
+    assert found <= 6 * FALSE + 3
