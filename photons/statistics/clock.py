@@ -219,7 +219,7 @@ def _clocks(
     tested_energy: F32,
     is_drawn: NDArray[np.bool_],
 ) -> tuple[F64, F64, I64]:
-    """Fill u, tested u and energy, and whether it is drawn, of sources first to stop - 1; returns their knots, heights, and numbers."""
+    """Fill u, tested u and energy, and whether it is drawn; returns knots, heights and numbers of knots of sources."""
     all_knots = []
     all_heights = []
     sizes = np.zeros(stop - first, np.int64)
@@ -262,8 +262,8 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
 
     The time profile of the background is its Bayesian-block light curve (Scargle et al. 2013, ApJ 764, 167), weighted
     by the expected fraction of background photons; what is tested is a draw from its posterior where its error matters.
-    The draw depends on the photons alone, so that the result is reproducible. If good times are unknown, the first and last
-    photon define them and are excluded from `u`.
+    The draw depends on the photons alone, so that the result is reproducible. If good times are unknown, the first and
+    last photon define them and are excluded from `u`.
 
     Parameters
     ----------
