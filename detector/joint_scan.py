@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from xherald.photons import Observation
     from xherald.photons.arrays import F64, I64
 
-__all__ = ["JointScan", "find_observation_key", "make_event_rows", "merge_events", "scan_together"]
+__all__ = [
+    "JointScan",
+    "find_observation_key",
+    "make_event_rows",
+    "make_joint_rows",
+    "merge_events",
+    "scan_together",
+]
 
 MIN_COMMON_FRACTION: Final = 0.1
 """Cameras are joined if they have this part of the shorter good time in common."""
@@ -164,10 +171,17 @@ def _score_joined(
 
 
 def make_event_rows(scans: Sequence[Scan], joint: Sequence[JointScan]) -> tuple[list[list[DetectionRow]], ...]:
-    """Rows of the cameras' scans and of the joint ones, with one candidate for each event.
+    """`make_joint_rows` with one candidate for each event (`merge_events`)."""
+    rows, joint_rows = make_joint_rows(scans, joint)
+    merge_events([row for some in (*joint_rows, *rows) for row in some])
+    return rows, joint_rows
 
-    A source that was tested jointly is a candidate by that test only. The other detections of an event are no
-    candidates, but have its ``candidate_id``.
+
+def make_joint_rows(scans: Sequence[Scan], joint: Sequence[JointScan]) -> tuple[list[list[DetectionRow]], ...]:
+    """Rows of the cameras' scans and of the joint ones.
+
+    A source that was tested jointly is a candidate by that test only; its detections in the cameras are no candidates,
+    but have its ``candidate_id``.
 
     Returns
     -------
@@ -182,7 +196,6 @@ def make_event_rows(scans: Sequence[Scan], joint: Sequence[JointScan]) -> tuple[
             if row["p_value"] is None:
                 continue  # not tested jointly, so the cameras' own tests stand
             _demote_members([rows[scan][index] for scan, index in members], row)
-    merge_events([row for some in (*joint_rows, *rows) for row in some])
     return rows, joint_rows
 
 

@@ -230,6 +230,11 @@ class DropStore(StoreBase):
         with self._database.read() as connection:
             return drop_transitions.list_locations(connection, drop_id)
 
+    def sibling_drops(self, observation: ObservationRecord) -> list[Drop]:
+        """Drops with current lists of other cameras of an observation that overlap with it in time."""
+        with self._database.read() as connection:
+            return drop_transitions.list_siblings(connection, observation)
+
     def drop_counts(self) -> dict[DropState, int]:
         """Number of drops in each state."""
         with self._database.read() as connection:

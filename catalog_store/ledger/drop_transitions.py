@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, o
 
 from xherald.photons.errors import StoreError
 
-from .records import Drop, Sighting
+from .records import Drop, ObservationRecord, Sighting
 from .states import DropState
-from .tables import drops
+from .tables import drops, observations
 
 __all__ = [
     "COMMITTED",
@@ -28,6 +28,7 @@ __all__ = [
     "find_seen_ids",
     "list_drops",
     "list_locations",
+    "list_siblings",
     "lock_drop",
     "lookup",
     "mark_stable",
@@ -214,6 +215,27 @@ def count_by_state(connection: Connection) -> dict[DropState, int]:
 def find_oldest_waiting(connection: Connection) -> datetime | None:
     """When the unprocessed drop that has waited longest was first seen; None if none is waiting."""
     return connection.execute(select(func.min(drops.c.first_seen)).where(drops.c.state.in_(WAITING))).scalar()
+
+
+def list_siblings(connection: Connection, present: ObservationRecord) -> list[Drop]:
+    """Drops with current lists of other cameras of an observation that overlap with it in time."""
+    if not present.obs_id or present.start is None or present.stop is None:
+        return []
+    table = observations.c
+    query = (
+        select(drops)
+        .join(observations, table.drop_id == drops.c.id)
+        .where(
+            table.is_current,
+            table.mission == present.mission,
+            table.obs_id == present.obs_id,
+            table.instrument != present.instrument,
+            table.start < present.stop,
+            table.stop > present.start,
+        )
+        .order_by(drops.c.id)
+    )
+    return [_make_drop(row) for row in connection.execute(query)]
 
 
 def lock_drop(connection: Connection, drop_id: int) -> Drop:

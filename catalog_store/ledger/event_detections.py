@@ -62,8 +62,15 @@ def merge_evidence(candidate_id: str, evidences: Sequence[Json]) -> dict[str, An
     if "candidate_id" in merged:
         merged["candidate_id"] = candidate_id
     if any("detections" in one for one in ordered):
-        merged["detections"] = [row for one in ordered for row in one.get("detections") or ()]
+        rows = [row for one in ordered for row in one.get("detections") or ()]
+        # The evidence of a joint test lists the detections of the other cameras, too.
+        merged["detections"] = list({_name_detection(row): row for row in reversed(rows)}.values())[::-1]
     return merged
+
+
+def _name_detection(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = ("mission", "instrument", "obs_id", "detection_id")
+    return tuple(row.get(name) for name in names) if any(row.get(name) for name in names) else (id(row),)
 
 
 def find_candidates_of(connection: Connection, observation_ids: Collection[int]) -> list[str]:

@@ -79,6 +79,12 @@ class DropFiles:
         listing = Listing(drop.url, name, drop.size, drop.mtime, drop.etag)
         return source.fetch(listing, self.spool / str(drop.id), options)
 
+    def find_local(self, drop: Drop) -> Path | None:
+        """Local path of a drop's file; None if it would have to be fetched, or is gone."""
+        name = PurePosixPath(unquote(urlsplit(drop.url).path if "://" in drop.url else drop.url)).name
+        places = [self.spool / str(drop.id) / name, *([] if "://" in drop.url else [Path(drop.url)])]
+        return next((path for path in places if path.is_file()), None)
+
     def discard(self, drop: Drop) -> None:
         """Delete the fetched files of a drop."""
         shutil.rmtree(self.spool / str(drop.id), ignore_errors=True)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from xherald.detector.results.row_types import DetectionRow
     from xherald.detector.scan import Scan
 
+    from .joint_results import JointResults
+
 __all__ = ["FileResult", "compute_settings_hash", "make_file_result"]
 
 
@@ -58,22 +60,32 @@ def compute_settings_hash(configuration: Configuration) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def make_file_result(scan: Scan, configuration: Configuration) -> FileResult:
+def make_file_result(scan: Scan, configuration: Configuration, joint: JointResults | None = None) -> FileResult:
     """Make the stored results of a scan.
 
-    The sources of a table of photons are grouped by the observation that they name.
+    The sources of a table of photons are grouped by the observation that they name. Detections keep the results of the
+    file; a source that was tested together with other cameras is a candidate by that test only.
+
+    Parameters
+    ----------
+    scan : Scan
+    configuration : Configuration
+    joint : JointResults, optional
     """
     from xherald.detector.results.rows import make_rows
     from xherald.detector.scoring.veto_flags import rejected
 
     rows, detections = make_rows(scan), scan.detections
     order, observations = _make_observations(scan, rows, configuration)
-    p = detections.tail_probability
-    is_tested = np.isfinite(p) & ~rejected(detections.vetoes)
+    p = detections.tail_probability.copy()
+    is_tested = np.isfinite(p) & ~rejected(detections.vetoes, len(p))
+    judged: list[DetectionRow] = list(rows)
+    for index, (row, joint_p) in (joint.results if joint is not None else {}).items():
+        judged[index], p[index] = row, joint_p
     return FileResult(
         observations=observations,
         candidates=tuple(
-            _make_candidate(rows[row], index) for index, row in enumerate(order) if rows[row]["is_candidate"]
+            _make_candidate(judged[row], index) for index, row in enumerate(order) if judged[row]["is_candidate"]
         ),
         tested=tuple((index, float(p[row])) for index, row in enumerate(order) if is_tested[row]),
         run=_make_run(scan, configuration),

@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from xherald.catalog_store.ledger.drop_outcome import CommittedDrop, DropResult
-from xherald.catalog_store.ledger.records import Drop
+from xherald.catalog_store.ledger.records import Drop, ObservationRecord
 from xherald.catalog_store.ledger.states import DropState
 from xherald.catalog_store.ledger.store import Store
 from xherald.daemon.alerts.alert_builder import make_alert_builder
@@ -49,17 +50,24 @@ MAX_JOBS_PER_BATCH: Final = 16
 MAX_BATCH_BYTES: Final = 2**20
 """Number and total size of files that are sent to a worker together; a larger file is sent alone."""
 
+MAX_SIBLINGS: Final = 4
+"""Files of other cameras that are tested together with a file."""
+
 MAX_DELAYED_PER_WORKER: Final = 4
 """Files per worker that may be delayed for transient reasons before no further ones are claimed."""
 
 
 @dataclass(slots=True)
 class _ClaimedDrop:
-    """A claimed drop, its number of transient failures, and the time of its next attempt (monotonic, s)."""
+    """A claimed drop, its number of transient failures, and the time of its next attempt (monotonic, s).
+
+    `siblings` are the files of other cameras of its observation, known from the first result.
+    """
 
     drop: Drop
     transient_failures: int = 0
     ready_at: float = 0.0
+    siblings: tuple[Path, ...] = ()
 
 
 @dataclass(slots=True)
@@ -172,19 +180,21 @@ class JobRunner:
         size = 0
         while waiting and len(jobs) < limit:
             drop = waiting[0].drop
-            # A file that was attempted before is processed alone.
-            if jobs and (drop.attempts > 1 or size + drop.size > MAX_BATCH_BYTES):
+            siblings = waiting[0].siblings
+            # A file that was attempted before is processed alone, and so is one with other cameras' files.
+            is_alone = drop.attempts > 1 or bool(siblings)
+            if jobs and (is_alone or size + drop.size > MAX_BATCH_BYTES):
                 break
             waiting.popleft()
             self._submitted.add(drop.id)
             try:
-                jobs.append(Job(drop.id, self.files.locate(drop), drop.source))
+                jobs.append(Job(drop.id, self.files.locate(drop), drop.source, siblings))
             except DropError as fault:
                 kind = Fault.TRANSIENT if fault.is_transient else Fault.FILE
                 self._results.append(JobResult(drop.id, None, kind, str(fault)))
                 continue
             size += drop.size
-            if drop.attempts > 1:
+            if is_alone:
                 break
         return jobs
 
@@ -232,6 +242,7 @@ class JobRunner:
     def _handle(self, results: Sequence[JobResult]) -> None:
         """Commit successes; retry or quarantine failures."""
         claimed = [(self._claimed[one.drop_id], one) for one in results if one.drop_id in self._claimed]
+        claimed = self._repeat_with_siblings(claimed)
         successes = [(one.drop, result.result) for one, result in claimed if result.result is not None]
         if successes:
             self._commit_all(successes)
@@ -244,6 +255,27 @@ class JobRunner:
             elif result.fault is Fault.DEFECT:
                 self._retry(one.drop, result)
             self._forget(one.drop)
+
+    def _repeat_with_siblings(
+        self, claimed: Sequence[tuple[_ClaimedDrop, JobResult]]
+    ) -> list[tuple[_ClaimedDrop, JobResult]]:
+        """Submit files again, with those of other cameras of the observation; returns the results to handle now."""
+        kept: list[tuple[_ClaimedDrop, JobResult]] = []
+        for one, result in claimed:
+            if result.result is not None and len(result.result.observations) == 1:
+                (present,) = result.result.observations
+                drops = [
+                    *self.store.sibling_drops(present),
+                    *(other.drop for other, its in kept if _is_sibling(its.result, present)),
+                ]
+                paths = [path for drop in drops if (path := self.files.find_local(drop)) is not None]
+                siblings = tuple(dict.fromkeys(paths))[:MAX_SIBLINGS]
+                if not set(siblings) <= set(one.siblings):
+                    one.siblings = siblings
+                    self._submitted.discard(one.drop.id)
+                    continue
+            kept.append((one, result))
+        return kept
 
     def _commit_all(self, results: Sequence[tuple[Drop, FileResult]]) -> None:
         """Commit results in one transaction; if the store rejects one of them, each in its own."""
@@ -329,3 +361,13 @@ class JobRunner:
     def _holds_claim(self, drop: Drop) -> bool:
         stored = self.store.drop(drop.id)
         return stored.state is DropState.CLAIMED and stored.claimed_by == self.worker
+
+
+def _is_sibling(result: FileResult | None, present: ObservationRecord) -> bool:
+    """Whether a result is of another camera of the observation."""
+    if result is None or not present.obs_id or present.start is None:
+        return False
+    return any(
+        (one.mission, one.obs_id) == (present.mission, present.obs_id) and one.instrument != present.instrument
+        for one in result.observations
+    )

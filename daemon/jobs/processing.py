@@ -70,11 +70,13 @@ class Job:
     drop_id : int
     path : Path
     source : str — name of the drop source, whose adapter options apply
+    siblings : tuple of Path — files of other cameras of the observation, which are tested together with this one
     """
 
     drop_id: int
     path: Path
     source: str
+    siblings: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def process_batch(
     from xherald.detector.scan import score_files
 
     from .drop_results import make_file_result
+    from .joint_results import scan_with_siblings
 
     runs = [_JobRun(job, configuration.host) for job in jobs]
     batches: dict[object, list[tuple[_JobRun, ExtractedSources]]] = {}
@@ -162,12 +165,16 @@ def process_batch(
         together = _score_together([sources for _, sources in batch], configuration)
         for index, (run, sources) in enumerate(batch):
             own = together[index : index + 1] or run.run_stage(partial(score_files, [sources], configuration)) or []
-            for scan in own:  # one, or none if scoring failed
-                result = run.run_stage(partial(make_file_result, scan, configuration))
+            for scored in own:  # one, or none if scoring failed
+                joint = scan_with_siblings(scored, run.job.siblings, configuration)
+                scan = _add_note(scored, joint.note)
+                result = run.run_stage(partial(make_file_result, scan, configuration, joint))
                 if result is not None:
                     run.result = JobResult(run.job.drop_id, result)
                     if result.candidates:
                         on_candidates(scan)
+                        for one in joint.scans_of(scan):
+                            on_candidates(one)
     return [run.finish() for run in runs]
 
 
@@ -183,6 +190,10 @@ def _extract(path: Path, configuration: Configuration) -> ExtractedSources:
         if not isinstance(content, Observation):
             raise
         return ExtractedSources(path, content, (), EventBatch.from_lists([]), (f"no sources: {fault.reason}",))
+
+
+def _add_note(scan: Scan, note: str) -> Scan:
+    return replace(scan, photons=replace(scan.photons, notes=(*scan.photons.notes, note))) if note else scan
 
 
 def _score_together(files: Sequence[ExtractedSources], configuration: Configuration) -> list[Scan]:

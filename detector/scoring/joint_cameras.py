@@ -158,7 +158,7 @@ def _join_identities(sources: Sequence[EventList], main: EventList) -> Identity:
     best = min(known, key=lambda one: one.pos_err_arcsec or 0.0, default=main.identity)
     return replace(
         main.identity,
-        instrument="+".join(dict.fromkeys(one.identity.instrument for one in sources)),
+        instrument="+".join(sorted({one.identity.instrument for one in sources})),
         ra=best.ra,
         dec=best.dec,
         pos_err_arcsec=best.pos_err_arcsec,

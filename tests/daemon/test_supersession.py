@@ -21,14 +21,14 @@ from xherald.detector.configuration.configuration import load_configuration
 SETTINGS = AlertSettings.model_validate({"sinks": {"file": {"kind": "stdout"}}})
 
 
-def commit_file(store: Store, path: Path) -> str:
+def commit_file(store: Store, path: Path, siblings: tuple[Path, ...] = ()) -> str:
     """Process a file and commit it, as the daemon does; returns the state of its drop."""
     from store_rows import sighting
 
     (seen,) = store.record_sightings([sighting(path.name, path.stat().st_size)])
     store.mark_stable(seen.id, f"{hash(path.read_bytes()):064d}"[:64])
     (drop,) = store.claim("w", 1)
-    result = process_file(Job(drop.id, path, "local"), load_configuration(None, {}))
+    result = process_file(Job(drop.id, path, "local", siblings), load_configuration(None, {}))
     assert result.result is not None, result.reason
     build = make_alert_builder(SETTINGS, path.name)
     decide = make_decision(result.result, "saffron", 0.5, 1e-3, build)
@@ -57,7 +57,7 @@ def edit(
             chosen &= events.data["TIME"] <= until
         events.data = events.data[chosen]
         events.header.update(dict(keywords))
-        hdus.writeto(path, overwrite=True, checksum=False)
+        hdus.writeto(path, overwrite=True, checksum=True)
     return path
 
 
@@ -126,7 +126,7 @@ def test_empty_observation_has_no_sources(store: Store, demo_files: list[Path], 
     with fits.open(empty) as hdus:
         events = hdus["EVENTS"]
         events.data = events.data[:1]
-        hdus.writeto(tmp_path / "one.fits")
+        hdus.writeto(tmp_path / "one.fits", checksum=True)
     assert commit_file(store, tmp_path / "one.fits") == DropState.PROCESSED
     assert store.drops()[0].reason is None
     assert store.candidates() == []

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 import zlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ def light(job: Job, _configuration: Any) -> JobResult:
     return JobResult(
         job.drop_id, FileResult((exposure,), candidates if is_burst else (), ((0, 1e-9 if is_burst else 0.7),), RUN)
     )
+
+
+def light_camera(job: Job, _configuration: Any) -> JobResult:
+    """Process a file named after its camera and observation; the details list the other cameras that came with it."""
+    camera, _, obs_id = job.path.stem.partition("_")
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    exposure = ObservationRecord(
+        "TEST",
+        camera,
+        obs_id,
+        start=start,
+        stop=start + timedelta(hours=3),
+        details={"siblings": sorted(path.stem for path in job.siblings)},
+    )
+    return JobResult(job.drop_id, FileResult((exposure,), (), (), RUN))
 
 
 def drop_file(folder: Path, name: str, source: str = "plain", *, burst: bool = False, offset: float = 0.0) -> Path:
