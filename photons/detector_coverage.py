@@ -160,7 +160,8 @@ def exposures_in_time(
     model = measure_exposure_model(observation) if len(observation.events) else None
     if model is None:
         return found
-    for number, (columns, rows) in missing_columns(observation, model.path, sources.centre, sources.extent).items():
+    missing = missing_columns(observation, model.path, model.areas, sources.centre, sources.extent)
+    for number, (columns, rows) in missing.items():
         model.areas[number] = model.areas[number].without(columns, rows)
     quantiles = (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES
     pixel = observation.require_projection().pixel_arcsec

@@ -75,6 +75,20 @@ class LiveArea:
         sensitive = live.astype(np.uint8)
         return cls(middle, binning, sensitive, count_dead(sensitive))
 
+    def contains(self, pixels: F64) -> Mask:
+        """Whether positions of shape (n, 2), pixels, are sensitive."""
+        index = np.rint((pixels - self.first) / self.binning).astype(np.int64)
+        upper = np.array(self.live.shape) - 1
+        inside = np.all((index >= 0) & (index <= upper), axis=1)
+        column, row = np.clip(index, 0, upper).T
+        return np.asarray(inside & (self.live[column, row] > 0), dtype=np.bool_)
+
+    def encloses(self, centres: F64, radius: float) -> Mask:
+        """Whether circles (centres of shape (n, 2) and radius in pixels) lie within the outline."""
+        index, reach = (centres - self.first) / self.binning, radius / self.binning
+        upper = np.array(self.live.shape) - 1.0
+        return np.asarray(((index >= reach) & (index <= upper - reach)).all(axis=1), dtype=np.bool_)
+
     def without(self, columns: I64, rows: I64) -> LiveArea:
         """The same area without whole columns and rows, given as pixels."""
         from .exposure_kernels import count_dead

@@ -14,6 +14,9 @@ import numpy as np
 from xherald.photons.arrays import F64, I64, Mask
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .live_area import LiveArea
     from .observation import Observation
     from .pointing_path import PointingPath
 
@@ -45,7 +48,7 @@ MIN_SHIFT = 3.0
 
 
 def missing_columns(
-    observation: Observation, path: PointingPath, centres: F64, extents: F64
+    observation: Observation, path: PointingPath, areas: Mapping[int, LiveArea], centres: F64, extents: F64
 ) -> dict[int, tuple[I64, I64]]:
     """Columns and rows of each detector unit on which sources miss a strip of their image.
 
@@ -54,6 +57,8 @@ def missing_columns(
     observation : Observation
     path : PointingPath
         Of a pointed telescope.
+    areas : mapping of int to LiveArea
+        Sensitive pixels as known otherwise.
     centres : ndarray, shape (n, 2) — sky pixels, of the apertures
     extents : ndarray, shape (n,) — sky pixels, radii of the apertures
 
@@ -85,15 +90,24 @@ def missing_columns(
                 continue
             inverse = np.linalg.inv(unit.matrix)
             sky = x[here] + 1j * y[here]
+            # Snapshots that have the whole image: one that the edge cuts does not show what another lacks.
+            centre = (centres[i, 0] + 1j * centres[i, 1] - position) * np.exp(-1j * turn)
+            at = (np.column_stack([centre.real, centre.imag]) - unit.offset) @ inverse.T
+            is_whole = areas[number].encloses(at, extents[i] / unit.pixel_size)[segment[here]]
             for s in np.unique(segment[here]).tolist():
                 mine = segment[here] == s
-                if np.count_nonzero(mine) < MIN_COUNTS // 4 or mine.all():
+                others = ~mine & is_whole
+                if min(np.count_nonzero(mine), np.count_nonzero(others)) < MIN_COUNTS // 4:
                     continue
                 # Where the photons of the other snapshots would have arrived in this one.
-                focal = (sky[~mine] - position[s]) * np.exp(-1j * turn[s])
+                focal = (sky[others] - position[s]) * np.exp(-1j * turn[s])
                 expected = (np.column_stack([focal.real, focal.imag]) - unit.offset) @ inverse.T
-                actual = pixels[here][~mine]
+                actual = pixels[here][others]
                 if np.hypot(*np.median(expected - actual, axis=0)) < MIN_SHIFT:
+                    continue
+                # What the edge of the detector cuts off is not a strip.
+                expected = expected[areas[number].contains(expected)]
+                if len(expected) < MIN_COUNTS // 4:
                     continue
                 for axis in (0, 1):
                     strips = _strips(pixels[here[mine], axis], expected[:, axis], trials)

@@ -38,10 +38,13 @@ def _on_dead_columns(seed: int, rate: float, n_dead: int = 5, flare: float = 1.0
 
 
 def _found(sky: Sky, observation: Observation) -> tuple[list[int], list[int]]:
+    """Columns and rows without sensitive pixels, from the field and from the source."""
     model = measure_exposure_model(observation)
     assert model is not None
     table = shape_table([one.region for one in apertures_of(sky, observation)], observation.require_projection())
-    columns, rows = missing_columns(observation, model.path, table.centre, table.extent).get(0, (np.array([]),) * 2)
+    missing = missing_columns(observation, model.path, model.areas, table.centre, table.extent)
+    area = model.areas[0].without(*missing.get(0, (np.zeros(0, dtype=np.int64),) * 2))
+    columns, rows = (np.flatnonzero(area.live.sum(axis=1 - axis) == 0) + area.first[axis] for axis in (0, 1))
     return columns.tolist(), rows.tolist()
 
 
