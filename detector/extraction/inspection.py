@@ -51,6 +51,8 @@ def describe_observation(observation: Observation) -> dict[str, Any]:
         "frame_time_s": observation.frame_time,
         "pointing": {"ra_deg": pointing[0], "dec_deg": pointing[1]} if pointing else None,
         "pointing_fault": None if pointing or observation.projection is None else NO_POINTING,
+        "grating": observation.grating or None,
+        "cut_region": _cut_region(observation),
         "wcs": _projection(observation),
         "wcs_fault": observation.projection_fault or None,
         "point_spread": observation.point_spread.source if observation.point_spread else None,
@@ -98,4 +100,18 @@ def _projection(observation: Observation) -> dict[str, Any] | None:
         "dec_deg": sky.dec,
         "reference_pixel": [sky.x_reference, sky.y_reference],
         "pixel_arcsec": sky.pixel_arcsec,
+    }
+
+
+def _cut_region(observation: Observation) -> dict[str, Any] | None:
+    """Region that the list was cut with."""
+    cut = observation.cut_region
+    if cut is None:
+        return None
+    return {
+        "shape": type(cut.shape).__name__.lower(),
+        "ra_deg": cut.shape.ra,
+        "dec_deg": cut.shape.dec,
+        "extent_arcsec": cut.shape.extent,
+        "area_arcsec2": cut.area,
     }

@@ -89,7 +89,7 @@ class Burst:
     window : slice — rows of the event list
     width : float — s, livetime of the window
     host : int — row of the source on the image it belongs to; -1 for a new source
-    expected : float — expected number of equally improbable bursts in the whole search of a steady field
+    expected : float — upper limit to the expected number of equally improbable bursts in the search of a steady field
     """
 
     source: F64
@@ -122,7 +122,9 @@ def find_bursts(
     zones = [_search_zone(field, zone, clock, total, widths, log_limit) for zone in field.zones]
     windows = _Windows(*(np.concatenate(columns) for columns in zip(*zones, strict=True)))
     windows = _correct_for_field_flares(windows, field, log_limit)
-    return _select_bursts(windows, field, (image_sources, trails), settings, log_limit, trials)
+    # Of windows far below the limit fewer overlap, and each counts as a trial.
+    all_trials = trials / _TRIALS_PER_WINDOW
+    return _select_bursts(windows, field, (image_sources, trails), settings, log_limit, all_trials)
 
 
 def _livetime_clock(field: Field) -> tuple[F64, F64]:
