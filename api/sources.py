@@ -95,7 +95,9 @@ class Source:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """Every number that the plot sheet shows, in JSON's own types."""
+        """Every number that the plot sheet shows, in JSON's own types; with all detections of a candidate."""
+        if self.row["evidence"] is not None:
+            return self.row["evidence"]
         from xherald.detector.candidates.evidence import make_evidence
 
         (evidence,) = make_evidence(self.scan.detections, [self.index])

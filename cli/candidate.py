@@ -15,7 +15,7 @@ from .progress import stages
 from .store_options import open_selected_store, store_option
 
 if TYPE_CHECKING:
-    from xherald.catalog_store.ledger.records import CandidateDetails
+    from xherald.catalog_store.ledger.candidate_records import CandidateDetails
     from xherald.detector.results.row_types import Evidence
 
 __all__ = ["command"]

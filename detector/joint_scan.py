@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from xherald.catalog_store.ledger.coverage import name_camera
 from xherald.detector.extraction.extracted_sources import ExtractedSources
 from xherald.detector.scan import Scan
 from xherald.photons import EventBatch
@@ -115,9 +116,10 @@ def _group_cameras(scans: Sequence[Scan]) -> list[list[int]]:
         for index in group:
             observation = scans[index].photons.observation
             assert observation is not None
+            camera = name_camera(observation.instrument, [one.name for one in observation.detectors])
             good_time = gti_total(_good_time(observation))
-            if good_time > longest.get(observation.instrument, (0.0, -1))[0]:
-                longest[observation.instrument] = good_time, index
+            if good_time > longest.get(camera, (0.0, -1))[0]:
+                longest[camera] = good_time, index
         chosen = [index for _, index in sorted(longest.values(), key=lambda one: one[1])]
         chosen = [index for index in chosen if any(_overlap(scans, index, other) for other in chosen if other != index)]
         if len(chosen) > 1:

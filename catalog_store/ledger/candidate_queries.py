@@ -14,8 +14,9 @@ from xherald.photons.errors import StoreError
 from xherald.photons.projection import separation_deg
 
 from . import outbox
+from .candidate_records import CandidateDetails, NearbyDetection, Vetting
 from .healpix_cones import cone_ranges
-from .records import CandidateDetails, DetectionRecord, NearbyDetection, Run, StoredCandidate, Vetting
+from .records import DetectionRecord, Run, StoredCandidate
 from .states import CandidateState, VettingDecision
 from .tables import candidate_detections, candidates, detections, drops, observations, runs, vettings
 

@@ -11,8 +11,9 @@ from xherald.photons.arrays import F64
 
 from . import candidate_queries, nightly_queries, outbox
 from .candidate_queries import Cone
+from .candidate_records import CandidateDetails, NearbyDetection
 from .nightly_queries import CalibrationKey, ProcessedFile, VettedCandidate
-from .records import AlertRecord, CandidateDetails, NearbyDetection, StoredCandidate
+from .records import AlertRecord, StoredCandidate
 from .states import CandidateState, VettingDecision
 from .store_base import StoreBase, resolve_time
 

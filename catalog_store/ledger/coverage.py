@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from xherald.photons.arrays import F64
 from xherald.photons.gti import gti_intersection, gti_total, gti_union
 
-__all__ = ["MAX_LOST_FRACTION", "MIN_EXTENT_RATIO", "holds", "make_coverage"]
+__all__ = ["MAX_LOST_FRACTION", "MIN_EXTENT_RATIO", "holds", "make_coverage", "name_camera"]
 
 MAX_LOST_FRACTION: Final = 0.01
 """A list that lacks more than this fraction of another one's good time does not replace it."""
@@ -31,6 +31,15 @@ def make_coverage(good_times: Mapping[str, F64], extent_arcsec: float | None) ->
         "good_times": {name: np.round(gti, 3).tolist() for name, gti in good_times.items()},
         "extent_arcsec": extent_arcsec,
     }
+
+
+def name_camera(instrument: str, detectors: Collection[str]) -> str:
+    """Name of the camera of a list: its only detector if that is named after the instrument, else the instrument.
+
+    The modules FXTA and FXTB of the instrument FXT are cameras of their own; CCDs of one camera are not.
+    """
+    only = next(iter(detectors)) if len(detectors) == 1 else ""
+    return only if only.upper().startswith(instrument.upper()) and instrument else instrument
 
 
 def holds(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:

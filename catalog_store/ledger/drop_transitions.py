@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, o
 
 from xherald.photons.errors import StoreError
 
+from .coverage import name_camera
 from .records import Drop, ObservationRecord, Sighting
 from .states import DropState
 from .tables import drops, observations
@@ -223,19 +224,25 @@ def list_siblings(connection: Connection, present: ObservationRecord) -> list[Dr
         return []
     table = observations.c
     query = (
-        select(drops)
+        select(drops, table.instrument, table.coverage)
         .join(observations, table.drop_id == drops.c.id)
         .where(
             table.is_current,
             table.mission == present.mission,
             table.obs_id == present.obs_id,
-            table.instrument != present.instrument,
             table.start < present.stop,
             table.stop > present.start,
         )
         .order_by(drops.c.id)
     )
-    return [_make_drop(row) for row in connection.execute(query)]
+    camera = name_camera(present.instrument, present.coverage.get("good_times", ()))
+    found: list[Drop] = []
+    for row in connection.execute(query):
+        values = dict(row._mapping)
+        instrument, coverage = values.pop("instrument"), values.pop("coverage")
+        if name_camera(instrument, coverage.get("good_times", ())) != camera:
+            found.append(Drop(**values))
+    return found
 
 
 def lock_drop(connection: Connection, drop_id: int) -> Drop:

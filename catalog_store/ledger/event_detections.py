@@ -69,7 +69,7 @@ def merge_evidence(candidate_id: str, evidences: Sequence[Json]) -> dict[str, An
 
 
 def _name_detection(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("mission", "instrument", "obs_id", "detection_id")
+    names = ("mission", "instrument", "obs_id", "detection_id", "counts", "ra_deg")
     return tuple(row.get(name) for name in names) if any(row.get(name) for name in names) else (id(row),)
 
 

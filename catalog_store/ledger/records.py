@@ -17,23 +17,20 @@ from typing import Any, TypeAlias
 
 from xherald.photons.errors import StoreError
 
-from .states import AlertState, AlertType, CandidateState, DropState, VettingDecision
+from .states import AlertState, AlertType, CandidateState, DropState
 
 __all__ = [
     "AlertRecord",
-    "CandidateDetails",
     "CandidateRecord",
     "DetectionRecord",
     "Drop",
     "Json",
     "MapTile",
-    "NearbyDetection",
     "ObservationRecord",
     "Run",
     "Sighting",
     "StoredAlert",
     "StoredCandidate",
-    "Vetting",
 ]
 
 Json: TypeAlias = Mapping[str, Any]
@@ -351,53 +348,6 @@ class StoredAlert:
     error: str | None
     created: datetime
     closed: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Vetting:
-    """A verdict of a person on a candidate."""
-
-    candidate_id: str
-    author: str
-    created: datetime
-    verdict: VettingDecision
-    comment: str
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateDetails:
-    """A candidate with the details of its detection, the run that produced it, its verdicts and its alerts."""
-
-    candidate: StoredCandidate
-    detection_details: Json
-    run: Run
-    vettings: tuple[Vetting, ...]
-    alerts: tuple[StoredAlert, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NearbyDetection:
-    """A detection near a position, in a current observation.
-
-    Parameters
-    ----------
-    detection : DetectionRecord
-    separation_arcsec : float
-    mission, instrument, obs_id, start, stop
-        See `ObservationRecord`.
-    observation_id : int
-    candidate_id : str or None
-    """
-
-    detection: DetectionRecord
-    separation_arcsec: float
-    mission: str
-    instrument: str
-    obs_id: str
-    start: datetime | None
-    stop: datetime | None
-    observation_id: int
-    candidate_id: str | None
 
 
 def _require_finite(record: Any) -> None:

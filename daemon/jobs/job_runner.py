@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from xherald.catalog_store.ledger.coverage import name_camera
 from xherald.catalog_store.ledger.drop_outcome import CommittedDrop, DropResult
 from xherald.catalog_store.ledger.records import Drop, ObservationRecord
 from xherald.catalog_store.ledger.states import DropState
@@ -368,6 +369,10 @@ def _is_sibling(result: FileResult | None, present: ObservationRecord) -> bool:
     if result is None or not present.obs_id or present.start is None:
         return False
     return any(
-        (one.mission, one.obs_id) == (present.mission, present.obs_id) and one.instrument != present.instrument
+        (one.mission, one.obs_id) == (present.mission, present.obs_id) and _camera(one) != _camera(present)
         for one in result.observations
     )
+
+
+def _camera(one: ObservationRecord) -> str:
+    return name_camera(one.instrument, one.coverage.get("good_times", ()))

@@ -100,6 +100,12 @@ def write_sheet_again(path: Path, scan: Scan, evidence: Evidence) -> None:
     found = [
         i for i, one in enumerate(identities) if (one.mission, one.instrument, one.obs_id, one.detection_id) == wanted
     ]
+    if not found and "+" in evidence["instrument"]:
+        raise FileError(
+            scan.photons.path,
+            f"candidate {evidence['candidate_id']} was found in the photons of {evidence['instrument']} together; run "
+            "`xherald scan --plot FOLDER` with the files of all these cameras",
+        )
     if not found:
         raise FileError(
             scan.photons.path,

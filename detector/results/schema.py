@@ -119,7 +119,7 @@ EXPOSURE_FIELDS: Final = (
 )
 
 SIGNIFICANCE_FIELDS: Final = (
-    Field("candidate_id", "str", "", "meta.id", "id of the candidate"),
+    Field("candidate_id", "str", "", "meta.id", "id of the candidate that the source is a detection of"),
     Field("kind", "str", "", "meta.code.class;src.var", "flare, dip or steady"),
     Field(
         "false_alarm_probability",
@@ -219,7 +219,13 @@ ROW_FIELDS: Final[tuple[Field, ...]] = (
     *IDENTITY_FIELDS,
     *POSITION_FIELDS,
     *EXPOSURE_FIELDS,
-    Field("is_candidate", "bool", "", "meta.code.status", "whether it is significant and no veto rejects it"),
+    Field(
+        "is_candidate",
+        "bool",
+        "",
+        "meta.code.status",
+        "whether it is significant, and no veto rejects it; one row of each event",
+    ),
     *SIGNIFICANCE_FIELDS,
     *CLASS_FIELDS,
     *INTERVAL_FIELDS,

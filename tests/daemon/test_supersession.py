@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from xherald.catalog_store.ledger.coverage import holds, make_coverage
+from xherald.catalog_store.ledger.coverage import holds, make_coverage, name_camera
 from xherald.catalog_store.ledger.states import AlertState, AlertType, DropState
 from xherald.catalog_store.ledger.store import Store
 from xherald.daemon.alerts.alert_builder import make_alert_builder
@@ -172,3 +172,9 @@ def test_coverage_is_compared_by_good_time_and_extent(
     assert holds({}, old)
     assert holds(old, {})
     assert not holds(make_coverage({"CCD 2": np.array([[0.0, 1000.0]])}, 100.0), old)
+
+
+def test_modules_named_after_their_instrument_are_cameras() -> None:
+    assert name_camera("FXT", ["FXTA"]) != name_camera("FXT", ["FXTB"])
+    assert name_camera("ACIS", ["CCD 7"]) == name_camera("ACIS", ["CCD 3", "CCD 7"]) == "ACIS"
+    assert name_camera("EMOS1", []) != name_camera("EMOS2", ())
