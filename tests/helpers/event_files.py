@@ -37,8 +37,10 @@ Gtis = Mapping[int, Sequence[tuple[float, float]]]
 
 EXPOSURE = 10_000.0
 
-YOUNG_MISSION_ZERO = {"MJDREFI": 51_300}
-"""Day of time 0 in files of recent missions, so that the times of `some_photons` lie after launch and before now."""
+
+def _recent_zero(photons: Photons) -> dict[str, object]:
+    """Time 0 of a recent mission for the times of `some_photons`, which its own would put into the future."""
+    return {"MJDREFI": 51_300} if len(photons) and photons.time[0] > 5.0e8 else {}
 
 
 @dataclass(frozen=True)
@@ -338,7 +340,7 @@ def write_wxt(
     """A cleaned WXT list of one CMOS."""
     sky = SkyProjection("TAN", 200.0, 30.0, 5000.5, 5000.5, -0.002261458, 0.002261458)
     facts = _make_exposure_header(photons, "11900000001", (200.0, 30.0), _good_times(photons, gti, (0,)), 1.0, 0.05)
-    shared = {**einstein_probe.shared_header(facts, "WXT", f"CMOS{cmos}"), **YOUNG_MISSION_ZERO}
+    shared = {**einstein_probe.shared_header(facts, "WXT", f"CMOS{cmos}"), **_recent_zero(photons)}
     made = einstein_probe.wxt_columns(_recorded(photons), sky, _rng())
     events = einstein_probe.events_table(made, shared, sky, _changes(header, columns))
     return write(path, [events, *einstein_probe.gti_tables(facts, shared)], shared)
@@ -364,7 +366,7 @@ def write_fxt(
     """A cleaned FXT full-frame list; TIMEZERO is the string '0'."""
     sky = SkyProjection("TAN", 28.87, 5.91, 300.5, 300.5, -0.002685739662709, 0.002685739662709)
     facts = _make_exposure_header(photons, "06800000181", (28.87, 5.91), _good_times(photons, gti, (0,)), 1.0, 0.05)
-    shared = {**einstein_probe.shared_header(facts, "FXT", module), **YOUNG_MISSION_ZERO}
+    shared = {**einstein_probe.shared_header(facts, "FXT", module), **_recent_zero(photons)}
     made = einstein_probe.fxt_columns(_recorded(photons), sky, _rng())
     units = [
         einstein_probe.events_table(made, shared, sky, _changes(header, columns)),
