@@ -23,6 +23,7 @@ def three_cameras(
     seed: int,
     *,
     flares: bool = False,
+    burst_counts: tuple[float, float] = (6.0, 60.0),
     background: float = 0.2,
     least: float = 20.0,
     most: float = 600.0,
@@ -33,7 +34,9 @@ def three_cameras(
     ----------
     count, seed : int
     flares : bool
-        Add to each source a burst of 6 to 60 photons in all, in 0.3 to 10 % of the time.
+        Add to each source a burst in 0.3 to 10 % of the time.
+    burst_counts : (float, float)
+        Least and most photons expected of the burst in all cameras together.
     background : float
         Largest part of the photons that are background.
     least, most : float
@@ -44,7 +47,7 @@ def three_cameras(
     for number in range(count):
         expected = np.exp(random.uniform(np.log(least), np.log(most)))
         noise = random.uniform(0.0, background)
-        burst = np.exp(random.uniform(np.log(6.0), np.log(60.0))) if flares else 0.0
+        burst = np.exp(random.uniform(*np.log(burst_counts))) if flares else 0.0
         length = SPAN * np.exp(random.uniform(np.log(0.003), np.log(0.1)))
         begin = random.uniform(3_000.0, SPAN - length)
         for camera, part in enumerate(PARTS):
