@@ -157,15 +157,18 @@ def exposures_in_time(
     """Exposures of the apertures that move over the detectors; see `source_exposure`."""
     n = len(apertures)
     found = VaryingExposures({}, np.zeros(n, dtype=np.bool_), np.full(n, observation.is_scan))
-    model = measure_exposure_model(observation) if len(observation.events) else None
-    if model is None:
+    units = [one.number for one in coverage.detectors]
+    used = [units[k] for k in np.flatnonzero(np.any(coverage.is_used, axis=0)).tolist()]
+    model = measure_exposure_model(observation, used) if len(observation.events) else None
+    if model is None or not model.areas:
+        found.is_unknown[:] = observation.is_scan and model is None
         return found
     missing = missing_columns(observation, model.path, model.areas, sources.centre, sources.extent)
     for number, (columns, rows) in missing.items():
-        model.areas[number] = model.areas[number].without(columns, rows)
+        if number in model.areas:
+            model.areas[number] = model.areas[number].without(columns, rows)
     quantiles = (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES
     pixel = observation.require_projection().pixel_arcsec
-    units = [one.number for one in coverage.detectors]
     may_vary = model.may_vary(sources.centre, sources.extent, coverage.is_used, units)
     for i in np.flatnonzero(may_vary).tolist():
         numbers = [

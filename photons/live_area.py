@@ -6,6 +6,7 @@ the layout or the file's table of bad pixels says so, or if they have improbably
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,21 +102,22 @@ class LiveArea:
         return LiveArea(self.first, self.binning, live, count_dead(live))
 
 
-def live_areas(observation: Observation, path: PointingPath) -> dict[int, LiveArea]:
-    """Sensitive pixels of each detector unit that a pointing path maps to the sky."""
+def live_areas(observation: Observation, path: PointingPath, numbers: Iterable[int]) -> dict[int, LiveArea]:
+    """Sensitive pixels of detector units that a pointing path maps to the sky."""
     pixels, events = observation.event_pixels, observation.events
     assert pixels is not None
     trials = 2 * 600 * max(len(path.units), 1)
-    position, turn = path.at(events.time)
-    mean, mean_turn = position.mean(), float(turn.mean())
-    sky = (events.x.astype(np.float64) + 1j * events.y.astype(np.float64) - mean) * np.exp(-1j * mean_turn)
+    middle, middle_turn = (values[len(values) // 2] for values in (path.position, path.turn))
     found = {}
-    for number, unit in path.units.items():
-        own = events.detector == number
+    for number in numbers:
+        own, unit = np.flatnonzero(events.detector == number), path.units[number]
         # Pixels under a telescope that does not move: a list that was cut on the sky has its edges there.
-        focal = np.column_stack([sky[own].real, sky[own].imag]) - unit.offset
+        some = own[:: max(1, len(own) // 5_000)]
+        sky = events.x[some].astype(np.float64) + 1j * events.y[some].astype(np.float64) - middle
+        sky = sky * np.exp(-1j * middle_turn)
+        focal = np.column_stack([sky.real, sky.imag]) - unit.offset
         unmoved: F64 = focal @ np.linalg.inv(unit.matrix).T
-        is_cut = _extent(unmoved) < _extent(pixels[own].astype(np.float64)) - 1.0
+        is_cut = _extent(unmoved) < _extent(pixels[some].astype(np.float64)) - 1.0
         bad = observation.bad_pixels.get(number)
         found[number] = _live_area(pixels[own], observation.layout, bad, is_cut, trials)
     return found
@@ -207,23 +209,25 @@ def _dead_columns(counts: I64, sensitive: F64, runs: tuple[int, ...], trials: in
     dead = np.zeros(k, dtype=np.bool_)
     if k < 4 * NEIGHBOURS or counts.sum() < 10 * k / runs[-1]:
         return dead
-    density = np.where(sensitive > 0, counts / np.maximum(sensitive, 1.0), np.nan)
+    sums = np.concatenate([[0], np.cumsum(counts)])
+    areas = np.concatenate([[0.0], np.cumsum(sensitive)])
+    # Sources in the neighbouring columns do not count for more than twice the background.
+    capped = np.minimum(counts, 2.0 * np.median(counts[sensitive > 0]) + 5.0) if (sensitive > 0).any() else counts
+    capped_sums = np.concatenate([[0.0], np.cumsum(np.where(sensitive > 0, capped, 0.0))])
     for length in runs:
         if 3 * length > k:
             break
-        sums = np.convolve(counts, np.ones(length, dtype=np.int64), "valid")
-        area = np.convolve(sensitive, np.ones(length), "valid")
+        events, area = sums[length:] - sums[:-length], areas[length:] - areas[:-length]
         is_wide = length in WIDE_RUNS
-        typical = _block_density(counts, sensitive, length) if is_wide else _side_density(density, length)
+        typical = _block_density(counts, sensitive, length) if is_wide else _side_density(capped_sums, areas, length)
         expected = typical * area
-        # The density of 12 columns has its own error.
-        columns = k / 3 if is_wide else NEIGHBOURS
-        cautious = expected - 2.0 * np.sqrt(np.maximum(expected, 0.0) * length / columns)
-        cautious = np.where(np.isfinite(cautious), np.maximum(cautious, 0.0), 0.0)
-        p = gammaincc(sums + 1.0, np.maximum(cautious, 1e-12))
         allowed = 0.0 if is_wide else MAX_DEAD_FRACTION
-        found = (p * trials * len(runs) < MAX_DEAD_PROBABILITY) & (sums <= allowed * expected)
-        for begin in np.flatnonzero(found).tolist():
+        begins = np.flatnonzero((events <= allowed * expected) & (expected > 3.0))
+        mean = expected[begins]
+        # The density of 12 columns has its own error.
+        cautious = np.maximum(mean - 2.0 * np.sqrt(mean * length / (k / 3 if is_wide else NEIGHBOURS)), 1e-12)
+        found = gammaincc(events[begins] + 1.0, cautious) * trials * len(runs) < MAX_DEAD_PROBABILITY
+        for begin in begins[found].tolist():
             run = slice(begin, begin + length)
             # A longer run is dead only where each of its columns is nearly empty.
             dead[run] |= counts[run] <= MAX_DEAD_FRACTION * expected[begin] / length
@@ -238,20 +242,18 @@ def _block_density(counts: I64, sensitive: F64, length: int) -> float:
     return float(np.median(events[filled] / area[filled])) if filled.any() else 0.0
 
 
-def _side_density(density: F64, length: int) -> F64:
-    """Lower of the mean densities to the left and right of each run of columns, brightest columns left out."""
-    k = len(density)
+def _side_density(events: F64, areas: F64, length: int) -> F64:
+    """Lower of the densities to the left and right of each run of columns, from cumulative sums."""
+    k = len(events) - 1
+    begin = np.arange(k - length + 1)
     sides = []
-    padded = np.concatenate([np.full(NEIGHBOURS, np.nan), density, np.full(NEIGHBOURS, np.nan)])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, NEIGHBOURS)
-    for offset in (0, NEIGHBOURS + length):
-        side = windows[offset : offset + k - length + 1]
-        valid = np.isfinite(side)
-        n = valid.sum(axis=1)
-        ordered = np.sort(np.where(valid, side, np.inf), axis=1)
-        use = np.arange(NEIGHBOURS)[None, :] < np.ceil(0.75 * n)[:, None]
-        total = np.where(use & np.isfinite(ordered), ordered, 0.0).sum(axis=1)
-        mean = total / np.maximum(use.sum(axis=1), 1)
-        sides.append(np.where(n >= NEIGHBOURS // 2, mean, np.nan))
+    for low, high in (
+        (np.maximum(begin - NEIGHBOURS, 0), begin),
+        (begin + length, np.minimum(begin + length + NEIGHBOURS, k)),
+    ):
+        area = areas[high] - areas[low]
+        enough = (high - low >= NEIGHBOURS // 2) & (area > 0)
+        density = (events[high] - events[low]) / np.maximum(area, 1e-9)
+        sides.append(np.where(enough, density, np.nan))
     left, right = sides
-    return np.asarray(np.fmin(left, right), dtype=np.float64)
+    return np.nan_to_num(np.fmin(left, right))

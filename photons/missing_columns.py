@@ -85,6 +85,8 @@ def missing_columns(
     for i in bright:
         rows = own[i]
         for number, unit in path.units.items():
+            if number not in areas:
+                continue
             here = rows[events.detector[rows] == number]
             if len(here) < MIN_COUNTS:
                 continue

@@ -35,7 +35,7 @@ MIN_EVENTS = 50
 MIN_SLOW_SCAN_EVENTS = 30
 """Events in a segment from which the path of a scan may be found to be slow."""
 
-MAX_FIT_EVENTS = 10_000
+MAX_FIT_EVENTS = 5_000
 """Events used for the matrices; more add no precision."""
 
 

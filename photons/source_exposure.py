@@ -9,7 +9,8 @@ snapshots with another pointing, dead columns and survey scans are all of this k
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,9 @@ __all__ = ["N_SAMPLES", "ExposureModel", "SourceExposure", "measure_exposure_mod
 N_SAMPLES = 96
 """Sample points of an aperture."""
 
+GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
+_SPIRAL = np.cos(np.arange(N_SAMPLES) * GOLDEN_ANGLE), np.sin(np.arange(N_SAMPLES) * GOLDEN_ANGLE)
+
 MIN_FRACTION = 0.1
 """Times with a lower exposure, relative to the maximum, are excluded from the good times: the wings of the point spread
 and the outermost vignetting are not known well enough to predict the count rate then."""
@@ -40,6 +44,12 @@ MIN_CHANGE = 0.03
 
 MIN_VIGNETTING_CHANGE = 0.05
 """Vignetting that changes by less, relative to itself, is constant."""
+
+MIN_MOTION = 0.5
+"""Way of the pointing below which no aperture changes its pixels, detector pixels."""
+
+MIN_TURN = 1e-3
+"""Rotation below which no aperture changes its pixels, rad: half a pixel at the edge of the largest detectors."""
 
 STEP_S = 16.0
 """Longest time step while the telescope moves, s."""
@@ -78,6 +88,7 @@ class ExposureModel:
     ----------
     path : PointingPath
     areas : dict of int to LiveArea
+        Empty under a telescope that does not move: exposures are those of the good times.
     edges : ndarray, shape (k, 2) — s, time steps
     pointing : ndarray, shape (k, 4) — x and y, sky pixels, cosine and sine of the rotation in each step
     weights : dict of int to ndarray, shape (k,) — live fraction of each unit in each step, 0 outside its good times
@@ -96,6 +107,7 @@ class ExposureModel:
     curve: F64
     arcmin_per_pixel: float
     changes_everywhere: bool
+    _parameters: dict[int, F64] = field(default_factory=dict, repr=False)
 
     def exposure(self, x: float, y: float, radii: F64, numbers: list[int]) -> SourceExposure | None:
         """Exposure of an aperture about a sky pixel; None if it is constant in the good times.
@@ -155,28 +167,44 @@ class ExposureModel:
 
     def _unit(self, number: int, radius: float) -> F64:
         """Parameters of a detector unit for `add_unit`."""
+        if number in self._parameters:
+            known = self._parameters[number].copy()
+            known[-1] = radius * known[-1] + 1.0
+            return known
         unit, area = self.path.units[number], self.areas[number]
         inverse = np.linalg.inv(unit.matrix) / area.binning
         has_vignetting = len(self.curve) > 0 and number in self.axes
         axis = self.axes.get(number, (0.0, 0.0))
-        reach = radius / unit.pixel_size / area.binning + 1.0
+        per_pixel = 1.0 / (unit.pixel_size * area.binning)
         scale = self.arcmin_per_pixel if has_vignetting else 0.0
         first = area.first / area.binning
-        return np.array([*inverse.ravel(), *unit.offset, *first, *axis, scale, reach], dtype=np.float64)
+        self._parameters[number] = np.array([*inverse.ravel(), *unit.offset, *first, *axis, scale, per_pixel])
+        return self._unit(number, radius)
 
 
 def _spiral(radii: F64) -> tuple[F64, F64]:
     """Points at the given radii, spaced by the golden angle, which covers a disc evenly."""
-    angle = np.arange(len(radii)) * math.pi * (3.0 - math.sqrt(5.0))
+    n = len(radii)
+    if n == N_SAMPLES:
+        return radii * _SPIRAL[0], radii * _SPIRAL[1]
+    angle = np.arange(n) * GOLDEN_ANGLE
     return radii * np.cos(angle), radii * np.sin(angle)
 
 
-def measure_exposure_model(observation: Observation) -> ExposureModel | None:
-    """Model of an observation; None if its pointing as a function of time is not known."""
+def measure_exposure_model(observation: Observation, numbers: Iterable[int] | None = None) -> ExposureModel | None:
+    """Model of an observation; None if its pointing as a function of time is not known.
+
+    Parameters
+    ----------
+    observation : Observation
+    numbers : iterable of int, optional
+        Detector units that are needed; default all.
+    """
     path = measure_pointing_path(observation)
     if path is None:
         return None
-    units = [one for one in observation.detectors if one.number in path.units and len(one.gti)]
+    wanted = set(path.units) if numbers is None else set(numbers) & set(path.units)
+    units = [one for one in observation.detectors if one.number in wanted and len(one.gti)]
     if not units:
         return None
     numbers = [one.number for one in units]
@@ -193,16 +221,19 @@ def measure_exposure_model(observation: Observation) -> ExposureModel | None:
         moves = np.hypot(*np.ptp(pointing[:, :2], axis=0)) * arcmin + np.ptp(turn) * float(grid[-1, 0])
         if moves * steepest > MIN_VIGNETTING_CHANGE * float(grid[-1, 1]):
             curve = grid
+    pixel = min(one.pixel_size for one in path.units.values())
+    is_still = float(np.hypot(*np.ptp(pointing[:, :2], axis=0))) < MIN_MOTION * pixel and np.ptp(turn) < MIN_TURN
+    has_curves = any(one.live_curve is not None for one in units)
     return ExposureModel(
         path=path,
-        areas=live_areas(observation, path),
+        areas={} if is_still and not has_curves else live_areas(observation, path, numbers),
         edges=edges,
         pointing=pointing,
         weights={one.number: _live_weights(one, middle) for one in units},
         axes=_axes(observation, path, numbers, pointing, np.diff(edges, axis=1).ravel()),
         curve=curve,
         arcmin_per_pixel=arcmin,
-        changes_everywhere=len(curve) > 0 or any(one.live_curve is not None for one in units),
+        changes_everywhere=len(curve) > 0 or has_curves,
     )
 
 

@@ -110,7 +110,7 @@ def test_dead_columns_are_found_in_the_events() -> None:
     observation = observation_of(sky, SWIFT.point_spread, SWIFT.layout, with_bad=False)
     path = measure_pointing_path(observation)
     assert path is not None
-    area = live_areas(observation, path)[0]
+    area = live_areas(observation, path, [0])[0]
     dead = np.flatnonzero(area.live.sum(axis=1) == 0) + area.first[0]
     assert dead.tolist() == [200, 201, 400]
     assert (area.live.sum(axis=0) > 0).all()
@@ -123,7 +123,7 @@ def test_wide_dead_band_is_found_in_a_sparse_field() -> None:
     observation = observation_of(sky, SWIFT.point_spread, SWIFT.layout, with_bad=False)
     path = measure_pointing_path(observation)
     assert path is not None
-    area = live_areas(observation, path)[0]
+    area = live_areas(observation, path, [0])[0]
     dead = np.flatnonzero(area.live.sum(axis=1) == 0) + area.first[0]
     # Empty columns beside the band cannot be told from it.
     assert set(band) <= set(dead.tolist())

@@ -72,7 +72,7 @@ def test_dead_columns_of_swift_are_in_the_table_and_hold_no_events(tmp_path: Pat
     observation = observe(files.events)
     path = measure_pointing_path(observation)
     assert path is not None
-    area = live_areas(observation, path)[0]
+    area = live_areas(observation, path, [0])[0]
     dead = np.flatnonzero(area.live.sum(axis=1) == 0) + area.first[0]
     assert set(np.array(SWIFT_DEAD) - 1) <= set(dead.tolist())
 
