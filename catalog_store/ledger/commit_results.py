@@ -98,9 +98,9 @@ def _commit(transaction: _Transaction, result: DropResult) -> CommittedDrop:
     previous = candidate_queries.list_of_observations(connection, replaced_ids) if replaced else []
     if not isinstance(outcome, DropOutcome):
         outcome = outcome(_read_prior_state(transaction, previous, replaced_ids, is_outdated))
-    kept_ids = outcome.unchanged_ids
-    if withdrawn := [one.id for one in previous if one.id not in kept_ids]:
-        outbox.withdraw(connection, withdrawn, now)
+    withdrawn = {one.id for one in previous} - outcome.unchanged_ids | outcome.renewed_ids
+    if withdrawn:
+        outbox.withdraw(connection, sorted(withdrawn), now)
     _supersede_observations(connection, replaced)
     stored = _insert_observations(connection, drop_id, run_id, records, predecessors, now)
     store_candidates(connection, outcome.candidates, stored, run_id, now)

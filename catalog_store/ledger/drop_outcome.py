@@ -23,12 +23,14 @@ class DropOutcome:
     alerts : sequence of AlertRecord — of these candidates, or of those that they replace
     shared_states : mapping of str to mapping — new values of shared states, by name
     unchanged_ids : frozenset of str — replaced candidates that are stored again with nothing new: their alerts stay
+    renewed_ids : frozenset of str — stored candidates whose alerts replace those that nobody tried to send
     """
 
     candidates: Sequence[CandidateRecord] = ()
     alerts: Sequence[AlertRecord] = ()
     shared_states: Mapping[str, Json] = field(default_factory=dict)
     unchanged_ids: frozenset[str] = frozenset()
+    renewed_ids: frozenset[str] = frozenset()
 
 
 def _no_history(

@@ -96,7 +96,9 @@ def make_decision(
         kept_ids = {
             one.id for one in prior.replaced_candidates if one.id not in own_ids if prior.other_evidence(one.id)
         }
-        return DropOutcome(candidates, build_alerts(changes), states, unchanged_ids | kept_ids)
+        alerts = build_alerts(changes)
+        renewed_ids = set(stored).intersection(one.candidate_id for one in alerts)
+        return DropOutcome(candidates, alerts, states, unchanged_ids | kept_ids, frozenset(renewed_ids))
 
     return decide
 
@@ -141,14 +143,14 @@ def _find_changes(
         others = prior.other_evidence(one.candidate_id) if one.stored is not None else ()
         evidence = merge_evidence(one.candidate_id, [*own, *others])
         notified = notified_sinks.get(one.candidate_id, ())
-        if one.stored is not None and one.stored.alert_type is not None:
-            is_replaced = one.candidate_id in replaced_ids
-            if not _has_news(one.stored.evidence, evidence, is_replaced=is_replaced):
-                unchanged_ids.add(one.candidate_id)
-                continue
+        is_replaced = one.candidate_id in replaced_ids
+        announced = one.stored if one.stored is not None and one.stored.alert_type is not None else None
+        if announced is not None and not _has_news(announced.evidence, evidence, is_replaced=is_replaced):
+            unchanged_ids.add(one.candidate_id)
+            continue
         if notified:
             changes.append(CandidateChange(one.candidate_id, AlertType.UPDATE, evidence, notified, one.sheet_id))
-        elif any(record.detection_index in passed for record in one.own):
+        elif (announced is not None and not is_replaced) or any(record.detection_index in passed for record in one.own):
             changes.append(CandidateChange(one.candidate_id, AlertType.INITIAL, evidence, (), one.sheet_id))
     return changes, frozenset(unchanged_ids)
 

@@ -10,7 +10,13 @@ import numpy as np
 from fast_pipeline import RUN
 
 from xherald.catalog_store.ledger.drop_outcome import PriorState
-from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, ObservationRecord, StoredCandidate
+from xherald.catalog_store.ledger.records import (
+    AlertRecord,
+    CandidateRecord,
+    DetectionRecord,
+    ObservationRecord,
+    StoredCandidate,
+)
 from xherald.catalog_store.ledger.states import AlertType, CandidateState
 from xherald.daemon.jobs.decisions import FALSE_DISCOVERY_STATE, CandidateChange, make_decision
 from xherald.daemon.jobs.drop_results import FileResult
@@ -127,6 +133,23 @@ def test_further_detection_of_an_event_is_announced_only_with_news() -> None:
         changes, outcome = decide_on_joined(**news)
         assert [one.id for one in outcome.candidates] == ["event"]
         assert [(one.candidate_id, one.alert_type) for one in changes] == expected * [("event", AlertType.UPDATE)]
+
+
+def test_pending_alert_of_an_event_is_replaced_by_one_with_the_news() -> None:
+    span = {"interval_start_utc": "2026-03-01T00:00:00Z", "interval_stop_utc": "2026-03-01T00:01:00Z"}
+    facts = {**span, "false_alarm_probability": 1e-4, "pos_err_arcsec": 1.0}
+    stored = replace(make_stored("event", 10.0, 5.0), evidence=facts, alert_type=AlertType.INITIAL)
+    result = make_result(1e-4)
+    joined = replace(result.candidates[0], evidence={"candidate_id": "c0", **facts, "pos_err_arcsec": 0.3})
+    prior = replace(make_prior(), candidates_near=lambda _: [stored], other_evidence=lambda _: [facts])
+
+    def build_alerts(changes: Any) -> list[AlertRecord]:
+        return [AlertRecord(f"{one.candidate_id}-2", one.candidate_id, "mail", one.alert_type, {}) for one in changes]
+
+    decide = make_decision(replace(result, candidates=(joined,)), "saffron", 0.1, 1e-3, build_alerts)
+    outcome = decide(prior)
+    assert [one.alert_type for one in outcome.alerts] == [AlertType.INITIAL]
+    assert outcome.renewed_ids == {"event"}
 
 
 def test_reprocessed_candidate_without_changes_is_not_announced() -> None:
