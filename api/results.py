@@ -99,6 +99,11 @@ class ScanResult:
             for note in (*scan.photons.notes, *observation_notes(scan.detections.vetoes))
         )
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What source detection left out of each file, such as detections on the read-out streak of a bright source."""
+        return tuple(f"{scan.photons.path}: {note}" for scan in self.scans for note in scan.photons.left_out)
+
     def write(self, path: str | Path) -> None:
         """Write every source to a file whose suffix names the format, such as .ecsv, .fits, .vot, .parquet or .jsonl.
 

@@ -108,6 +108,7 @@ def command(
     writers.require_writable(outputs)
     given = GivenSources(sources, background=background, as_source=as_source)
     rows: list[DetectionRow] = []
+    left_out: list[str] = []
     drawn = 0
     # Cameras of one observation are kept until all of its files are scanned; then they are tested together.
     keys = {path: find_observation_key(path, settings) for path in files}
@@ -118,7 +119,9 @@ def command(
         try:
             scan = scan_file(path, settings, given, lambda what: stage(f"{path.name}: {what}"))
             pending.setdefault(keys[path], []).append(scan)
-            for note in () if quiet else ScanResult((scan,), settings).notes:
+            result = ScanResult((scan,), settings)
+            left_out.extend(result.left_out)
+            for note in () if quiet else result.notes:
                 report(note)
         finally:
             left[keys[path]] -= 1
@@ -148,6 +151,8 @@ def command(
 
         most = None if everything else limit or settings.settings.output.rows
         print_table(rows, most, settings.settings.detection.false_alarms_per_1000)
+        for note in left_out:
+            click.echo(f"{note}.")
         wrote = [str(target) for target in outputs] + ([f"{drawn} plots in {plots}"] if plots is not None else [])
         if wrote:
             click.echo(f"Wrote {', '.join(wrote)}.")

@@ -40,6 +40,8 @@ class ExtractedSources:
         Remarks on the file as a whole.
     rows : ndarray, shape (photons,), or None
         Index of each photon of the batch in ``observation.events``; None for a table.
+    left_out : tuple of str
+        Remarks on detections that are no sources of their own.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class ExtractedSources:
     batch: EventBatch
     notes: tuple[str, ...] = ()
     rows: NDArray[np.int64] | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def batching_key(self) -> object:
@@ -89,7 +92,7 @@ def extract_sources(
     _check_testable(path, events.time, content.frame_time)
     stage("searching for sources")
     given = sources if isinstance(sources, GivenSources) else GivenSources(sources)
-    apertures, notes = _find_apertures(content, adapter, configuration, given)
+    apertures, notes, left_out = _find_apertures(content, adapter, configuration, given)
     stage(f"extracting {len(apertures)} sources")
     strays = None
     if given.background is None:
@@ -100,7 +103,7 @@ def extract_sources(
     if apertures and is_event_list(given.background):
         batch, origin = attach_background_list(batch, apertures, content, Path(given.background), configuration)
         notes = (*notes, f"background of {given.background}: {batch.area_ratio[0]:.3g} of its area, by {origin}")
-    return ExtractedSources(path, content, tuple(apertures), batch, (*content.remarks, *notes), rows)
+    return ExtractedSources(path, content, tuple(apertures), batch, (*content.remarks, *notes), rows, left_out)
 
 
 def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapter, Observation | EventBatch]:
@@ -122,13 +125,17 @@ def open_file(path: Path, configuration: Configuration) -> tuple[InstrumentAdapt
 
 def _find_apertures(
     observation: Observation, adapter: InstrumentAdapter, configuration: Configuration, given: GivenSources
-) -> tuple[list[Aperture], tuple[str, ...]]:
-    """Apertures from the user's list, else from the file or its companions, else from source detection."""
+) -> tuple[list[Aperture], tuple[str, ...], tuple[str, ...]]:
+    """Apertures from the user's list, else from the file or its companions, else from source detection.
+
+    With remarks on the list and on detections that were left out.
+    """
     from xherald.photons.source_detection import cut_out_aperture, detect_sources
 
     settings = configuration.settings
     listed = given.apertures(observation, settings.apertures)
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     if listed is not None:
         apertures = list(listed.apertures)
         notes = tuple(f"{given.label}: {note}" for note in listed.notes)
@@ -149,8 +156,8 @@ def _find_apertures(
                 apertures = adapter.apertures(observation)
         if not apertures:
             detected = detect_sources(observation, settings.source_detection, settings.apertures)
-            apertures, notes = detected.apertures, detected.notes
-    return given.with_background(apertures, observation), notes
+            apertures, left_out = detected.apertures, detected.notes
+    return given.with_background(apertures, observation), notes, left_out
 
 
 def _check_testable(path: Path, time: NDArray[np.float64], frame_time: float) -> None:
