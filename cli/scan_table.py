@@ -74,10 +74,12 @@ def _summarise_candidates(rows: Sequence[DetectionRow], per_1000: float) -> str:
     """Number of candidates, and of false alarms expected among them."""
     tested = sum(row["false_alarm_probability"] is not None for row in rows)
     candidates = sum(row["is_candidate"] for row in rows)
-    rejected = sum(row["kind"] != "steady" and not row["is_candidate"] for row in rows)
+    rejected = sum(row["kind"] != "steady" and any(veto["rejects"] for veto in row["vetoes"]) for row in rows)
+    further = sum(row["candidate_id"] is not None and not row["is_candidate"] for row in rows)
     expected = tested * per_1000 / 1e3
     return (
         f"{_number_of(candidates, 'candidate')} at {_number_of(per_1000, 'expected false alarm')} per 1,000 sources"
+        + (f", with {_number_of(further, 'further detection')} of the same events" if further else "")
         + (f", {rejected} more rejected by a veto" if rejected else "")
         + f"; {expected:.2g} false alarms expected among {_number_of(tested, 'tested source')}."
     )

@@ -23,7 +23,7 @@ def three_cameras(
     seed: int,
     *,
     flares: bool = False,
-    burst_counts: tuple[float, float] = (6.0, 60.0),
+    burst_counts: tuple[float, float] = (12.0, 60.0),
     background: float = 0.2,
     least: float = 20.0,
     most: float = 600.0,
