@@ -36,6 +36,10 @@ MAX_EXACT_ERROR = 0.005
 """Largest relative variance that the error of the background adds to the counts of a window, for which the measured
 profile is taken as exact: the ratio of aperture and region times the background's share of the counts."""
 
+MIN_SPECTRAL_COUNTS = 400
+"""Photons of a background region from which the profile is drawn for each energy band by itself: flares of the
+background have another spectrum than the quiet one. With fewer, a common profile in all bands is more precise."""
+
 MIN_WINDOW = 1e-6
 """Smallest width of a window, in units of the good time, for shorter frames."""
 
@@ -155,6 +159,30 @@ def _bands_of(energy: F32, thresholds: F32) -> I64:
 
 
 @njit(cache=True, nogil=True)
+def _draw_u(
+    live: F64, energy: F32, behind: F64, background_energy: F32, total: float, area_ratio: float, seed: int
+) -> F64:
+    """U of one source's photons, over a background drawn from its posterior, each in its energy band."""
+    n = live.size
+    thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
+    band, background_band = _bands_of(energy, thresholds), _bands_of(background_energy, thresholds)
+    out = np.empty(n)
+    shared = behind.size < MIN_SPECTRAL_COUNTS
+    if shared:
+        edges, expected = draw_background(live, band, behind, background_band, BANDS, total, area_ratio, seed)
+    for k in range(BANDS):
+        own = band == k
+        if shared:
+            out[own] = np.interp(live[own], edges, expected[k])
+        else:
+            one, other = live[own], behind[background_band == k]
+            zeros = np.zeros(one.size, np.int64), np.zeros(other.size, np.int64)
+            edges, expected = draw_background(one, zeros[0], other, zeros[1], 1, total, area_ratio, seed + k)
+            out[own] = np.interp(one, edges, expected[0])
+    return out
+
+
+@njit(cache=True, nogil=True)
 def _clock_one(
     time: F64,
     energy: F32,
@@ -179,18 +207,8 @@ def _clock_one(
         if background.size > 1:
             knots, heights = _block_profile(behind, total, min(area_ratio * background.size / n, 1.0), penalty)
         if area_ratio * share > MAX_EXACT_ERROR:
-            thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
-            band = _bands_of(energy, thresholds)
             seed = np.int64(_hash_to_unit(time[0] + n) * 2**31)
-            edges, expected = draw_background(
-                live, band, behind, _bands_of(background_energy, thresholds), BANDS, total, area_ratio, seed
-            )
-            in_band = np.empty(n)
-            for k in range(BANDS):
-                values = np.interp(live, edges, expected[k])
-                for i in range(n):
-                    if band[i] == k:
-                        in_band[i] = values[i]
+            in_band = _draw_u(live, energy, behind, background_energy, total, area_ratio, seed)
             return np.interp(live, knots, heights), in_band, True, knots, heights
     u = np.interp(live, knots, heights)
     return u, u, False, knots, heights
