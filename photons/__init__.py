@@ -6,10 +6,10 @@ names listed here.
 
 from .apertures import aperture_at, centroid_error_arcsec
 from .batch import EventBatch
-from .detector_axes import measure_detector_axes
-from .detector_layout import Attitude, DetectorLayout, Vignetting
 from .errors import XheraldError
 from .events import Background, EventList, Identity
+from .exposure.detector_axes import measure_detector_axes
+from .exposure.detector_layout import Attitude, DetectorLayout, Vignetting
 from .gti import Exposure, clean_gti
 from .observation import DetectorUnit, FieldEvents, Observation, PixelLayout, Screening
 from .pointspread import PointSpread

@@ -14,12 +14,12 @@ import numpy as np
 from xherald.photons.arrays import F64, Mask
 
 from .apertures import off_axis_arcmin
+from .exposure.source_exposure import N_SAMPLES, measure_exposure_model
 from .footprint import Footprint, field_footprint
 from .gti import Exposure, combine_exposures
 from .missing_columns import missing_columns
 from .observation import DetectorUnit, Observation
 from .regions import Aperture
-from .source_exposure import N_SAMPLES, measure_exposure_model
 
 if TYPE_CHECKING:
     from .shape_table import ShapeTable

@@ -16,9 +16,9 @@ from xherald.photons.arrays import F64, I64, Mask
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .live_area import LiveArea
+    from .exposure.live_area import LiveArea
+    from .exposure.pointing_path import PointingPath
     from .observation import Observation
-    from .pointing_path import PointingPath
 
 __all__ = ["missing_columns"]
 

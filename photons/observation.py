@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .detector_layout import Attitude, DetectorLayout
 from .errors import FileError, GtiError, PhotonError
+from .exposure.detector_layout import Attitude, DetectorLayout
 from .gti import Gti, gti_total
 from .pointspread import PointSpread
 from .projection import SkyProjection

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from xherald.photons.arrays import F64
-from xherald.photons.detector_axes import measure_detector_axes
+from xherald.photons.exposure.detector_axes import measure_detector_axes
 
 from .field_model import Field
 from .trails import Trail

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import Mask
-from xherald.photons.detector_axes import measure_detector_axes
+from xherald.photons.exposure.detector_axes import measure_detector_axes
 
 from .field_model import Field
 

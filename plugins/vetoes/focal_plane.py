@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xherald.photons.arrays import F64, I64
-from xherald.photons.detector_axes import measure_detector_axes
+from xherald.photons.exposure.detector_axes import measure_detector_axes
 from xherald.plugins.scoring import DetectionBatch
 
 __all__ = ["FocalPlane", "Places", "focal_plane", "places_of", "point_spread_of"]

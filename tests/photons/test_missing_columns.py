@@ -9,10 +9,10 @@ from sky_observations import apertures_of, observation_of
 
 from xherald.adapters.swift import SwiftAdapter
 from xherald.photons import Observation
+from xherald.photons.exposure.source_exposure import measure_exposure_model
 from xherald.photons.extraction import extract
 from xherald.photons.missing_columns import missing_columns
 from xherald.photons.shape_table import shape_table
-from xherald.photons.source_exposure import measure_exposure_model
 from xherald.photons.statistics import assess
 
 SWIFT = SwiftAdapter.mission.instruments[0]

@@ -12,8 +12,8 @@ from sky_observations import PIXEL, observation_of
 from xherald.adapters.erosita import SURVEY_SPREAD, ErositaAdapter
 from xherald.adapters.swift import SwiftAdapter
 from xherald.photons import Attitude, Observation
-from xherald.photons.live_area import live_areas
-from xherald.photons.pointing_path import measure_pointing_path
+from xherald.photons.exposure.live_area import live_areas
+from xherald.photons.exposure.pointing_path import measure_pointing_path
 
 EROSITA, SWIFT = (one.mission.instruments[0] for one in (ErositaAdapter, SwiftAdapter))
 

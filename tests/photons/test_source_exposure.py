@@ -15,8 +15,8 @@ from simulated_fields import CHANDRA, PointSource, simulated_field
 
 from xherald.photons import DetectorLayout, Observation, PixelLayout
 from xherald.photons.apertures import aperture_at
+from xherald.photons.exposure.pointing_path import measure_pointing_path
 from xherald.photons.extraction import extract
-from xherald.photons.pointing_path import measure_pointing_path
 from xherald.photons.statistics import assess
 
 AMPLITUDE = 16 / 0.492

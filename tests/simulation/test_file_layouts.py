@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from read_files import observe
 
 from xherald.photons.errors import ConfigError
-from xherald.photons.pointing_path import measure_pointing_path
+from xherald.photons.exposure.pointing_path import measure_pointing_path
 from xherald.simulation.exposure import Fault, SimulatedExposure
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescopes import TELESCOPES

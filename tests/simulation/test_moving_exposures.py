@@ -13,9 +13,9 @@ from read_files import observe
 
 from xherald.photons import Observation
 from xherald.photons.apertures import aperture_at
+from xherald.photons.exposure.live_area import live_areas
+from xherald.photons.exposure.pointing_path import measure_pointing_path
 from xherald.photons.extraction import extract
-from xherald.photons.live_area import live_areas
-from xherald.photons.pointing_path import measure_pointing_path
 from xherald.photons.statistics import assess
 from xherald.simulation.field import FieldRequest, simulate_field
 from xherald.simulation.telescopes import TELESCOPES

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from xherald.photons.arrays import F64, I64, Mask
+from xherald.photons.gti import Gti
 
-from .gti import Gti
 from .path_fit import C128, CLIP, STEP_S
 
 __all__ = ["MAX_SCATTER", "SCAN_PIXELS_S", "smooth_path"]

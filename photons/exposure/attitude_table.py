@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xherald.photons.arrays import F64
+from xherald.photons.gti import Gti
+from xherald.photons.projection import SkyProjection
 
 from .detector_layout import Attitude
-from .gti import Gti
 from .path_fit import C128, FieldPhotons, fit_matrices, in_focal_plane
 from .path_smoothing import MAX_SCATTER, SCAN_PIXELS_S
 from .pointing_path import MAX_FIT_EVENTS, PointingPath, UnitMap, nominal_pixel
-from .projection import SkyProjection
 
 if TYPE_CHECKING:
-    from .observation import Observation
+    from xherald.photons.observation import Observation
 
 __all__ = ["path_from_attitude"]
 
@@ -100,7 +100,7 @@ def _interpolate(at: F64, time: F64, position: C128) -> C128:
 
 def _covered(time: F64, segments: Gti) -> Gti:
     """Parts of the good times that the table covers without long gaps."""
-    from .gti import gti_intersection
+    from xherald.photons.gti import gti_intersection
 
     apart = np.flatnonzero(np.diff(time) > MAX_ATTITUDE_GAP_S)
     starts, stops = time[np.r_[0, apart + 1]], time[np.r_[apart, len(time) - 1]]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F64, I64, Mask
 
 if TYPE_CHECKING:
+    from xherald.photons.observation import Observation
+
     from .detector_layout import DetectorLayout
-    from .observation import Observation
     from .pointing_path import PointingPath
 
 __all__ = ["LiveArea", "live_areas"]
@@ -184,7 +185,7 @@ def _window(values: NDArray[np.int32], layout: DetectorLayout | None, axis: int,
 
 def _in_hull(pixels: NDArray[np.int32], x0: int, x1: int, y0: int, y1: int) -> Mask:
     """Pixels inside the convex hull of the events, for a telescope without layout."""
-    from .footprint import hull_of
+    from xherald.photons.footprint import hull_of
 
     hull = hull_of(*pixels.T.astype(np.float64))
     if hull is None:

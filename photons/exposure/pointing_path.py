@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64
+from xherald.photons.gti import Gti, gti_union
 
-from .gti import Gti, gti_union
 from .path_fit import C128, MIN_UNIT_EVENTS, FieldPhotons, fit_matrices, fit_turns, in_focal_plane
 from .path_smoothing import smooth_path
 
 if TYPE_CHECKING:
-    from .observation import Observation
+    from xherald.photons.observation import Observation
 
 __all__ = ["PointingPath", "UnitMap", "measure_pointing_path"]
 

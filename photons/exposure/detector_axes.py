@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I64
-
-from .observation import Observation
+from xherald.photons.observation import Observation
 
 __all__ = ["DetectorAxes", "measure_detector_axes"]
 

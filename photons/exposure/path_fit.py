@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I64
-
-from .gti import Gti
+from xherald.photons.gti import Gti
 
 __all__ = ["C128", "CLIP", "MIN_UNIT_EVENTS", "STEP_S", "FieldPhotons", "fit_matrices", "fit_turns", "in_focal_plane"]
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xherald.photons.arrays import F64, Mask
+from xherald.photons.gti import Exposure, Gti, gti_contains, gti_union
 
-from .gti import Exposure, Gti, gti_contains, gti_union
 from .live_area import LiveArea, live_areas
 from .pointing_path import PointingPath, measure_pointing_path
 
 if TYPE_CHECKING:
-    from .observation import DetectorUnit, Observation
+    from xherald.photons.observation import DetectorUnit, Observation
 
 __all__ = ["N_SAMPLES", "ExposureModel", "SourceExposure", "measure_exposure_model"]
 

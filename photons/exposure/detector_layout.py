@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xherald.photons.arrays import F64
-
-from .errors import PhotonError
+from xherald.photons.errors import PhotonError
 
 __all__ = ["Attitude", "DetectorLayout", "Vignetting"]
 
