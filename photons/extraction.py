@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from .shape_table import ShapeTable
 
 __all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
+
+WING_GROWTH: Final = 4.0
+"""Factor by which source regions are enlarged where the background of the whole field is measured."""
 
 EventRows = tuple[I32, I64]
 """Rows of the event list for many sources, and the offsets at which each source's begin."""
@@ -191,6 +194,7 @@ def _extract_regions(
     """Collect the photons of each aperture and of its background region."""
     from .extraction_kernels import events_inside, photons_in_shapes
     from .pixel_index import index_pixels
+    from .shape_table import shape_table
 
     sources, excluded, backgrounds = regions
     events, n = observation.events, len(apertures)
@@ -221,8 +225,16 @@ def _extract_regions(
         "photons_outside_good_times": lost > settings.max_lost_fraction,
     }
     if len(events) and (coverage.area_ratio == 0).any():
+        # The wings of a burst are no background: a tenth of its photons lie outside the aperture.
+        wings = shape_table([one.region for one in apertures], observation.require_projection(), WING_GROWTH)
         flags["background_unknown"] = find_unknown_backgrounds(
-            events, is_excluded, coverage, exposures, np.diff(photons[1]), sources.area
+            events,
+            events_inside(wings, index, events.x, events.y),
+            coverage,
+            exposures,
+            np.diff(photons[1]),
+            sources.area,
+            observation.frame_time,
         )
     return _make_batch(
         observation, apertures, coverage, (exposures, live_fractions), (photons, background), flags, settings

@@ -36,6 +36,7 @@ def find_unknown_backgrounds(
     exposures: Sequence[Exposure],
     counts: I64,
     aperture_areas: F64,
+    frame_time: float,
 ) -> Mask:
     """Whether the background of each source is unknown and varied.
 
@@ -50,6 +51,8 @@ def find_unknown_backgrounds(
         Photons in each aperture.
     aperture_areas : ndarray, shape (n,)
         Area of each aperture, square sky pixels.
+    frame_time : float
+        s
 
     Returns
     -------
@@ -59,20 +62,23 @@ def find_unknown_backgrounds(
     for i in np.flatnonzero(coverage.area_ratio == 0).tolist():
         used = coverage.is_used[i]
         numbers = [one.number for one, is_used in zip(coverage.detectors, used, strict=True) if is_used]
-        behind = exposures[i].livetime_at(events.time[~is_source & np.isin(events.detector, numbers)])
+        behind = events.time[~is_source & np.isin(events.detector, numbers)]
         area = float(coverage.detector_areas[used].sum())
         if len(behind) and area > 0:
             scale = float(aperture_areas[i]) / area
-            unknown[i] = _largest_excess(behind, exposures[i].livetime, scale, int(counts[i])) > MIN_EXCESS
+            unknown[i] = _largest_excess(behind, exposures[i], frame_time, scale, int(counts[i])) > MIN_EXCESS
     return unknown
 
 
-def _largest_excess(livetime: F64, total: float, scale: float, counts: int) -> float:
+def _largest_excess(time: F64, exposure: Exposure, frame_time: float, scale: float, counts: int) -> float:
     """Largest excess of the scaled background in any of its blocks, over the standard deviation of the source there."""
     from .statistics.blocks import change_point_penalty, coarse_blocks
+    from .statistics.clock import spread_in_frames
 
+    total = exposure.livetime
+    livetime = spread_in_frames(time, exposure.livetime_at(time), frame_time, total)
     penalty = float(change_point_penalty([len(livetime)], FIELD_P0)[0])
-    edges, held = coarse_blocks(np.sort(livetime), 0.0, total, penalty)
+    edges, held = coarse_blocks(livetime, 0.0, total, penalty)
     width = np.diff(edges) / total
     excess = np.abs(held - len(livetime) * width) * scale
     return float((excess / np.sqrt(np.maximum(counts * width, 1.0))).max())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from simulated_fields import CHANDRA, PointSource, simulated_field
 
 from xherald.evaluation.null_skies import SKIES, draw_sky
-from xherald.photons import EventBatch, EventList, Exposure, Identity
+from xherald.photons import Aperture, Ellipse, EventBatch, EventList, Exposure, Identity
 from xherald.photons.events import Background
+from xherald.photons.extraction import extract
 from xherald.photons.statistics import assess
 from xherald.photons.statistics.background_posterior import draw_background
 from xherald.photons.statistics.clock import null_clock
@@ -97,3 +99,15 @@ def test_sources_without_a_null_hypothesis_are_not_tested(flag: str) -> None:
     assert np.isnan(result.p_value[0])
     assert result.kind[0] == 0
     assert result.variability_index[0] == -1
+
+
+@pytest.mark.parametrize("flares", [False, True])
+def test_a_source_without_region_is_not_tested_while_the_field_flares(flares: bool) -> None:
+    """Half of the field's photons come in a tenth of the time, or none do; a burst's own wings do not count."""
+    burst = PointSource(60.0, 0.0, 400, start=3_000.0, stop=3_100.0)
+    field = simulated_field(9, 20_000, [burst], profile=[(1_000.0, 1_500.0, 20_000.0)] if flares else ())
+    ra, dec = (float(v) for v in field.require_projection().to_sky(4096.5 + 60.0 / CHANDRA.pixel, 4096.5))
+    without = Aperture("1", ra, dec, Ellipse.circle(ra, dec, 5.0), None)
+    batch = extract(field, [without])
+    assert ("background_unknown" in batch.identities[0].flags) == flares
+    assert np.isnan(assess(batch).p_value[0]) == flares
