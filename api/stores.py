@@ -134,7 +134,7 @@ class StoreView:
         )
         return CandidateList(tuple(found))
 
-    def record_verdict(self, candidate_id: str, verdict: str | VettingDecision, *, who: str, comment: str = "") -> None:
+    def record_verdict(self, candidate_id: str, verdict: str | VettingDecision, *, author: str, comment: str = "") -> None:
         """Record what a person decided on a candidate.
 
         Parameters
@@ -147,7 +147,7 @@ class StoreView:
         Raises
         ------
         ConfigError
-            It is no verdict.
+            The verdict is unknown.
         StoreError
             The store has no such candidate.
         """
@@ -155,7 +155,7 @@ class StoreView:
 
         if verdict not in set(VettingDecision):
             raise ConfigError(f"verdict: expected {', '.join(VettingDecision)}, got {verdict!r}")
-        self.store.record_vetting(candidate_id, who, VettingDecision(verdict), comment)
+        self.store.record_vetting(candidate_id, author, VettingDecision(verdict), comment)
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""

@@ -57,8 +57,8 @@ def print_json(rows: list[DetectionRow]) -> None:
     help="Draw the plot sheet (PNG) of each candidate.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a source instead of the table.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Longest table; writers.rows if not given.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Rows of the table; default: output.rows.")
 @click.option("--all", "everything", is_flag=True, help="Show and draw every source, steady ones too.")
 @run_options
 def command(

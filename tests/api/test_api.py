@@ -340,7 +340,7 @@ def test_an_empty_store_has_no_candidates(tmp_path: Path) -> None:
         assert "0 candidates" in repr(found)
         assert "candidates" in store._repr_html_()
         with pytest.raises(ConfigError, match="verdict"):
-            store.record_verdict("x", "maybe", who="me")
+            store.record_verdict("x", "maybe", author="me")
         with pytest.raises(ConfigError, match="since: 'soon'"):
             store.candidates(since="soon")
     with xh.open_store(tmp_path / "store.sqlite") as again:

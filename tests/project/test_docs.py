@@ -118,7 +118,7 @@ def test_yaml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     if not set(given) <= set(load_configuration(None, {}).settings.model_dump()):
         kinds = {one["kind"] for one in given.values()}
         host = load_configuration(None, {}).host
-        given = {"alerts": {"sinks": given}} if kinds <= set(host.alert_sinks) else {"stream": {"sources": given}}
+        given = {"alerts": {"sinks": given}} if kinds <= set(host.alert_sinks) else {"daemon": {"sources": given}}
     file = tmp_path / "given.yaml"
     file.write_text(yaml.safe_dump(given))
     use_all(load_configuration(file, {}))

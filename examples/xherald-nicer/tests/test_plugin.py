@@ -50,7 +50,7 @@ def test_only_clean_events_with_an_energy_are_kept(event_file: Path) -> None:
     odd = np.arange(n)[9::10] // 10 % 3 + 1
     assert screening.rows == n
     unfit = int((odd < 3).sum())
-    assert screening.losses == {"no clean X-ray event": unfit, "no energy": n - screening.kept - unfit}
+    assert screening.losses == {"not a clean X-ray event": unfit, "no energy": n - screening.kept - unfit}
     assert screening.kept == n - len(odd)
 
 

@@ -43,7 +43,7 @@ XTI = Instrument(
     frame_default=40e-9,
     detector_column="DET_ID",
     detector_name="FPM {n:02d}",
-    rules=(Rule("EVENT_FLAGS", "no clean X-ray event", clear_bits=RESETS_AND_NOISE, set_bits=SLOW_CHANNEL),),
+    rules=(Rule("EVENT_FLAGS", "not a clean X-ray event", clear_bits=RESETS_AND_NOISE, set_bits=SLOW_CHANNEL),),
     # 30 square arcmin.
     field_of_view=FieldOfView(radius_arcmin=3.09),
 )
@@ -77,7 +77,7 @@ def _less_dead_time(file: FitsFile, detector: DetectorUnit, dead_s: float) -> De
     if good_s == 0:
         return detector
     if not 0 <= dead_s < good_s:
-        said = f"{detector.name} was dead for {dead_s:.6g} s of {good_s:.6g} s of good time; mend column DEADTIME"
+        said = f"{detector.name} was dead for {dead_s:.6g} s of {good_s:.6g} s of good time; fix column DEADTIME"
         raise UnreadableFileError(file.path, said)
     return replace(detector, live_fraction=1.0 - dead_s / good_s)
 
