@@ -134,14 +134,16 @@ class StoreView:
         )
         return CandidateList(tuple(found))
 
-    def record_verdict(self, candidate_id: str, verdict: str | VettingDecision, *, author: str, comment: str = "") -> None:
+    def record_verdict(
+        self, candidate_id: str, verdict: str | VettingDecision, *, author: str, comment: str = ""
+    ) -> None:
         """Record what a person decided on a candidate.
 
         Parameters
         ----------
         candidate_id : str
         verdict : {"confirmed", "rejected", "unsure"}
-        who : str
+        author : str
         comment : str
 
         Raises
