@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "xherald.catalog_store.ledger.records": ("VettingDecision",),
+    "xherald.catalog_store.ledger.states": ("VettingDecision",),
     "xherald.detector.configuration.configuration": ("Configuration", "load_configuration"),
     "xherald.evaluating": ("EvaluationReport", "evaluate"),
     "xherald.explorer": ("Explorer",),

@@ -18,9 +18,10 @@ from xherald.photons.threads import run_in_threads
 
 from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio, energy_bands
 from .blocks import block_edges, change_point_penalty, critical_penalty
-from .clock import NullClock, null_clock
+from .clock import MAX_RATIO, NullClock, null_clock
 from .gregory_loredo import gregory_loredo, variability_index
 from .intervals import interval_columns, interval_hardness, to_mission_time
+from .local_background import log_inflation
 from .null_distributions import MIN_PHOTONS, NullTables, load_null_tables
 from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
 from .result import DIP, FLARE, STEADY, Intervals, TestColumns, Timing
@@ -50,8 +51,8 @@ MIN_PENALTY = 1.5
 sources of any size exceed them."""
 
 MAX_MEASURED_P = 0.05
-"""Largest p-value of a source over a drawn background whose intervals are measured over the background's blocks; those
-of steadier sources are approximate."""
+"""Largest p-value of a source over an uncertain background whose intervals are measured over the background's blocks,
+and whose p-value gets the error of the background; steadier sources need neither."""
 
 MIN_LOG_P = -690.0
 """ln of the smallest p-value (1e-300) that a double can represent."""
@@ -216,7 +217,7 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         combined = np.maximum(tested, np.log(batch.selection_p))
         # The search that found a source could have found it at any photon, in any of the windows that a test tries.
         combined = np.minimum(combined, tested + np.log(batch.selection_trials))
-    varies = clock.is_drawn & (combined <= np.log(MAX_MEASURED_P))
+    varies = clock.is_uncertain & (combined <= np.log(MAX_MEASURED_P))
     window[varies] = _measured_windows(batch, clock, np.flatnonzero(varies), settings.threads)
     edges_u, block_offsets, marked = _blocks(clock, settings)
     window[:, BLOCKS_COLUMN] = marked[:, 0]
@@ -233,6 +234,8 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     best = _best_test(log_p, window, settings.significance)
     chosen = np.where((best >= 0)[:, None], window[np.arange(len(batch)), best], np.nan)
     intervals = interval_columns(batch, clock, chosen)
+    uncertain = np.flatnonzero(varies & (batch.area_ratio <= MAX_RATIO) & np.isfinite(intervals.start))
+    combined[uncertain] = np.minimum(combined[uncertain] + log_inflation(batch, intervals, uncertain), 0.0)
     log_odds = np.where((counts >= MIN_PHOTONS) & batch.is_testable, statistic[:, 8], np.nan)
     block_edges, block_rates = _block_rates(batch, clock, edges_u, block_offsets)
     return Timing(

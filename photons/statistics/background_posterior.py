@@ -25,7 +25,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64, I64
 
-__all__ = ["draw_background"]
+__all__ = ["draw_background", "mean_background"]
 
 
 MIN_CELLS: Final = 40
@@ -34,21 +34,21 @@ and at most `MAX_CELLS`."""
 
 MAX_CELLS: Final = 100
 
-SWEEPS: Final = 10
-"""Sweeps of the sampler, of which the last is the draw."""
+SWEEPS: Final = 12
+"""Draws of the rates of the region, the mean of which is taken after the first `BURN_IN`."""
+
+BURN_IN: Final = 2
+"""Draws in which the number of changes is learned."""
 
 SWEEPS_SMALL_REGION: Final = 30
-"""The same where the background region is less than twice as large as the aperture, which leaves the origin of photons
-open, so that successive sweeps are correlated."""
+"""Sweeps of the joint sampler, of which the last is the draw; successive ones are correlated, since the origin of
+photons is open."""
 
 MAX_CELLS_SMALL_REGION: Final = 200
-"""`MAX_CELLS` in that case, in which nothing else resolves short flares of the background."""
+"""`MAX_CELLS` of the joint sampler, in which nothing else resolves short flares of the background."""
 
 SHAPE: Final = 0.5
 """Shape of the gamma prior of the rate of a block: broad, for flares are many times brighter than quiet times."""
-
-MAX_RATIO: Final = 0.5
-"""Ratio of the areas of aperture and region above which the region is small."""
 
 MEAN_CHANGES: Final = 10.0
 """Expected number of changes of the background, a priori exponentially distributed."""
@@ -156,6 +156,50 @@ def _cells_of(livetime: F64, total: float, cells: int) -> I64:
 
 
 @njit(cache=True, nogil=True)
+def mean_background(
+    background: F64, counts_in_band: F64, background_in_band: F64, total: float, ratio: float, seed: int
+) -> tuple[F64, F64]:
+    """Expected photons of a source over the posterior mean of the background, given the region's photons alone.
+
+    For regions larger than the aperture, which leave little to be learned from the aperture's own photons.
+
+    Parameters
+    ----------
+    background : ndarray, shape (m,) — s, livetime, of the photons in the background region
+    counts_in_band, background_in_band : ndarray, shape (bands,) — photons of aperture and region in each band
+    total, ratio, seed
+        See `draw_background`.
+
+    Returns
+    -------
+    edges : ndarray, shape (cells + 1,) — s, livetime
+    expected : ndarray, shape (bands, cells + 1)
+        Expected fraction of the photons of each band that arrive before each edge.
+    """
+    np.random.seed(seed)
+    m, bands = background.size, counts_in_band.size
+    cells = min(max(m, MIN_CELLS), MAX_CELLS)
+    own = np.zeros(cells, np.int64)
+    for c in _cells_of(background, total, cells):
+        own[c] += 1
+    log_gammas, forward, rate = _log_gammas(m), np.empty(cells + 1), np.empty(cells)
+    change, scale, mean = MEAN_CHANGES / cells, SHAPE * total / (m + SHAPE), np.zeros(cells)
+    for sweep in range(SWEEPS):
+        changes = _draw_rates(own, total / cells, scale, change, log_gammas, rate, forward)
+        change = min(max(np.random.beta(1.0 + changes, cells / MEAN_CHANGES + cells - 1 - changes), 1e-6), 0.5)
+        if sweep >= BURN_IN:
+            mean += rate
+    mean /= mean.sum()
+    expected = np.zeros((bands, cells + 1))
+    for k in range(bands):
+        share = min(ratio * background_in_band[k] / max(counts_in_band[k], 1.0), 1.0)
+        for c in range(cells):
+            expected[k, c + 1] = expected[k, c] + (1.0 - share) / cells + share * mean[c]
+        expected[k] /= expected[k, cells]
+    return np.linspace(0.0, total, cells + 1), expected
+
+
+@njit(cache=True, nogil=True)
 def draw_background(
     livetime: F64, band: I64, background: F64, background_band: I64, bands: int, total: float, ratio: float, seed: int
 ) -> tuple[F64, F64]:
@@ -179,8 +223,7 @@ def draw_background(
     """
     np.random.seed(seed)
     n, m = livetime.size, background.size
-    is_small = ratio > MAX_RATIO
-    cells = min(max(int((1.0 + ratio) * m), MIN_CELLS), MAX_CELLS_SMALL_REGION if is_small else MAX_CELLS)
+    cells = min(max(int((1.0 + ratio) * m), MIN_CELLS), MAX_CELLS_SMALL_REGION)
     width = total / cells
     cell, background_cell = _cells_of(livetime, total, cells), _cells_of(background, total, cells)
     log_gammas = _log_gammas(n + m)
@@ -200,7 +243,7 @@ def draw_background(
     _draw_dirichlet(held, spectrum)
     _draw_dirichlet(background_held, background_spectrum)
     forward = np.empty(cells + 1)
-    for _ in range(SWEEPS_SMALL_REGION if is_small else SWEEPS):
+    for _ in range(SWEEPS_SMALL_REGION):
         others[:] = own
         held[:] = 0.0
         background_held[:] = background_bands

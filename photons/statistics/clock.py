@@ -4,10 +4,11 @@ All timing tests use it. The time of a photon becomes livetime (gaps removed, li
 becomes ``u`` in [0, 1], the expected cumulative fraction of counts of a constant source plus the background. Where
 arrival times are known to a frame only, photons are spread over it, so that ties cause neither bursts nor gaps.
 
-The profile of the background in time is measured in the background region. If few photons measure it for many that it
-explains, it is drawn from its posterior, with the spectra of source and background (`background_posterior`), so that
-its error is part of the null hypothesis that is tested; else the profile is as good as exact, and its Bayesian blocks
-are used. Intervals are measured over the blocks in any case.
+The profile of the background in time is that of the background region. A region smaller than twice the aperture leaves
+it open: profile, source and spectra are then drawn from their joint posterior (`background_posterior`). For larger
+regions that show a change, it is the posterior mean given the region, in each energy band, since flares of the
+background have a spectrum of their own; else it is constant. What remains of its error is added to the p-value
+(`local_background`). Reported intervals are measured over the Bayesian blocks of the region in any case.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from xherald.photons.batch import EventBatch
 from xherald.photons.threads import run_in_threads
 
 from .averaged import BANDS
-from .background_posterior import draw_background
+from .background_posterior import draw_background, mean_background
 from .blocks import change_point_penalty, coarse_blocks
 
 __all__ = ["NullClock", "null_clock"]
@@ -35,6 +36,11 @@ BACKGROUND_P0 = 1e-3
 MAX_EXACT_ERROR = 0.005
 """Largest relative variance that the error of the background adds to the counts of a window, for which the measured
 profile is taken as exact: the ratio of aperture and region times the background's share of the counts."""
+
+MAX_RATIO = 0.5
+"""Ratio of the areas of aperture and region above which the region is small, so that the background is drawn together
+with the source; below, its posterior mean given the region is as good, and no burst of a source is mistaken for one of
+the background that the region missed."""
 
 MIN_SPECTRAL_COUNTS = 400
 """Photons of a background region from which the profile is drawn for each energy band by itself: flares of the
@@ -52,10 +58,10 @@ class NullClock:
     ----------
     u : ndarray, shape (photons,) — sorted within each source, in [0, 1]; uniform for a steady source
     tested_u : ndarray, shape (photons,)
-        What is tested, sorted within each source: u, or where the background is drawn, the same over the drawn one,
-        with its share in each photon's energy band, since its flares change the spectrum in time.
+        What is tested, sorted within each source: u, or the same over a background that is drawn or averaged over its
+        posterior, with its share in each photon's energy band, since its flares change the spectrum in time.
     tested_energy : ndarray, shape (photons,) — keV, energies of `tested_u`
-    is_drawn : ndarray, shape (n,), bool — whether the background is drawn from its posterior
+    is_uncertain : ndarray, shape (n,), bool — whether the background's error matters: see `MAX_EXACT_ERROR`
     offsets : ndarray, shape (n + 1,)
     first : ndarray, shape (n,) — index of each source's first tested photon in the batch
     frame : ndarray, shape (n,) — frame time in units of u, at least `MIN_WINDOW`
@@ -66,7 +72,7 @@ class NullClock:
     u: F64
     tested_u: F64
     tested_energy: F32
-    is_drawn: NDArray[np.bool_]
+    is_uncertain: NDArray[np.bool_]
     offsets: I64
     first: I64
     frame: F64
@@ -167,18 +173,27 @@ def _draw_u(
     thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
     band, background_band = _bands_of(energy, thresholds), _bands_of(background_energy, thresholds)
     out = np.empty(n)
-    shared = behind.size < MIN_SPECTRAL_COUNTS
-    if shared:
+    is_small, shared = area_ratio > MAX_RATIO, behind.size < MIN_SPECTRAL_COUNTS
+    counts = np.bincount(band, minlength=BANDS).astype(np.float64)
+    background_counts = np.bincount(background_band, minlength=BANDS).astype(np.float64)
+    if shared and is_small:
         edges, expected = draw_background(live, band, behind, background_band, BANDS, total, area_ratio, seed)
+    elif shared:
+        edges, expected = mean_background(behind, counts, background_counts, total, area_ratio, seed)
     for k in range(BANDS):
         own = band == k
-        if shared:
-            out[own] = np.interp(live[own], edges, expected[k])
-        else:
-            one, other = live[own], behind[background_band == k]
-            zeros = np.zeros(one.size, np.int64), np.zeros(other.size, np.int64)
-            edges, expected = draw_background(one, zeros[0], other, zeros[1], 1, total, area_ratio, seed + k)
-            out[own] = np.interp(one, edges, expected[0])
+        one, row = live[own], k
+        if not shared:
+            other, row = behind[background_band == k], 0
+            if is_small:
+                zeros = np.zeros(one.size, np.int64), np.zeros(other.size, np.int64)
+                edges, expected = draw_background(one, zeros[0], other, zeros[1], 1, total, area_ratio, seed + k)
+            else:
+                here = slice(k, k + 1)
+                edges, expected = mean_background(
+                    other, counts[here], background_counts[here], total, area_ratio, seed + k
+                )
+        out[own] = np.interp(one, edges, expected[row])
     return out
 
 
@@ -194,7 +209,7 @@ def _clock_one(
     area_ratio: float,
     penalty: float,
 ) -> tuple[F64, F64, bool, F64, F64]:
-    """One source's u, tested u in order of time, whether that is drawn, and the knots (livetime, u) of the map to u."""
+    """One source's u, tested u, whether its background is uncertain, and the knots (livetime, u) of the map to u."""
     n, total = time.size, 0.0
     for row in range(gti.shape[0]):
         total += (gti[row, 1] - gti[row, 0]) * fraction[row]
@@ -207,9 +222,11 @@ def _clock_one(
         if background.size > 1:
             knots, heights = _block_profile(behind, total, min(area_ratio * background.size / n, 1.0), penalty)
         if area_ratio * share > MAX_EXACT_ERROR:
+            u = np.interp(live, knots, heights)
+            if area_ratio <= MAX_RATIO and knots.size == 2:
+                return u, u, True, knots, heights
             seed = np.int64(_hash_to_unit(time[0] + n) * 2**31)
-            in_band = _draw_u(live, energy, behind, background_energy, total, area_ratio, seed)
-            return np.interp(live, knots, heights), in_band, True, knots, heights
+            return u, _draw_u(live, energy, behind, background_energy, total, area_ratio, seed), True, knots, heights
     u = np.interp(live, knots, heights)
     return u, u, False, knots, heights
 
@@ -235,9 +252,9 @@ def _clocks(
     u: F64,
     tested: F64,
     tested_energy: F32,
-    is_drawn: NDArray[np.bool_],
+    is_uncertain: NDArray[np.bool_],
 ) -> tuple[F64, F64, I64]:
-    """Fill u, tested u and energy, and whether it is drawn; returns knots, heights and numbers of knots of sources."""
+    """Fill u, tested u and energy, and the mask of uncertain backgrounds; returns knots, heights, numbers of knots."""
     all_knots = []
     all_heights = []
     sizes = np.zeros(stop - first, np.int64)
@@ -245,7 +262,7 @@ def _clocks(
         a, b = offsets[s], offsets[s + 1]
         rows = slice(gti_offsets[s], gti_offsets[s + 1])
         behind = slice(background_offsets[s], background_offsets[s + 1])
-        one, in_time_order, is_drawn[s], knots, heights = _clock_one(
+        one, in_time_order, is_uncertain[s], knots, heights = _clock_one(
             time[a:b],
             energy[a:b],
             gti[rows],
@@ -279,9 +296,9 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
     """Transform a batch's photons to the null clock.
 
     The time profile of the background is its Bayesian-block light curve (Scargle et al. 2013, ApJ 764, 167), weighted
-    by the expected fraction of background photons; what is tested is a draw from its posterior where its error matters.
-    The draw depends on the photons alone, so that the result is reproducible. If good times are unknown, the first and
-    last photon define them and are excluded from `u`.
+    by the expected fraction of background photons; what is tested takes its error into account where that matters.
+    Random numbers have the photons as seed, so that the result is reproducible. If good times are unknown, the first
+    and last photon define them and are excluded from `u`.
 
     Parameters
     ----------
@@ -293,7 +310,7 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
     counts = np.maximum(batch.counts - 2 * skip, 0)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     u, tested, tested_energy = np.empty(offsets[-1]), np.empty(offsets[-1]), np.empty(offsets[-1], np.float32)
-    is_drawn = np.zeros(len(batch), dtype=np.bool_)
+    is_uncertain = np.zeros(len(batch), dtype=np.bool_)
     penalties = change_point_penalty(np.diff(batch.background_offsets), BACKGROUND_P0)
     found: dict[int, tuple[F64, F64, I64]] = {}
 
@@ -318,7 +335,7 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
             u,
             tested,
             tested_energy,
-            is_drawn,
+            is_uncertain,
         )
 
     run_in_threads(run, batch.offsets, threads)
@@ -330,7 +347,7 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
         u=u,
         tested_u=tested,
         tested_energy=tested_energy,
-        is_drawn=is_drawn,
+        is_uncertain=is_uncertain,
         offsets=offsets,
         first=batch.offsets[:-1] + skip,
         frame=np.maximum(batch.frame_time / np.maximum(good_time, np.finfo(float).tiny), MIN_WINDOW),

@@ -29,7 +29,7 @@ class KafkaOptions(KafkaConnection):
 
     Parameters
     ----------
-    topic : str
+    topic : str — name of the topic
     schema_url : str or None — of the schema of the topic, for ``$schema``
     timeout_s : float — s, for the confirmation by the brokers
     """

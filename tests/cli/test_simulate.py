@@ -69,7 +69,7 @@ def test_a_bright_flare_of_a_simulated_field_is_found_where_the_truth_says(xhera
         (("population", 3, "--mission", "all"), "'all' is not a single telescope"),
         (("show", "nova"), "unknown source class 'nova'"),
         (("show", "burst"), "source class 'burst' is ambiguous; choose from magnetar_burst, xray_burst"),
-        (("show", "qpe"), "name a file that ends in .pdf or .png"),
+        (("show", "qpe"), "use a file name that ends in .pdf or .png"),
     ],
     ids=["telescope", "class", "artefact", "pattern", "field", "population", "picture", "word", "format"],
 )
