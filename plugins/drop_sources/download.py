@@ -102,6 +102,8 @@ def folder_below(root: str, url: str) -> str | None:
     start = folder.removeprefix(root)
     if start == folder or not start.isprintable() or set(start) & set(" \\?#"):
         return None
+    if ":" in start.partition("/")[0]:  # joined to a URL, it would be a scheme (RFC 3986, §4.2)
+        return None
     return None if set(unquote(start)[:-1].split("/")) & {"", ".", ".."} else start
 
 

@@ -241,6 +241,7 @@ ROOT = "https://archive.org/FTP/swift/obs"
         (f"{ROOT}/x#y", None),
         (f"{ROOT}/x\r\nHost: elsewhere/", None),
         (f"{ROOT}/a b/", None),
+        (f"{ROOT}/A:", None),
     ],
 )
 def test_pages_outside_the_root_are_not_polled(url: str, start: str | None) -> None:
