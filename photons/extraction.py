@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
 
 WING_GROWTH: Final = 4.0
-"""Factor by which source regions are enlarged where the background of the whole field is measured."""
+"""Factor by which regions of sources without background are left out of the background of the whole field."""
 
 EventRows = tuple[I32, I64]
 """Rows of the event list for many sources, and the offsets at which each source's begin."""
@@ -225,11 +225,12 @@ def _extract_regions(
         "photons_outside_good_times": lost > settings.max_lost_fraction,
     }
     if len(events) and (coverage.area_ratio == 0).any():
-        # The wings of a burst are no background: a tenth of its photons lie outside the aperture.
-        wings = shape_table([one.region for one in apertures], observation.require_projection(), WING_GROWTH)
+        # The wings of a burst are not background: a tenth of its photons lie outside the aperture.
+        own = [one.region for one, ratio in zip(apertures, coverage.area_ratio, strict=True) if ratio == 0]
+        wings = shape_table(own, observation.require_projection(), WING_GROWTH)
         flags["background_unknown"] = find_unknown_backgrounds(
             events,
-            events_inside(wings, index, events.x, events.y),
+            is_excluded | events_inside(wings, index, events.x, events.y),
             coverage,
             exposures,
             np.diff(photons[1]),
