@@ -39,16 +39,16 @@ def test_ratio_has_the_binomial_error_of_the_stated_rate() -> None:
 @pytest.mark.prove
 @pytest.mark.timeout(7200)
 def test_stated_rates_hold_under_every_stress() -> None:
-    """20,000 steady sources of each kind: within 20 % at 1 % and 50 % at 0.1 %, but for regions below the aperture.
+    """20,000 steady sources of each kind: within 20 % at 1 % and 50 % at 0.1 %, but for regions up to the aperture.
 
-    Where the background region is smaller than the aperture and the background flares, prior knowledge decides; those
-    rates are documented in docs/false-alarm-rates.md and bounded here.
+    Where the background flares and its region is no larger than the aperture, prior knowledge decides; those
+    rates miss the goal, as docs/false-alarm-rates.md states, and are only bounded here.
     """
     report = make_null_report(20_000, 1, lambda _: None)
     for one in report["skies"]:
         rate = NullRate(one["sky"], one["sources"], one["untested"], tuple(one["found"]))
         sky = SKIES[rate.sky]
-        is_bounded_only = sky.profile is not None and (sky.region < 1.0 or "spiky" in rate.sky)
+        is_missed = sky.profile is not None and sky.region <= 1.0
         for level, tolerance in ((1, 0.2), (2, 0.5)):
             value, error = rate.ratio(level)
-            assert value < (6.0 if is_bounded_only else 1.0 + tolerance) + 2 * error, rate
+            assert value < (6.0 if is_missed else 1.0 + tolerance) + 2 * error, rate
