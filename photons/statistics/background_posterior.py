@@ -35,7 +35,7 @@ and at most `MAX_CELLS`."""
 MAX_CELLS: Final = 100
 
 SWEEPS: Final = 12
-"""Draws of the rates of the region, the mean of which is taken after the first `BURN_IN`."""
+"""Draws of the region's rates; their mean is taken after the first `BURN_IN`."""
 
 BURN_IN: Final = 2
 """Draws in which the number of changes is learned."""
@@ -148,6 +148,13 @@ def _draw_rates(
 
 
 @njit(cache=True, nogil=True)
+def _draw_change(changes: int, cells: int) -> float:
+    """Draw the probability of a change, of ``cells - 1`` possible ones; its beta prior is that of `MEAN_CHANGES`."""
+    value = np.random.beta(1.0 + changes, cells / MEAN_CHANGES + cells - 1 - changes)
+    return float(min(max(value, 1e-6), 0.5))
+
+
+@njit(cache=True, nogil=True)
 def _cells_of(livetime: F64, total: float, cells: int) -> I64:
     out = np.empty(livetime.size, np.int64)
     for i in range(livetime.size):
@@ -186,7 +193,7 @@ def mean_background(
     change, scale, mean = MEAN_CHANGES / cells, SHAPE * total / (m + SHAPE), np.zeros(cells)
     for sweep in range(SWEEPS):
         changes = _draw_rates(own, total / cells, scale, change, log_gammas, rate, forward)
-        change = min(max(np.random.beta(1.0 + changes, cells / MEAN_CHANGES + cells - 1 - changes), 1e-6), 0.5)
+        change = _draw_change(changes, cells)
         if sweep >= BURN_IN:
             mean += rate
     mean /= mean.sum()
@@ -218,8 +225,8 @@ def draw_background(
     Returns
     -------
     edges : ndarray, shape (cells + 1,) — s, livetime
-    expected : ndarray, shape (bands + 1, cells + 1)
-        Expected fraction of the photons of each band that arrive before each edge; the last row is that of all bands.
+    expected : ndarray, shape (bands, cells + 1)
+        Expected fraction of the photons of each band that arrive before each edge.
     """
     np.random.seed(seed)
     n, m = livetime.size, background.size
@@ -261,16 +268,12 @@ def draw_background(
         source_rate = np.random.gamma(from_source + 0.5, 1.0) / total
         _draw_dirichlet(held, spectrum)
         _draw_dirichlet(background_held, background_spectrum)
-        # Of cells - 1 possible changes; the beta prior has the mean MEAN_CHANGES / cells.
-        change = min(max(np.random.beta(1.0 + changes, cells / MEAN_CHANGES + cells - 1 - changes), 1e-6), 0.5)
+        change = _draw_change(changes, cells)
     edges = np.linspace(0.0, total, cells + 1)
-    expected = np.zeros((bands + 1, cells + 1))
-    for k in range(bands + 1):
+    expected = np.zeros((bands, cells + 1))
+    for k in range(bands):
         for c in range(cells):
-            if k < bands:
-                density = source_rate * spectrum[k] + ratio * rate[c] * background_spectrum[k]
-            else:
-                density = source_rate + ratio * rate[c]
+            density = source_rate * spectrum[k] + ratio * rate[c] * background_spectrum[k]
             expected[k, c + 1] = expected[k, c] + density
         expected[k] /= expected[k, cells]
     return edges, expected

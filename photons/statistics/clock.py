@@ -165,10 +165,10 @@ def _bands_of(energy: F32, thresholds: F32) -> I64:
 
 
 @njit(cache=True, nogil=True)
-def _draw_u(
+def _u_by_band(
     live: F64, energy: F32, behind: F64, background_energy: F32, total: float, area_ratio: float, seed: int
 ) -> F64:
-    """U of one source's photons, over a background drawn from its posterior, each in its energy band."""
+    """U of one source's photons in their energy bands, over a drawn or, for a large region, the mean background."""
     n = live.size
     thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
     band, background_band = _bands_of(energy, thresholds), _bands_of(background_energy, thresholds)
@@ -226,7 +226,7 @@ def _clock_one(
             if area_ratio <= MAX_RATIO and knots.size == 2:
                 return u, u, True, knots, heights
             seed = np.int64(_hash_to_unit(time[0] + n) * 2**31)
-            return u, _draw_u(live, energy, behind, background_energy, total, area_ratio, seed), True, knots, heights
+            return u, _u_by_band(live, energy, behind, background_energy, total, area_ratio, seed), True, knots, heights
     u = np.interp(live, knots, heights)
     return u, u, False, knots, heights
 

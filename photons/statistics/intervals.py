@@ -13,7 +13,7 @@ from .clock import NullClock, accumulated_livetime
 from .hardness import hardness_posterior
 from .result import Hardness, Intervals
 
-__all__ = ["interval_columns", "interval_hardness", "to_mission_time"]
+__all__ = ["band_counts", "interval_columns", "interval_hardness", "to_mission_time"]
 
 
 @njit(cache=True, nogil=True)
@@ -134,7 +134,7 @@ def interval_columns(batch: EventBatch, clock: NullClock, window: F64) -> Interv
 
 
 @njit(cache=True, nogil=True)
-def _band_counts(time: F64, energy: NDArray[np.float32], offsets: I64, start: F64, stop: F64, split: F64) -> I64:
+def band_counts(time: F64, energy: NDArray[np.float32], offsets: I64, start: F64, stop: F64, split: F64) -> I64:
     """Soft and hard counts before, inside and after each interval, shape (n, 3, 2)."""
     n = offsets.size - 1
     out = np.zeros((n, 3, 2), np.int64)
@@ -149,8 +149,8 @@ def interval_hardness(batch: EventBatch, intervals: Intervals, threads: int = 0)
     """Hardness ratio before, inside and after an interval, corrected for the background of the same time."""
     split = batch.hardness_split
     arguments = (intervals.start, intervals.stop, split)
-    counts = _band_counts(batch.time, batch.energy, batch.offsets, *arguments)
-    background = _band_counts(batch.background_time, batch.background_energy, batch.background_offsets, *arguments)
+    counts = band_counts(batch.time, batch.energy, batch.offsets, *arguments)
+    background = band_counts(batch.background_time, batch.background_energy, batch.background_offsets, *arguments)
     ratio = np.repeat(batch.area_ratio, 3)
     soft, hard, background_soft, background_hard = (
         column.ravel() for column in (counts[..., 0], counts[..., 1], background[..., 0], background[..., 1])

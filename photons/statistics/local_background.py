@@ -15,6 +15,7 @@ import numpy as np
 from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
 
+from .intervals import band_counts
 from .result import Intervals
 
 __all__ = ["log_inflation"]
@@ -46,16 +47,17 @@ def log_inflation(batch: EventBatch, intervals: Intervals, index: I64) -> F64:
     """
     from scipy.special import gammaincinv, pdtr, pdtrc
 
-    start, stop, livetime = intervals.start[index], intervals.stop[index], intervals.livetime[index]
-    counts, expected = intervals.counts[index], intervals.expected[index]
+    livetime, counts, expected = intervals.livetime[index], intervals.counts[index], intervals.expected[index]
     ratio, total = batch.area_ratio[index], batch.livetime[index]
-    inside = np.array(
-        [
-            np.diff(np.searchsorted(batch.background_time[slice(*batch.background_offsets[i : i + 2])], (low, high)))[0]
-            for i, low, high in zip(index.tolist(), start, stop, strict=True)
-        ],
-        dtype=np.float64,
+    background_counts = band_counts(
+        batch.background_time,
+        batch.background_energy,
+        batch.background_offsets,
+        intervals.start,
+        intervals.stop,
+        batch.hardness_split,
     )
+    inside = background_counts[index, 1].sum(axis=1).astype(np.float64)
     outside = np.diff(batch.background_offsets)[index] - inside
     rest = np.maximum(total - livetime, 1e-9)
     source = np.maximum(batch.counts[index] - counts - ratio * outside, 0.0) / rest * livetime
