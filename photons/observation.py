@@ -131,7 +131,7 @@ class Screening:
 
     @property
     def loses_data(self) -> bool:
-        """Whether a large loss is no selection, but means that data are missing."""
+        """Whether a large loss means missing data rather than a selection."""
         return any(reason not in self.selection for reason in self.large_losses)
 
 

@@ -104,7 +104,7 @@ def read_good_times(file: FitsFile, tables: Iterable[Hdu], where: str, timezero:
                 file.note(f"good-time intervals: {', '.join(changes)}")
     if len(sets) < 2:
         return sets[0] if sets else np.empty((0, 2))
-    # Tables of one detector share intervals in most merged files, which is no fault.
+    # Tables of one detector share intervals in most merged files; that is not an error.
     return clean_gti(np.concatenate(sets))[0]
 
 

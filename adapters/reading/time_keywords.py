@@ -190,7 +190,7 @@ def _check_dates(path: Path, reference: TimeReference, span: tuple[float, float]
 
 
 def _format_mjd(mjd: float) -> str:
-    """Date of an MJD; the number itself if it is no date of the calendar."""
+    """Date of an MJD; the number itself if the calendar does not have it."""
     try:
         return date.fromordinal(int(mjd) + date(1858, 11, 17).toordinal()).isoformat()
     except (ValueError, OverflowError):

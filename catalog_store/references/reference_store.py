@@ -120,7 +120,7 @@ class ReferenceStore:
         Raises
         ------
         ConfigError
-            There is no such reference; the message lists those there are.
+            The reference does not exist; the message lists those that do.
         """
         name, _, version = which.partition("@")
         entries = self.entries()

@@ -65,7 +65,7 @@ def select_cases(names: tuple[str, ...], configuration: Configuration) -> tuple[
     Raises
     ------
     ConfigError
-        There is no such case, or it names a plugin or an option that does not exist.
+        The case, or a plugin or option that it names, does not exist.
     """
     available = configuration.settings.cases.root
     by_name = {name.lower(): name for name in available}

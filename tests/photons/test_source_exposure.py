@@ -164,7 +164,7 @@ def test_real_swift_source_at_the_edge_in_one_snapshot_is_steady(data: Path) -> 
     observation = observe(data / "swift" / "sw00011337002xpcw3po_cl.evt.gz")
     batch = extract(observation, [aperture_at(observation, 185.87875, 15.75136, "2", "test")])
     assert assess(batch).p_value[0] > 0.05
-    # The first snapshot, in which the source has DETX = -18, is no good time.
+    # The first snapshot, in which the source has DETX = -18, is not good time.
     assert batch.gti[0, 0] > observation.span[0] + 5_000.0
 
 

@@ -1,4 +1,4 @@
-"""A burst next door is no dip and no flare here: background regions avoid it, apertures expect what reaches them."""
+"""Steady neighbours of a burst: background regions avoid its wings, apertures expect the photons that reach them."""
 
 from __future__ import annotations
 
