@@ -33,8 +33,8 @@ def scan(
     """Test every source of event files for a flare or a dip.
 
     Sources come from `sources` or `region`, else from what belongs to the file (region file, source list), else from
-    detection on the image and on time slices. Sources that several cameras of an observation detected, such as MOS1,
-    MOS2 and pn, are tested in all their photons together; an event that several files show is one candidate.
+    detection on the image and on time slices. The sources of an observation are tested in the photons of all its
+    cameras together, such as MOS1, MOS2 and pn; an event that several files show is one candidate.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def scan(
                     raise
                 failures[path] = fault
             stage("done")
-        joint = scan_together(scans, configuration)
-    return ScanResult(tuple(scans), configuration, failures, tuple(joint))
+        completed, joint = scan_together(scans, configuration)
+    return ScanResult(tuple(completed), configuration, failures, tuple(joint))
 
 
 def configuration_from(config: str | Path | Mapping[str, Any] | Configuration | None) -> Configuration:

@@ -81,8 +81,8 @@ def command(
     image and on time slices. A list that was cut out around a source is that source, with no background but that of
     --background. A table of photons (obsreg_id, time in s, energy in eV; CSV or Parquet) brings its own.
 
-    Sources that several cameras of an observation detected are tested in all their photons together, and an event that
-    several files show is one candidate.
+    The sources of an observation are tested in the photons of all its cameras together, and an event that several files
+    show is one candidate.
 
     \b
     Examples:
@@ -130,7 +130,8 @@ def command(
 
     def finish(scans: list[Scan], name: str) -> None:
         nonlocal drawn
-        result = ScanResult(tuple(scans), settings, joint=tuple(scan_together(scans, settings)))
+        completed, joint = scan_together(scans, settings)
+        result = ScanResult(tuple(completed), settings, joint=tuple(joint))
         if plots is not None:
             stage(f"{name}: drawing")
             drawn += result.save_plots(plots, every_source=everything)

@@ -38,10 +38,14 @@ __all__ = [
 MIN_COMMON_FRACTION: Final = 0.1
 """Cameras are joined if they have this part of the shorter good time in common."""
 
+SINGLE_CAMERA_SHARE: Final = 0.2
+"""Share of the stated false-alarm rate that single cameras may add to that of the joint test: a flare that one camera
+happens to have most photons of is not lost in the sum."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointScan:
-    """Joint results of the sources that several cameras of an observation detected.
+    """Joint results of the sources of several cameras of an observation.
 
     Parameters
     ----------
@@ -49,10 +53,14 @@ class JointScan:
         Of the merged photons; its file is that of the camera with most counts of the first source.
     members : tuple of tuple of (int, int)
         For each source, the index of the scan of each camera and of the source within it; most counts first.
+    is_decided_alone : tuple of bool
+        Whether the joint test finds no variability of a source, but that of a single camera does in spite of its
+        trials (`SINGLE_CAMERA_SHARE`).
     """
 
     scan: Scan
     members: tuple[tuple[tuple[int, int], ...], ...]
+    is_decided_alone: tuple[bool, ...]
 
 
 def find_observation_key(path: Path, configuration: Configuration) -> str:
@@ -68,10 +76,11 @@ def find_observation_key(path: Path, configuration: Configuration) -> str:
     return " ".join(names).upper() if all(names) else str(path)
 
 
-def scan_together(scans: Sequence[Scan], configuration: Configuration) -> list[JointScan]:
-    """Test the sources that several cameras of an observation detected in all their photons.
+def scan_together(scans: Sequence[Scan], configuration: Configuration) -> tuple[list[Scan], list[JointScan]]:
+    """Test the sources of an observation in the photons of all its cameras.
 
-    Of several files of one camera, the one with most good time is used. Detections that a veto rejects are left out.
+    A source that a camera did not detect is extracted from it at the position of the others (`add_forced_sources`). Of
+    several files of one camera, the one with most good time is used. Detections that a veto rejects are left out.
 
     Parameters
     ----------
@@ -81,25 +90,84 @@ def scan_together(scans: Sequence[Scan], configuration: Configuration) -> list[J
 
     Returns
     -------
+    list of Scan
+        The same, with the sources that were extracted at positions of other cameras.
     list of JointScan
-        One for each observation and camera with most counts; empty where no source was detected twice.
+        One for each observation and camera with most counts; empty where no source is in two cameras.
     """
     from xherald.detector.scoring.joint_cameras import ABSENT, main_cameras, match_cameras
 
-    found: list[JointScan] = []
+    completed, found = list(scans), list[JointScan]()
     for cameras in _group_cameras(scans):
-        batches = [scans[index].photons.batch for index in cameras]
-        matches = match_cameras([_without_rejected(scans[index]) for index in cameras])
-        main = main_cameras(batches, matches)
-        for camera in np.unique(main).tolist():
-            own = matches[main == camera]
+        detected = match_cameras([_without_rejected(scans[index]) for index in cameras])
+        main = main_cameras([scans[index].photons.batch for index in cameras], detected)
+        matches = detected.copy()
+        for camera, index in enumerate(cameras):
+            wanted = np.flatnonzero(detected[:, camera] == ABSENT)
+            batch = _select_detected([scans[each].photons.batch for each in cameras], detected[wanted], main[wanted])
+            completed[index], matches[wanted, camera] = _force_sources(scans[index], batch, configuration)
+        is_joint = (matches != ABSENT).sum(axis=1) > 1
+        batches = [completed[index].photons.batch for index in cameras]
+        for camera in np.unique(main[is_joint]).tolist():
+            own = matches[is_joint & (main == camera)]
             order = [camera, *(other for other in range(len(cameras)) if other != camera)]
             members = tuple(
                 tuple((cameras[each], row[each]) for each in order if row[each] != ABSENT) for row in own.tolist()
             )
-            scan = _score_joined(batches, own, scans[cameras[camera]], camera, configuration)
-            found.append(JointScan(scan, members))
-    return found
+            scan = _score_joined(batches, own, completed[cameras[camera]], camera, configuration)
+            threshold = SINGLE_CAMERA_SHARE * configuration.settings.detection.false_alarms_per_1000 / 1000.0
+            found.append(JointScan(scan, members, _find_decided_alone(completed, scan, members, threshold)))
+    return completed, found
+
+
+def _find_decided_alone(
+    scans: Sequence[Scan], joint: Scan, members: Sequence[Sequence[tuple[int, int]]], threshold: float
+) -> tuple[bool, ...]:
+    """Whether a single camera finds what the joint test does not, at a threshold for all cameras of a source."""
+    return tuple(
+        not is_significant
+        and any(
+            scans[camera].detections.candidate[index]
+            and scans[camera].detections.tail_probability[index] <= threshold / len(own)
+            for camera, index in own
+        )
+        for own, is_significant in zip(members, joint.detections.significant.tolist(), strict=True)
+    )
+
+
+def _select_detected(batches: Sequence[EventBatch], matches: I64, main: I64) -> EventBatch:
+    """Sources as detected by the camera with most counts, at the best position of all cameras."""
+    from xherald.detector.scoring.joint_cameras import ABSENT, best_position
+
+    chosen = []
+    for row, camera in zip(matches.tolist(), main.tolist(), strict=True):
+        detected = [batch.identities[index] for batch, index in zip(batches, row, strict=True) if index != ABSENT]
+        source = batches[camera][row[camera]]
+        best = best_position(detected, source.identity)
+        place = replace(source.identity, ra=best.ra, dec=best.dec, pos_err_arcsec=best.pos_err_arcsec)
+        chosen.append(replace(source, identity=place))
+    return EventBatch.from_lists(chosen)
+
+
+def _force_sources(scan: Scan, wanted: EventBatch, configuration: Configuration) -> tuple[Scan, I64]:
+    """Add sources of other cameras to the scan of a camera, with their indices in it.
+
+    `ABSENT` is the index of those that the camera does not see or that a veto rejects there.
+    """
+    from xherald.detector.extraction.forced_sources import add_forced_sources
+    from xherald.detector.scan import score_files
+    from xherald.detector.scoring.joint_cameras import ABSENT
+    from xherald.detector.scoring.veto_flags import rejected
+
+    index = np.full(len(wanted), ABSENT, dtype=np.int64)
+    photons, seen = add_forced_sources(scan.photons, wanted, configuration.settings)
+    if not seen.any():
+        return scan, index
+    (completed,) = score_files([photons], configuration)
+    added = np.arange(len(scan.photons.batch), len(photons.batch))
+    bad = np.asarray(rejected(completed.detections.vetoes, len(photons.batch)))[added]
+    index[seen] = np.where(bad, ABSENT, added)
+    return completed, index
 
 
 def _group_cameras(scans: Sequence[Scan]) -> list[list[int]]:
@@ -107,7 +175,7 @@ def _group_cameras(scans: Sequence[Scan]) -> list[list[int]]:
     groups: dict[object, list[int]] = defaultdict(list)
     for index, scan in enumerate(scans):
         observation = scan.photons.observation
-        if observation is not None and observation.obs_id and len(scan.photons.batch):
+        if observation is not None and observation.obs_id:
             reference = observation.time_reference
             groups[observation.mission, observation.obs_id, reference, observation.band].append(index)
     found: list[list[int]] = []
@@ -182,8 +250,8 @@ def make_event_rows(scans: Sequence[Scan], joint: Sequence[JointScan]) -> tuple[
 def make_joint_rows(scans: Sequence[Scan], joint: Sequence[JointScan]) -> tuple[list[list[DetectionRow]], ...]:
     """Rows of the cameras' scans and of the joint ones.
 
-    A source that was tested jointly is a candidate by that test only; its detections in the cameras are no candidates,
-    but have its ``candidate_id``.
+    A source that was tested jointly is a candidate by that test, unless a single camera decides; its detections in the
+    cameras are no candidates, but have its ``candidate_id``.
 
     Returns
     -------
@@ -194,9 +262,9 @@ def make_joint_rows(scans: Sequence[Scan], joint: Sequence[JointScan]) -> tuple[
 
     rows, joint_rows = [make_rows(scan) for scan in scans], [make_rows(one.scan) for one in joint]
     for one, some in zip(joint, joint_rows, strict=True):
-        for members, row in zip(one.members, some, strict=True):
-            if row["p_value"] is None:
-                continue  # not tested jointly, so the cameras' own tests stand
+        for members, row, is_alone in zip(one.members, some, one.is_decided_alone, strict=True):
+            if row["p_value"] is None or is_alone:
+                continue  # the cameras' own tests stand
             _demote_members([rows[scan][index] for scan, index in members], row)
     return rows, joint_rows
 

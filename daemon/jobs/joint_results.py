@@ -24,19 +24,23 @@ class JointResults:
 
     Parameters
     ----------
+    scan : Scan
+        Of the file, with sources at positions where other cameras detected them.
     results : mapping of int to (DetectionRow, float)
         By the index of the source in the file, the joint row and tail probability.
     joint : sequence of JointScan
     note : str — why the cameras were not tested together, if they should have been
     """
 
+    scan: Scan
     results: dict[int, tuple[DetectionRow, float]] = field(default_factory=dict)
     joint: Sequence[JointScan] = ()
     note: str = ""
 
-    def scans_of(self, scan: Scan) -> list[Scan]:
+    def joint_scans(self) -> list[Scan]:
         """The joint scans as scans of the file, for the plot sheets of their candidates."""
-        return [replace(one.scan, photons=replace(one.scan.photons, path=scan.photons.path)) for one in self.joint]
+        path = self.scan.photons.path
+        return [replace(one.scan, photons=replace(one.scan.photons, path=path)) for one in self.joint]
 
 
 def scan_with_siblings(scan: Scan, siblings: Sequence[Path], configuration: Configuration) -> JointResults:
@@ -50,12 +54,12 @@ def scan_with_siblings(scan: Scan, siblings: Sequence[Path], configuration: Conf
     configuration : Configuration
     """
     if not siblings:
-        return JointResults()
+        return JointResults(scan)
     try:
         return _scan_together(scan, siblings, configuration)
     except Exception as fault:  # whatever it is, the file itself has been tested
         names = ", ".join(path.name for path in siblings)
-        return JointResults(note=f"not tested together with {names}: {type(fault).__name__}: {fault}")
+        return JointResults(scan, note=f"not tested together with {names}: {type(fault).__name__}: {fault}")
 
 
 def _scan_together(scan: Scan, siblings: Sequence[Path], configuration: Configuration) -> JointResults:
@@ -63,12 +67,13 @@ def _scan_together(scan: Scan, siblings: Sequence[Path], configuration: Configur
     from xherald.detector.scan import scan_file
 
     scans = [scan, *(scan_file(path, configuration) for path in siblings)]
-    joint = scan_together(scans, configuration)
+    scans, joint = scan_together(scans, configuration)
     _, joint_rows = make_joint_rows(scans, joint)
     results: dict[int, tuple[DetectionRow, float]] = {}
     for one, rows in zip(joint, joint_rows, strict=True):
-        for members, row, p in zip(one.members, rows, one.scan.detections.tail_probability.tolist(), strict=True):
+        probabilities = one.scan.detections.tail_probability.tolist()
+        for members, row, p, is_alone in zip(one.members, rows, probabilities, one.is_decided_alone, strict=True):
             for camera, index in members:
-                if camera == 0 and np.isfinite(p):
+                if camera == 0 and np.isfinite(p) and not is_alone:
                     results[index] = row, p
-    return JointResults(results, joint)
+    return JointResults(scans[0], results, joint)

@@ -167,13 +167,13 @@ def process_batch(
             own = together[index : index + 1] or run.run_stage(partial(score_files, [sources], configuration)) or []
             for scored in own:  # one, or none if scoring failed
                 joint = scan_with_siblings(scored, run.job.siblings, configuration)
-                scan = _add_note(scored, joint.note)
+                scan = _add_note(joint.scan, joint.note)
                 result = run.run_stage(partial(make_file_result, scan, configuration, joint))
                 if result is not None:
                     run.result = JobResult(run.job.drop_id, result)
                     if result.candidates:
                         on_candidates(scan)
-                        for one in joint.scans_of(scan):
+                        for one in joint.joint_scans():
                             on_candidates(one)
     return [run.finish() for run in runs]
 

@@ -1,7 +1,7 @@
 """The photons of one source in several cameras of an observation as one list: `join_cameras`.
 
 A flare is split between cameras that look at the same sky at the same time, such as MOS1, MOS2 and pn. One test of all
-photons finds weaker ones than a test of each camera. `match_cameras` finds the sources that cameras have in common.
+photons finds weaker ones than a test of each camera. `match_cameras` finds which detections are of one source.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from xherald.detector.candidates.same_event import MATCH_ERRORS, MIN_MATCH_ARCSEC
+from xherald.detector.extraction.forced_sources import FORCED_FLAG
 from xherald.photons import Background, EventBatch, EventList, Exposure, Identity
 from xherald.photons.projection import separation_deg
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["ABSENT", "join_cameras", "main_cameras", "match_cameras"]
 
 ABSENT: Final = -1
-"""Index of a source in a camera that did not detect it."""
+"""Index of a source in a camera that does not have it."""
 
 
 def match_cameras(batches: Sequence[EventBatch]) -> I64:
-    """Sources that several cameras detected, by position.
+    """The sources of an observation by position, each once, in all cameras that detected it.
 
     Two detections are of one source if each is the nearest to the other, within three times their errors. Detections
     that cannot be tested are left out.
@@ -39,8 +40,8 @@ def match_cameras(batches: Sequence[EventBatch]) -> I64:
     Returns
     -------
     ndarray, shape (m, cameras), int64
-        Index of each source in each batch, `ABSENT` where that camera did not detect it; at least two did. Sources with
-        most counts come first.
+        Index of each source in each batch, `ABSENT` where that camera did not detect it. Sources with most counts come
+        first.
     """
     places = [_positions(batch) for batch in batches]
     owner = [np.full(len(batch), ABSENT, dtype=np.int64) for batch in batches]
@@ -57,11 +58,10 @@ def match_cameras(batches: Sequence[EventBatch]) -> I64:
         for other in range(len(batches)):
             if other != camera:
                 row[other] = _find_counterpart(places[camera], i, places[other], owner[other])
-        if sum(index != ABSENT for index in row) > 1:
-            for other, index in enumerate(row):
-                if index != ABSENT:
-                    owner[other][index] = len(rows)
-            rows.append(row)
+        for other, index in enumerate(row):
+            if index != ABSENT:
+                owner[other][index] = len(rows)
+        rows.append(row)
     return np.array(rows, dtype=np.int64).reshape(-1, len(batches))
 
 
@@ -93,8 +93,8 @@ def join_cameras(batches: Sequence[EventBatch], matches: I64) -> EventBatch:
     Returns
     -------
     EventBatch
-        Of m sources. Each has the name and flags of all its cameras, the best position, and of the camera with most
-        counts the id and the file.
+        Of m sources. Each has the name and flags of all its cameras, the best position, and the id and the file of the
+        camera with most counts among those that detected it.
     """
     lists = []
     for row in matches.tolist():
@@ -104,7 +104,7 @@ def join_cameras(batches: Sequence[EventBatch], matches: I64) -> EventBatch:
 
 
 def _join(sources: Sequence[EventList]) -> EventList:
-    main = max(sources, key=len)
+    main = max(sources, key=lambda one: (FORCED_FLAG not in one.identity.flags, len(one)))
     time, energy = (np.concatenate([getattr(one, name) for one in sources]) for name in ("time", "energy"))
     order = np.argsort(time, kind="stable")
     return EventList(
@@ -154,16 +154,21 @@ def _join_backgrounds(sources: Sequence[EventList]) -> Background | None:
 
 
 def _join_identities(sources: Sequence[EventList], main: EventList) -> Identity:
-    known = [one.identity for one in sources if one.identity.pos_err_arcsec is not None]
-    best = min(known, key=lambda one: one.pos_err_arcsec or 0.0, default=main.identity)
+    best = best_position([one.identity for one in sources], main.identity)
     return replace(
         main.identity,
         instrument="+".join(sorted({one.identity.instrument for one in sources})),
         ra=best.ra,
         dec=best.dec,
         pos_err_arcsec=best.pos_err_arcsec,
-        flags=tuple(dict.fromkeys(flag for one in sources for flag in one.identity.flags)),
+        flags=tuple(dict.fromkeys(flag for one in sources for flag in one.identity.flags if flag != FORCED_FLAG)),
     )
+
+
+def best_position(identities: Sequence[Identity], main: Identity) -> Identity:
+    """The identity with the smallest position error; `main` if none has an error."""
+    known = [one for one in identities if one.pos_err_arcsec is not None]
+    return min(known, key=lambda one: one.pos_err_arcsec or 0.0, default=main)
 
 
 def _positions(batch: EventBatch) -> F64:

@@ -84,9 +84,16 @@ def test_sources_are_matched_by_position_within_their_errors() -> None:
 
     first, second, third = cameras[0], move(cameras[1], 2.0, [3, 1, 0]), move(cameras[2], 9.0, [0, 1, 2])
     matches = match_cameras([first, second, third])
-    assert sorted(map(tuple, matches.tolist())) == [(0, 2, ABSENT), (1, 1, ABSENT), (3, 0, ABSENT)]
+    joined = matches[(matches != ABSENT).sum(axis=1) > 1]
+    assert sorted(map(tuple, joined.tolist())) == [(0, 2, ABSENT), (1, 1, ABSENT), (3, 0, ABSENT)]
+    # The others are detections of their own, and each is listed once.
+    assert all(
+        sorted(set(column.tolist()) - {ABSENT}) == list(range(n))
+        for column, n in zip(matches.T, (6, 3, 3), strict=True)
+    )
+    assert (matches != ABSENT).sum() == 12
     untested = replace(first, identities=tuple(replace(one, flags=("exposure_unknown",)) for one in first.identities))
-    assert match_cameras([untested, second]).shape == (0, 2)
-    assert main_cameras([first, second, third], matches).tolist() == [
-        int(np.argmax([first.counts[row[0]], second.counts[row[1]]])) for row in matches
+    assert (match_cameras([untested, second])[:, 0] == ABSENT).all()
+    assert main_cameras([first, second, third], joined).tolist() == [
+        int(np.argmax([first.counts[row[0]], second.counts[row[1]]])) for row in joined
     ]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from astropy.io import fits
-from camera_files import write_camera_files
+from camera_files import flaring_position, write_camera_files
 from click.testing import CliRunner
 
 import xherald as xh
 from xherald.cli import main
+from xherald.detector.extraction.forced_sources import FORCED_FLAG
+from xherald.detector.results.row_types import DetectionRow
+from xherald.photons.projection import separation_deg
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,33 @@ def test_flare_in_three_cameras_is_one_candidate(result: xh.ScanResult) -> None:
     assert one.row["p_value"] is not None
     assert all(p is not None and one.row["p_value"] < p for p in alone)
     assert result[one.candidate_id or ""] is one
+
+
+def test_flare_that_one_camera_detects_is_tested_in_all_photons(tmp_path: Path) -> None:
+    # 55 photons in the flare of 700 s, 1.5 in 1 ks outside, on a background that is ten times that.
+    files = write_camera_files(tmp_path, 60.0, seed=7, rate=0.001)
+    together = xh.scan(files, progress=False)
+    single = [one for path in files for one in xh.scan(path, progress=False).rows]
+
+    def is_flare(row: DetectionRow) -> bool:
+        return bool(separation_deg(row["ra_deg"], row["dec_deg"], *flaring_position()) * 3600 < 10)
+
+    assert [row["instrument"] for row in single if is_flare(row)] == ["EMOS2"]
+    (one,) = together.candidates
+    assert is_flare(one.row)
+    assert one.row["instrument"] == "EMOS1+EMOS2+EPN"
+    assert FORCED_FLAG not in one.row["flags"]
+    members = {row["instrument"]: row for row in together.rows if is_flare(row) and row is not one.row}
+    assert {name for name, row in members.items() if FORCED_FLAG in row["flags"]} == {"EMOS1", "EPN"}
+    assert one.row["counts"] == sum(row["counts"] for row in members.values())
+    # What the camera detects stays as it was found there alone.
+    for row in single:
+        same = [
+            each
+            for each in together.rows
+            if (each["instrument"], each["detection_id"]) == (row["instrument"], row["detection_id"])
+        ]
+        assert [(each["counts"], each["p_value"]) for each in same] == [(row["counts"], row["p_value"])]
 
 
 def test_sheet_of_a_joint_candidate_is_drawn(result: xh.ScanResult, tmp_path: Path) -> None:
