@@ -199,7 +199,7 @@ def embed(
 @click.command("cluster")
 @click.argument("embedding_file", metavar="EMBEDDING", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @case_option
-@click.option("--eps", type=float, help="Radius of DBSCAN.")
+@click.option("--eps", type=float, help="Radius of DBSCAN, which it selects.")
 @click.option("--min-samples", type=int, help="Neighbours of a core source, itself included.")
 @out_option(".csv (the published form), .parquet or .npz")
 @json_option
@@ -207,7 +207,7 @@ def embed(
 def cluster(
     embedding_file: Path, case_name: str, eps: float | None, min_samples: int | None, out: Path, as_json: bool
 ) -> None:
-    """Cluster an embedding with DBSCAN.
+    """Cluster an embedding as a case does.
 
     EMBEDDING is a table with tsne1, tsne2 and obsreg_id. Cluster 0 holds the outliers.
 
@@ -227,7 +227,10 @@ def cluster(
     from xherald.detector.references.step_files import read_embedding, write_embedding
     from xherald.plugins.cases import Clustering
 
-    given = {name: value for name, value in (("eps", eps), ("min_samples", min_samples)) if value is not None}
+    # A radius is one of DBSCAN, whatever the case uses.
+    method = None if eps is None else "dbscan"
+    options = (("method", method), ("eps", eps), ("min_samples", min_samples))
+    given = {name: value for name, value in options if value is not None}
     start = find_case(case_name, configuration()).clustering.model_dump()
     try:
         clustering = Clustering.model_validate(start | given)

@@ -6,7 +6,7 @@ for large populations; their eps of DBSCAN separates the most transients among 2
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
@@ -27,17 +27,25 @@ class Choice(BaseModel):
 
 
 class Clustering(BaseModel):
-    """DBSCAN in the embedding (Ester et al. 1996, KDD-96, 226).
+    """Clustering of the embedding.
 
     Parameters
     ----------
-    eps : float — largest distance of neighbours, in units of the embedding
-    min_samples : int — neighbours of a core point, itself included
+    method : {"dbscan", "hdbscan"}
+        DBSCAN (Ester et al. 1996, KDD-96, 226), as published, or HDBSCAN (Campello, Moulavi & Sander 2013, PAKDD 160),
+        which finds clusters of different densities and needs no length.
+    eps : float or "density"
+        Of DBSCAN: largest distance of neighbours, in units of the embedding. "density" is `DENSITY_FACTOR` times the
+        median distance of a source to its `min_samples`-th neighbour, and so follows the size of the population.
+    min_samples : int
+        Of DBSCAN: neighbours of a core point, itself included. Of HDBSCAN: sources of the smallest cluster, at
+        least 2.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    eps: float = Field(default=2.5, gt=0)
+    method: Literal["dbscan", "hdbscan"] = "dbscan"
+    eps: Annotated[float, Field(gt=0)] | Literal["density"] = 2.5
     min_samples: int = Field(default=25, ge=1)
 
 

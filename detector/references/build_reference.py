@@ -23,15 +23,14 @@ from xherald.plugins.reference import Reference, ReferenceCase
 
 from .association import select_candidates, summarise_clusters
 from .case_pipeline import Case, represent
+from .clustering import find_clusters
 from .member_arrays import make_members
 from .reference_population import ReferencePopulation, make_source_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xherald.plugins.cases import Clustering
-
-__all__ = ["EmbeddedCase", "build_reference", "embed_case", "find_clusters"]
+__all__ = ["EmbeddedCase", "build_reference", "embed_case"]
 
 
 LIBRARIES: Final = ("astropy", "numba", "numpy", "openTSNE", "pynndescent", "scikit-learn", "scipy", "umap-learn")
@@ -175,14 +174,6 @@ def embed_case(case: Case, population: ReferencePopulation, stage: Stage = lambd
     with _timed(seconds, "clustering"):
         cluster = find_clusters(embedding, case.clustering)
     return EmbeddedCase(extractor, features, embedding, cluster, _means(sample, cluster), seconds)
-
-
-def find_clusters(embedding: F64, settings: Clustering) -> I64:
-    """Clusters of an embedding by DBSCAN, numbered from 1; 0 for outliers, as published."""
-    from sklearn.cluster import DBSCAN
-
-    found: I64 = DBSCAN(eps=settings.eps, min_samples=settings.min_samples).fit_predict(embedding).astype(np.int64)
-    return found + 1
 
 
 def _refuse_not_finite(features: Features, names: Sequence[str], case: str) -> None:

@@ -18,7 +18,7 @@ from xherald.photons.errors import ConfigError, ReferenceDataError
 from xherald.plugins import PluginHost, Sample
 from xherald.plugins.cases import Clustering
 
-from .build_reference import find_clusters
+from .clustering import find_clusters
 from .step_files import EmbeddingTable, FeatureTable, SavedRepresentations
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def embed_features(
 
 
 def cluster_embedding(embedding: EmbeddingTable, clustering: Clustering) -> EmbeddingTable:
-    """The embedding with its DBSCAN clusters, numbered from 1; 0 for outliers."""
+    """The embedding with its clusters, numbered from 1; 0 for outliers."""
     return EmbeddingTable(embedding.names, embedding.positions, find_clusters(embedding.positions, clustering))
 
 
