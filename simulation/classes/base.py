@@ -24,12 +24,15 @@ class ModelRequest:
     start : float — s, onset of the event; 0 for classes without event
     length : float — s, between 5 % and 95 % of the photons that the event adds or removes; 0 for classes without event
     persistent : float — factor on the persistent emission
+    shape : LightCurve or None
+        Shape of the event in place of the class's own, see `events.place`; edges of eclipses and pulses ignore it.
     """
 
     duration: float
     start: float
     length: float
     persistent: float
+    shape: LightCurve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class SourceClass:
     make : callable — returns a model for a `ModelRequest`; draws all other parameters
     lengths : (float, float) or None
         Range of published lengths of the event, s; None for classes without event.
+    group : str
+        Family of classes that photons alone seldom tell apart; empty for a family of its own.
     """
 
     name: str
@@ -51,6 +56,12 @@ class SourceClass:
     direction: Direction
     make: Callable[[np.random.Generator, ModelRequest], SourceModel]
     lengths: tuple[float, float] | None = None
+    group: str = ""
+
+    @property
+    def family(self) -> str:
+        """Family of the class, which the detector names."""
+        return self.group or self.name
 
     def draw(self, rng: np.random.Generator, duration: float) -> SourceModel:
         """Draw a model for an exposure.
@@ -74,6 +85,7 @@ class SourceClass:
         start: float | None = None,
         length: float | None = None,
         persistent: float = 1.0,
+        shape: LightCurve | None = None,
     ) -> SourceModel:
         """Make a model with an event of given start and length; what is not given is random as in `draw`.
 
@@ -87,6 +99,8 @@ class SourceClass:
             s between 5 % and 95 % of the photons of the complete event.
         persistent : float
             Factor on the persistent emission; 0 gives the photons of a flare alone, for injection.
+        shape : LightCurve or None
+            Shape of the event in place of the class's own.
 
         Raises
         ------
@@ -101,7 +115,7 @@ class SourceClass:
             length = shortest * (longest / shortest) ** rng.random() if self.lengths else 0.0
         if start is None:
             start = rng.uniform(0.0, max(duration - 1.1 * length, 0.0)) if self.lengths else 0.0
-        return self.make(rng, ModelRequest(duration, float(start), float(length), persistent))
+        return self.make(rng, ModelRequest(duration, float(start), float(length), persistent, shape))
 
     def _check(self, duration: float, start: float | None, length: float | None, persistent: float) -> None:
         if not 0 < duration < np.inf:

@@ -13,7 +13,9 @@ from xherald.simulation.spectra import absorbed_power_law, black_body, disk_blac
 from xherald.simulation.templates import spike_and_tail
 
 from .base import ModelRequest, SourceClass
-from .events import evolving, middle_90, place
+from .columns import draw_column
+from .events import evolving, middle_90, place, progress, relative_rate
+from .shapes import pulse
 
 __all__ = ["MAGNETAR_BURST", "XRAY_BURST"]
 
@@ -39,16 +41,19 @@ def _magnetar_burst(rng: np.random.Generator, request: ModelRequest) -> SourceMo
         "swing": rng.uniform(0.2, 0.8),
         "spike_photon_index": rng.normal(0.3, 0.2),
         "softening": rng.uniform(0.8, 1.8),
-        "nh_1e22": 0.1 * 10.0 ** rng.random(),
+        "nh_1e22": draw_column(rng),
         "persistent_level": 10.0 ** rng.uniform(-4.5, -3.0),
     }
-    shape, tail, period = _spike_and_tail(rng, drawn, request.length)
+    own, tail, period = _spike_and_tail(rng, drawn, request.length)
+    shape = request.shape or own
     placed = place(shape, request.start, request.length, request.duration, "magnetar_burst")
     spike = drawn["spike_s"]
-    later = np.clip((placed.shape_time - spike) / (0.6 * tail), 0.0, 1.0)
-    index = drawn["spike_photon_index"] + drawn["softening"] * np.where(
-        placed.shape_time < spike, 0.0, 0.3 + 0.7 * later
-    )
+    if request.shape is None:
+        later = np.clip((placed.shape_time - spike) / (0.6 * tail), 0.0, 1.0)
+        softer = np.where(placed.shape_time < spike, 0.0, 0.3 + 0.7 * later)
+    else:
+        softer = progress(placed, shape)
+    index = drawn["spike_photon_index"] + drawn["softening"] * softer
     components = evolving(placed.curve, index, lambda value: absorbed_power_law(value, drawn["nh_1e22"]), nodes=4)
     level = drawn["persistent_level"] * request.persistent
     if level:
@@ -99,22 +104,20 @@ def _xray_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A thermonuclear burst: fast rise, exponential decay, black body cooling from 2–3 to about 1 keV, on an accretor.
 
     Rises are 3 to 30 % of the decay time, peaks 5 to 50 times the persistent level (Galloway et al. 2020, ApJS 249, 32;
-    Lewin, van Paradijs & Taam 1993, Space Sci. Rev. 62, 223). Lengths of 10 to 300 s include intermediate bursts.
+    Lewin, van Paradijs & Taam 1993, Space Sci. Rev. 62, 223). Lengths of 5 s to 1 ks include intermediate bursts.
     """
     drawn: Mapping[str, float] = {
         "peak_kt_kev": rng.uniform(2.0, 3.0),
         "late_kt_kev": rng.uniform(0.8, 1.3),
-        "nh_1e22": 0.1 * 20.0 ** rng.random(),
+        "nh_1e22": draw_column(rng),
         "peak_ratio": 5.0 * 10.0 ** rng.random(),
         "disk_kt_kev": rng.uniform(0.8, 1.8),
     }
     rise = 0.03 * 10.0 ** rng.random()  # in decay times
-    time = rise + np.concatenate([[-rise], np.linspace(0.0, 7.0, 120)])
-    rate = np.exp(-(time - rise))
-    rate[[0, -1]] = 0.0
-    placed = place(LightCurve(time, rate), request.start, request.length, request.duration, "xray_burst")
+    placed = place(request.shape or pulse(rise, 1.0), request.start, request.length, request.duration, "xray_burst")
     extra = placed.curve.scaled(drawn["peak_ratio"])
-    cooling = np.exp(-np.maximum(placed.shape_time - rise, 0.0) / 1.5)
+    # A photosphere of constant radius, whose photon rate falls as about the third power of the temperature, cools.
+    cooling = relative_rate(placed) ** (2.0 / 3.0)
     kt = drawn["late_kt_kev"] + (drawn["peak_kt_kev"] - drawn["late_kt_kev"]) * cooling
     components = evolving(extra, kt, lambda value: black_body(value, drawn["nh_1e22"]))
     if request.persistent:
@@ -140,12 +143,12 @@ MAGNETAR_BURST: Final = SourceClass(
     "Burst of a magnetar like XRT 200515: hard spike of 1-10 s, oscillating tail that softens",
     "flare",
     _magnetar_burst,
-    (30.0, 1_500.0),
+    (10.0, 1_500.0),
 )
 XRAY_BURST: Final = SourceClass(
     "xray_burst",
     "Thermonuclear burst: fast rise, exponential decay, cooling black body, on an accreting neutron star",
     "flare",
     _xray_burst,
-    (10.0, 300.0),
+    (5.0, 1_000.0),
 )

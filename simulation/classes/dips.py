@@ -13,6 +13,7 @@ from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.spectra import absorbed_power_law, absorption, disk_black_body
 
 from .base import ModelRequest, SourceClass
+from .columns import draw_column
 from .events import EventPlacement, place
 
 __all__ = ["DIP", "ECLIPSE", "TRANSIT", "covered_part"]
@@ -36,7 +37,7 @@ def _eclipse(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     ingress = min(5.0 * 12.0 ** rng.random(), 0.2 * request.length)
     drawn: dict[str, float] = {
         "photon_index": rng.normal(1.8, 0.3),
-        "nh_1e22": 0.05 * 20.0 ** rng.random(),
+        "nh_1e22": draw_column(rng),
         "depth": rng.uniform(0.5, 0.8) if partial else 1.0 - 0.2 * rng.random() ** 2,
         "ingress_s": ingress,
         "period_s": max(request.length / (0.04 * 5.0 ** rng.random()), request.duration / MAX_ECLIPSES),
@@ -59,12 +60,12 @@ def _dip(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """
     drawn: Mapping[str, float] = {
         "disk_kt_kev": rng.uniform(0.8, 2.0),
-        "nh_1e22": 0.05 * 10.0 ** rng.random(),
+        "nh_1e22": draw_column(rng),
         "cloud_nh_1e22": 30.0 ** rng.random(),
         "covering": rng.uniform(0.5, 1.0),
         "troughs": float(rng.integers(1, 6)),
     }
-    shape = _troughs(rng, int(drawn["troughs"]))
+    shape = request.shape or _troughs(rng, int(drawn["troughs"]))
     placed = place(shape, request.start, request.length, request.duration, "dip")
     hidden = drawn["covering"] * placed.curve.rate
     open_sky = disk_black_body(drawn["disk_kt_kev"], drawn["nh_1e22"])
@@ -113,7 +114,7 @@ def _transit(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
         "impact": impact,
         "depth": float(covered.max()),
         "disk_kt_kev": rng.uniform(0.8, 2.0),
-        "nh_1e22": 0.05 * 10.0 ** rng.random(),
+        "nh_1e22": draw_column(rng),
     }
     placed = place(LightCurve(x + 1.0, covered), request.start, request.length, request.duration, "transit")
     spectrum = disk_black_body(drawn["disk_kt_kev"], drawn["nh_1e22"])

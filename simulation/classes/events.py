@@ -5,7 +5,7 @@ Shapes are light curves without steps that are zero at their first and last knot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,20 @@ import numpy as np
 from xherald.photons.arrays import F64
 from xherald.photons.errors import ConfigError
 from xherald.simulation.light_curve import LightCurve
-from xherald.simulation.model import Component
+from xherald.simulation.model import Component, SourceModel
 
-__all__ = ["EventPlacement", "evolving", "middle_90", "place"]
+from .base import ModelRequest
+
+__all__ = [
+    "EventPlacement",
+    "FlarePhysics",
+    "evolving",
+    "flare_model",
+    "middle_90",
+    "place",
+    "progress",
+    "relative_rate",
+]
 
 
 NODES = 5
@@ -130,3 +141,62 @@ def evolving(curve: LightCurve, track: F64, spectrum: Callable[[float], F64], no
         for value, part in zip(at, parts, strict=True)
         if part.any()
     ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlarePhysics:
+    """What a flare emits, apart from its shape.
+
+    Parameters
+    ----------
+    spectrum : callable — returns the spectrum, shape (400,), of a value of the track
+    track : callable — the value at the knots of an `EventPlacement`
+    peak_ratio : float — peak over the persistent level; 1 for events whose peak is the unit
+    persistent_level : float — rate of the persistent emission
+    persistent_spectrum : ndarray, shape (400,)
+    """
+
+    spectrum: Callable[[float], F64]
+    track: Callable[[EventPlacement], F64]
+    peak_ratio: float
+    persistent_level: float
+    persistent_spectrum: F64
+
+
+def flare_model(
+    kind: str, request: ModelRequest, shape: LightCurve, physics: FlarePhysics, drawn: Mapping[str, float]
+) -> SourceModel:
+    """A flare of given shape and physics on persistent emission.
+
+    Parameters
+    ----------
+    kind : str — name of the class
+    request : ModelRequest
+    shape : LightCurve
+    physics : FlarePhysics
+    drawn : mapping of str to float — parameters for the truth
+    """
+    placed = place(shape, request.start, request.length, request.duration, kind)
+    components = evolving(placed.curve.scaled(physics.peak_ratio), physics.track(placed), physics.spectrum)
+    level = physics.persistent_level * request.persistent
+    if level:
+        quiet = LightCurve.constant(0.0, request.duration, level)
+        components.append(Component(quiet, physics.persistent_spectrum))
+    parameters = {**drawn, "start_s": request.start, "length_s": request.length}
+    return SourceModel(kind, "flare", tuple(components), placed.interval, parameters)
+
+
+def progress(placed: EventPlacement, shape: LightCurve) -> F64:
+    """How far the event is, from 0 at 5 % of its photons to 1 at 95 %."""
+    first, last = middle_90(shape)
+    done: F64 = np.clip((placed.shape_time - first) / (last - first), 0.0, 1.0)
+    return done
+
+
+def relative_rate(placed: EventPlacement, lead: float = 0.0) -> F64:
+    """Rate of the event at its knots, relative to its peak, as it is some seconds later."""
+    rate = (
+        placed.curve.rate if not lead else placed.curve.at(np.minimum(placed.curve.time + lead, placed.curve.time[-1]))
+    )
+    relative: F64 = rate / placed.curve.rate.max()
+    return relative

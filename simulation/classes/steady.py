@@ -15,6 +15,7 @@ from xherald.simulation.red_noise import bending_power_law, lognormal, red_noise
 from xherald.simulation.spectra import absorbed_power_law, black_body, thermal_plasma
 
 from .base import ModelRequest, SourceClass
+from .columns import draw_column
 
 __all__ = ["AGN", "CONSTANT", "SUPERSOFT", "noisy_light_curve"]
 
@@ -57,7 +58,7 @@ def noisy_light_curve(
 
 def _constant(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A power law (an unresolved background galaxy or binary) or, for 3 in 10, the plasma of a stellar corona."""
-    nh = 0.01 * 50.0 ** rng.random()
+    nh = draw_column(rng)
     if rng.random() < 0.3:
         kt = 0.4 * 10.0 ** rng.random()
         spectrum, drawn = thermal_plasma(kt, nh), {"kt_kev": kt, "nh_1e22": nh}
@@ -76,7 +77,7 @@ def _agn(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """
     drawn: Mapping[str, float] = {
         "photon_index": float(np.clip(rng.normal(1.9, 0.2), 1.2, 2.8)),
-        "nh_1e22": 0.01 * 50.0 ** rng.random(),
+        "nh_1e22": draw_column(rng),
         "bend_hz": 1e-5 * 100.0 ** rng.random(),
         "high_slope": rng.uniform(2.0, 3.0),
         "log_rms": 0.05 * 10.0 ** rng.random(),
@@ -94,7 +95,7 @@ def _supersoft(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """
     drawn: Mapping[str, float] = {
         "kt_kev": rng.uniform(0.05, 0.1),
-        "nh_1e22": 0.01 * 10.0 ** rng.random(),
+        "nh_1e22": draw_column(rng, soft=True),
         "log_rms": rng.uniform(0.01, 0.15),
     }
     power = partial(bending_power_law, bend_hz=0.1 / request.duration, low_slope=0.0, high_slope=2.5)

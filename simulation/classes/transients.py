@@ -13,6 +13,7 @@ from xherald.simulation.spectra import absorbed_power_law
 from xherald.simulation.templates import TEMPLATES
 
 from .base import ModelRequest, SourceClass
+from .columns import draw_column
 from .events import evolving, middle_90, place
 
 __all__ = ["FAST_TRANSIENT"]
@@ -28,7 +29,7 @@ _LENGTHS: Final = np.array([np.subtract(*middle_90(TEMPLATES[name].curve())[::-1
 def _fast_transient(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """One of the published transients, stretched, with slightly warped times and a changed spectrum.
 
-    Lengths are from 30 s to 20 ks, indices scatter by 0.25, columns by a factor of two (Quirola-Vásquez et al. 2022,
+    Lengths are from 30 s to 20 ks, indices scatter by 0.25 (Quirola-Vásquez et al. 2022,
     A&A 663, A168; 2023, A&A 675, A44). Seven in ten have no persistent emission, the others 1e-4 to 3e-3 of the peak.
     """
     chance = np.exp(-0.5 * (np.log10(request.length / _LENGTHS) / SPREAD_DEX) ** 2) + 1e-12
@@ -41,14 +42,14 @@ def _fast_transient(rng: np.random.Generator, request: ModelRequest) -> SourceMo
         "warp": float(np.clip(rng.normal(1.0, 0.1), 0.75, 1.25)),
         "onset_photon_index": onset_index + moved,
         "late_photon_index": late_index + moved,
-        "nh_1e22": template.nh_1e22 * 2.0 ** float(rng.normal()),
+        "nh_1e22": draw_column(rng),
         "persistent_level": 1e-4 * 30.0 ** rng.random() if rng.random() < 0.3 else 0.0,
     }
     natural = template.curve()
     # A power of time changes the slopes of decays and rises, and keeps onset, order and peak.
     scale = _LENGTHS[number]
     time = scale * np.sign(natural.time) * (np.abs(natural.time) / scale) ** drawn["warp"]
-    shape = LightCurve(time, natural.rate)
+    shape = request.shape or LightCurve(time, natural.rate)
     placed = place(shape, request.start, request.length, request.duration, "fast_transient")
     extra = placed.curve
     whole_5, whole_95 = middle_90(shape)

@@ -7,7 +7,7 @@ Models are drawn one by one; photons are drawn as flat arrays of the chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -16,9 +16,11 @@ from scipy.stats import poisson, truncnorm
 
 from xherald.photons import EventBatch, Exposure, Identity
 from xherald.photons.arrays import F32, F64, I64
+from xherald.photons.batch import unweighted
 from xherald.photons.errors import PhotonError
 from xherald.photons.gti import combine_exposures
 from xherald.simulation.classes import CLASSES
+from xherald.simulation.classes.shapes import SHAPE_FAMILIES, random_shape
 from xherald.simulation.exposure import ObservingPlan
 from xherald.simulation.model import SourceModel
 from xherald.simulation.observing import observe
@@ -40,10 +42,14 @@ from .population_settings import (
     STEADY,
     VARIABLE,
     PopulationRequest,
+    SourceMix,
 )
 
 __all__ = ["PopulationChunk", "draw_chunk"]
 
+
+MAX_CUT: Final = 2.0
+"""Longest event that the exposure cuts off, in exposures."""
 
 MAX_ATTEMPTS: Final = 200
 """Consecutive models with almost no emission in good time before an error is raised."""
@@ -93,7 +99,7 @@ def draw_chunk(request: PopulationRequest, chunk: int, n: int = CHUNK) -> Popula
     curves = curves_of(telescope, models, seen, angle)
     unit = expected_counts(curves, seen)
     background = unit[curves.background]
-    wanted = _net_counts(background, rng("counts").random(n))
+    wanted = _net_counts(background, rng("counts").random(n), COUNTS if request.mix is None else request.mix.counts)
     flux = wanted / (np.bincount(curves.source, unit, n) - background)
     scale = flux[curves.source]
     scale[curves.background] = 1.0
@@ -118,9 +124,9 @@ def _named(rng: Callable[[str], np.random.Generator], what: str, which: str) -> 
     return rng(f"{what} {which}")
 
 
-def _net_counts(background: F64, uniform: F64) -> F64:
+def _net_counts(background: F64, uniform: F64, range_: tuple[float, float, float, float]) -> F64:
     """Expected net counts, large enough to be detected above the background."""
-    median, width, fewest, most = COUNTS
+    median, width, fewest, most = range_
     return _truncated_log_normal(
         uniform, median, width, np.maximum(fewest, DETECTION_SIGMA * np.sqrt(background)), most
     )
@@ -179,16 +185,21 @@ def _good_times(telescope: Telescope, observing: ObservingPlan, n: int, rng: np.
 def _models(request: PopulationRequest, chunk: int, seen: SourceExposures, uniform: F64) -> list[SourceModel]:
     """A class for each source, and a model of it."""
     part = request.variable_fraction
-    names = [*VARIABLE, *STEADY]
-    reached = np.cumsum([*(part * p for p in VARIABLE.values()), *((1.0 - part) * p for p in STEADY.values())])
+    variable = VARIABLE if request.mix is None else request.mix.shares
+    names = [*variable, *STEADY]
+    reached = np.cumsum([*(part * p for p in variable.values()), *((1.0 - part) * p for p in STEADY.values())])
     kinds = np.minimum(np.searchsorted(reached, uniform, side="right"), len(names) - 1)
     return [
-        _model(names[kind], seen, i, stream(request.seed, "population", request.telescope, chunk, "source", i))
+        _model(
+            names[kind], seen, i, request.mix, stream(request.seed, "population", request.telescope, chunk, "source", i)
+        )
         for i, kind in enumerate(kinds.tolist())
     ]
 
 
-def _model(kind: str, seen: SourceExposures, source: int, rng: np.random.Generator) -> SourceModel:
+def _model(
+    kind: str, seen: SourceExposures, source: int, mix: SourceMix | None, rng: np.random.Generator
+) -> SourceModel:
     """A model whose event is around a random time within good time, since an event in a gap would not be detected.
 
     Otherwise as in `SourceClass.draw`. Models with less than a thousandth of the expected emission in good time are
@@ -198,18 +209,32 @@ def _model(kind: str, seen: SourceExposures, source: int, rng: np.random.Generat
     if one.lengths is None:
         return one.draw(rng, duration)
     good = seen.of(source)
-    longest = min(one.lengths[1], 0.5 * duration)
+    family, is_cut = _variation(mix, rng)
+    longest = min(one.lengths[1], (MAX_CUT if is_cut else 0.5) * duration)
     shortest = min(one.lengths[0], longest)
     for _ in range(MAX_ATTEMPTS):
         length = shortest * (longest / shortest) ** rng.random()
         moment = float(good.time_at([rng.random() * good.livetime])[0])
-        start = min(max(moment - rng.random() * length, 0.0), max(duration - 1.1 * length, 0.0))
-        model = one.build(rng, duration, start=start, length=length)
+        start = moment - rng.random() * length
+        if not is_cut:
+            start = min(max(start, 0.0), max(duration - 1.1 * length, 0.0))
+        shape = random_shape(rng, family) if family else None
+        model = one.build(rng, duration, start=start, length=length, shape=shape)
         curves = [component.light_curve for component in model.components]
         whole = sum(float(curve.cumulative(curve.time[-1])) for curve in curves)
         if sum(curve.integral(good.gti) for curve in curves) > 1e-3 * whole * good.livetime / duration:
-            return model
+            number = float(list(SHAPE_FAMILIES).index(family) + 1 if family else 0)
+            return model if mix is None else replace(model, parameters={**model.parameters, "shape_family": number})
     raise PhotonError(f"population: {MAX_ATTEMPTS} consecutive models of class {kind} have no emission in good time")
+
+
+def _variation(mix: SourceMix | None, rng: np.random.Generator) -> tuple[str, bool]:
+    """The family of a random shape, or "" for the class's own, and whether the exposure may cut the event off."""
+    if mix is None:
+        return "", False
+    families = list(SHAPE_FAMILIES)
+    family = families[int(rng.integers(len(families)))] if rng.random() < mix.random_shapes else ""
+    return family, bool(rng.random() < mix.outside)
 
 
 def _shared_out(expected: F64, source: I64, number: I64, uniform: F64) -> I64:
@@ -278,6 +303,7 @@ def _batch(
         hardness_split=np.full(n, setting.hardness_split),
         selection_p=np.zeros(n),
         selection_trials=np.full(n, np.inf),
+        **unweighted(len(photons[1]), n),
         identities=tuple(
             Identity(
                 mission=setting.mission,

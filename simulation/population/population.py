@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -31,7 +31,7 @@ from xherald.photons.processes import process_pool
 
 from .draws import draw_chunk
 from .population_files import TRUTH, published_tables, table_of
-from .population_settings import CHUNK, LEAST_COUNTS, SETTINGS, VARIABLE, PopulationRequest
+from .population_settings import CHUNK, LEAST_COUNTS, SETTINGS, VARIABLE, PopulationRequest, SourceMix
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -84,6 +84,7 @@ def simulate_population(
     workers: int = 1,
     variable_fraction: float = 0.05,
     bona_fide_sigma: float = BONA_FIDE_SIGMA,
+    mix: SourceMix | None = None,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Population:
     """Simulate the photon lists of n sources.
@@ -100,6 +101,8 @@ def simulate_population(
         Probability that a source is a flare, a dip or a pulsator.
     bona_fide_sigma : float
         Smallest expected significance of the event of a bona-fide transient.
+    mix : SourceMix, optional
+        Other variable sources than the usual ones, such as `population_settings.CLASS_MIX`.
     advance : callable, optional
         Called with the number of sources done.
 
@@ -108,7 +111,7 @@ def simulate_population(
     ConfigError
         The telescope is unknown, or a number out of range.
     """
-    request = _request(n, telescope, seed, workers, variable_fraction, bona_fide_sigma)
+    request = replace(_request(n, telescope, seed, workers, variable_fraction, bona_fide_sigma), mix=mix)
     tables = list(_tables(n, request, workers, advance))
     return Population.from_table(pa.concat_tables(tables))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from xherald.simulation.classes import CLASSES
+
 __all__ = [
     "CHUNK",
+    "CLASS_MIX",
     "COUNTS",
     "DETECTION_SIGMA",
     "ENCIRCLED",
@@ -20,6 +24,7 @@ __all__ = [
     "VARIABLE",
     "PopulationRequest",
     "Setting",
+    "SourceMix",
 ]
 
 CHUNK: Final = 1000
@@ -83,18 +88,77 @@ LEAST_COUNTS: Final = 5
 
 STEADY: Final[Mapping[str, float]] = {"constant": 0.80, "agn": 0.17, "supersoft": 0.03}
 VARIABLE: Final[Mapping[str, float]] = {
-    "stellar_flare": 0.25,
-    "fast_transient": 0.08,
+    "stellar_flare": 0.20,
+    "fast_transient": 0.04,
+    "xray_flash": 0.03,
+    "afterglow": 0.03,
+    "shock_breakout": 0.03,
     "magnetar_burst": 0.04,
-    "xray_burst": 0.08,
-    "qpe": 0.05,
-    "eclipse": 0.12,
-    "dip": 0.10,
-    "transit": 0.08,
-    "pulsator": 0.20,
+    "xray_burst": 0.07,
+    "sfxt": 0.04,
+    "tidal_disruption": 0.02,
+    "nova": 0.02,
+    "dwarf_nova": 0.03,
+    "qpe": 0.04,
+    "eclipse": 0.10,
+    "dip": 0.09,
+    "transit": 0.07,
+    "pulsator": 0.06,
+    "intermediate_polar": 0.04,
+    "ulx_pulsar": 0.02,
+    "other_flare": 0.02,
+    "other_dip": 0.01,
 }
 """Fractions of the classes among steady and variable sources. Stellar flares are the most frequent variables of pointed
 surveys; the others are much more frequent than on the sky."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMix:
+    """Variable sources of a population in place of `VARIABLE`.
+
+    Parameters
+    ----------
+    shares : mapping of str to float — by class; they add to 1
+    counts : (float, float, float, float) — as `COUNTS`
+    random_shapes : float — fraction of events with a random shape (`classes.shapes`)
+    outside : float
+        Fraction of events of any length that may begin before the exposure or end after it; the others are as
+        `SourceClass.draw` places them.
+    """
+
+    shares: Mapping[str, float]
+    counts: tuple[float, float, float, float]
+    random_shapes: float
+    outside: float
+
+
+FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
+    "dip": 4.0,
+    "pulsator": 3.0,
+    "agn": 2.0,
+    "cataclysmic_variable": 2.0,
+    "eclipse": 2.0,
+    "other": 2.0,
+    "stellar_flare": 2.0,
+    "transit": 2.0,
+    "xray_burst": 2.0,
+}
+"""Families that are more frequent than others in `CLASS_MIX`: fewer of them are found, or they have more variants."""
+
+
+def _family_shares() -> dict[str, float]:
+    """Shares of classes: each family by its weight, the classes of a family alike."""
+    kinds = {name: one.family for name, one in CLASSES.items() if name in VARIABLE or name == "agn"}
+    members = Counter(kinds.values())
+    parts = {name: FAMILY_WEIGHTS.get(family, 1.0) / members[family] for name, family in kinds.items()}
+    total = sum(parts.values())
+    return {name: part / total for name, part in parts.items()}
+
+
+CLASS_MIX: Final = SourceMix(_family_shares(), (120.0, 1.5, 8.0, 5e3), 0.5, 0.3)
+"""What the classes of a calibration are trained on: all families, bright enough to be found, half of the events with
+random shapes, three in ten cut off by the exposure."""
 
 OFF_AXIS_ARCMIN: Final = 10.0
 """Sources are uniform in area out to this angle."""
@@ -118,9 +182,11 @@ class PopulationRequest:
     seed : int
     variable_fraction : float — probability that a source is of a class of `VARIABLE`
     bona_fide_sigma : float — smallest expected significance of a bona-fide transient
+    mix : SourceMix or None — other variable sources than those of `VARIABLE`
     """
 
     telescope: str
     seed: int
     variable_fraction: float
     bona_fide_sigma: float
+    mix: SourceMix | None = None
