@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from xherald.adapters import check_path
 from xherald.photons import EventBatch
 from xherald.photons.arrays import I64
+from xherald.photons.batch import unweighted
 from xherald.photons.errors import FileError, OversizeFileError, PhotonError, UnreadableFileError
 from xherald.plugins import ReadLimits
 
@@ -254,5 +255,6 @@ def batch_from_table(table: pa.Table, path: Path | str = "") -> EventBatch:
         hardness_split=numbers["hardness_split_kev"],
         selection_p=numbers["selection_p"],
         selection_trials=np.full(len(offsets) - 1, np.inf),
+        **unweighted(len(time), len(offsets) - 1),
         identities=columns.identities(str(path)),
     )

@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 from xherald.adapters import check_path
 from xherald.photons import EventBatch, Identity, TimeReference, clean_gti
 from xherald.photons.arrays import F64, I64
+from xherald.photons.batch import unweighted
 from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileError
 from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 
@@ -333,6 +334,7 @@ def _batch(path: Path, photons: _Photons, intervals: _Intervals, settings: Table
         hardness_split=np.full(n, settings.hardness_split_kev),
         selection_p=np.zeros(n),
         selection_trials=np.full(n, np.inf),
+        **unweighted(len(photons.time), n),
         identities=_identities(path, photons.names, has_gti, lost, settings),
     )
     if observed.all():

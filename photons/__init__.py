@@ -7,7 +7,7 @@ names listed here.
 from .apertures import aperture_at, centroid_error_arcsec
 from .batch import EventBatch
 from .errors import XheraldError
-from .events import Background, EventList, Identity
+from .events import Background, EventList, Identity, Wings
 from .exposure.detector_axes import measure_detector_axes
 from .exposure.detector_layout import Attitude, DetectorLayout, Vignetting
 from .gti import Exposure, clean_gti
@@ -39,6 +39,7 @@ __all__ = [
     "SkyProjection",
     "TimeReference",
     "Vignetting",
+    "Wings",
     "XheraldError",
     "aperture_at",
     "centroid_error_arcsec",

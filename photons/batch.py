@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from xherald.photons.arrays import F32, F64, I64
 
 from .errors import PhotonError
-from .events import NOT_TESTABLE, Background, EventList, Identity
+from .events import NOT_TESTABLE, Background, EventList, Identity, Wings
 from .gti import Exposure
 
-__all__ = ["EventBatch"]
+__all__ = ["EventBatch", "unweighted"]
 
 
 def _offsets(lengths: Iterable[int]) -> I64:
@@ -29,6 +29,18 @@ def _concatenate(arrays: Sequence[NDArray[Any]], dtype: type[np.generic], width:
     if arrays:
         return np.concatenate(arrays).astype(dtype, copy=False)
     return np.empty((0, width) if width else 0, dtype=dtype)
+
+
+def unweighted(photons: int, sources: int) -> dict[str, Any]:
+    """Weights and wings of a batch of sources whose photons have no known places: all count the same."""
+    nothing = np.empty(0)
+    return {
+        "weight": np.ones(photons, dtype=np.float32),
+        "wing_time": nothing,
+        "wing_energy": nothing.astype(np.float32),
+        "wing_weight": nothing.astype(np.float32),
+        "wing_offsets": np.zeros(sources + 1, dtype=np.int64),
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +63,11 @@ class EventBatch:
     band : ndarray, shape (n, 2), float64 — keV
     hardness_split : ndarray, shape (n,), float64 — keV, boundary of soft and hard band
     selection_p, selection_trials : ndarray, shape (n,), float64 — see `Aperture`; 0 and infinity for most
+    weight : ndarray, shape (photons,), float32
+        Probability of each photon to be the source's rather than the background's; 1 where its place is unknown.
+    wing_time, wing_energy, wing_weight : ndarray, shape (wing photons,)
+        Photons beyond the edges of the apertures that may be the sources', sorted by time within each source.
+    wing_offsets : ndarray, shape (n + 1,), int64
     identities : tuple of Identity, length n
     """
 
@@ -71,11 +88,16 @@ class EventBatch:
     hardness_split: F64
     selection_p: F64
     selection_trials: F64
+    weight: F32
+    wing_time: F64
+    wing_energy: F32
+    wing_weight: F32
+    wing_offsets: I64
     identities: tuple[Identity, ...]
 
     def __post_init__(self) -> None:
         n = len(self.identities)
-        for name in ("offsets", "gti_offsets", "background_offsets"):
+        for name in ("offsets", "gti_offsets", "background_offsets", "wing_offsets"):
             if len(getattr(self, name)) != n + 1:
                 raise PhotonError(
                     f"batch: {name} has {len(getattr(self, name))} elements, expected {n + 1} for {n} sources"
@@ -84,6 +106,8 @@ class EventBatch:
             (self.offsets, self.time),
             (self.gti_offsets, self.gti),
             (self.background_offsets, self.background_time),
+            (self.wing_offsets, self.wing_time),
+            (self.offsets, self.weight),
         )
         if any(offsets[-1] != len(flat) for offsets, flat in ends):
             raise PhotonError("batch: the last offsets are not the lengths of the flat arrays")
@@ -97,6 +121,7 @@ class EventBatch:
         """Concatenate event lists, in order."""
         lists = list(lists)
         backgrounds = [one.background for one in lists]
+        wings = [one.wings for one in lists]
         empty = np.empty(0)
         return cls(
             time=_concatenate([one.time for one in lists], np.float64),
@@ -116,6 +141,11 @@ class EventBatch:
             hardness_split=np.array([one.hardness_split for one in lists], dtype=np.float64),
             selection_p=np.array([one.selection_p for one in lists], dtype=np.float64),
             selection_trials=np.array([one.selection_trials for one in lists], dtype=np.float64),
+            weight=_concatenate([np.ones(len(one)) if one.weight is None else one.weight for one in lists], np.float32),
+            wing_time=_concatenate([w.time if w else empty for w in wings], np.float64),
+            wing_energy=_concatenate([w.energy if w else empty for w in wings], np.float32),
+            wing_weight=_concatenate([w.weight if w else empty for w in wings], np.float32),
+            wing_offsets=_offsets(len(w.time) if w else 0 for w in wings),
             identities=tuple(one.identity for one in lists),
         )
 
@@ -128,6 +158,7 @@ class EventBatch:
         photons = slice(self.offsets[index], self.offsets[index + 1])
         intervals = slice(self.gti_offsets[index], self.gti_offsets[index + 1])
         background_photons = slice(self.background_offsets[index], self.background_offsets[index + 1])
+        wing = slice(int(self.wing_offsets[index]), int(self.wing_offsets[index + 1]))
         ratio = float(self.area_ratio[index])
         background = (
             Background(self.background_time[background_photons], self.background_energy[background_photons], ratio)
@@ -147,6 +178,10 @@ class EventBatch:
             good_times_known=bool(self.good_times_known[index]),
             selection_p=float(self.selection_p[index]),
             selection_trials=float(self.selection_trials[index]),
+            weight=self.weight[photons],
+            wings=Wings(self.wing_time[wing], self.wing_energy[wing], self.wing_weight[wing])
+            if wing.stop > wing.start
+            else None,
         )
 
     def __iter__(self) -> Iterator[EventList]:
@@ -193,6 +228,7 @@ class EventBatch:
         photons, offsets = rows(self.offsets)
         intervals, gti_offsets = rows(self.gti_offsets)
         background_photons, background_offsets = rows(self.background_offsets)
+        wing_photons, wing_offsets = rows(self.wing_offsets)
         return EventBatch(
             time=self.time[photons],
             energy=self.energy[photons],
@@ -211,6 +247,11 @@ class EventBatch:
             hardness_split=self.hardness_split[index],
             selection_p=self.selection_p[index],
             selection_trials=self.selection_trials[index],
+            weight=self.weight[photons],
+            wing_time=self.wing_time[wing_photons],
+            wing_energy=self.wing_energy[wing_photons],
+            wing_weight=self.wing_weight[wing_photons],
+            wing_offsets=wing_offsets,
             identities=tuple(self.identities[i] for i in index),
         )
 

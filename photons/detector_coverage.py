@@ -42,10 +42,14 @@ class DetectorCoverage:
     detectors : tuple of DetectorUnit, length d
     detector_areas : ndarray, shape (d,)
         Area of each detector's footprint, square sky pixels; 0 if unknown.
+    footprint : Footprint or None
+        Of the detectors; None if unknown.
     is_used : ndarray, shape (n, d), bool
         Detectors whose photons an aperture takes.
     weights : ndarray, shape (n, d)
         Fraction of the source region on each detector in use.
+    source_areas : ndarray, shape (n,)
+        Area of each source region on the detectors in use, square sky pixels.
     area_ratio : ndarray, shape (n,)
         Source over background area, both times good time; 0 where no background region is used.
     background_areas : ndarray, shape (n,)
@@ -58,8 +62,10 @@ class DetectorCoverage:
 
     detectors: tuple[DetectorUnit, ...]
     detector_areas: F64
+    footprint: Footprint | None
     is_used: Mask
     weights: F64
+    source_areas: F64
     area_ratio: F64
     background_areas: F64
     fraction_on_detectors: F64
@@ -110,7 +116,16 @@ def measure_coverage(
     ratio = np.divide(1.0, background_areas, out=np.zeros_like(source), where=is_usable)
     detector_areas = np.array([one.area for one in footprint.hulls]) if footprint else np.zeros(len(detectors))
     return DetectorCoverage(
-        detectors, detector_areas, is_used, weights, ratio, background_areas, on_detectors, overlaps
+        detectors,
+        detector_areas,
+        footprint,
+        is_used,
+        weights,
+        (source_area * is_used).sum(axis=1),
+        ratio,
+        background_areas,
+        on_detectors,
+        overlaps,
     )
 
 

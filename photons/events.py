@@ -13,7 +13,7 @@ from .errors import PhotonError
 from .gti import Exposure, gti_contains
 from .times import TimeReference
 
-__all__ = ["NOT_TESTABLE", "Background", "EventList", "Identity"]
+__all__ = ["NOT_TESTABLE", "Background", "EventList", "Identity", "Wings"]
 
 NOT_TESTABLE: Final = frozenset({"exposure_unknown", "background_unknown"})
 """Flags of sources for which no null hypothesis is known, so that they get no probability."""
@@ -91,6 +91,41 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Wings:
+    """Photons beyond the edge of the aperture that may be the source's.
+
+    Parameters
+    ----------
+    time : ndarray, shape (k,), float64 — s, sorted, within the good times of the aperture
+    energy : ndarray, shape (k,), float32 — keV
+    weight : ndarray, shape (k,), float32 — probability of each photon to be the source's, see `photon_weights`
+    """
+
+    time: NDArray[np.float64]
+    energy: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", _frozen(self.time, np.float64))
+        object.__setattr__(self, "energy", _frozen(self.energy, np.float32))
+        object.__setattr__(self, "weight", _frozen(self.weight, np.float32))
+        if self.time.ndim != 1 or not self.time.shape == self.energy.shape == self.weight.shape:
+            raise PhotonError(
+                f"wings: {self.time.shape} times, {self.energy.shape} energies and {self.weight.shape} weights"
+            )
+        if not (np.isfinite(self.time).all() and np.isfinite(self.energy).all()):
+            raise PhotonError("wings: a time or an energy is not finite")
+        if (np.diff(self.time) < 0).any():
+            raise PhotonError("wings: times are not sorted")
+        _require_weights("wings", self.weight)
+
+
+def _require_weights(name: str, weight: NDArray[np.float32]) -> None:
+    if not ((weight > 0) & (weight <= 1)).all():
+        raise PhotonError(f"{name}: a weight is not in (0, 1]")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EventList:
     """Photons of one source. Arrays are read-only; invalid values are refused.
 
@@ -115,6 +150,10 @@ class EventList:
         photons, which lie on the edges by construction.
     selection_p, selection_trials : float
         See `Aperture`; 0 and infinity for most.
+    weight : ndarray, shape (n,), float32, or None
+        Probability of each photon to be the source's rather than the background's (`photon_weights`); None if the
+        places of the photons are unknown, then all count the same.
+    wings : Wings or None
 
     Raises
     ------
@@ -135,16 +174,24 @@ class EventList:
     good_times_known: bool = True
     selection_p: float = 0.0
     selection_trials: float = math.inf
+    weight: NDArray[np.float32] | None = None
+    wings: Wings | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", _frozen(self.time, np.float64))
         object.__setattr__(self, "energy", _frozen(self.energy, np.float32))
+        if self.weight is not None:
+            object.__setattr__(self, "weight", _frozen(self.weight, np.float32))
         self._validate()
 
     def _validate(self) -> None:
         name = f"{self.identity.obs_id}/{self.identity.detection_id}"
         if self.time.ndim != 1 or self.time.shape != self.energy.shape:
             raise PhotonError(f"{name}: {self.time.shape} times but {self.energy.shape} energies")
+        if self.weight is not None:
+            if self.weight.shape != self.time.shape:
+                raise PhotonError(f"{name}: {self.time.shape} times but {self.weight.shape} weights")
+            _require_weights(name, self.weight)
         if not np.isfinite(self.time).all():
             raise PhotonError(f"{name}: {np.count_nonzero(~np.isfinite(self.time))} times are not finite")
         if not np.isfinite(self.energy).all():
@@ -163,6 +210,8 @@ class EventList:
             if outside_band:
                 raise PhotonError(f"{name}: {outside_band} photons lie outside the band {low}–{high} keV")
         outside = np.count_nonzero(~gti_contains(self.exposure.gti, self.time))
+        if self.wings is not None:
+            outside += np.count_nonzero(~gti_contains(self.exposure.gti, self.wings.time))
         if outside:
             raise PhotonError(f"{name}: {outside} photons lie outside the good-time intervals")
         if not (self.frame_time >= 0 and math.isfinite(self.frame_time)):

@@ -30,13 +30,14 @@ from .gti import Exposure, gti_contains
 from .observation import DetectorUnit, Observation
 from .projection import separation_deg
 from .regions import Aperture
+from .wings import find_isolated, weigh_photons, wing_of
 
 if TYPE_CHECKING:
     from .shape_table import ShapeTable
 
 __all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
 
-WING_GROWTH: Final = 4.0
+NEARBY_GROWTH: Final = 4.0
 """Factor by which regions of sources without background are left out of the background of the whole field."""
 
 EventRows = tuple[I32, I64]
@@ -165,12 +166,21 @@ def _extract_whole_field(
     weights = np.ones((n, len(detectors)))
     nothing = np.zeros(n)
     coverage = DetectorCoverage(
-        detectors, np.zeros(len(detectors)), weights > 0, weights, nothing, nothing, np.ones(n), np.full(n, n > 1)
+        detectors,
+        np.zeros(len(detectors)),
+        None,
+        weights > 0,
+        weights,
+        nothing,
+        nothing,
+        nothing,
+        np.ones(n),
+        np.full(n, n > 1),
     )
     photons = np.tile(np.arange(events, dtype=np.int32), n), np.arange(n + 1, dtype=np.int64) * events
-    background = np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
+    nobody = np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
     exposures = exposures_of_apertures(coverage)
-    return _make_batch(observation, apertures, coverage, exposures, (photons, background), {}, settings)
+    return _make_batch(observation, apertures, coverage, exposures, (photons, nobody, nobody), {}, settings)
 
 
 def _require_positions(apertures: Sequence[Aperture], *tables: ShapeTable) -> None:
@@ -198,6 +208,7 @@ def _extract_regions(
 
     sources, excluded, backgrounds = regions
     events, n = observation.events, len(apertures)
+    wing_rows, wing_offsets = np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
     if len(events):
         index = index_pixels(events.x, events.y, max(float(np.median(sources.extent)), 0.5))
         column = _detector_columns(events.detector, coverage.detectors)
@@ -208,6 +219,13 @@ def _extract_regions(
         background_rows, background_offsets = photons_in_shapes(
             backgrounds, index, events.x, events.y, column, allowed, is_excluded
         )
+        isolated = find_isolated(apertures, sources, coverage.footprint) & (coverage.area_ratio > 0)
+        if isolated.any() and observation.point_spread is not None:
+            rings = [wing_of(one) if is_alone else None for one, is_alone in zip(apertures, isolated, strict=True)]
+            table = shape_table(rings, observation.require_projection())
+            wing_rows, wing_offsets = photons_in_shapes(
+                table, index, events.x, events.y, column, coverage.is_used, none_excluded
+            )
     else:
         rows = background_rows = np.zeros(0, dtype=np.int32)
         offsets = background_offsets = np.zeros(n + 1, dtype=np.int64)
@@ -215,6 +233,7 @@ def _extract_regions(
     varying = exposures_in_time(observation, apertures, sources, coverage)
     photons = _select_good_times(rows, offsets, events.time, varying.exposures)
     background = _select_good_times(background_rows, background_offsets, events.time, varying.exposures)
+    wings = _select_good_times(wing_rows, wing_offsets, events.time, varying.exposures)
     lost = 1.0 - np.diff(photons[1]) / np.maximum(np.diff(offsets), 1)
     exposures, live_fractions = exposures_of_apertures(coverage)
     for i, exposure in varying.exposures.items():
@@ -227,10 +246,10 @@ def _extract_regions(
     if len(events) and (coverage.area_ratio == 0).any():
         # The wings of a burst are not background: a tenth of its photons lie outside the aperture.
         own = [one.region for one, ratio in zip(apertures, coverage.area_ratio, strict=True) if ratio == 0]
-        wings = shape_table(own, observation.require_projection(), WING_GROWTH)
+        nearby = shape_table(own, observation.require_projection(), NEARBY_GROWTH)
         flags["background_unknown"] = find_unknown_backgrounds(
             events,
-            is_excluded | events_inside(wings, index, events.x, events.y),
+            is_excluded | events_inside(nearby, index, events.x, events.y),
             coverage,
             exposures,
             np.diff(photons[1]),
@@ -238,7 +257,7 @@ def _extract_regions(
             observation.frame_time,
         )
     return _make_batch(
-        observation, apertures, coverage, (exposures, live_fractions), (photons, background), flags, settings
+        observation, apertures, coverage, (exposures, live_fractions), (photons, wings, background), flags, settings
     )
 
 
@@ -247,15 +266,16 @@ def _make_batch(
     apertures: Sequence[Aperture],
     coverage: DetectorCoverage,
     exposures_and_live_fractions: tuple[list[Exposure], F64],
-    photons: tuple[EventRows, EventRows],
+    photons: tuple[EventRows, EventRows, EventRows],
     flags: Mapping[str, Mask],
     settings: ExtractionSettings,
 ) -> tuple[EventBatch, I64]:
-    """Batch of the selected photons of sources and backgrounds, and the event row of each source photon."""
+    """Batch of the selected photons of sources, wings and backgrounds, and the event row of each source photon."""
     events, n = observation.events, len(apertures)
-    (rows, offsets), (background_rows, background_offsets) = photons
+    (rows, offsets), (wing_rows, wing_offsets), (background_rows, background_offsets) = photons
     exposures, live_fractions = exposures_and_live_fractions
     counts = np.diff(offsets), np.diff(background_offsets)
+    weight, wing_weight = weigh_photons(observation, apertures, *photons, coverage.source_areas, coverage.area_ratio)
     batch = EventBatch(
         time=events.time[rows],
         energy=events.energy[rows],
@@ -274,6 +294,11 @@ def _make_batch(
         hardness_split=np.full(n, observation.hardness_split),
         selection_p=np.array([one.selection_p for one in apertures]),
         selection_trials=np.array([one.selection_trials for one in apertures]),
+        weight=weight,
+        wing_time=events.time[wing_rows],
+        wing_energy=events.energy[wing_rows],
+        wing_weight=wing_weight,
+        wing_offsets=wing_offsets,
         identities=_make_identities(observation, apertures, coverage, counts, flags, settings),
     )
     return batch, rows.astype(np.int64)
