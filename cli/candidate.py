@@ -61,7 +61,7 @@ command.add_command(list_candidates)
     "--sheet",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.png",
-    help="Scan the event file again and draw the plot sheet.",
+    help="Scan the event files again and draw the plot sheet.",
 )
 @click.option(
     "--sources",
@@ -175,11 +175,13 @@ def _print_record(record: dict[str, Any]) -> None:
 
 
 def _draw_sheet(evidence: Evidence, sheet: Path, sources: Path | None) -> None:
-    """Scan the event file again and draw the plot sheet of the candidate."""
+    """Scan the event files of the candidate's cameras again and draw its plot sheet."""
     from xherald.detector.candidates.scan_plots import write_sheet_again
+    from xherald.detector.joint_scan import find_camera_files, scan_together
     from xherald.detector.scan import scan_file
 
     with stages(shown=True) as stage:
-        scan = scan_file(Path(evidence["file"]), configuration(), sources, stage)
+        scans = [scan_file(path, configuration(), sources, stage) for path in find_camera_files(evidence)]
         stage("drawing")
-        write_sheet_again(sheet, scan, evidence)
+        completed, joint = scan_together(scans, configuration())
+        write_sheet_again(sheet, [*completed, *(one.scan for one in joint)], evidence)

@@ -22,12 +22,13 @@ from xherald.photons.gti import gti_intersection, gti_total, gti_union
 
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
-    from xherald.detector.results.row_types import DetectionRow
+    from xherald.detector.results.row_types import DetectionRow, Evidence
     from xherald.photons import Observation
     from xherald.photons.arrays import F64, I64
 
 __all__ = [
     "JointScan",
+    "find_camera_files",
     "find_observation_key",
     "make_event_rows",
     "make_joint_rows",
@@ -74,6 +75,18 @@ def find_observation_key(path: Path, configuration: Configuration) -> str:
         return str(path)
     names = [str(header.get(key) or "").strip() for key in ("TELESCOP", "OBS_ID")]
     return " ".join(names).upper() if all(names) else str(path)
+
+
+def find_camera_files(evidence: Evidence) -> list[Path]:
+    """Files of the cameras in whose photons a candidate was found, that of most counts first."""
+    own = evidence["mission"], evidence["obs_id"]
+    cameras = evidence["instrument"].split("+")
+    files = [
+        one["file"]
+        for one in evidence["detections"]
+        if (one["mission"], one["obs_id"]) == own and one["instrument"] in cameras
+    ]
+    return [Path(name) for name in dict.fromkeys([evidence["file"], *(files if len(cameras) > 1 else ())])]
 
 
 def scan_together(scans: Sequence[Scan], configuration: Configuration) -> tuple[list[Scan], list[JointScan]]:

@@ -88,6 +88,7 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
 def summarize_detection(row: SharedFields) -> EventDetection:
     """What the list of an event's detections tells of each."""
     return {
+        "file": row["file"],
         "mission": row["mission"],
         "instrument": row["instrument"],
         "obs_id": row["obs_id"],

@@ -78,45 +78,43 @@ def write_sheet(path: Path, detections: Detections, index: int, evidence: Eviden
         raise FileError(path, f"cannot be written: {fault.strerror or fault}") from fault
 
 
-def write_sheet_again(path: Path, scan: Scan, evidence: Evidence) -> None:
-    """Draw the sheet of a candidate that was found earlier, from a new scan of its file.
+def write_sheet_again(path: Path, scans: Sequence[Scan], evidence: Evidence) -> None:
+    """Draw the sheet of a candidate that was found earlier, from new scans of its files.
 
-    Numbers are those of the earlier evidence, photons those of the new scan.
+    Numbers are those of the earlier evidence, photons those of the new scans.
 
     Parameters
     ----------
     path : Path
-    scan : Scan
+    scans : sequence of Scan
+        Of the file of the candidate, or of all cameras and of these together.
     evidence : Evidence
 
     Raises
     ------
     FileError
-        The scan lacks the detection or has other photons in it, or the picture cannot be written.
+        The scans lack the detection or have other photons in it, or the picture cannot be written.
     """
-    detections = scan.detections
     wanted = tuple(evidence[name] for name in ("mission", "instrument", "obs_id", "detection_id"))
-    identities = scan.photons.batch.identities
     found = [
-        i for i, one in enumerate(identities) if (one.mission, one.instrument, one.obs_id, one.detection_id) == wanted
+        (scan, index)
+        for scan in scans
+        for index, one in enumerate(scan.photons.batch.identities)
+        if (one.mission, one.instrument, one.obs_id, one.detection_id) == wanted
     ]
-    if not found and "+" in evidence["instrument"]:
-        raise FileError(
-            scan.photons.path,
-            f"candidate {evidence['candidate_id']} was found in the photons of {evidence['instrument']} together; run "
-            "`xherald scan --plot FOLDER` with the files of all these cameras",
-        )
+    file = Path(evidence["file"])
     if not found:
         raise FileError(
-            scan.photons.path,
+            file,
             f"detection {evidence['detection_id']} of candidate {evidence['candidate_id']} was not found again; "
             "use the same settings and --sources as the first scan",
         )
-    counts = int(scan.photons.batch.counts[found[0]])
+    scan, index = found[0]
+    counts = int(scan.photons.batch.counts[index])
     if counts != evidence["counts"]:
         raise FileError(
-            scan.photons.path,
+            file,
             f"detection {evidence['detection_id']} has {counts} photons, candidate {evidence['candidate_id']} had "
             f"{evidence['counts']}: the file or the settings changed; scan the file again",
         )
-    write_sheet(path, detections, found[0], evidence)
+    write_sheet(path, scan.detections, index, evidence)

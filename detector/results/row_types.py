@@ -234,6 +234,7 @@ class HardnessChangeFields(TypedDict):
 class EventDetection(TypedDict):
     """A detection of an event: one source in one list of one camera."""
 
+    file: str
     mission: str
     instrument: str
     obs_id: str

@@ -78,6 +78,19 @@ def test_sheet_of_a_joint_candidate_is_drawn(result: xh.ScanResult, tmp_path: Pa
     assert [path.stem for path in tmp_path.iterdir()] == [result.candidates[0].candidate_id]
 
 
+def test_sheet_of_a_joint_candidate_is_drawn_again_from_the_files_of_its_cameras(
+    result: xh.ScanResult, cameras: list[Path], tmp_path: Path
+) -> None:
+    rows, sheet = tmp_path / "rows.jsonl", tmp_path / "sheet.png"
+    result.write(rows)
+    name = result.candidates[0].candidate_id or ""
+    done = CliRunner().invoke(main, ["candidate", "show", name, "--from", str(rows), "--sheet", str(sheet)])
+    assert done.exit_code == 0, done.output
+    result.save_plots(tmp_path / "first")
+    # The numbers of both are those of the evidence, and so are the photons.
+    assert sheet.read_bytes() == (tmp_path / "first" / f"{name}.png").read_bytes()
+
+
 def test_steady_sources_are_listed_once_for_each_camera(result: xh.ScanResult) -> None:
     assert len(result.table) == len(result)
     assert sum(row["instrument"].count("+") > 0 for row in result.rows) == 1
