@@ -12,11 +12,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from xherald.photons.arrays import F64, I64
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.batch import EventBatch
 from xherald.photons.threads import run_in_threads
 
-from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio, energy_bands
+from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio, photon_rows
 from .blocks import block_edges, change_point_penalty, critical_penalty
 from .clock import MAX_RATIO, NullClock, null_clock
 from .gregory_loredo import gregory_loredo, variability_index
@@ -26,6 +26,7 @@ from .null_distributions import MIN_PHOTONS, NullTables, load_null_tables
 from .ordered import kolmogorov_probability, kuiper_probability, ordered_distances
 from .result import DIP, FLARE, STEADY, Intervals, TestColumns, Timing
 from .scans import MAX_WINDOW, deficit_scan, flare_scan, log_likelihood_ratio, longest_gap_probabilities
+from .weighted_photons import WeightedPhotons, weighted_photons
 
 __all__ = ["TESTS", "TimingSettings", "assess", "raw_statistics"]
 
@@ -42,6 +43,9 @@ TESTS: tuple[tuple[str, int], ...] = (
     ("gregory_loredo", STEADY),
 )
 """Names of the tests and the kind of variability each is sensitive to, in the order of the kernel's columns."""
+
+WEIGHTED_TESTS = ("flare_averaged", "dip_averaged")
+"""Tests that weigh photons, and use those beyond the edge of the aperture."""
 
 BLOCKS_COLUMN = 7
 """Column of the Bayesian blocks, whose window is the most deviant block."""
@@ -89,8 +93,8 @@ class TimingSettings:
 @njit(cache=True, nogil=True)
 def _statistics_of(
     u: F64,
-    energy: NDArray[np.float32],
     offsets: I64,
+    weighted: tuple[F64, F32, F32, I64],
     frame: F64,
     first: int,
     stop: int,
@@ -106,12 +110,13 @@ def _statistics_of(
         n = x.size
         if n < 1:
             continue
-        band = energy_bands(energy[offsets[s] : offsets[s + 1]])
-        out[s, 0], window[s, 0, 0], window[s, 0, 1] = averaged_likelihood_ratio(x, band, flares)
+        own = slice(weighted[3][s], weighted[3][s + 1])
+        kinds, _ = photon_rows(weighted[1][own], weighted[2][own])
+        out[s, 0], window[s, 0, 0], window[s, 0, 1] = averaged_likelihood_ratio(weighted[0][own], kinds, flares)
         out[s, 1], i, j = flare_scan(x, frame[s])
         if i >= 0:
             window[s, 1, 0], window[s, 1, 1] = x[i], x[j]
-        out[s, 2], window[s, 2, 0], window[s, 2, 1] = averaged_likelihood_ratio(x, band, dips)
+        out[s, 2], window[s, 2, 0], window[s, 2, 1] = averaged_likelihood_ratio(weighted[0][own], kinds, dips)
         out[s, 3], i, j, gap, k = deficit_scan(x)
         window[s, 3, 0] = x[i] if i >= 0 else 0.0
         window[s, 3, 1] = x[j] if j < n else 1.0
@@ -126,7 +131,12 @@ def _statistics_of(
 
 
 def raw_statistics(
-    u: F64, energy: NDArray[np.float32], offsets: I64, frame: F64, threads: int = 0
+    u: F64,
+    energy: F32,
+    offsets: I64,
+    frame: F64,
+    threads: int = 0,
+    weighted: WeightedPhotons | None = None,
 ) -> tuple[F64, F64, F64]:
     """Test statistics of sources on the null clock.
 
@@ -140,6 +150,8 @@ def raw_statistics(
         Frame time in units of u.
     threads : int
         0 uses all cores.
+    weighted : WeightedPhotons, optional
+        What `WEIGHTED_TESTS` use; if not given, the same photons with weight 1.
 
     Returns
     -------
@@ -148,12 +160,15 @@ def raw_statistics(
     fractions : ndarray, shape (n, 2) — light-curve fractions within 3 and 5 σ
     """
     n = len(offsets) - 1
+    if weighted is None:
+        weighted = WeightedPhotons(u, energy, np.ones(len(u), dtype=np.float32), offsets)
+    photons = weighted.u, weighted.energy, weighted.weight, weighted.offsets
     statistic = np.full((n, len(TESTS)), np.nan)
     window = np.full((n, len(TESTS), 2), np.nan)
     extra = np.full((n, 2), np.nan)
     run_in_threads(
         lambda first, stop: _statistics_of(
-            u, energy, offsets, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
+            u, offsets, photons, frame, first, stop, FLARE_FAMILY, DIP_FAMILY, statistic, window, extra
         ),
         offsets,
         threads,
@@ -161,11 +176,17 @@ def raw_statistics(
     return statistic, window, extra
 
 
-def log_probabilities(statistic: F64, counts: I64, frame: F64, tables: NullTables) -> F64:
-    """Ln p of every test, trials included, shape (n, tests); NaN for sources with too few photons."""
+def log_probabilities(
+    statistic: F64, counts: I64, frame: F64, tables: NullTables, effective_counts: F64 | None = None
+) -> F64:
+    """Ln p of every test, trials included, shape (n, tests); NaN for sources with too few photons.
+
+    `WEIGHTED_TESTS` have the null distribution of `effective_counts` photons.
+    """
     out = np.full(statistic.shape, np.nan)
     enough = counts >= MIN_PHOTONS
     n = counts[enough]
+    effective = n if effective_counts is None else np.maximum(effective_counts[enough], MIN_PHOTONS)
     for column, (name, _) in enumerate(TESTS):
         values = statistic[enough, column]
         if name == "longest_gap":
@@ -175,7 +196,8 @@ def log_probabilities(statistic: F64, counts: I64, frame: F64, tables: NullTable
         elif name == "kuiper":
             p = kuiper_probability(values, n)
         else:
-            out[enough, column] = tables.log_probability(name, values, n, frame[enough])
+            size = effective if name in WEIGHTED_TESTS else n
+            out[enough, column] = tables.log_probability(name, values, size, frame[enough])
             continue
         with np.errstate(divide="ignore"):
             out[enough, column] = np.log(p)
@@ -207,10 +229,11 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
     settings = settings or TimingSettings()
     clock = null_clock(batch, settings.threads)
     counts = np.diff(clock.offsets)
+    weighted = weighted_photons(batch, clock, settings.threads)
     statistic, window, fractions = raw_statistics(
-        clock.tested_u, clock.tested_energy, clock.offsets, clock.frame, settings.threads
+        clock.tested_u, clock.tested_energy, clock.offsets, clock.frame, settings.threads, weighted
     )
-    log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables())
+    log_p = log_probabilities(statistic, counts, clock.frame, load_null_tables(), weighted.effective_counts)
     log_p[~batch.is_testable] = np.nan
     with np.errstate(divide="ignore"):
         tested = _combined(log_p, counts)

@@ -1,15 +1,17 @@
 """The primary test: a likelihood ratio averaged over start, width, strength, shape and spectrum of a change.
 
 A variable source has the density ``r(u, b)`` on the null clock in energy band b; the bands are quartiles of the
-energies of the source's own photons. A flare with a fraction ``S`` of all photons has the fraction ``S_b = S h_b`` of
-those in a band, with a tilt ``h`` of mean 1 (as hard as the rest, harder, softer), and ``r = (1 - S_b) + S_b p(u)``,
-where ``p`` is its profile on a window. A dip of depth ``d`` removes ``d_b`` of the photons of a band, ``r = (1 - d_b
-p(u)) / Z_b``: equally in all bands (an eclipse), or preferentially soft ones (absorption). The ratio to a steady
-source, the product of ``r`` over its photons, is averaged over a prior: uniform in start, log-uniform in width and
-strength.
+energies of the source's own photons. A flare with a fraction ``S`` of the source's photons has the fraction ``S_b = S
+h_b`` of those in a band, with a tilt ``h`` of mean 1 (as hard as the rest, harder, softer), and ``r = 1 + w S_b (p(u) -
+1)`` for a photon that is the source's with probability ``w`` (`photon_weights`), where ``p`` is its profile on a
+window. A dip of depth ``d`` removes ``d_b`` of the source's photons of a band, ``r = (1 - w d_b p(u)) / Z``: equally in
+all bands (an eclipse), or preferentially soft ones (absorption). The ratio to a steady source, the product of ``r``
+over its photons, is averaged over a prior: uniform in start, log-uniform in width and strength.
 
-The expectation of an average of likelihood ratios is 1 under the null, so that ``p <= 1 / ratio`` by Markov's
-inequality independently of the calibration; the calibrated p-value (`null_distributions`) is smaller. Averaging is more
+The expectation of an average of likelihood ratios is 1 under the null, whatever the weights, since times are
+independent of them; ``p <= 1 / ratio`` by Markov's inequality independently of the calibration. The calibrated p-value
+(`null_distributions`) is smaller. It is that of as many photons of weight 1 as the sum of the squared weights, which
+measures the information about the source. Averaging is more
 powerful than the maximum over windows, since nearby windows share photons and each has only part of the evidence.
 """
 
@@ -27,11 +29,13 @@ __all__ = [
     "BANDS",
     "DIP_FAMILY",
     "FLARE_FAMILY",
+    "WEIGHTS",
     "Family",
     "averaged_likelihood_ratio",
     "dip_family",
     "energy_bands",
     "flare_family",
+    "photon_rows",
 ]
 
 
@@ -40,6 +44,12 @@ STEPS: Final = 8
 
 BANDS: Final = 4
 """Energy bands with equal numbers of the source's photons."""
+
+WEIGHTS: Final = np.array([0.05, 0.25, 0.5, 0.75, 0.92, 1.0])
+"""Weights of photons that are distinguished; each photon has the nearest one."""
+
+ROWS: Final = BANDS * len(WEIGHTS)
+"""Kinds of photons: energy bands times weights."""
 
 MAX_MULTIPLIED: Final = 40
 """Windows with at most so many photons are computed as products rather than sums of logarithms. No product overflows;
@@ -54,15 +64,15 @@ class Family(NamedTuple):
 
     Parameters
     ----------
-    share : ndarray, shape (c, BANDS) — S_b of a flare, or d_b of a dip; below 1
+    share : ndarray, shape (c, ROWS) — w S_b of a flare, or w d_b of a dip, for each kind of photon; below 1
     shape : ndarray, shape (c, STEPS) — profile: of mean 1 for a flare, of maximum 1 for a dip
     weight : ndarray, shape (levels, c) — of each combination at each width; sums to 1
     bins : ndarray, shape (levels,), int64
         Steps in the whole clock: windows at a level have the width ``STEPS / bins``.
     flare : bool
-    density : ndarray, shape (levels, STEPS, BANDS, c) — factor of a photon inside the window over that of one outside
+    density : ndarray, shape (levels, STEPS, ROWS, c) — factor of a photon inside the window over that of one outside
     log_density : ndarray, of the same shape — its logarithm
-    log_outside : ndarray, shape (levels, 2 STEPS - 1, BANDS, c)
+    log_outside : ndarray, shape (levels, 2 STEPS - 1, ROWS, c)
         ln of the factor of a photon outside a window of which only the last 1 … STEPS steps are on the clock (STEPS:
         the whole window), then of one with only the first STEPS - 1 … 1.
     """
@@ -78,7 +88,7 @@ class Family(NamedTuple):
 
 
 def flare_family(levels: int = 13) -> Family:
-    """Flares of five shapes and three tilts with 5 to 90 % of all photons; widths 2^-1 to 2^-levels.
+    """Flares of five shapes and three tilts with 5 to 90 % of the source's photons; widths 2^-1 to 2^-levels.
 
     Shapes are flat, fast rise with exponential or with power-law decay, Gaussian, and two peaks.
     """
@@ -115,7 +125,8 @@ def dip_family(levels: int = 6) -> Family:
 
 
 def _family(combinations: list[tuple[F64, F64, float]], levels: int, *, flare: bool) -> Family:
-    share, shape, prior = (np.array([one[part] for one in combinations]) for part in range(3))
+    in_band, shape, prior = (np.array([one[part] for one in combinations]) for part in range(3))
+    share = (WEIGHTS[:, None] * in_band[:, None, :]).reshape(len(combinations), ROWS)
     bins = STEPS * 2 ** np.arange(1, levels + 1, dtype=np.int64)
     product = shape.T[:, None, :] * share.T
     # The fraction of the photons of a flare, or of the time of a dip, in the steps on the clock.
@@ -165,23 +176,48 @@ def energy_bands(energy: NDArray[np.float32]) -> I64:
 
 
 @njit(cache=True, nogil=True)
+def photon_rows(energy: NDArray[np.float32], weight: NDArray[np.float32]) -> tuple[I64, float]:
+    """Kind of each photon of a source, by energy band and weight, and the number of photons that they are worth.
+
+    Parameters
+    ----------
+    energy, weight : ndarray, shape (n,)
+
+    Returns
+    -------
+    row : ndarray, shape (n,), int64
+    effective : float
+        Sum of the squares of the distinguished weights.
+    """
+    row, effective = energy_bands(energy), 0.0
+    for i in range(energy.size):
+        level = 0
+        while level + 1 < WEIGHTS.size and weight[i] > 0.5 * (WEIGHTS[level] + WEIGHTS[level + 1]):
+            level += 1
+        row[i] += BANDS * level
+        effective += WEIGHTS[level] ** 2
+    return row, effective
+
+
+@njit(cache=True, nogil=True)
 def _norm(log_outside: F64, held: F64, norm: F64) -> None:
     """Write the log ratio of a window without photons to `norm`."""
-    for c in range(norm.size):
-        norm[c] = 0.0
-        for b in range(held.size):
-            norm[c] += held[b] * log_outside[b, c]
+    norm[:] = 0.0
+    for b in range(held.size):
+        if held[b] > 0:
+            for c in range(norm.size):
+                norm[c] += held[b] * log_outside[b, c]
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "contract", "reassoc"})
 def _sum_of_products(
-    prior: F64, density: F64, at: I64, band: I64, low: int, high: int, start: int, ratios: F64
+    prior: F64, density: F64, at: I64, rows: I64, low: int, high: int, start: int, ratios: F64
 ) -> float:
     """Weighted sum of the ratios of the window at `start` with the photons from low to high, as products."""
     for c in range(prior.size):
         ratios[c] = prior[c]
     for i in range(low, high):
-        step, row = at[i] - start, band[i]
+        step, row = at[i] - start, rows[i]
         for c in range(prior.size):
             ratios[c] *= density[step, row, c]
     total = 0.0
@@ -191,13 +227,13 @@ def _sum_of_products(
 
 
 @njit(cache=True, nogil=True)
-def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float, float, float]:
+def averaged_likelihood_ratio(u: F64, rows: I64, family: Family) -> tuple[float, float, float]:
     """Log of the averaged likelihood ratio, and the window that contributes most.
 
     Parameters
     ----------
     u : ndarray, shape (n,) — sorted, on the null clock
-    band : ndarray, shape (n,) — `energy_bands`
+    rows : ndarray, shape (n,) — kind of each photon, `photon_rows`
     family : Family
 
     Returns
@@ -208,7 +244,7 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
     n = u.size
     held = np.zeros(family.share.shape[1])
     for i in range(n):
-        held[band[i]] += 1.0
+        held[rows[i]] += 1.0
     combos, steps = family.shape.shape
     top, scale, summed = 0.0, 1.0, 0.0  # the average is exp(top) * summed, and scale is exp(-top)
     best, best_start, best_width = 0.0, 0.0, 1.0  # relative to exp(top)
@@ -238,7 +274,7 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
                 b = until
                 continue
             if whole and high - low <= MAX_MULTIPLIED:
-                added = scale * _sum_of_products(prior, density, at, band, low, high, b, ratios)
+                added = scale * _sum_of_products(prior, density, at, rows, low, high, b, ratios)
             else:
                 if whole:
                     ratios[:] = norm
@@ -249,7 +285,7 @@ def averaged_likelihood_ratio(u: F64, band: I64, family: Family) -> tuple[float,
                     )
                 for i in range(low, high):
                     for c in range(combos):
-                        ratios[c] += log_density[at[i] - b, band[i], c]
+                        ratios[c] += log_density[at[i] - b, rows[i], c]
                 largest = ratios.max()
                 if largest > top:
                     summed *= np.exp(top - largest)

@@ -98,7 +98,7 @@ def accumulated_livetime(time: F64, gti: F64, fraction: F64) -> F64:
 
 
 @njit(cache=True, nogil=True)
-def _hash_to_unit(time: float) -> float:
+def hash_to_unit(time: float) -> float:
     """Pseudo-random number in [0, 1) from the time of a frame, for the positions of its photons within it.
 
     Depending on the time alone, it makes results reproducible (SplitMix64, Steele, Lea & Flood 2014, OOPSLA).
@@ -128,7 +128,7 @@ def spread_in_frames(time: F64, livetime: F64, frame_time: float, total: float) 
             j += 1
         low = max(livetime[i] - 0.5 * frame_time, 0.0)
         high = min(livetime[i] + 0.5 * frame_time, total)
-        phase = _hash_to_unit(time[i])
+        phase = hash_to_unit(time[i])
         for k in range(i, j):
             out[k] = low + (high - low) * (k - i + phase) / (j - i)
         i = j
@@ -155,7 +155,7 @@ def _block_profile(background: F64, total: float, share: float, penalty: float) 
 
 
 @njit(cache=True, nogil=True)
-def _bands_of(energy: F32, thresholds: F32) -> I64:
+def bands_of(energy: F32, thresholds: F32) -> I64:
     """Energy band of each photon: the number of thresholds below its energy."""
     out = np.zeros(energy.size, np.int64)
     for i in range(energy.size):
@@ -171,7 +171,7 @@ def _u_by_band(
     """U of one source's photons in their energy bands, over a drawn or, for a large region, the mean background."""
     n = live.size
     thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
-    band, background_band = _bands_of(energy, thresholds), _bands_of(background_energy, thresholds)
+    band, background_band = bands_of(energy, thresholds), bands_of(background_energy, thresholds)
     out = np.empty(n)
     is_small, shared = area_ratio > MAX_RATIO, behind.size < MIN_SPECTRAL_COUNTS
     counts = np.bincount(band, minlength=BANDS).astype(np.float64)
@@ -225,7 +225,7 @@ def _clock_one(
             u = np.interp(live, knots, heights)
             if area_ratio <= MAX_RATIO and knots.size == 2:
                 return u, u, True, knots, heights
-            seed = np.int64(_hash_to_unit(time[0] + n) * 2**31)
+            seed = np.int64(hash_to_unit(time[0] + n) * 2**31)
             return u, _u_by_band(live, energy, behind, background_energy, total, area_ratio, seed), True, knots, heights
     u = np.interp(live, knots, heights)
     return u, u, False, knots, heights

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.arrays import F64
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import PhotonError
 
 __all__ = ["MIN_PHOTONS", "NullTables", "load_null_tables"]
@@ -58,7 +58,7 @@ class NullTables:
     framed_table: F64
     framed_slope: F64
 
-    def _curves(self, name: str, counts: NDArray[np.int64], frame: F64) -> tuple[F64, F64]:
+    def _curves(self, name: str, counts: I64 | F64, frame: F64) -> tuple[F64, F64]:
         """Quantiles, shape (n, q), and slopes, shape (n,), interpolated in ln counts and, for `FRAMED`, in ln frame."""
         position = np.interp(np.log(np.maximum(counts, 1)), np.log(self.photons), np.arange(len(self.photons)))
         low = np.minimum(position.astype(np.int64), len(self.photons) - 2)
@@ -84,7 +84,7 @@ class NullTables:
             slopes[f, rows] * (1 - share) + slopes[f + 1, rows] * share,
         )
 
-    def log_probability(self, name: str, statistic: F64, counts: NDArray[np.int64], frame: F64) -> F64:
+    def log_probability(self, name: str, statistic: F64, counts: I64 | F64, frame: F64) -> F64:
         """Ln of the p-value of a statistic, shape (n,); NaN below `MIN_PHOTONS` or for a NaN."""
         curves, slope = self._curves(name, counts, frame)
         log_q = np.log(self.probability)

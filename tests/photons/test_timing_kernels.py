@@ -81,7 +81,7 @@ def test_deficit_scan_is_the_best_of_all_windows(u):
 @given(u=uniforms, data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_averaged_ratio_agrees_with_its_definition(family, u, data):
-    band = np.array(data.draw(st.lists(st.integers(0, BANDS - 1), min_size=len(u), max_size=len(u))))
+    rows = np.array(data.draw(st.lists(st.integers(0, family.share.shape[1] - 1), min_size=len(u), max_size=len(u))))
     steps = family.shape.shape[1]
     total = 0.0
     for level, bins in enumerate(family.bins.tolist()):
@@ -97,8 +97,8 @@ def test_averaged_ratio_agrees_with_its_definition(family, u, data):
                 else:
                     density = 1 - share[:, None] * profile
                 density /= density.mean(axis=1, keepdims=True)
-                total += family.weight[level, c] / len(starts) * np.prod(density[band, at])
-    assert averaged_likelihood_ratio(u, band, family)[0] == pytest.approx(np.log(total), abs=1e-8)
+                total += family.weight[level, c] / len(starts) * np.prod(density[rows, at])
+    assert averaged_likelihood_ratio(u, rows, family)[0] == pytest.approx(np.log(total), abs=1e-8)
 
 
 @given(energy=hnp.arrays(np.float32, st.integers(1, 60), elements=st.sampled_from([0.5, 1.0, 1.5, 2.0, 4.0, 6.5])))
