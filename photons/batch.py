@@ -141,7 +141,7 @@ class EventBatch:
             hardness_split=np.array([one.hardness_split for one in lists], dtype=np.float64),
             selection_p=np.array([one.selection_p for one in lists], dtype=np.float64),
             selection_trials=np.array([one.selection_trials for one in lists], dtype=np.float64),
-            weight=_concatenate([np.ones(len(one)) if one.weight is None else one.weight for one in lists], np.float32),
+            weight=_concatenate([one.known_weight for one in lists], np.float32),
             wing_time=_concatenate([w.time if w else empty for w in wings], np.float64),
             wing_energy=_concatenate([w.energy if w else empty for w in wings], np.float32),
             wing_weight=_concatenate([w.weight if w else empty for w in wings], np.float32),

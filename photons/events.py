@@ -227,6 +227,11 @@ class EventList:
         return len(self.time)
 
     @property
+    def known_weight(self) -> NDArray[np.float32]:
+        """`weight`, or 1 for all photons if it is None."""
+        return np.ones(len(self), dtype=np.float32) if self.weight is None else self.weight
+
+    @property
     def livetime(self) -> float:
         """Livetime of the aperture, dead time excluded, s."""
         return self.exposure.livetime * self.live_fraction

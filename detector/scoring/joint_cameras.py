@@ -14,7 +14,7 @@ import numpy as np
 
 from xherald.detector.candidates.same_event import MATCH_ERRORS, MIN_MATCH_ARCSEC
 from xherald.detector.extraction.forced_sources import FORCED_FLAG
-from xherald.photons import Background, EventBatch, EventList, Exposure, Identity
+from xherald.photons import Background, EventBatch, EventList, Exposure, Identity, Wings
 from xherald.photons.projection import separation_deg
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def _join(sources: Sequence[EventList]) -> EventList:
         good_times_known=all(one.good_times_known for one in sources),
         selection_p=min(one.selection_p for one in sources),
         selection_trials=max(one.selection_trials for one in sources),
+        weight=np.concatenate([one.known_weight for one in sources])[order],
+        wings=_join_wings(sources),
     )
 
 
@@ -151,6 +153,18 @@ def _join_backgrounds(sources: Sequence[EventList]) -> Background | None:
     counts, ratios = np.array([len(one.time) for one in regions]), np.array([one.area_ratio for one in regions])
     ratio = float(counts @ ratios / counts.sum()) if counts.any() else float(ratios.mean())
     return Background(time[order], energy[order], ratio)
+
+
+def _join_wings(sources: Sequence[EventList]) -> Wings | None:
+    """Photons of all cameras beyond the edges of their apertures, by time."""
+    wings = [one.wings for one in sources if one.wings is not None]
+    if not wings:
+        return None
+    time, energy, weight = (
+        np.concatenate([getattr(one, name) for one in wings]) for name in ("time", "energy", "weight")
+    )
+    order = np.argsort(time, kind="stable")
+    return Wings(time[order], energy[order], weight[order])
 
 
 def _join_identities(sources: Sequence[EventList], main: EventList) -> Identity:

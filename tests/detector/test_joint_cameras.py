@@ -12,7 +12,7 @@ from scipy.stats import binom
 from three_cameras import NAMES, measure_efficiencies, three_cameras
 
 from xherald.detector.scoring.joint_cameras import ABSENT, join_cameras, main_cameras, match_cameras
-from xherald.photons import EventBatch
+from xherald.photons import EventBatch, EventList, Exposure, Identity, Wings
 from xherald.photons.statistics import assess
 
 
@@ -97,3 +97,23 @@ def test_sources_are_matched_by_position_within_their_errors() -> None:
     assert main_cameras([first, second, third], joined).tolist() == [
         int(np.argmax([first.counts[row[0]], second.counts[row[1]]])) for row in joined
     ]
+
+
+def test_weights_and_wings_of_all_cameras_are_joined() -> None:
+    lists = []
+    for number in range(2):
+        time = np.arange(5.0) * 100 + 10 * number
+        one = EventList(
+            time,
+            np.ones(5, np.float32),
+            Exposure(np.array([[0.0, 1000.0]])),
+            Identity("XMM", f"EMOS{number + 1}", "1", "1", ra=10.0, dec=0.0, pos_err_arcsec=1.0),
+            0.0,
+            (0.5, 7.0),
+            weight=np.full(5, 0.5 + 0.1 * number, np.float32),
+            wings=Wings(time[:2] + 1, np.ones(2, np.float32), np.full(2, 0.2, np.float32)),
+        )
+        lists.append(EventBatch.from_lists([one]))
+    joint = join_cameras(lists, match_cameras(lists))
+    np.testing.assert_allclose(joint.weight, np.tile([0.5, 0.6], 5), rtol=1e-6)
+    np.testing.assert_array_equal(joint.wing_time, [1.0, 11.0, 101.0, 111.0])

@@ -25,6 +25,7 @@ from xherald.photons.statistics.averaged import (
     BANDS,
     DIP_FAMILY,
     FLARE_FAMILY,
+    WEIGHTS,
     averaged_likelihood_ratio,
 )
 
@@ -109,9 +110,10 @@ def test_averaged_ratio_obeys_markov():
     random = np.random.default_rng(3)
     u = np.sort(random.random((5000, 12)), axis=1)
     band = random.permuted(np.tile(np.repeat(np.arange(BANDS), 3), (5000, 1)), axis=1)
+    level = np.where(random.random((5000, 1)) < 0.5, len(WEIGHTS) - 1, random.integers(0, len(WEIGHTS), (5000, 12)))
     for family in (FLARE_FAMILY, DIP_FAMILY):
         ratios = np.array(
-            [averaged_likelihood_ratio(row, bands, family)[0] for row, bands in zip(u, band, strict=True)]
+            [averaged_likelihood_ratio(*one, family)[0] for one in zip(u, band + BANDS * level, strict=True)]
         )
         for bound in (2.0, 10.0, 100.0):
             # p(ratio >= b) <= 1/b whatever the calibration says; 4 σ of 5,000 trials on top.
