@@ -13,12 +13,12 @@ import numpy as np
 
 from xherald.photons.arrays import F64, Mask
 
-from .apertures import off_axis_arcmin
 from .exposure.source_exposure import N_SAMPLES, measure_exposure_model
 from .footprint import Footprint, field_footprint
 from .gti import Exposure, combine_exposures
 from .missing_columns import missing_columns
 from .observation import DetectorUnit, Observation
+from .projection import separation_deg
 from .regions import Aperture
 
 if TYPE_CHECKING:
@@ -182,29 +182,34 @@ def exposures_in_time(
     for number, (columns, rows) in missing.items():
         if number in model.areas:
             model.areas[number] = model.areas[number].without(columns, rows)
-    quantiles = (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES
-    pixel = observation.require_projection().pixel_arcsec
-    may_vary = model.may_vary(sources.centre, sources.extent, coverage.is_used, units)
-    for i in np.flatnonzero(may_vary).tolist():
-        numbers = [
-            one for one, is_used in zip(units, coverage.is_used[i], strict=True) if is_used and one in model.areas
-        ]
-        radii = _sample_radii(observation, apertures[i], float(sources.extent[i]), pixel, quantiles)
-        result = model.exposure(float(sources.centre[i, 0]), float(sources.centre[i, 1]), radii, numbers)
-        found.is_unknown[i] = result is not None and result.exposure is None
-        if result is not None and result.exposure is not None:
+    varying = np.flatnonzero(model.may_vary(sources.centre, sources.extent, coverage.is_used, units))
+    radii = _sample_radii(observation, [apertures[i] for i in varying.tolist()], sources.extent[varying])
+    results = model.exposures(sources.centre[varying], radii, coverage.is_used[varying], units)
+    for k, result in results:
+        i = int(varying[k])
+        found.is_unknown[i] = result.exposure is None
+        if result.exposure is not None:
             found.exposures[i] = result.exposure
             found.crosses_edge[i] = result.crosses_edge and not model.path.is_scan
     return found
 
 
-def _sample_radii(observation: Observation, aperture: Aperture, extent: float, pixel: float, quantiles: F64) -> F64:
-    """Radii within a circle that follow the point spread, whose wings leave a chip first, sky pixels."""
-    if observation.point_spread is None:
-        return np.asarray(extent * np.sqrt(quantiles), dtype=np.float64)
-    core, slope = observation.point_spread.king(off_axis_arcmin(observation, aperture.ra, aperture.dec) or 0.0)
-    enclosed = 1.0 - (1.0 + (extent * pixel / core) ** 2) ** -slope
-    return np.asarray(core / pixel * np.sqrt((1.0 - enclosed * quantiles) ** (-1.0 / slope) - 1.0), dtype=np.float64)
+def _sample_radii(observation: Observation, apertures: Sequence[Aperture], extents: F64) -> F64:
+    """Radii within circles that follow the point spread, whose wings leave a chip first: sky pixels, (n, N_SAMPLES).
+
+    `extents` are those of the apertures, sky pixels.
+    """
+    quantiles = (np.arange(N_SAMPLES) + 0.5) / N_SAMPLES
+    if observation.point_spread is None or not apertures:
+        return np.asarray(extents[:, None] * np.sqrt(quantiles), dtype=np.float64)
+    ra, dec = np.array([(one.ra, one.dec) for one in apertures]).T
+    angles = np.zeros(len(apertures))
+    if observation.pointing is not None:
+        angles = separation_deg(ra, dec, *observation.pointing) * 60.0
+    core, slope = np.array([observation.point_spread.king(angle) for angle in angles.tolist()]).T[:, :, None]
+    core = core / observation.require_projection().pixel_arcsec
+    enclosed = 1.0 - (1.0 + (extents[:, None] / core) ** 2) ** -slope
+    return np.asarray(core * np.sqrt((1.0 - enclosed * quantiles) ** (-1.0 / slope) - 1.0), dtype=np.float64)
 
 
 def _detectors_with_footprint(observation: Observation) -> tuple[tuple[DetectorUnit, ...], Footprint | None]:

@@ -65,6 +65,10 @@ def _area_on_detectors(shapes: Any, i: int, mask: Any, edges: Any, begins: Any, 
     for d in range(detectors):
         depth = _depth(edges, begins[d], begins[d + 1], x0, y0)
         near[d] = 2 if depth >= r else (0 if depth <= -r else 1)
+    crosses_edge, is_whole = (near == 1).any(), (near == 2).any()
+    if not crosses_edge and not mask.any():
+        out[:] = np.where(near == 2, shapes.area[i], 0.0)
+        return (1.0 if is_whole else 0.0), False
     total, free, seen = 0, 0, 0
     count = np.zeros(detectors, np.int64)
     for iy in range(cells):
@@ -77,14 +81,15 @@ def _area_on_detectors(shapes: Any, i: int, mask: Any, edges: Any, begins: Any, 
             if mask[iy, ix]:
                 continue
             free += 1
-            on_any = False
-            for d in range(detectors):
-                if near[d] == 2 or (near[d] == 1 and _depth(edges, begins[d], begins[d + 1], x, y) >= 0):
-                    count[d] += 1
-                    on_any = True
+            on_any = is_whole
+            if crosses_edge:
+                for d in range(detectors):
+                    if near[d] == 1 and _depth(edges, begins[d], begins[d + 1], x, y) >= 0:
+                        count[d] += 1
+                        on_any = True
             seen += on_any
     for d in range(detectors):
-        out[d] = shapes.area[i] * count[d] / max(total, 1)
+        out[d] = shapes.area[i] * (free if near[d] == 2 else count[d]) / max(total, 1)
     return seen / max(free, 1), free < total
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
+from .arrays import F64
 from .errors import PhotonError
 
 __all__ = ["PointSpread"]
@@ -86,12 +89,14 @@ def _bracket(grid: tuple[float, ...], value: float) -> tuple[tuple[int, int], fl
     return (low, high), min(max((value - grid[low]) / (grid[high] - grid[low]), 0.0), 1.0)
 
 
+@cache
+def _slopes() -> tuple[F64, F64]:
+    """Ratio of the squared 90 % and 50 % radii, ascending, and slope of the King profile with it."""
+    slope = np.geomspace(50.0, 0.15, 4001)
+    return (0.1 ** (-1 / slope) - 1) / (0.5 ** (-1 / slope) - 1), slope
+
+
 def _king(r50: float, r90: float) -> tuple[float, float]:
     """Core radius and slope of the King profile with the given 50 % and 90 % radii."""
-    target = min(max((r90 / r50) ** 2, 3.4), 400.0)
-    low, high = 0.15, 50.0
-    for _ in range(60):
-        slope = 0.5 * (low + high)
-        ratio = (0.1 ** (-1 / slope) - 1) / (0.5 ** (-1 / slope) - 1)
-        low, high = (slope, high) if ratio > target else (low, slope)
-    return r50 / float(np.sqrt(0.5 ** (-1 / slope) - 1)), slope
+    slope = float(np.interp(min(max((r90 / r50) ** 2, 3.4), 400.0), *_slopes()))
+    return r50 / math.sqrt(0.5 ** (-1 / slope) - 1), slope

@@ -10,30 +10,22 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["add_unit", "count_dead", "merge_steps", "moves_over_dead"]
+from .live_area_kernels import BLOCK
+
+GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
+
+__all__ = ["add_unit", "merge_steps", "moves_over_dead"]
 
 
 @njit(cache=True, nogil=True)
 def _touches_dead(dead_sums: Any, x0: float, x1: float, y0: float, y1: float) -> bool:
-    """Whether a rectangle of pixels, relative to the first, leaves the unit or contains insensitive pixels."""
+    """Whether a rectangle of pixels, relative to the first, comes near the outline or insensitive pixels of a unit."""
     nx, ny = dead_sums.shape[0] - 1, dead_sums.shape[1] - 1
-    i0, i1, j0, j1 = int(np.floor(x0)), int(np.ceil(x1)) + 1, int(np.floor(y0)), int(np.ceil(y1)) + 1
+    i0, i1 = int(np.floor(x0)) // BLOCK, int(np.ceil(x1)) // BLOCK + 1
+    j0, j1 = int(np.floor(y0)) // BLOCK, int(np.ceil(y1)) // BLOCK + 1
     if i0 < 0 or j0 < 0 or i1 > nx or j1 > ny:
         return True
     return bool(dead_sums[i1, j1] - dead_sums[i0, j1] - dead_sums[i1, j0] + dead_sums[i0, j0] > 0)
-
-
-@njit(cache=True, nogil=True)
-def count_dead(live: Any) -> Any:
-    """Number of insensitive pixels below and left of each corner, shape (nx + 1, ny + 1)."""
-    nx, ny = live.shape
-    sums = np.zeros((nx + 1, ny + 1), np.int32)
-    for i in range(nx):
-        row = 0
-        for j in range(ny):
-            row += live[i, j] == 0
-            sums[i + 1, j + 1] = sums[i, j + 1] + row
-    return sums
 
 
 @njit(cache=True, nogil=True)
@@ -57,7 +49,7 @@ def moves_over_dead(weight: Any, path: Any, sources: Any, reach: Any, unit: Any,
 
     `sources` has shape (n, 2), `reach` (n,): radii, detector pixels. See `add_unit`.
     """
-    nx, ny = dead_sums.shape[0] - 1, dead_sums.shape[1] - 1
+    nx, ny = BLOCK * (dead_sums.shape[0] - 1), BLOCK * (dead_sums.shape[1] - 1)
     out = np.zeros(len(sources), np.bool_)
     for i in range(len(sources)):
         r = reach[i]
@@ -71,32 +63,58 @@ def moves_over_dead(weight: Any, path: Any, sources: Any, reach: Any, unit: Any,
 
 @njit(cache=True, nogil=True)
 def add_unit(
-    level: Any, weight: Any, path: Any, source: Any, offsets: Any, unit: Any, live: Any, dead_sums: Any, curve: Any
-) -> Any:
-    """Add the live fraction of an aperture on one detector unit to its total at each time step.
+    level: Any,
+    change: Any,
+    sources: Any,
+    is_used: Any,
+    radii: Any,
+    weight: Any,
+    path: Any,
+    unit: Any,
+    area: Any,
+    curve: Any,
+) -> None:
+    """Add the live fractions of apertures on one detector unit to their totals at each time step.
 
     Parameters
     ----------
-    level : ndarray, shape (k,) — total, changed in place
+    level : ndarray, shape (n, k) — totals, changed in place
+    change : ndarray, shape (n,)
+        Difference of the largest and the smallest part of an aperture that is on a unit in its good times; raised in
+        place to that on this unit.
+    sources : ndarray, shape (n, 2) — centres of the apertures, sky pixels
+    is_used : ndarray, shape (n,), bool — whether an aperture takes photons of this unit
+    radii : ndarray, shape (n, m)
+        Sample points, sky pixels from the centre; successive points are turned by the golden angle, so that they cover
+        a disc evenly.
     weight : ndarray, shape (k,) — live fraction of the unit in each step, 0 outside its good times
     path : ndarray, shape (k, 4) — x and y of the pointing, sky pixels; cosine and sine of the rotation
-    source : ndarray, shape (2,) — centre of the aperture, sky pixels
-    offsets : ndarray, shape (n, 2) — sample points from the centre, sky pixels
     unit : ndarray, shape (12,)
         Sky to detector matrix (4, by rows), offset of the map (2), first pixel (2), position of the optical axis
-        relative to the pointing (2, sky pixels), arcmin per sky pixel, 0 without vignetting, and the largest distance
-        of a sample point, detector pixels.
-    live : ndarray, shape (nx, ny), uint8 — sensitive pixels
-    dead_sums : ndarray, shape (nx + 1, ny + 1) — `LiveArea.dead_sums`
+        relative to the pointing (2, sky pixels), arcmin per sky pixel, 0 without vignetting, and pixels of `live` per
+        sky pixel.
+    area : (ndarray, ndarray) — `LiveArea.live` and `LiveArea.dead_sums`
     curve : ndarray, shape (m, 2) — off-axis angle, arcmin, and relative area
-
-    Returns
-    -------
-    float
-        Difference of the largest and the smallest part of the aperture that is on the unit in its good times.
     """
+    m = radii.shape[1]
+    turn_x, turn_y = np.cos(np.arange(m) * GOLDEN_ANGLE), np.sin(np.arange(m) * GOLDEN_ANGLE)
+    for i in range(len(sources)):
+        if is_used[i]:
+            on_unit = _add_source(
+                level[i], sources[i], radii[i] * turn_x, radii[i] * turn_y, weight, path, unit, area, curve
+            )
+            change[i] = max(change[i], on_unit)
+
+
+@njit(cache=True, nogil=True)
+def _add_source(
+    level: Any, source: Any, east: Any, north: Any, weight: Any, path: Any, unit: Any, area: Any, curve: Any
+) -> float:
+    """Add the live fraction of one aperture, with sample points at given offsets, and return its change."""
+    live, dead_sums = area
     nx, ny = live.shape
-    reach, n = unit[11], len(offsets)
+    n = len(east)
+    reach = np.sqrt(np.max(east * east + north * north)) * unit[11] + 1.0
     x_low, x_high, y_low, y_high = _range_on_unit(weight, path, source[0], source[1], unit)
     if x_low > x_high or x_high < -reach or y_high < -reach or x_low > nx + reach or y_low > ny + reach:
         return 0.0
@@ -118,8 +136,8 @@ def add_unit(
             if _touches_dead(dead_sums, x - reach, x + reach, y - reach, y + reach):
                 inside = 0
                 for i in range(n):
-                    a = path[k, 2] * offsets[i, 0] + path[k, 3] * offsets[i, 1]
-                    b = -path[k, 3] * offsets[i, 0] + path[k, 2] * offsets[i, 1]
+                    a = path[k, 2] * east[i] + path[k, 3] * north[i]
+                    b = -path[k, 3] * east[i] + path[k, 2] * north[i]
                     column = int(np.floor(x + unit[0] * a + unit[1] * b + 0.5))
                     row = int(np.floor(y + unit[2] * a + unit[3] * b + 0.5))
                     if 0 <= column < nx and 0 <= row < ny:
@@ -138,37 +156,74 @@ def add_unit(
 
 
 @njit(cache=True, nogil=True)
-def merge_steps(edges: Any, level: Any, lowest: float, tolerance: float) -> Any:
-    """Intervals of nearly constant level.
+def merge_steps(edges: Any, level: Any, weights: Any, is_used: Any, limits: Any) -> Any:
+    """Intervals of nearly constant level, relative to the largest, of each source.
 
     Parameters
     ----------
     edges : ndarray, shape (k, 2) — s, start and stop of each step, ascending
-    level : ndarray, shape (k,)
-    lowest : float
-        Steps with a lower level are left out.
-    tolerance : float
-        Largest difference of levels within an interval.
+    level : ndarray, shape (n, k)
+    weights : ndarray, shape (u, k) — live fraction of each unit in each step, 0 outside its good times
+    is_used : ndarray, shape (n, u), bool
+        Units whose good times are those of a source; a source without any gets no intervals.
+    limits : (float, float, float)
+        Relative level of steps that are left out; largest difference of levels within an interval; range of the levels
+        in good times below which a source is constant and gets no intervals.
 
     Returns
     -------
+    offsets : ndarray, shape (n + 1,), int64 — first interval of each source
     gti : ndarray, shape (m, 2) — s
-    level : ndarray, shape (m,) — mean of each interval
+    fraction : ndarray, shape (m,) — mean of each interval over the largest of the source
     """
-    gti, mean = np.empty((len(level), 2)), np.empty(len(level))
-    m, low, high, total = -1, 0.0, 0.0, 0.0
-    for k in range(len(level)):
-        if level[k] < lowest:
+    n, k = level.shape
+    lowest, tolerance, least_change = limits
+    offsets = np.zeros(n + 1, np.int64)
+    gti, fraction = np.empty((k, 2)), np.empty(k)
+    m = 0
+    for i in range(n):
+        offsets[i + 1] = m
+        top = np.max(level[i])
+        if top <= 0.0 or _range_in_good_times(level[i], weights, is_used[i]) < least_change * top:
             continue
-        length = edges[k, 1] - edges[k, 0]
-        if m >= 0 and edges[k, 0] == gti[m, 1] and max(high, level[k]) - min(low, level[k]) <= tolerance:
-            low, high = min(low, level[k]), max(high, level[k])
-            total += level[k] * length
-            gti[m, 1] = edges[k, 1]
-        else:
-            m += 1
-            low = high = level[k]
-            total = level[k] * length
-            gti[m, 0], gti[m, 1] = edges[k, 0], edges[k, 1]
-        mean[m] = total / (gti[m, 1] - gti[m, 0])
-    return gti[: m + 1].copy(), mean[: m + 1].copy()
+        if m + k > len(gti):
+            gti, fraction = _enlarged(gti, fraction, m + k)
+        first, low, high, total = m, 0.0, 0.0, 0.0
+        for j in range(k):
+            here = level[i, j] / top
+            if here < lowest:
+                continue
+            length = edges[j, 1] - edges[j, 0]
+            same = m > first and edges[j, 0] == gti[m - 1, 1] and max(high, here) - min(low, here) <= tolerance
+            if same:
+                low, high, total = min(low, here), max(high, here), total + here * length
+            else:
+                low, high, total = here, here, here * length
+                gti[m, 0] = edges[j, 0]
+                m += 1
+            gti[m - 1, 1] = edges[j, 1]
+            fraction[m - 1] = total / (gti[m - 1, 1] - gti[m - 1, 0])
+        fraction[first:m] = np.minimum(fraction[first:m] / np.max(fraction[first:m]), 1.0)
+        offsets[i + 1] = m
+    return offsets, gti[:m].copy(), fraction[:m].copy()
+
+
+@njit(cache=True, nogil=True)
+def _range_in_good_times(level: Any, weights: Any, is_used: Any) -> float:
+    """Range of the levels of a source in the good times of the units in use; 0 without any."""
+    low, high = np.inf, -np.inf
+    for j in range(len(level)):
+        for u in range(len(weights)):
+            if is_used[u] and weights[u, j] > 0.0:
+                low, high = min(low, level[j]), max(high, level[j])
+                break
+    return max(high - low, 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _enlarged(gti: Any, fraction: Any, size: int) -> Any:
+    """Copies with at least twice the room."""
+    larger = max(size, 2 * len(gti))
+    new_gti, new_fraction = np.empty((larger, 2)), np.empty(larger)
+    new_gti[: len(gti)], new_fraction[: len(gti)] = gti, fraction
+    return new_gti, new_fraction

@@ -54,7 +54,7 @@ class LiveArea:
     first : ndarray, shape (2,) — pixel at the middle of ``live[0, 0]``
     binning : int — pixels along each side of an element of `live`, more than 1 for very large detectors
     live : ndarray, shape (nx, ny), uint8 — 1 where sensitive; the first index is along the first pixel column
-    dead_sums : ndarray, shape (nx + 1, ny + 1), int32 — number of insensitive pixels below and left of each corner
+    dead_sums : ndarray, int32 — `live_area_kernels.sum_dead_blocks` of `live`
     """
 
     first: F64
@@ -65,7 +65,7 @@ class LiveArea:
     @classmethod
     def of(cls, first: tuple[int, int], live: Mask) -> LiveArea:
         """Area of a mask of single pixels, binned and summed."""
-        from .exposure_kernels import count_dead
+        from .live_area_kernels import sum_dead_blocks
 
         binning = max(1, -(-max(live.shape) // MAX_SIDE))
         if binning > 1:
@@ -75,7 +75,7 @@ class LiveArea:
             live = padded.reshape(nx, binning, ny, binning).mean(axis=(1, 3)) >= 0.5
         middle = np.array(first, dtype=np.float64) + 0.5 * (binning - 1)
         sensitive = live.astype(np.uint8)
-        return cls(middle, binning, sensitive, count_dead(sensitive))
+        return cls(middle, binning, sensitive, sum_dead_blocks(sensitive))
 
     def contains(self, pixels: F64) -> Mask:
         """Whether positions of shape (n, 2), pixels, are sensitive."""
@@ -93,14 +93,14 @@ class LiveArea:
 
     def without(self, columns: I64, rows: I64) -> LiveArea:
         """The same area without whole columns and rows, given as pixels."""
-        from .exposure_kernels import count_dead
+        from .live_area_kernels import sum_dead_blocks
 
         live = self.live.copy()
         for axis, pixels in enumerate((columns, rows)):
             index = np.rint((pixels - self.first[axis]) / self.binning).astype(np.int64)
             index = index[(index >= 0) & (index < live.shape[axis])]
             live[(slice(None),) * axis + (index,)] = 0
-        return LiveArea(self.first, self.binning, live, count_dead(live))
+        return LiveArea(self.first, self.binning, live, sum_dead_blocks(live))
 
 
 def live_areas(observation: Observation, path: PointingPath, numbers: Iterable[int]) -> dict[int, LiveArea]:
@@ -134,6 +134,8 @@ def _live_area(
     pixels: NDArray[np.int32], layout: DetectorLayout | None, bad: I64 | None, is_cut: Mask, trials: int
 ) -> LiveArea:
     """Sensitive pixels of one unit, given the pixels of its events and along which axes the list was cut on the sky."""
+    from .live_area_kernels import count_sensitive
+
     window = [_window(pixels[:, axis], layout, axis, bool(is_cut[axis])) for axis in (0, 1)]
     (x0, x1), (y0, y1) = window
     if layout is None and not is_cut.any():
@@ -149,7 +151,7 @@ def _live_area(
     for low, high, bottom, top in () if bad is None else bad:
         live[max(low - x0, 0) : max(high - x0 + 1, 0), max(bottom - y0, 0) : max(top - y0 + 1, 0)] = False
     for axis, low in ((0, x0), (1, y0)):
-        sensitive = live.sum(axis=1 - axis)
+        sensitive = count_sensitive(live.view(np.uint8), axis)
         counts = np.bincount(pixels[inside, axis] - low, minlength=live.shape[axis])
         runs = RUN_LENGTHS if is_cut.any() else RUN_LENGTHS + WIDE_RUNS
         dead = _dead_columns(counts, sensitive.astype(np.float64), runs, trials)
@@ -173,8 +175,8 @@ def _window(values: NDArray[np.int32], layout: DetectorLayout | None, axis: int,
     counts = np.bincount(np.clip(values - lowest, 0, highest - lowest), minlength=highest - lowest + 1)
     # The density at the edge, or in a sparse field that of the median twelfth: sources do not count.
     width = min(64, len(counts))
-    blocks = [part.mean() for part in np.array_split(counts, 12)]
-    typical = float(np.median(blocks))
+    begins = len(counts) * np.arange(12) // 12
+    typical = float(np.median(np.add.reduceat(counts, begins) / np.diff(begins, append=len(counts))))
     low, high = (max(float(np.median(part)), typical / 3) for part in (counts[:width], counts[-width:]))
     if low * (lowest - first) > MIN_EXPECTED_MARGIN:
         first = lowest
@@ -206,32 +208,35 @@ def _dead_columns(counts: I64, sensitive: F64, runs: tuple[int, ...], trials: in
     """
     from scipy.special import gammaincc
 
+    from .live_area_kernels import find_sparse_runs
+
     k = len(counts)
     dead = np.zeros(k, dtype=np.bool_)
     if k < 4 * NEIGHBOURS or counts.sum() < 10 * k / runs[-1]:
         return dead
-    sums = np.concatenate([[0], np.cumsum(counts)])
-    areas = np.concatenate([[0.0], np.cumsum(sensitive)])
     # Sources in the neighbouring columns do not count for more than twice the background.
     capped = np.minimum(counts, 2.0 * np.median(counts[sensitive > 0]) + 5.0) if (sensitive > 0).any() else counts
-    capped_sums = np.concatenate([[0.0], np.cumsum(np.where(sensitive > 0, capped, 0.0))])
+    sums, areas, capped_sums = (
+        np.concatenate([[0.0], np.cumsum(values)])
+        for values in (counts, sensitive, np.where(sensitive > 0, capped, 0.0))
+    )
+    filled = np.flatnonzero(counts)
+    longest_gap = int(np.diff(filled, prepend=-1, append=k).max()) - 1
     for length in runs:
-        if 3 * length > k:
-            break
-        events, area = sums[length:] - sums[:-length], areas[length:] - areas[:-length]
         is_wide = length in WIDE_RUNS
-        typical = _block_density(counts, sensitive, length) if is_wide else _side_density(capped_sums, areas, length)
-        expected = typical * area
+        if 3 * length > k or (is_wide and length > longest_gap):
+            break
+        density = _block_density(counts, sensitive, length) if is_wide else np.nan
         allowed = 0.0 if is_wide else MAX_DEAD_FRACTION
-        begins = np.flatnonzero((events <= allowed * expected) & (expected > 3.0))
-        mean = expected[begins]
+        begins, mean = find_sparse_runs(sums, areas, capped_sums, length, density, NEIGHBOURS, (allowed, 3.0))
         # The density of 12 columns has its own error.
         cautious = np.maximum(mean - 2.0 * np.sqrt(mean * length / (k / 3 if is_wide else NEIGHBOURS)), 1e-12)
-        found = gammaincc(events[begins] + 1.0, cautious) * trials * len(runs) < MAX_DEAD_PROBABILITY
-        for begin in begins[found].tolist():
+        events = sums[begins + length] - sums[begins]
+        found = gammaincc(events + 1.0, cautious) * trials * len(runs) < MAX_DEAD_PROBABILITY
+        for begin, expected in zip(begins[found].tolist(), mean[found].tolist(), strict=True):
             run = slice(begin, begin + length)
             # A longer run is dead only where each of its columns is nearly empty.
-            dead[run] |= counts[run] <= MAX_DEAD_FRACTION * expected[begin] / length
+            dead[run] |= counts[run] <= MAX_DEAD_FRACTION * expected / length
     return dead
 
 
@@ -241,20 +246,3 @@ def _block_density(counts: I64, sensitive: F64, length: int) -> float:
     events, area = (np.add.reduceat(values, begins)[:-1] for values in (counts.astype(np.float64), sensitive))
     filled = area > 0.5 * area.max(initial=0.0)
     return float(np.median(events[filled] / area[filled])) if filled.any() else 0.0
-
-
-def _side_density(events: F64, areas: F64, length: int) -> F64:
-    """Lower of the densities to the left and right of each run of columns, from cumulative sums."""
-    k = len(events) - 1
-    begin = np.arange(k - length + 1)
-    sides = []
-    for low, high in (
-        (np.maximum(begin - NEIGHBOURS, 0), begin),
-        (begin + length, np.minimum(begin + length + NEIGHBOURS, k)),
-    ):
-        area = areas[high] - areas[low]
-        enough = (high - low >= NEIGHBOURS // 2) & (area > 0)
-        density = (events[high] - events[low]) / np.maximum(area, 1e-9)
-        sides.append(np.where(enough, density, np.nan))
-    left, right = sides
-    return np.nan_to_num(np.fmin(left, right))

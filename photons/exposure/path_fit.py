@@ -147,22 +147,20 @@ def _cells(events: FieldPhotons, segments: Gti) -> I64:
 
 
 def _detrend(values: F64, time: F64, cell: I64) -> F64:
-    """Values of shape (n, c) without the mean and the slope in time of their cell."""
-    cells, cell = np.unique(cell, return_inverse=True)
-    counts = np.bincount(cell)
+    """Values of shape (n, c) without the mean and the slope in time of their cell; cells ascend."""
+    begins = np.flatnonzero(np.r_[True, np.diff(cell) > 0])
+    counts = np.diff(begins, append=len(cell))
+    cell = np.repeat(np.arange(len(begins)), counts)
 
-    def mean(column: F64) -> F64:
-        return np.asarray(np.bincount(cell, weights=column) / counts, dtype=np.float64)
+    def mean(columns: F64) -> F64:
+        return np.asarray(np.add.reduceat(columns, begins) / counts[:, None], dtype=np.float64)
 
-    t = time - mean(time)[cell]
+    t = time[:, None] - mean(time[:, None])[cell]
     spread = mean(t * t)
-    is_sloped = (counts >= 3) & (spread > 0)
-    out = np.empty_like(values)
-    for j in range(values.shape[1]):
-        column = values[:, j] - mean(values[:, j])[cell]
-        slope = np.divide(mean(column * t), spread, out=np.zeros(len(cells)), where=is_sloped)
-        out[:, j] = column - slope[cell] * t
-    return out
+    out = values - mean(values)[cell]
+    is_sloped = (counts[:, None] >= 3) & (spread > 0)
+    slope = np.divide(mean(out * t), spread, out=np.zeros((len(begins), values.shape[1])), where=is_sloped)
+    return np.asarray(out - slope[cell] * t, dtype=np.float64)
 
 
 def fit_turns(events: FieldPhotons, matrices: F64, segments: Gti, turn: F64) -> F64:

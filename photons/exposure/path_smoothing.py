@@ -13,7 +13,7 @@ from xherald.photons.gti import Gti
 
 from .path_fit import C128, CLIP, STEP_S
 
-__all__ = ["MAX_SCATTER", "SCAN_PIXELS_S", "smooth_path"]
+__all__ = ["MAX_SCATTER", "SCAN_PIXELS_S", "bins_of_time", "smooth_path"]
 
 MIN_SCAN_EVENTS = 4
 """Events needed for the straight path of a scan in one segment."""
@@ -46,10 +46,7 @@ def smooth_path(
         rest = target - lines[segment] - slope[segment] * (time - middle[segment])
         keep = np.abs(rest) <= CLIP * max(float(np.median(np.abs(rest[keep]))), 0.5 * pixel)
     known = enough if is_scan else counts > 0
-    bins = np.maximum(np.ceil(np.diff(segments, axis=1).ravel() / STEP_S - 1e-9), 1).astype(np.int64)
-    begins = np.concatenate([[0], np.cumsum(bins)])
-    share = (time - segments[segment, 0]) / np.maximum(np.diff(segments, axis=1).ravel()[segment], 1e-9)
-    index = begins[segment] + np.minimum((share * bins[segment]).astype(np.int64), bins[segment] - 1)
+    begins, index = bins_of_time(time, segment, segments)
     good = _near_bin_median(rest, index, keep if is_scan else np.ones(len(rest), np.bool_), pixel)
     n = np.bincount(index[good], minlength=begins[-1])
     filled = np.flatnonzero(n)
@@ -65,7 +62,17 @@ def smooth_path(
     scatter2 = max(scatter2, pixel**2 / 6)
     excess = max(float((np.sum(weight * np.abs(shift) ** 2) - 1.5 * scatter2 * len(filled)) / weight.sum()), 0.0)
     shift = shift * (excess / (excess + scatter2 / weight))
-    return *_knots(segments, known, (filled, begins, bins), shift, (lines, slope), pixel), known, is_scan
+    return *_knots(segments, known, (filled, begins, np.diff(begins)), shift, (lines, slope), pixel), known, is_scan
+
+
+def bins_of_time(time: F64, segment: I64, segments: Gti) -> tuple[I64, I64]:
+    """First bin of each segment, and of one more, when segments are divided into `STEP_S`; bin of each event."""
+    lengths = np.diff(segments, axis=1).ravel()
+    bins = np.maximum(np.ceil(lengths / STEP_S - 1e-9), 1).astype(np.int64)
+    begins = np.concatenate([[0], np.cumsum(bins)])
+    share = (time - segments[segment, 0]) / np.maximum(lengths, 1e-9)[segment]
+    index = begins[segment] + np.minimum((share * bins[segment]).astype(np.int64), bins[segment] - 1)
+    return begins, np.asarray(index, dtype=np.int64)
 
 
 def _lines(time: F64, target: C128, segment: I64, middle: F64) -> tuple[F64, C128, C128, I64]:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from xherald.photons.arrays import F64
+from xherald.photons.arrays import F64, I64, Mask
 from xherald.photons.gti import Gti, gti_union
 
 from .path_fit import C128, MIN_UNIT_EVENTS, FieldPhotons, fit_matrices, fit_turns, in_focal_plane
-from .path_smoothing import smooth_path
+from .path_smoothing import bins_of_time, smooth_path
 
 if TYPE_CHECKING:
     from xherald.photons.observation import Observation
@@ -37,6 +37,9 @@ MIN_SLOW_SCAN_EVENTS = 30
 
 MAX_FIT_EVENTS = 5_000
 """Events used for the matrices; more add no precision."""
+
+MAX_BIN_EVENTS = 16
+"""Events used in `STEP_S` for the path: with the rounding to pixels, their mean is known to a tenth of a pixel."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,12 +136,24 @@ def _usable(observation: Observation, pixels: NDArray[np.int32], segments: Gti) 
     inside = (segment >= 0) & (events.time <= segments[np.maximum(segment, 0), 1])
     found, counts = np.unique(events.detector[inside], return_counts=True)
     numbers = [int(n) for n, count in zip(found, counts, strict=True) if count >= MIN_UNIT_EVENTS]
-    unit = np.full(len(events), -1, dtype=np.int64)
-    for k, number in enumerate(numbers):
-        unit[events.detector == number] = k
-    rows = np.flatnonzero(inside & (unit >= 0))
+    unit = np.full(1 << 16, -1, dtype=np.int64)
+    unit[numbers] = np.arange(len(numbers))  # a negative number counts from the end, here and below
+    rows = np.flatnonzero(inside & (unit[events.detector] >= 0))
+    rows = rows[_spread(events.time[rows], segment[rows], segments)]
     sky = events.x[rows].astype(np.float64) + 1j * events.y[rows].astype(np.float64)
-    return numbers, FieldPhotons(events.time[rows], sky, pixels[rows].astype(np.float64), unit[rows], segment[rows])
+    own = unit[events.detector[rows]]
+    return numbers, FieldPhotons(events.time[rows], sky, pixels[rows].astype(np.float64), own, segment[rows])
+
+
+def _spread(time: F64, segment: I64, segments: Gti) -> Mask:
+    """Events that the fit uses: all of sparse bins of time, and as many, evenly spread, of each bin that has more."""
+    if len(time) <= MAX_FIT_EVENTS:
+        return np.ones(len(time), dtype=np.bool_)
+    begins, index = bins_of_time(time, segment, segments)
+    counts = np.bincount(index, minlength=begins[-1])
+    most = max(MAX_BIN_EVENTS, -(-MAX_FIT_EVENTS // np.count_nonzero(counts)))
+    rank = np.arange(len(time)) - (np.cumsum(counts) - counts)[index]
+    return np.asarray(rank * most % counts[index] < most, dtype=np.bool_)
 
 
 def _fitted_path(numbers: list[int], events: FieldPhotons, segments: Gti, scale: float | None) -> PointingPath | None:

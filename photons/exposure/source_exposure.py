@@ -9,8 +9,8 @@ snapshots with another pointing, dead columns and survey scans are all of this k
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,9 +28,6 @@ __all__ = ["N_SAMPLES", "ExposureModel", "SourceExposure", "measure_exposure_mod
 
 N_SAMPLES = 96
 """Sample points of an aperture."""
-
-GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
-_SPIRAL = np.cos(np.arange(N_SAMPLES) * GOLDEN_ANGLE), np.sin(np.arange(N_SAMPLES) * GOLDEN_ANGLE)
 
 MIN_FRACTION = 0.1
 """Times with a lower exposure, relative to the maximum, are excluded from the good times: the wings of the point spread
@@ -62,6 +59,9 @@ MIN_STEP_S = 0.2
 
 MAX_STEPS = 400_000
 """Largest number of time steps of an observation; steps are longer if it needs more."""
+
+MAX_LEVELS = 4_000_000
+"""Largest number of apertures times time steps that are computed together: 32 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,40 +107,42 @@ class ExposureModel:
     curve: F64
     arcmin_per_pixel: float
     changes_everywhere: bool
-    _parameters: dict[int, F64] = field(default_factory=dict, repr=False)
 
-    def exposure(self, x: float, y: float, radii: F64, numbers: list[int]) -> SourceExposure | None:
-        """Exposure of an aperture about a sky pixel; None if it is constant in the good times.
+    def exposures(
+        self, centres: F64, radii: F64, is_used: Mask, numbers: list[int]
+    ) -> Iterator[tuple[int, SourceExposure]]:
+        """Index and exposure of each aperture whose exposure is not constant in the good times.
 
         Parameters
         ----------
-        x, y : float — sky pixels, centre of the aperture
-        radii : ndarray, shape (n,) — sky pixels, each representing the same number of photons
-        numbers : list of int — detector units whose photons the aperture takes
+        centres : ndarray, shape (n, 2) — sky pixels, of the apertures
+        radii : ndarray, shape (n, N_SAMPLES) — sky pixels, each representing the same number of photons
+        is_used : ndarray, shape (n, u), bool — units whose photons each aperture takes
+        numbers : list of int, length u — units; those without a sensitive area do not count
         """
         from .exposure_kernels import add_unit, merge_steps
 
-        level, change = np.zeros(len(self.edges)), 0.0
-        offsets, source = np.column_stack(_spiral(radii)), np.array([x, y])
-        for number in numbers:
-            unit, weight = self._unit(number, float(radii.max())), self.weights[number]
-            area = self.areas[number]
-            on_unit = add_unit(
-                level, weight, self.pointing, source, offsets, unit, area.live, area.dead_sums, self.curve
+        known = [k for k, number in enumerate(numbers) if number in self.areas]
+        weights = np.array([self.weights[numbers[k]] for k in known]).reshape(len(known), len(self.edges))
+        size = max(1, MAX_LEVELS // max(len(self.edges), 1))
+        for first in range(0, len(centres), size):
+            rows = slice(first, first + size)
+            used = np.ascontiguousarray(is_used[rows][:, known])
+            level, change = np.zeros((len(used), len(self.edges))), np.zeros(len(used))
+            for k, own, weight in zip(known, used.T, weights, strict=True):
+                unit, area = self._unit(numbers[k]), self.areas[numbers[k]]
+                live = area.live, area.dead_sums
+                add_unit(level, change, centres[rows], own, radii[rows], weight, self.pointing, unit, live, self.curve)
+            crosses = change > 2.0 / N_SAMPLES
+            wanted = used & (crosses | self.changes_everywhere)[:, None]
+            offsets, gti, fraction = merge_steps(
+                self.edges, level, weights, wanted, (MIN_FRACTION, TOLERANCE, MIN_CHANGE)
             )
-            change = max(change, on_unit)
-        crosses = change > 2.0 / N_SAMPLES
-        top = level.max(initial=0.0)
-        if top <= 0:
-            return SourceExposure(None, crosses)
-        if not crosses and not self.changes_everywhere:
-            return None
-        relative = level / top
-        good = np.any([self.weights[number] > 0 for number in numbers], axis=0)
-        if np.ptp(relative[good]) < MIN_CHANGE:
-            return None
-        gti, fraction = merge_steps(self.edges, relative, MIN_FRACTION, TOLERANCE)
-        return SourceExposure(Exposure(gti, np.minimum(fraction / fraction.max(), 1.0)), crosses)
+            is_seen = level.max(axis=1, initial=0.0) > 0
+            for i in np.flatnonzero(~is_seen | (np.diff(offsets) > 0)).tolist():
+                own_rows = slice(offsets[i], offsets[i + 1])
+                exposure = Exposure(gti[own_rows], fraction[own_rows]) if is_seen[i] else None
+                yield first + i, SourceExposure(exposure, bool(crosses[i]))
 
     def may_vary(self, centres: F64, extents: F64, is_used: Mask, numbers: list[int]) -> Mask:
         """Whether the exposure of each aperture may vary by more than good times.
@@ -160,35 +162,20 @@ class ExposureModel:
         out = np.zeros(len(centres), dtype=np.bool_)
         for k in np.flatnonzero(known).tolist():
             own, number = np.flatnonzero(is_used[:, k]), numbers[k]
-            area, unit = self.areas[number], self._unit(number, 0.0)
+            area, unit = self.areas[number], self._unit(number)
             reach = extents[own] / self.path.units[number].pixel_size / area.binning + 1.0
             out[own] |= moves_over_dead(self.weights[number], self.pointing, centres[own], reach, unit, area.dead_sums)
         return out
 
-    def _unit(self, number: int, radius: float) -> F64:
+    def _unit(self, number: int) -> F64:
         """Parameters of a detector unit for `add_unit`."""
-        if number in self._parameters:
-            known = self._parameters[number].copy()
-            known[-1] = radius * known[-1] + 1.0
-            return known
         unit, area = self.path.units[number], self.areas[number]
         inverse = np.linalg.inv(unit.matrix) / area.binning
         has_vignetting = len(self.curve) > 0 and number in self.axes
         axis = self.axes.get(number, (0.0, 0.0))
         per_pixel = 1.0 / (unit.pixel_size * area.binning)
         scale = self.arcmin_per_pixel if has_vignetting else 0.0
-        first = area.first / area.binning
-        self._parameters[number] = np.array([*inverse.ravel(), *unit.offset, *first, *axis, scale, per_pixel])
-        return self._unit(number, radius)
-
-
-def _spiral(radii: F64) -> tuple[F64, F64]:
-    """Points at the given radii, spaced by the golden angle, which covers a disc evenly."""
-    n = len(radii)
-    if n == N_SAMPLES:
-        return radii * _SPIRAL[0], radii * _SPIRAL[1]
-    angle = np.arange(n) * GOLDEN_ANGLE
-    return radii * np.cos(angle), radii * np.sin(angle)
+        return np.array([*inverse.ravel(), *unit.offset, *area.first / area.binning, *axis, scale, per_pixel])
 
 
 def measure_exposure_model(observation: Observation, numbers: Iterable[int] | None = None) -> ExposureModel | None:
