@@ -27,6 +27,7 @@ class FolderNames(Collection[str]):
 
     def __init__(self, names: Iterable[str] | Callable[[], Iterable[str]]) -> None:
         self._source = names
+        self._matches: dict[str, list[str]] = {}
 
     @classmethod
     def in_folder(cls, folder: Path) -> FolderNames:
@@ -39,9 +40,21 @@ class FolderNames(Collection[str]):
     def matching(self, pattern: str) -> list[str]:
         """Sorted names that match a shell pattern, case-sensitive.
 
-        Only names that begin as the pattern does before its first ``*``, ``?`` or ``[`` are compared with it.
+        Only names that begin as the pattern does before its first ``*``, ``?`` or ``[``, or those with its rarest word
+        are compared with it. Words are separated by ``_``. Files of one observation ask for the same pattern, so that
+        matches are kept.
         """
-        return [name for name in self._starting_with(_LITERAL_PREFIX.match(pattern)[0]) if fnmatchcase(name, pattern)]  # type: ignore[index]
+        if pattern not in self._matches:
+            self._matches[pattern] = self._match(pattern)
+        return list(self._matches[pattern])
+
+    def _match(self, pattern: str) -> list[str]:
+        words = [] if "[" in pattern else [word for word in pattern.split("_") if not set(word) & set("*?")]
+        if len(words) > 1:
+            candidates = min((self._by_word.get(word, []) for word in words), key=len)
+        else:
+            candidates = list(self._starting_with(_LITERAL_PREFIX.match(pattern)[0]))  # type: ignore[index]
+        return [name for name in candidates if fnmatchcase(name, pattern)]
 
     def _starting_with(self, prefix: str) -> Iterator[str]:
         names = self._sorted
@@ -53,6 +66,15 @@ class FolderNames(Collection[str]):
     @cached_property
     def _sorted(self) -> list[str]:
         return sorted(self._names)
+
+    @cached_property
+    def _by_word(self) -> dict[str, list[str]]:
+        """Sorted names by each of their words."""
+        found: dict[str, list[str]] = {}
+        for name in self._sorted:
+            for word in set(name.split("_")):
+                found.setdefault(word, []).append(name)
+        return found
 
     @cached_property
     def _names(self) -> frozenset[str]:

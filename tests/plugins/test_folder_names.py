@@ -43,3 +43,16 @@ def test_lookups_do_not_compare_all_names() -> None:
     for number in range(0, 40_000, 4):
         assert len(made.matching(f"acisf{number:06d}_*")) == 1
     assert time.perf_counter() - begin < 5.0  # comparing each with all would take a minute
+
+
+def test_names_of_one_observation_are_found_by_their_region() -> None:
+    names = [f"acisf23022_000N020_r{k:05d}_{kind}.fits" for k in range(10_000) for kind in ("regevt3", "reg3")]
+    made = FolderNames([*names, "P0123456789M1S001OBSMLI0000.FTZ", "acisf23022_000N021_r00007_reg3.fits.gz"])
+    begin = time.perf_counter()
+    for k in range(0, 10_000, 2):
+        assert made.matching(f"acisf23022_???N???_r{k:05d}_reg3.fits*") == [f"acisf23022_000N020_r{k:05d}_reg3.fits"]
+        assert made.matching("P0123456789*OBSMLI*") == ["P0123456789M1S001OBSMLI0000.FTZ"]
+    assert time.perf_counter() - begin < 10.0  # comparing each with all of the observation would take minutes
+    assert len(made.matching("acisf23022_???N???_r00007_reg3.fits*")) == 2
+    assert made.matching("acisf23022_???N???_r00007_[r]eg3.fits") == ["acisf23022_000N020_r00007_reg3.fits"]
+    assert made.matching("*_r00007_none*") == []
