@@ -31,8 +31,12 @@ WING_RADII: Final = 15.0
 """Distance from a source at which its wings are measured at most, in 90 % radii."""
 
 PILED_UP: Final = 0.1
-"""Photons per frame from which the core of a source is distorted: about 5 % of its events are piled up there (Davis
-2001, ApJ 562, 575)."""
+"""Photons per frame in the area of one event, from which the core of a source is distorted: about 5 % of its events are
+piled up there (Davis 2001, ApJ 562, 575). With it the limits of full frames on axis are 3 photons/s for EPIC pn and 0.6
+for a MOS camera, close to those of Jethwa et al. (2015, A&A 581, A104)."""
+
+EVENT_PIXELS: Final = 3.0
+"""Side of the area in which the charge of one photon is collected, in detector pixels."""
 
 CENTRE_RADII: Final = 1.5
 """Radius within which photons of such a source are averaged for its position, in 90 % radii."""
@@ -132,7 +136,7 @@ def _in_wings(
     away = np.hypot(found[:, 0] - x, found[:, 1] - y)
     reach = _wing_reach(found[i], field)
     explained = np.zeros(len(found), dtype=np.bool_)
-    piled_up = is_piled_up(counts, field)
+    piled_up = is_piled_up(found[i], field)
     in_core = piled_up & (away < PILE_UP_RADII * r90) & (found[:, 3] < counts)
     fainter = (away < reach) & (found[:, 3] < counts / BRIGHTER)
     near = np.flatnonzero((away > 0) & (in_core | fainter))
@@ -177,18 +181,24 @@ def _ring_density(distance: F64, angle: F64, away: float, radius: float, offset:
     return float(np.sort(held)[: sectors - 2].mean()) / area
 
 
-def is_piled_up(counts: float, field: Field) -> bool:
-    """Whether a source has so many photons per frame that its core is distorted."""
+def is_piled_up(source: F64, field: Field) -> bool:
+    """Whether so many photons of a source share the area of one event in a frame that its core is distorted."""
     observation = field.observation
     livetime = max((one.livetime for one in observation.detectors), default=0.0)
-    return livetime > 0 and counts * observation.frame_time / livetime >= PILED_UP
+    if livetime <= 0:
+        return False
+    shape = field.shape_at(float(source[0]), float(source[1]))
+    side = EVENT_PIXELS * max((observation.detector_pixel_arcsec or 0.0) / field.pixel, 1.0)
+    # A circle of the same area.
+    part = 1.0 - (1.0 + side**2 / math.pi / shape.core**2) ** -shape.slope
+    return float(source[3]) * part * observation.frame_time / livetime >= PILED_UP
 
 
 def centre_piled_up(sources: F64, field: Field) -> F64:
     """Move sources with pile-up, whose cores may be hollow, to the centre of the photons around them."""
     moved = sources.copy()
-    for i, (x, y, _, counts, _) in enumerate(sources.tolist()):
-        if not is_piled_up(counts, field):
+    for i, (x, y, *_) in enumerate(sources.tolist()):
+        if not is_piled_up(sources[i], field):
             continue
         reach = CENTRE_RADII * max(field.shape_at(x, y).r90, 1.5)
         px, py = field.near(x, y, 2 * reach)

@@ -42,11 +42,17 @@ MAX_RADII: Final = 8.0
 """Distance to which wings are followed, in 90 % radii."""
 
 DIRECTIONS: Final = 72
-RADII: Final = 4
+RADII: Final = 8
 """Points of an annulus at which photons of neighbours are predicted."""
 
-MIN_DIRECTIONS: Final = 9
-"""Fewest directions of a background region; with fewer the annulus is kept whole."""
+DISC: Final = np.array(
+    [(math.sqrt((ring + 0.5) / 8) * math.cos(turn), math.sqrt((ring + 0.5) / 8) * math.sin(turn))
+     for ring in range(8) for turn in (np.arange(16) + 0.5 * (ring % 2)) * math.pi / 8]
+)  # fmt: skip
+"""Points of equal areas in a disc of radius 1, shape (128, 2)."""
+
+MIN_DIRECTIONS: Final = 18
+"""Fewest directions of a background region, if these have photons of neighbours, too."""
 
 MAX_GROWTH: Final = 1.6
 """Largest factor by which an annulus grows to make up for directions that are left out."""
@@ -161,6 +167,21 @@ class _Neighbours:
         self.bright = order[self.counts[order] >= MIN_COUNTS]
         rows = np.column_stack([self.x, self.y, np.zeros_like(self.x), self.counts, np.zeros_like(self.x)])
         self.trails: list[Trail] = known_trails(field, rows) if len(self.bright) else []
+        self._deblend(enclosed)
+        self.bright = self.bright[self.counts[self.bright] >= MIN_COUNTS]
+
+    def _deblend(self, enclosed: F64) -> None:
+        """Divide the photons of the bright sources' apertures among the sources, by least squares."""
+        from scipy.optimize import nnls
+
+        if not len(self.bright):
+            return
+        share = np.array([[self._share_in_aperture(int(b), int(i)) for b in self.bright] for i in self.bright])
+        # The beginning of its own trails is in the aperture of a source, too, and is no part of its wings.
+        own = [float(self._on_trails(int(b), *self._place(int(b)), float(self.radius[b]))[0]) for b in self.bright]
+        np.fill_diagonal(share, enclosed[self.bright] + np.array(own))
+        error = np.sqrt(np.maximum(self.held[self.bright], 1.0))
+        self.counts[self.bright] = nnls(share / error[:, None], self.held[self.bright] / error)[0]
 
     def _count(self, i: int) -> int:
         px, py = self.field.near(float(self.x[i]), float(self.y[i]), float(self.radius[i]))
@@ -174,15 +195,34 @@ class _Neighbours:
         return sorted({*rows, *(one.source for one in self.trails if one.source != i)} & {int(b) for b in self.bright})
 
     def predict(self, b: int, x: F64, y: F64, radius: float) -> F64:
-        """Photons of source b in discs about the positions."""
+        """Photons of source b in discs about the positions, at the density of their centres."""
+        share = self._wings(b, x, y) * math.pi * radius**2 + self._on_trails(b, x, y, radius)
+        return np.asarray(self.counts[b] * np.minimum(share, 1.0))
+
+    def predict_in_aperture(self, b: int, i: int) -> float:
+        """Photons of source b in the aperture of source i."""
+        return float(self.counts[b]) * self._share_in_aperture(b, i)
+
+    def _share_in_aperture(self, b: int, i: int) -> float:
+        """Fraction of the photons of source b in the aperture of source i, across which their density may fall."""
+        radius, (x, y) = float(self.radius[i]), self._place(i)
+        share = float(self._wings(b, x + radius * DISC[:, 0], y + radius * DISC[:, 1]).mean()) * math.pi * radius**2
+        return min(share + float(self._on_trails(b, x, y, radius)[0]), 1.0)
+
+    def _place(self, i: int) -> tuple[F64, F64]:
+        return self.x[i : i + 1], self.y[i : i + 1]
+
+    def _wings(self, b: int, x: F64, y: F64) -> F64:
+        """Fraction of the photons of source b per square pixel."""
         r2 = (x - self.x[b]) ** 2 + (y - self.y[b]) ** 2
         core, slope = float(self.core[b]), float(self.slope[b])
         density = slope / (math.pi * core**2) * (1.0 + r2 / core**2) ** (-slope - 1.0)
-        share = np.where(r2 <= (MAX_RADII * self.r90[b]) ** 2, density * math.pi * radius**2, 0.0)
-        for trail in self.trails:
-            if trail.source == b:
-                share = share + trail.share(x, y, np.full(len(x), radius))
-        return np.asarray(self.counts[b] * np.minimum(share, 1.0))
+        return np.where(r2 <= (MAX_RADII * self.r90[b]) ** 2, density, 0.0)
+
+    def _on_trails(self, b: int, x: F64, y: F64, radius: float) -> F64:
+        """Fraction of the photons of source b on its trails in discs about the positions."""
+        shares = [one.share(x, y, np.full(len(x), radius)) for one in self.trails if one.source == b]
+        return np.sum([*shares, np.zeros(len(x))], axis=0)
 
 
 def _clean_background(
@@ -197,18 +237,15 @@ def _clean_background(
     allowed_counts = max(MAX_COUNTS, MAX_SIGMA * math.sqrt(float(neighbours.held[i])))
     brighter = [b for b in neighbours.reach(i) if neighbours.counts[b] > neighbours.counts[i]]
     around = {b: neighbours.predict(b, x, y, radius).reshape(DIRECTIONS, RADII) for b in brighter}
-    here = {
-        b: float(neighbours.predict(b, neighbours.x[i : i + 1], neighbours.y[i : i + 1], radius)[0]) for b in brighter
-    }
+    here = {b: neighbours.predict_in_aperture(b, i) for b in brighter}
     total = np.sum([*around.values(), np.zeros((DIRECTIONS, RADII))], axis=0).max(axis=1)
-    free: Mask = total <= max(allowed_counts, 1.5 * sum(here.values()))
-    whole = bool(free.all()) or np.count_nonzero(free) < MIN_DIRECTIONS
-    used = np.ones(DIRECTIONS, dtype=np.bool_) if whole else free
+    # With the least of the neighbours' photons where all directions have some.
+    free: Mask = total <= max(allowed_counts, float(np.sort(total)[MIN_DIRECTIONS - 1]))
     # Points farther out stand for larger parts of the annulus.
     weights = steps / steps.sum()
-    strays = [(b, here[b] - float((around[b][used] @ weights).mean())) for b in brighter]
+    strays = [(b, here[b] - float((around[b][free] @ weights).mean())) for b in brighter]
     strays = [(b, count) for b, count in strays if count > allowed_counts]
-    if whole:
+    if free.all():
         return None, strays
     part = np.count_nonzero(free) / DIRECTIONS
     needed = math.hypot(annulus.inner, math.sqrt(settings.min_area_ratio / part) * radius * pixel)
