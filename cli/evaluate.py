@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .group import configuration, run_options
 from .progress import stages
 from .simulate import json_option
+
+if TYPE_CHECKING:
+    from xherald.detector.configuration.configuration import Configuration
 
 __all__ = ["command"]
 
@@ -69,7 +73,7 @@ def command(quick: bool, nulls: bool, seed: int, out: Path | None, data: Path | 
 
     settings = configuration()
     if nulls:
-        _measure_nulls(QUICK_NULLS if quick else FULL_NULLS, seed, out, as_json)
+        _measure_nulls(QUICK_NULLS if quick else FULL_NULLS, seed, settings, out, as_json)
         return
     with stages(shown=not as_json) as stage:
         report = evaluate(
@@ -90,13 +94,13 @@ def command(quick: bool, nulls: bool, seed: int, out: Path | None, data: Path | 
         click.echo(f"Wrote {', '.join(str(path) for path in written)}.")
 
 
-def _measure_nulls(sources: int, seed: int, out: Path | None, as_json: bool) -> None:
+def _measure_nulls(sources: int, seed: int, settings: Configuration, out: Path | None, as_json: bool) -> None:
     from xherald.evaluation.null_rates import make_null_report, null_table
 
     from .evaluation_tables import print_table
 
     with stages(shown=not as_json) as stage:
-        report = make_null_report(sources, seed, stage)
+        report = make_null_report(sources, seed, settings, stage)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "nulls.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -49,6 +49,10 @@ class Sky:
     exposure : callable or None
         From a generator to the fraction of the full effective area in `STEPS` steps; None if it is 1.
     frame_s : float
+    declares_frame : bool
+        Whether the file gives the frame time.
+    knows_good_times : bool
+        Whether the file has good times; else they extend from the first photon to the last.
     """
 
     counts: tuple[float, float] = (10.0, 300.0)
@@ -58,6 +62,8 @@ class Sky:
     is_hard: bool = True
     exposure: Callable[[Generator], F64] | None = None
     frame_s: float = 0.05
+    declares_frame: bool = True
+    knows_good_times: bool = True
 
 
 def proton_flares(rng: Generator) -> F64:
@@ -135,6 +141,9 @@ SKIES: Final[dict[str, Sky]] = {
     "1,000 to 20,000 photons": Sky(counts=(1_000.0, 20_000.0)),
     "background 50 to 90 %": Sky(background=(0.5, 0.9)),
     "frames of 3.2 s": Sky(frame_s=3.2),
+    "frames of 3.2 s, undeclared": Sky(frame_s=3.2, declares_frame=False),
+    "bins of 100 s, undeclared": Sky(frame_s=100.0, declares_frame=False),
+    "without good times, with gaps": Sky(exposure=moving_snapshots, knows_good_times=False),
     "100 to 300 good-time intervals": Sky(exposure=many_intervals),
     "survey passes": Sky(exposure=survey_passes),
     "moving snapshots": Sky(exposure=moving_snapshots),
@@ -191,9 +200,10 @@ def _draw_source(sky: Sky, name: str, rng: Generator) -> EventList:
     return EventList(
         time=time[order],
         energy=energy[order].astype(np.float32),
-        exposure=_exposure(fraction),
+        exposure=_exposure(fraction) if sky.knows_good_times else Exposure([[time.min(), time.max()]]),
         identity=Identity("NULL", "SKY", "1", name),
-        frame_time=sky.frame_s,
+        frame_time=sky.frame_s if sky.declares_frame else 0.0,
+        good_times_known=sky.knows_good_times,
         band=BAND,
         background=region,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +13,18 @@ from xherald.detector.calibration.calibration import ANY_INSTRUMENT, Calibration
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64, I64
 from xherald.photons.probabilities import smallest_measured_probability
-from xherald.photons.statistics import STEADY, Timing
+from xherald.photons.statistics import STEADY, Timing, assess
 from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins import PluginHost
 from xherald.plugins.reference import Reference
 from xherald.plugins.scoring import DetectionBatch
 
+from .classify import classify
 from .detections import Detections, VetoFlags
 from .nearest_known import find_neighbours
+from .own_null import judge_by_own_null
 from .score_columns import DIRECTIONS, in_direction, make_detection_batch, score_columns
+from .variability_kinds import MAX_P, judge_kinds
 from .veto_flags import apply_vetoes, rejected
 
 if TYPE_CHECKING:
@@ -28,6 +32,17 @@ if TYPE_CHECKING:
     from xherald.detector.extraction.extracted_sources import ExtractedSources
 
 __all__ = ["calibration_of", "detect", "score_batch"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PooledScores:
+    """Scores of sources, and their probabilities among the pooled null sources of the calibration."""
+
+    detection_batch: DetectionBatch
+    columns: dict[str, F64]
+    scores: dict[str, F64]
+    by_direction: dict[str, F64]
+    probability: F64
 
 
 def detect(
@@ -85,23 +100,45 @@ def _score_batch(
     reference = _find_reference(calibration, group, batch, configuration.host)
     if reference is None:
         group = calibration.groups[ANY_INSTRUMENT]
-    detection_batch = make_detection_batch(batch, timing, reference, configuration.host)
-    columns = score_columns(detection_batch, configuration.host, settings.scorers)
-    scores = calibration.compute_scores(columns, len(batch))
-    ranks = calibration.compute_ranks(scores, batch.counts, group)
-    by_direction, probability = calibration.compute_probabilities(ranks, columns, group)
+
+    def score_pooled(sources: EventBatch, tested: Timing) -> _PooledScores:
+        prepared = make_detection_batch(sources, tested, reference, configuration.host)
+        columns = score_columns(prepared, configuration.host, settings.scorers)
+        scores = calibration.compute_scores(columns, len(sources))
+        ranks = calibration.compute_ranks(scores, sources.counts, group)
+        return _PooledScores(prepared, columns, scores, *calibration.compute_probabilities(ranks, columns, group))
+
+    pooled = score_pooled(batch, timing)
+    detection_batch, columns, scores, by_direction = (
+        pooled.detection_batch,
+        pooled.columns,
+        pooled.scores,
+        pooled.by_direction,
+    )
+    timing_settings = configuration.settings.timing
+    judged = judge_by_own_null(
+        batch,
+        pooled.probability,
+        settings.false_alarms_per_1000 / 1000.0,
+        lambda drawn: score_pooled(drawn, assess(drawn, timing_settings)).probability,
+        timing_settings.threads,
+    )
+    probability = judged.probability
     direction, best = _choose_likelier(by_direction)
     detection_batch = in_direction(detection_batch, direction)
+    best = np.where(judged.is_own, np.minimum(best * probability / pooled.probability, 1.0), best)
     # A source found in time slices is at most as significant as the burst that it was found by, or as its timing is
     # once the trials of the search are counted.
     limit = np.fmin(batch.selection_p, timing.p_value)
     best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, limit)) for p in (best, probability))
-    classes, class_probabilities = calibration.compute_class_probabilities(columns, direction)
     score = _select_direction(scores, direction)
     p_astro = _compute_p_astro(calibration, direction, best, batch.counts, settings.varying_per_1000)
-    neighbours = find_neighbours(detection_batch, direction, configuration.host)
     with np.errstate(invalid="ignore"):
         significant = probability <= settings.false_alarms_per_1000 / 1000.0
+        kinds = judge_kinds(batch, direction, significant | (probability <= MAX_P), timing_settings.threads)
+    detection_batch = in_direction(detection_batch, kinds.direction)
+    neighbours = find_neighbours(detection_batch, kinds.direction, configuration.host)
+    classes = classify(calibration.class_model, batch, timing, significant, settings.class_priors)
     floor = smallest_measured_probability(len(group.covariates))
     out: list[Detections] = []
     stop = 0
@@ -117,11 +154,14 @@ def _score_batch(
                 score=score[some],
                 direction_probabilities={name: p[some] for name, p in by_direction.items()},
                 tail_probability=probability[some],
+                probability_error=judged.error[some],
+                is_own_null=judged.is_own[some],
                 probability_floor=floor,
                 far_hz=np.maximum(probability[some], floor) * _sources_per_second(own, settings.sources_per_day),
                 p_astro=p_astro[some],
-                classes=classes,
-                class_probabilities=class_probabilities[some],
+                kind=kinds.kind[some],
+                kind_probability=kinds.probability[some],
+                classes=classes.part(first, stop),
                 neighbours=None if neighbours is None else neighbours.part(first, stop),
                 vetoes=vetoes,
                 significant=significant[some],

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from xherald.photons.arrays import F64
 from xherald.plugins.scoring import DetectionBatch, Flags
 
+from .classify import SourceClasses
+
 __all__ = ["Detections", "Neighbours", "VetoFlags"]
 
 
@@ -80,13 +82,17 @@ class Detections:
         Probability that a comparable steady source (photons, live time, gaps, background, instrument) scores as high,
         in either direction; NaN where untested. Beyond the null sources it follows an exponential tail: it serves
         decisions and ordering, `false_alarm_probability` is what is stated.
+    probability_error : ndarray, shape (n,) — standard error of `tail_probability`; NaN where the pooled null holds
+    is_own_null : ndarray, shape (n,), bool
+        Whether `tail_probability` is that of a null hypothesis of the source's own, else of the pooled null sources.
     probability_floor : float
         Smallest probability that the calibration measured for this instrument.
     far_hz : ndarray, shape (n,)
         Rate of false alarms at `false_alarm_probability` in the stream of files, Hz; NaN where unknown.
     p_astro : ndarray, shape (n,) — probability that the source varies, prior odds included
-    classes : tuple of str, length c
-    class_probabilities : ndarray, shape (n, c) — given that the source varies; rows add to 1, NaN if untested
+    kind : ndarray, shape (n,), str — of the variability: see `variability_kinds`
+    kind_probability : ndarray, shape (n,) — posterior probability of that kind; NaN where it was not judged
+    classes : SourceClasses — of the significant sources
     neighbours : Neighbours or None — None without a reference of the instrument
     vetoes : tuple of VetoFlags
     significant : ndarray, shape (n,), bool — tail probability at or below the threshold
@@ -99,11 +105,14 @@ class Detections:
     score: F64
     direction_probabilities: Mapping[str, F64]
     tail_probability: F64
+    probability_error: F64
+    is_own_null: NDArray[np.bool_]
     probability_floor: float
     far_hz: F64
     p_astro: F64
-    classes: tuple[str, ...]
-    class_probabilities: F64
+    kind: NDArray[np.str_]
+    kind_probability: F64
+    classes: SourceClasses
     neighbours: Neighbours | None
     vetoes: tuple[VetoFlags, ...]
     significant: NDArray[np.bool_]

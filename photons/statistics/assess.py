@@ -19,6 +19,7 @@ from xherald.photons.threads import run_in_threads
 from .averaged import DIP_FAMILY, FLARE_FAMILY, Family, averaged_likelihood_ratio, photon_rows
 from .blocks import block_edges, change_point_penalty, critical_penalty
 from .clock import MAX_RATIO, NullClock, null_clock
+from .frames import notice_frames
 from .gregory_loredo import gregory_loredo, variability_index
 from .intervals import interval_columns, interval_hardness, to_mission_time
 from .local_background import log_inflation
@@ -227,6 +228,7 @@ def assess(batch: EventBatch, settings: TimingSettings | None = None) -> Timing:
         unknown exposure or background (`EventBatch.is_testable`), are steady with a NaN `p_value`.
     """
     settings = settings or TimingSettings()
+    batch = notice_frames(batch, settings.threads)
     clock = null_clock(batch, settings.threads)
     counts = np.diff(clock.offsets)
     weighted = weighted_photons(batch, clock, settings.threads)

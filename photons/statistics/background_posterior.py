@@ -25,7 +25,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64, I64
 
-__all__ = ["draw_background", "mean_background"]
+__all__ = ["draw_background", "draw_null_hypotheses", "mean_background"]
 
 
 MIN_CELLS: Final = 40
@@ -43,6 +43,9 @@ BURN_IN: Final = 2
 SWEEPS_SMALL_REGION: Final = 30
 """Sweeps of the joint sampler, of which the last is the draw; successive ones are correlated, since the origin of
 photons is open."""
+
+SWEEPS_BETWEEN_DRAWS: Final = 3
+"""Sweeps of the joint sampler between two draws of the same posterior."""
 
 MAX_CELLS_SMALL_REGION: Final = 200
 """`MAX_CELLS` of the joint sampler, in which nothing else resolves short flares of the background."""
@@ -214,13 +217,8 @@ def draw_background(
 
     Parameters
     ----------
-    livetime, band : ndarray, shape (n,) — s, of the photons in the aperture, and their energy bands
-    background, background_band : ndarray, shape (m,) — the same of the background region
-    bands : int — number of energy bands
-    total : float — s, livetime
-    ratio : float — area of the aperture over that of the background region
-    seed : int
-        Of numba's generator in this thread: the draw depends on the arguments alone.
+    livetime, band, background, background_band, bands, total, ratio, seed
+        See `draw_null_hypotheses`.
 
     Returns
     -------
@@ -229,6 +227,33 @@ def draw_background(
         Expected fraction of the photons of each band that arrive before each edge.
     """
     np.random.seed(seed)
+    edges, expected, _ = draw_null_hypotheses(livetime, band, background, background_band, bands, total, ratio, 1)
+    return edges, expected[0]
+
+
+@njit(cache=True, nogil=True)
+def draw_null_hypotheses(
+    livetime: F64, band: I64, background: F64, background_band: I64, bands: int, total: float, ratio: float, draws: int
+) -> tuple[F64, F64, F64]:
+    """Draw null hypotheses of a source from their posterior, with numba's generator of this thread.
+
+    Parameters
+    ----------
+    livetime, band : ndarray, shape (n,) — s, of the photons in the aperture, and their energy bands
+    background, background_band : ndarray, shape (m,) — the same of the background region
+    bands : int — number of energy bands
+    total : float — s, livetime
+    ratio : float — area of the aperture over that of the background region
+    draws : int
+
+    Returns
+    -------
+    edges : ndarray, shape (cells + 1,) — s, livetime
+    expected : ndarray, shape (draws, bands, cells + 1)
+        Expected fraction of the aperture's photons of each band that arrive before each edge.
+    background_expected : ndarray, shape (draws, cells + 1)
+        Expected fraction of the region's photons that arrive before each edge.
+    """
     n, m = livetime.size, background.size
     cells = min(max(int((1.0 + ratio) * m), MIN_CELLS), MAX_CELLS_SMALL_REGION)
     width = total / cells
@@ -250,7 +275,8 @@ def draw_background(
     _draw_dirichlet(held, spectrum)
     _draw_dirichlet(background_held, background_spectrum)
     forward = np.empty(cells + 1)
-    for _ in range(SWEEPS_SMALL_REGION):
+    expected, background_expected = np.zeros((draws, bands, cells + 1)), np.zeros((draws, cells + 1))
+    for sweep in range(SWEEPS_SMALL_REGION + (draws - 1) * SWEEPS_BETWEEN_DRAWS):
         others[:] = own
         held[:] = 0.0
         background_held[:] = background_bands
@@ -269,11 +295,16 @@ def draw_background(
         _draw_dirichlet(held, spectrum)
         _draw_dirichlet(background_held, background_spectrum)
         change = _draw_change(changes, cells)
-    edges = np.linspace(0.0, total, cells + 1)
-    expected = np.zeros((bands, cells + 1))
-    for k in range(bands):
+        done = sweep + 1 - SWEEPS_SMALL_REGION
+        if done < 0 or done % SWEEPS_BETWEEN_DRAWS:
+            continue
+        draw = done // SWEEPS_BETWEEN_DRAWS
         for c in range(cells):
-            density = source_rate * spectrum[k] + ratio * rate[c] * background_spectrum[k]
-            expected[k, c + 1] = expected[k, c] + density
-        expected[k] /= expected[k, cells]
-    return edges, expected
+            background_expected[draw, c + 1] = background_expected[draw, c] + rate[c]
+        background_expected[draw] /= background_expected[draw, cells]
+        for k in range(bands):
+            for c in range(cells):
+                density = source_rate * spectrum[k] + ratio * rate[c] * background_spectrum[k]
+                expected[draw, k, c + 1] = expected[draw, k, c] + density
+            expected[draw, k] /= expected[draw, k, cells]
+    return np.linspace(0.0, total, cells + 1), expected, background_expected

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from xherald.detector.configuration.configuration import load_configuration
 from xherald.evaluation.null_rates import LEVELS, NullRate, make_null_report, null_table
 from xherald.evaluation.null_skies import SKIES, draw_sky
 
@@ -21,7 +22,7 @@ def test_every_sky_has_photons_within_its_exposure_and_counts() -> None:
 
 def test_report_states_measured_over_stated_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xherald.evaluation.null_skies.SKIES", {"quiet": SKIES["quiet"]})
-    report = make_null_report(500, 2, lambda _: None)
+    report = make_null_report(500, 2, load_configuration(), lambda _: None)
     json.dumps(report, allow_nan=False)
     (sky,) = report["skies"]
     assert sky["sources"] + sky["untested"] == 500
@@ -31,7 +32,7 @@ def test_report_states_measured_over_stated_rates(monkeypatch: pytest.MonkeyPatc
 
 
 def test_ratio_has_the_binomial_error_of_the_stated_rate() -> None:
-    value, error = NullRate("quiet", 10_000, 0, (1_000, 120, 5)).ratio(1)
+    value, error = NullRate("quiet", 10_000, 0, (1_000, 120, 5), 4, 9).ratio(1)
     assert value == pytest.approx(1.2)
     assert error == pytest.approx(np.sqrt(0.99 / (0.01 * 10_000)))
 
@@ -44,9 +45,9 @@ def test_stated_rates_hold_under_every_stress() -> None:
     Where the background flares and its region is no larger than the aperture, prior knowledge decides; those
     rates miss the goal, as docs/false-alarm-rates.md states, and are only bounded here.
     """
-    report = make_null_report(20_000, 1, lambda _: None)
+    report = make_null_report(20_000, 1, load_configuration(), lambda _: None)
     for one in report["skies"]:
-        rate = NullRate(one["sky"], one["sources"], one["untested"], tuple(one["found"]))
+        rate = NullRate(one["sky"], one["sources"], one["untested"], tuple(one["found"]), one["candidates"], one["own"])
         sky = SKIES[rate.sky]
         is_missed = sky.profile is not None and sky.region <= 1.0
         for level, tolerance in ((1, 0.2), (2, 0.5)):

@@ -9,7 +9,9 @@ import numpy as np
 from small_reference import small_reference
 
 from xherald.detector.extraction.extracted_sources import ExtractedSources
+from xherald.detector.results.shared_fields import KINDS
 from xherald.detector.scan import Scan
+from xherald.detector.scoring.classify import SourceClasses
 from xherald.detector.scoring.detections import Detections, Neighbours, VetoFlags
 from xherald.photons import EventBatch
 from xherald.photons.statistics import DIP, FLARE, MIN_PHOTONS, STEADY, Intervals, Timing, TimingSettings, assess
@@ -53,7 +55,8 @@ def detections_of(
     for one in vetoes:
         rejected |= one.flags.raised & one.rejects
     weights = rng.dirichlet(np.ones(len(CLASSES)), n)
-    weights[direction == STEADY] = np.nan
+    weights[~significant] = np.nan
+    novelty = np.where(significant, rng.random(n), np.nan)
     return Detections(
         detection_batch=DetectionBatch(
             batch=batch,
@@ -70,11 +73,14 @@ def detections_of(
         score=-np.log10(chance),
         direction_probabilities={"flare": chance, "dip": chance},
         tail_probability=chance,
+        probability_error=np.full(n, np.nan),
+        is_own_null=np.zeros(n, np.bool_),
         probability_floor=FLOOR,
         far_hz=np.maximum(chance, FLOOR) * STREAM_HZ,
         p_astro=1.0 / (1.0 + 20.0 * chance),
-        classes=CLASSES,
-        class_probabilities=weights,
+        kind=np.array([KINDS[code] for code in direction.tolist()]),
+        kind_probability=np.where(significant, 0.9, np.nan),
+        classes=SourceClasses(CLASSES, weights, np.nan_to_num(weights) > 0.2, 0.9, novelty),
         neighbours=_neighbours(n, rng) if with_reference else None,
         vetoes=vetoes,
         significant=significant,

@@ -1,0 +1,120 @@
+"""False-alarm probabilities from the null hypothesis of a source's own: `judge_by_own_null`.
+
+The pooled null sources of the calibration serve the mass. A source that would become a candidate, or whose background
+is uncertain, is drawn anew as a steady source (`draw_steady_sources`), and the whole detector scores the draws as it
+scored the source (sequential Monte Carlo, Besag & Clifford 1991, Biometrika 78, 301).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xherald.photons import EventBatch
+from xherald.photons.arrays import F64, I64
+from xherald.photons.statistics import MIN_EXCEEDANCES, draw_steady_sources, tail_probability, uncertain_backgrounds
+
+__all__ = ["JudgedProbabilities", "judge_by_own_null"]
+
+MAX_P: Final = 0.02
+"""Largest pooled probability of a source with an uncertain background, or few photons, that is judged."""
+
+CANDIDATE_MARGIN: Final = 2.0
+"""Largest pooled probability of any other source that is judged, in units of the threshold of candidates."""
+
+BEYOND_DOUBT: Final = 1e-9
+"""Pooled probability, below which a source with a certain background is not judged: no pooled null is wrong by that."""
+
+FEW_PHOTONS: Final = 10
+"""Photons up to which the pooled null is inexact, since the scores take a few values only."""
+
+ROUNDS: Final = (50, 150, 300)
+"""Draws of each round; the first suffices where a source is no candidate."""
+
+MAX_DRAWN_PHOTONS: Final = 300_000
+"""Photons of all draws of a source, which bound the time spent on bright ones."""
+
+DECISIVE: Final = 30.0
+"""Factor between probability and threshold of candidates, beyond which no more draws are needed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedProbabilities:
+    """False-alarm probabilities of n sources.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n,) — NaN where untested
+    error : ndarray, shape (n,) — standard error; NaN where the pooled null holds
+    is_own : ndarray, shape (n,), bool — whether the source was judged by a null hypothesis of its own
+    """
+
+    probability: F64
+    error: F64
+    is_own: NDArray[np.bool_]
+
+
+def judge_by_own_null(
+    batch: EventBatch, pooled: F64, threshold: float, score: Callable[[EventBatch], F64], threads: int = 0
+) -> JudgedProbabilities:
+    """Judge sources that would become candidates, or have an uncertain background, by null hypotheses of their own.
+
+    Parameters
+    ----------
+    batch : EventBatch
+    pooled : ndarray, shape (n,)
+        Probability of each source by the pooled null sources.
+    threshold : float
+        Largest probability of a candidate.
+    score : callable
+        From a batch to the pooled probability of each of its sources.
+    threads : int
+        0 uses all cores.
+    """
+    probability, error = pooled.copy(), np.full(len(pooled), np.nan)
+    with np.errstate(invalid="ignore"):
+        likely = np.flatnonzero((pooled <= max(MAX_P, CANDIDATE_MARGIN * threshold)) & (batch.counts > 0))
+    uncertain = np.zeros(len(pooled), np.bool_)
+    uncertain[likely] = uncertain_backgrounds(batch.select(likely))
+    with np.errstate(invalid="ignore"):
+        would_be = (pooled <= CANDIDATE_MARGIN * threshold) & (pooled > BEYOND_DOUBT)
+    few = (batch.counts <= FEW_PHOTONS) & (pooled > BEYOND_DOUBT)
+    judged = np.zeros(len(pooled), np.bool_)
+    judged[likely] = (would_be | uncertain | few)[likely]
+    judged &= batch.counts * ROUNDS[0] <= MAX_DRAWN_PHOTONS
+    drawn: dict[int, F64] = {i: np.empty(0) for i in np.flatnonzero(judged).tolist()}
+    left = np.flatnonzero(judged)
+    for number, draws in enumerate(ROUNDS):
+        left = left[batch.counts[left] * sum(ROUNDS[: number + 1]) <= MAX_DRAWN_PHOTONS]
+        for some in _portions(left, batch.counts[left] * draws):
+            values = _log_inverse(score(draw_steady_sources(batch.select(some), draws, number, threads)))
+            for i, own in zip(some.tolist(), values.reshape(-1, draws), strict=True):
+                drawn[i] = np.append(drawn[i], own)
+                probability[i], error[i] = tail_probability(float(_log_inverse(pooled[i : i + 1])[0]), drawn[i])
+        left = np.array(
+            [i for i in left.tolist() if _needs_more(drawn[i], pooled[i], probability[i], threshold)], np.int64
+        )
+    return JudgedProbabilities(probability, error, judged)
+
+
+def _portions(index: I64, photons: I64) -> Iterator[I64]:
+    """Sources in portions of at most `MAX_DRAWN_PHOTONS` photons in all their draws together, or of one source."""
+    portion = (np.cumsum(photons) - photons) // MAX_DRAWN_PHOTONS
+    for number in np.unique(portion):
+        yield index[portion == number]
+
+
+def _needs_more(drawn: F64, pooled: float, probability: float, threshold: float) -> bool:
+    """Whether more draws could decide if a source is a candidate."""
+    if np.count_nonzero(drawn >= -np.log(pooled)) >= MIN_EXCEEDANCES:
+        return False
+    return threshold / DECISIVE < probability <= 5.0 * threshold
+
+
+def _log_inverse(p: F64) -> F64:
+    out: F64 = -np.log(np.maximum(p, 1e-300))
+    return out
