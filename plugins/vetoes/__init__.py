@@ -8,7 +8,7 @@ from xherald.plugins.hookspecs import hookimpl
 from xherald.plugins.scoring import Veto
 
 from .background_flare import BackgroundFlare
-from .coverage_vetoes import ChipEdge, Truncated
+from .coverage_vetoes import ChipEdge, GoodTimesUnknown, Truncated
 from .many_sources import ManyCandidates, Simultaneous
 from .neighbour_vetoes import BrightNeighbour, LobsterArm, ReadoutStreak
 from .pixel_vetoes import Afterglow, CosmicRayTrack, HotPixel
@@ -21,6 +21,7 @@ __all__ = ["register_vetoes"]
 def register_vetoes(register: Callable[[Veto], None]) -> None:
     """Register the built-in vetoes, the rejecting ones first."""
     for veto in (
+        GoodTimesUnknown(),
         HotPixel(),
         Afterglow(),
         CosmicRayTrack(),

@@ -1,4 +1,4 @@
-"""Vetoes related to good time: chip edges under dither, and events truncated by the exposure."""
+"""Vetoes related to good time: unknown good times, chip edges under dither, and events truncated by the exposure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from xherald.plugins.scoring import DetectionBatch, Flags, Veto
 
 from .suspect_photons import ExplainingOptions, is_explained, nothing_raised, suspects_of
 
-__all__ = ["ChipEdge", "ChipEdgeOptions", "Truncated", "TruncatedOptions"]
+__all__ = [
+    "ChipEdge",
+    "ChipEdgeOptions",
+    "GoodTimesUnknown",
+    "GoodTimesUnknownOptions",
+    "Truncated",
+    "TruncatedOptions",
+]
 
 
 class ChipEdgeOptions(ExplainingOptions):
@@ -64,6 +71,25 @@ class ChipEdge(Veto[ChipEdgeOptions]):
         raised &= np.abs(mean_in - mean_all) >= options.least_change
         numbers = (mean_in, mean_all, explained, counts, expected)
         return Flags(raised, dict(zip(names, numbers, strict=True)))
+
+
+class GoodTimesUnknownOptions(Options):
+    """Files without good times have no thresholds."""
+
+
+class GoodTimesUnknown(Veto[GoodTimesUnknownOptions]):
+    """The file has no good times: a gap of the exposure looks like an eclipse, and what is between gaps like a flare."""
+
+    name = "good_times_unknown"
+    reason = (
+        "the file has no good times: {counts:.0f} photons cannot tell variability from gaps in the exposure"
+    )
+
+    def flags(self, detection_batch: DetectionBatch, options: GoodTimesUnknownOptions) -> Flags:
+        """Flags of every source."""
+        suspects = suspects_of(detection_batch)
+        raised = (suspects.flare | suspects.dip) & ~detection_batch.batch.good_times_known
+        return Flags(raised, {"counts": detection_batch.batch.counts.astype(np.float64)})
 
 
 class TruncatedOptions(Options):

@@ -20,7 +20,8 @@ from xherald.plugins import DetectionBatch, PluginHost
 HOST = PluginHost()
 
 REJECTING_VETOES = {
-    "afterglow", "background_flare", "bright_neighbour", "chip_edge", "cosmic_ray_track", "hot_pixel", "lobster_arm",
+    "afterglow", "background_flare", "bright_neighbour", "chip_edge", "cosmic_ray_track", "good_times_unknown",
+    "hot_pixel", "lobster_arm",
     "many_candidates", "simultaneous",
     "readout_streak",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,18 @@ def test_flare_explained_by_a_chip_edge_is_rejected() -> None:
     assert (timing.p_value < 1e-6).all()
     # The photons of the first are uniform in time, so that the reduced exposure alone causes its flare.
     assert find_flags(make_detection_batch(ExtractedSources(Path("x"), None, (), batch), timing))["chip_edge"] == [0]
+
+
+def test_flare_without_good_times_is_rejected() -> None:
+    rng = np.random.default_rng(12)
+    time = np.concatenate([rng.uniform(0, 20_000, 60), rng.uniform(1_000, 1_100, 40)])
+    known = edge_source(time, "known")
+    unknown = replace(known, exposure=Exposure([[time.min(), time.max()]]), good_times_known=False)
+    batch = EventBatch.from_lists([known, unknown])
+    timing = assess(batch, TimingSettings(threads=1))
+    assert (timing.p_value < 1e-6).all()
+    found = find_flags(make_detection_batch(ExtractedSources(Path("x"), None, (), batch), timing))
+    assert found["good_times_unknown"] == [1]
 
 
 def test_pile_up_and_extent_are_flagged_without_rejection() -> None:
