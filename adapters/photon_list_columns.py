@@ -32,6 +32,7 @@ NUMBERS: Final = (
     "hardness_split_kev",
     "area_ratio",
     "selection_p",
+    "selection_trials",
 )
 NULLABLE_NUMBERS: Final = (
     "ra_deg",
@@ -64,9 +65,10 @@ class ListTable:
         return column
 
     def numbers(self, name: str) -> F64:
-        """A column of numbers, all finite."""
+        """A column of numbers, all finite, except that `selection_trials` may be infinite."""
         values: F64 = self._floats(name, self.column(name), np.float64)
-        if (broken := np.flatnonzero(~np.isfinite(values))).size:
+        is_valid = ~np.isnan(values) if name == "selection_trials" else np.isfinite(values)
+        if (broken := np.flatnonzero(~is_valid)).size:
             raise self.row_error(int(broken[0]), f"{name} is not finite")
         return values
 
@@ -115,6 +117,7 @@ class ListTable:
             "live_fraction must lie in (0, 1]": ~((numbers["live_fraction"] > 0) & (numbers["live_fraction"] <= 1)),
             "area_ratio must not be negative": numbers["area_ratio"] < 0,
             "selection_p must lie in [0, 1]": ~((numbers["selection_p"] >= 0) & (numbers["selection_p"] <= 1)),
+            "selection_trials must be at least 1": numbers["selection_trials"] < 1,
         }
         for what, rows in bad.items():
             if rows.any():

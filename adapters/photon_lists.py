@@ -89,7 +89,8 @@ def as_table(batch: EventBatch) -> pa.Table:
         pa.array([getattr(one, "scale", None) for one in references], pa.string()),
         pa.array([one.flags for one in identities], pa.list_(pa.string())),
         *(pa.array(values) for values in (batch.frame_time, batch.live_fraction, batch.band[:, 0], batch.band[:, 1])),
-        *(pa.array(values) for values in (batch.hardness_split, batch.area_ratio, batch.selection_p)),
+        *(pa.array(values) for values in (batch.hardness_split, batch.area_ratio)),
+        *(pa.array(values) for values in (batch.selection_p, batch.selection_trials)),
         pa.array(batch.good_times_known),
         *lists(batch.offsets, batch.time, batch.energy),
         *lists(batch.gti_offsets, batch.gti[:, 0], batch.gti[:, 1], batch.gti_fraction),
@@ -254,7 +255,7 @@ def batch_from_table(table: pa.Table, path: Path | str = "") -> EventBatch:
         band=np.column_stack([numbers["band_low_kev"], numbers["band_high_kev"]]),
         hardness_split=numbers["hardness_split_kev"],
         selection_p=numbers["selection_p"],
-        selection_trials=np.full(len(offsets) - 1, np.inf),
+        selection_trials=numbers["selection_trials"],
         **unweighted(len(time), len(offsets) - 1),
         identities=columns.identities(str(path)),
     )

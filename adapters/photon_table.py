@@ -27,6 +27,7 @@ from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits,
 
 from .photon_list_columns import in_good_time
 from .photon_lists import has_photon_lists, read_batch
+from .reading.screening import MAX_LOSS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,7 +207,7 @@ def _read_csv(path: Path, names: tuple[str, str, str]) -> pa.Table:
 
 
 def _numbers(path: Path, table: pa.Table, name: str) -> F64:
-    """A column of numbers, all finite."""
+    """A column of numbers; NaN for empty ones."""
     import pyarrow as pa
 
     try:
@@ -216,6 +217,12 @@ def _numbers(path: Path, table: pa.Table, name: str) -> F64:
             path, f"column {name} has type {table.column(name).type}, expected numbers"
         ) from error
     values: F64 = column.to_numpy()
+    return values
+
+
+def _finite_numbers(path: Path, table: pa.Table, name: str) -> F64:
+    """A column of numbers, all finite."""
+    values = _numbers(path, table, name)
     broken = np.flatnonzero(~np.isfinite(values))
     if broken.size:
         raise UnreadableFileError(
@@ -244,7 +251,14 @@ def _read_photons(path: Path, limits: ReadLimits) -> _Photons:
         raise UnreadableFileError(path, "has no events")
     names, source = _sources(path, table)
     time, energy = _numbers(path, table, "time"), _numbers(path, table, "energy")
+    is_measured = np.isfinite(time) & np.isfinite(energy)
+    lost = int(np.count_nonzero(~is_measured))
+    if lost > MAX_LOSS * len(time):
+        raise UnreadableFileError(path, f"{lost:,} of {len(time):,} rows have no finite time and energy")
+    if lost:
+        log.warning("%s: %d of %d rows have no finite time and energy and are left out", path, lost, len(time))
     order = np.lexsort((time, source))
+    order = order[is_measured[order]]
     return _Photons(names, source[order], time[order], energy[order])
 
 
@@ -258,7 +272,7 @@ def _read_intervals(path: Path, names: tuple[str, ...], limits: ReadLimits) -> _
         return _Intervals(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
     table = _read_table(path, GTI_COLUMNS, limits)
     listed, row_source = _sources(path, table)
-    start, stop = _numbers(path, table, "start"), _numbers(path, table, "stop")
+    start, stop = _finite_numbers(path, table, "start"), _finite_numbers(path, table, "stop")
     # Sources without photons get -1 and are dropped.
     indices = {name: index for index, name in enumerate(names)}
     source = np.array([indices.get(name, -1) for name in listed], dtype=np.int64)[row_source]

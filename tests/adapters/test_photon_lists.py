@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,7 @@ def event_lists(draw: st.DrawFn) -> EventList:
         background=draw(st.none() | st.just(Background(around, np.full(len(around), 1.5), 0.1))),
         good_times_known=draw(st.booleans()),
         selection_p=draw(st.floats(0, 1)),
+        selection_trials=draw(st.sampled_from([math.inf, 1.0, 192.0])),
     )  # fmt: skip
 
 

@@ -101,6 +101,14 @@ def test_source_with_one_time_is_omitted_with_a_warning(tmp_path: Path, caplog: 
         batch(alone)
 
 
+def test_rows_without_time_or_energy_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = ("1_1,5,1000", "1_1,nan,1000", "1_1,9,", "1_1,6,900", "1_1,inf,900", "1_1,,")
+    path = write_text(tmp_path / "a.csv", "obsreg_id,time,energy", *rows)
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(batch(path).time, [5, 6])
+    assert "4 of 6 rows have no finite time and energy" in caplog.text
+
+
 def test_photons_outside_the_band_are_rejected(tmp_path: Path) -> None:
     path = write_text(tmp_path / "a.csv", "obsreg_id,time,energy", "1_1,1,499", "1_1,2,500", "1_1,3,7000", "1_1,4,7001")
     np.testing.assert_array_equal(batch(path).time, [2, 3])
@@ -125,9 +133,7 @@ def test_options_complete_the_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (("obsreg_id,time,energy", "1_1,1,1000", "1_1,nan,1000"), "column time, row 2"),
-        (("obsreg_id,time,energy", "1_1,1,1000", "1_1,2,"), "column energy, row 2"),
-        (("obsreg_id,time,energy", "1_1,1,1000", "1_1,2,inf"), "column energy, row 2"),
+        (("obsreg_id,time,energy", "1_1,,1000", "1_1,nan,1000"), "2 of 2 rows have no finite time and energy"),
         (("obsreg_id,time,energy", "1_1,1,1000", ",2,1000"), "column obsreg_id, row 2"),
         (("obsreg_id,time,energy", "1_1,1,1000", "1_1,soon,1000"), "Row #3.*'soon'"),
         (("obsreg_id,time,energy", "1_1,1,1000", "1_1,2"), "cannot be parsed"),
