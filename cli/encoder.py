@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from .group import configuration, run_options
+from .progress import stages
 
 __all__ = ["command"]
 
@@ -158,6 +159,50 @@ def train(
         f"{out}: {facts['latent']} features, best of {len(training['losses'])} epochs is {training['best_epoch']}, "
         f"validation loss {training['best_validation_loss']:.5f} "
         f"(mean array {training['mean_array_validation_loss']:.5f})",
+    )
+
+
+@command.command("train-events")
+@click.option(
+    "--sources", type=click.IntRange(min=100), default=6_000, show_default=True, help="Sources of each telescope."
+)
+@click.option(
+    "--copies", type=click.IntRange(min=2), default=8, show_default=True, help="Changed copies of each source."
+)
+@click.option("--latent", type=click.IntRange(min=1), default=16, show_default=True, help="Number of features.")
+@click.option("--epochs", type=click.IntRange(min=1), default=40, show_default=True, help="Number of epochs.")
+@click.option("--seed", type=click.IntRange(min=0), default=2412, show_default=True, help="Seed of all random numbers.")
+@out_option
+@json_option
+@run_options
+def train_events(sources: int, copies: int, latent: int, epochs: int, seed: int, out: Path, as_json: bool) -> None:
+    """Train the encoder of the case `events`.
+
+    Simulated sources of all telescopes are changed in what look-alikes may differ in, such as brightness, background,
+    response and time scale, and those of a class are brought together. Needs TensorFlow: pip install 'xherald[train]'.
+
+    \b
+    Example:
+      xherald encoder train-events --sources 6000 --seed 2412 --out event_map_16
+
+    \b
+    Exit codes:
+      0  the encoder was written
+      1  it cannot be written
+      2  wrong options or configuration, or no TensorFlow; nothing was written
+    """  # noqa: D301
+    from xherald.detector.references.similarity_training import train_event_encoder
+    from xherald.encoders.contrastive import ContrastiveSettings
+
+    settings = ContrastiveSettings(latent=latent, epochs=epochs, seed=seed)
+    with stages(shown=not as_json) as stage:
+        facts = dict(train_event_encoder(out, settings, sources=sources, copies=copies, stage=stage))
+    training = facts["training"]
+    _print(
+        facts,
+        as_json,
+        f"{out}: {facts['latent']} features, {facts['weights']:,} weights, "
+        f"loss {training['losses'][-1]:.3f}, of the validation sources {training['validation_losses'][-1]:.3f}",
     )
 
 

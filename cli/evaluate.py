@@ -15,6 +15,9 @@ from .simulate import json_option
 if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
 
+if TYPE_CHECKING:
+    from xherald.detector.configuration.configuration import Configuration
+
 __all__ = ["command"]
 
 FULL_NULLS, QUICK_NULLS = 20_000, 1_000
@@ -24,6 +27,7 @@ FULL_NULLS, QUICK_NULLS = 20_000, 1_000
 @click.command("evaluate")
 @click.option("--quick", is_flag=True, help="A small sample that takes about a minute.")
 @click.option("--nulls", is_flag=True, help="Only measure rates of steady sources under stress.")
+@click.option("--similarity", is_flag=True, help="Only measure look-alikes and clusters.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=999_999),
@@ -35,7 +39,7 @@ FULL_NULLS, QUICK_NULLS = 20_000, 1_000
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write evaluation.json and plots, or nulls.json.",
+    help="Write evaluation.json and plots, nulls.json or similarity.json.",
 )
 @click.option(
     "--data",
@@ -45,7 +49,9 @@ FULL_NULLS, QUICK_NULLS = 20_000, 1_000
 )
 @json_option
 @run_options
-def command(quick: bool, nulls: bool, seed: int, out: Path | None, data: Path | None, as_json: bool) -> None:
+def command(
+    quick: bool, nulls: bool, similarity: bool, seed: int, out: Path | None, data: Path | None, as_json: bool
+) -> None:
     """Measure efficiency and false-alarm rates.
 
     Flares and dips of known shape, length and strength are injected into steady sources of five instruments, and the
@@ -57,6 +63,7 @@ def command(quick: bool, nulls: bool, seed: int, out: Path | None, data: Path | 
       xherald evaluate --quick
       xherald evaluate --seed 1 --data ../shared/data --out evaluation
       xherald evaluate --nulls
+      xherald evaluate --similarity --quick
       xherald evaluate --quick --json | jq .samples.grid.efficiencies
 
     \b
@@ -74,6 +81,9 @@ def command(quick: bool, nulls: bool, seed: int, out: Path | None, data: Path | 
     settings = configuration()
     if nulls:
         _measure_nulls(QUICK_NULLS if quick else FULL_NULLS, seed, settings, out, as_json)
+        return
+    if similarity:
+        _measure_similarity(quick, seed, settings, out, as_json)
         return
     with stages(shown=not as_json) as stage:
         report = evaluate(
@@ -108,3 +118,20 @@ def _measure_nulls(sources: int, seed: int, settings: Configuration, out: Path |
         click.echo(json.dumps(report, allow_nan=False))
         return
     print_table(f"Measured over stated false-alarm rate, seed {seed}", null_table(report))
+
+
+def _measure_similarity(quick: bool, seed: int, settings: Configuration, out: Path | None, as_json: bool) -> None:
+    from xherald.evaluation.similarity_report import FULL, QUICK, make_similarity_report, similarity_tables
+
+    from .evaluation_tables import print_table
+
+    with stages(shown=not as_json) as stage:
+        report = make_similarity_report(QUICK if quick else FULL, seed, settings, stage)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "similarity.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(report, allow_nan=False))
+        return
+    for title, table in similarity_tables(report):
+        print_table(title, table)

@@ -30,7 +30,7 @@ MAP_NEIGHBOURS: Final = 10
 def find_neighbours(
     detection_batch: DetectionBatch, direction: NDArray[np.int8], host: PluginHost
 ) -> Neighbours | None:
-    """Find the nearest known transients of each source: dips for a dip, else flares."""
+    """Find the nearest known transients of each source in the reference's last case: dips for a dip, else flares."""
     reference, features = detection_batch.reference, detection_batch.features
     if reference is None or not features or not len(detection_batch):
         return None
