@@ -9,7 +9,8 @@ frames and backgrounds are those of simulated populations; photons are drawn in 
 - flares: a shape of `FLARES`; T90 log-uniform from `LEAST_FRAMES` frames or `LEAST_SECONDS` to half of the livetime;
   fraction of the net counts log-uniform over `STRENGTHS`; spectrum that of the source, harder or softer, a third each;
 - dips: a shape of `DIPS`; length log-uniform over `WIDTHS` of the livetime; depth uniform over `DEPTHS`;
-- the centre of an event is uniform over the live time, so that some are truncated by the start or stop.
+- the centre of an event is uniform over the live time, so that some are truncated by the start or stop;
+- places in the aperture and in the wings around it: see `photon_places`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
-from xherald.photons.arrays import F64, I64
+from xherald.photons.arrays import F32, F64, I64
+from xherald.photons.batch import unweighted
 
 from .event_profiles import CELLS, DIPS, FLARES, Profile
 from .measured_spectra import COMPONENTS, absorbed_to, spectra_of
+from .photon_places import draw_wing_numbers, place_photons
 
 __all__ = [
     "COUNTS",
@@ -127,9 +130,17 @@ def draw_grid(
     time_around = _times(exposures, around, u_around, telescope, rng)
     nothing = np.zeros(len(u_around), dtype=np.int64)
     energy_around = _energies(telescope, seed, which, events, around, nothing, exposures.band[0], rng)
-    first, second = (
+    beyond, share_beyond = draw_wing_numbers(exposures, telescope, number, share, rng)
+    wings, u_wings, component_wings = _arrivals(kind, beyond, replace(events, background=share_beyond), rng)
+    time_wings = _times(exposures, wings, u_wings, telescope, rng)
+    energy_wings = _energies(telescope, seed, which, events, wings, component_wings, exposures.band[0], rng)
+    first, second, third = (
         _in_order(offsets, times, energies)
-        for offsets, times, energies in ((photons, time, energy), (around, time_around, energy_around))
+        for offsets, times, energies in (
+            (photons, time, energy),
+            (around, time_around, energy_around),
+            (wings, time_wings, energy_wings),
+        )
     )
     batch = replace(
         exposures,
@@ -142,8 +153,10 @@ def draw_grid(
         identities=tuple(
             replace(one, detection_id=f"{label}_{i}") for i, one in enumerate(exposures.identities, start=1)
         ),
+        **unweighted(int(photons[-1]), n),
     )
-    return batch, events
+    is_background = (component == 0)[first[2]], (component_wings == 0)[third[2]]
+    return place_photons(batch, telescope, is_background, (wings, third[0], third[1]), rng), events
 
 
 def _counts(n: int, rng: np.random.Generator) -> I64:
@@ -350,7 +363,8 @@ def _energies(
     return energy
 
 
-def _in_order(offsets: I64, time: F64, energy: F64) -> tuple[F64, NDArray[np.float32]]:
+def _in_order(offsets: I64, time: F64, energy: F64) -> tuple[F64, F32, I64]:
+    """Times and energies sorted by time within each source, and the order that sorts them."""
     source = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     order = np.lexsort((time, source))
-    return time[order], energy[order].astype(np.float32)
+    return time[order], energy[order].astype(np.float32), order
