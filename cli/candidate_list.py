@@ -8,9 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
+
+from xherald.detector.results.row_types import Kind
 
 from .group import run_options
 from .store_options import SINCE, open_selected_store, store_option
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import StoredCandidate
 
 __all__ = ["list_candidates"]
+
+VARIABLE: Final = [kind for kind in get_args(Kind) if kind != "steady"]
 
 DEGREES_PER_UNIT: Final = {"": 1.0, "deg": 1.0, "arcmin": 1 / 60, "arcsec": 1 / 3600}
 
@@ -45,7 +49,9 @@ class _Cone(click.ParamType[tuple[float, float, float]]):
 @click.command("list")
 @click.option("--since", type=SINCE, metavar="TIME", help="Found since then: 2d, 36h, 90m, or a date (UTC).")
 @click.option("--near", type=_Cone(), metavar="RA,DEC,R", help="Inside a cone, in degrees; R may be 5arcmin, 30arcsec.")
-@click.option("--kind", type=click.Choice(["flare", "dip"]), help="Flares or dips only.")
+@click.option(
+    "--kind", type=click.Choice(VARIABLE), help="Of this kind only."
+)
 @click.option("--class", "likely_class", metavar="CLASS", help="Most probable class of the source.")
 @click.option("--far-below", type=click.FloatRange(min=0), metavar="HZ", help="False-alarm rate below this.")
 @click.option("--all", "include_all", is_flag=True, help="Include superseded and retracted candidates.")

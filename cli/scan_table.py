@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from xherald.detector.results.row_types import DetectionRow
+from xherald.detector.candidates.formatting import format_classes
+from xherald.detector.results.row_types import DetectionRow, Direction, Kind
 from xherald.detector.results.rows import significance_key
 from xherald.photons.probabilities import UNKNOWN, format_probability
 
@@ -19,8 +21,12 @@ __all__ = ["print_table"]
 PIPE_WIDTH = 360
 """Width where there is no terminal: wide enough for every column."""
 
-STYLES = {"flare": "bold red", "dip": "bold blue", "steady": "dim"}
+STEADY_STYLE = "dim"
+STYLES: dict[Direction | None, str] = {"brighter": "bold red", "fainter": "bold blue", None: STEADY_STYLE}
 REJECTED_STYLE = "yellow"
+
+EVENTS: tuple[Kind, ...] = ("flare", "dip", "onset", "decay")
+"""Kinds that are nouns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,9 @@ def print_table(rows: Sequence[DetectionRow], limit: int | None, false_alarms_pe
 
 
 def _style(row: DetectionRow) -> str:
-    return REJECTED_STYLE if any(veto["rejects"] for veto in row["vetoes"]) else STYLES[row["kind"]]
+    if any(veto["rejects"] for veto in row["vetoes"]):
+        return REJECTED_STYLE
+    return STEADY_STYLE if row["kind"] == "steady" else STYLES[row["direction"]]
 
 
 def _summarise_candidates(rows: Sequence[DetectionRow], per_1000: float) -> str:
@@ -90,9 +98,10 @@ def _number_of(number: float, what: str) -> str:
 
 
 def _print_summary(console: Console, rows: Sequence[DetectionRow], shown: int) -> None:
-    kinds = [row["kind"] for row in rows]
-    flares, dips = (_number_of(kinds.count(kind), kind) for kind in ("flare", "dip"))
-    text = f"{_number_of(len(rows), 'source')}: {flares}, {dips}, {kinds.count('steady')} steady"
+    found = Counter(row["kind"] for row in rows)
+    events = [_number_of(found[kind], kind) for kind in EVENTS if found[kind]]
+    others = [f"{found[kind]:,} {kind}" for kind in get_args(Kind) if kind not in EVENTS and found[kind]]
+    text = f"{_number_of(len(rows), 'source')}: {', '.join(events + others)}"
     hidden = len(rows) - shown
     console.print(text + (f" ({hidden} not shown; use --all)" if hidden else "") + ".")
 
@@ -117,10 +126,7 @@ def _rate(row: DetectionRow) -> str:
 
 
 def _class(row: DetectionRow) -> str:
-    name = row["likely_class"]
-    if name is None or row["kind"] == "steady":
-        return UNKNOWN
-    return f"{name.replace('_', ' ')} {row['class_probabilities'][name]:.0%}"
+    return format_classes(row["class_set"]) or UNKNOWN
 
 
 def _similar(row: DetectionRow) -> str:

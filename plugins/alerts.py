@@ -32,7 +32,7 @@ class Facts:
 
     Parameters
     ----------
-    kind : str — flare or dip
+    kind : str — flare, dip, onset, decay, recurrent, stochastic or periodic
     mission, instrument, obs_id, detection_id : str
     ra_deg, dec_deg : float or None — ICRS
     pos_err_arcsec : float or None — 68 % error radius, astrometry included
@@ -50,7 +50,10 @@ class Facts:
     expected_false_alarms_per_1000 : float or None — among 1,000 steady sources
     far_hz : float or None — rate of such false alarms
     p_astro : float or None — probability that the source varies
-    likely_class : str or None — most probable class
+    likely_class : str or None — most probable class of the set
+    class_set : tuple of str — classes that cannot be excluded, most probable first
+    class_coverage : float or None — fraction of events whose set contains their class
+    novelty : float or None — fraction of events of known classes that are less unusual
     class_probabilities : mapping of str to float — highest first
     similar_to : tuple of str — names of the nearest known transients, nearest first
     history_summary : str — one sentence on other observations of the position
@@ -83,6 +86,9 @@ class Facts:
     far_hz: float | None = None
     p_astro: float | None = None
     likely_class: str | None = None
+    class_set: tuple[str, ...] = ()
+    class_coverage: float | None = None
+    novelty: float | None = None
     class_probabilities: Mapping[str, float] = field(default_factory=dict)
     similar_to: tuple[str, ...] = ()
     history_summary: str = ""

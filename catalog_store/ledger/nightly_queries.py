@@ -81,14 +81,12 @@ class VettedCandidate:
     ----------
     candidate_id : str
     verdict : VettingDecision
-    kind : str — flare or dip
     mission, instrument, obs_id, detection_id : str
     file : ProcessedFile
     """
 
     candidate_id: str
     verdict: VettingDecision
-    kind: str
     mission: str
     instrument: str
     obs_id: str
@@ -148,7 +146,6 @@ def load_vetted_candidates(connection: Connection, limit: int) -> list[VettedCan
         select(
             candidates.c.id,
             vettings.c.verdict,
-            candidates.c.kind,
             observations.c.mission,
             observations.c.instrument,
             observations.c.obs_id,
@@ -175,7 +172,6 @@ def load_vetted_candidates(connection: Connection, limit: int) -> list[VettedCan
         VettedCandidate(
             row.id,
             row.verdict,
-            row.kind,
             row.mission,
             row.instrument,
             row.obs_id,

@@ -134,7 +134,7 @@ class DetectionRecord:
     ra_deg, dec_deg : float or None — None if the photons came without a position
     counts : int — photons in the aperture
     livetime_s : float
-    kind : str — flare, dip or steady
+    kind : str — see `kind` of `detector.results.schema`
     background_counts : float — expected among the counts
     pos_err_arcsec : float or None — 68 % radius
     score, false_alarm_probability, far_hz : float or None
@@ -235,7 +235,7 @@ class CandidateRecord:
         Permanent: a later processing of the same observation may store the candidate again under this id.
     detection_index : int
         Index of its detection among all detections of the drop, observation by observation, from 0.
-    kind : str — flare or dip
+    kind : str — see `kind` of `detector.results.schema`
     likely_class : str or None — most probable class
     score, far_hz : float or None
     evidence : mapping — as JSON

@@ -64,13 +64,13 @@ def _describe(one: CandidateRecord, detections: list[DetectionRecord]) -> dict[s
     """Evidence with the position of the detection, which is authoritative."""
     detection = detections[one.detection_index]
     place = {"ra_deg": detection.ra_deg, "dec_deg": detection.dec_deg, "pos_err_arcsec": detection.pos_err_arcsec}
-    return {**one.evidence, **place, "kind": one.kind}
+    return {**one.evidence, **place}
 
 
 def _find_replaced(
     one: CandidateRecord, detections: list[DetectionRecord], old: Mapping[str, StoredCandidate]
 ) -> StoredCandidate | None:
-    """The nearest replaced candidate of the same source and kind, or the one with the same id."""
+    """The nearest replaced candidate of the same source and direction, or the one with the same id."""
     from xherald.detector.candidates.same_event import match_radius_arcsec
 
     if one.id in old:
@@ -78,7 +78,7 @@ def _find_replaced(
     detection = detections[one.detection_index]
     best: tuple[float, StoredCandidate] | None = None
     for other in old.values():
-        if other.kind != one.kind:
+        if other.evidence.get("direction") != one.evidence.get("direction"):
             continue
         if detection.ra_deg is None or detection.dec_deg is None or other.ra_deg is None or other.dec_deg is None:
             if other.detection_id == detection.detection_id:
@@ -116,8 +116,7 @@ def _find_joined(
 def _detections_of(one: StoredCandidate) -> list[Json]:
     """The evidence of a stored candidate, and the summaries of its detections."""
     place = {"ra_deg": one.ra_deg, "dec_deg": one.dec_deg, "pos_err_arcsec": one.pos_err_arcsec}
-    own = {**one.evidence, **place, "kind": one.kind}
-    return [own, *({"kind": one.kind, **each} for each in one.evidence.get("detections") or ())]
+    return [{**one.evidence, **place}, *(one.evidence.get("detections") or ())]
 
 
 def _rename(one: CandidateRecord, name: str) -> CandidateRecord:

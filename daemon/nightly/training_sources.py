@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xherald.catalog_store.ledger.states import VettingDecision
 from xherald.catalog_store.references.reference_store import instrument_key
@@ -21,6 +22,7 @@ from xherald.detector.calibration.simulated_samples import RealSources
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64
 from xherald.photons.errors import XheraldError
+from xherald.photons.statistics.result import DIP
 
 from .drift import MAX_VARIABLE_P
 
@@ -169,7 +171,7 @@ def _collect_from_file(
     batch = extract_sources(Path(file.url), configuration).batch
     detections = score_batch(batch, assess(batch, configuration.settings.timing), configuration)
     keys = [instrument_key(one.mission, one.instrument) for one in batch.identities]
-    kinds = _classify(batch, keys, detections.false_alarm_probability, vetted)
+    kinds = _classify(batch, keys, detections.false_alarm_probability, detections.detection_batch.direction, vetted)
     for key in dict.fromkeys(keys):
         group = groups.get(key)
         if group is None:
@@ -194,14 +196,17 @@ def _classify(
     batch: EventBatch,
     keys: Sequence[str],
     probabilities: F64,
+    directions: NDArray[np.int8],
     vetted: Mapping[tuple[str, str, str], VettedCandidate],
 ) -> list[str | None]:
     """Kind of each bona-fide transient, "" for ordinary sources, None for sources of unknown nature."""
     kinds: list[str | None] = []
-    for one, key, p in zip(batch.identities, keys, probabilities.tolist(), strict=True):
+    columns = zip(batch.identities, keys, probabilities.tolist(), directions.tolist(), strict=True)
+    for one, key, p, direction in columns:
         candidate = vetted.get((one.obs_id, one.detection_id, key))
         if candidate is not None:
-            kinds.append(candidate.kind if candidate.verdict is VettingDecision.CONFIRMED else "")
+            is_confirmed = candidate.verdict is VettingDecision.CONFIRMED
+            kinds.append("" if not is_confirmed else "dip" if direction == DIP else "flare")
         else:
             kinds.append("" if p >= MAX_VARIABLE_P else None)
     return kinds

@@ -31,7 +31,8 @@ __all__ = [
 
 
 INK, PHOTONS, BLOCKS, GAP = "#22303c", "#4c78a8", "#d1495b", "#d9dde1"
-MARK: Final = {"flare": "#f4a259", "dip": "#7fb7be", "steady": "#b8b8b8"}
+MARK: Final = {"brighter": "#f4a259", "fainter": "#7fb7be", None: "#b8b8b8"}
+"""Colour of an interval by its direction."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xherald.detector.results.json_columns import nan_to_none
-from xherald.detector.results.row_types import EmbeddingPosition, EventDetection, Evidence, SharedFields
-from xherald.detector.results.shared_fields import KINDS, compute_hardness, make_shared_fields, select_intervals
+from xherald.detector.results.row_types import EmbeddingPosition, EventDetection, Evidence, Kind, SharedFields
+from xherald.detector.results.shared_fields import compute_hardness, make_shared_fields, select_intervals
 from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.result import FLARE
 
@@ -63,6 +63,7 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
     embedding = _embedding_positions(detections, index)
     reference = _name_reference(detections)
     codes: list[int] = direction.tolist()
+    kinds: list[Kind] = detections.kind[index].tolist()
     bands: list[list[float]] = batch.band.tolist()
     return [
         {
@@ -72,7 +73,7 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
             **peak_rates[i],
             **changes[i],
             "candidate_id": candidate_id(source.identity, source.time, codes[i]),
-            "kind": KINDS[codes[i]],
+            "kind": kinds[i],
             "band_kev": bands[i],
             "embedding": embedding[i],
             "history": None,
@@ -97,6 +98,7 @@ def summarize_detection(row: SharedFields) -> EventDetection:
         "dec_deg": row["dec_deg"],
         "pos_err_arcsec": row["pos_err_arcsec"],
         "counts": row["counts"],
+        "direction": row["direction"],
         "false_alarm_probability": row["false_alarm_probability"],
         "extrapolated": row["extrapolated"],
         "interval_start_utc": row["interval_start_utc"],

@@ -13,7 +13,7 @@ from xherald.photons.probabilities import (
     format_rate_hz,
 )
 
-from .formatting import format_length, format_measurement
+from .formatting import format_class, format_length, format_measurement, format_novelty
 from .history_rendering import history_rows
 
 if TYPE_CHECKING:
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "format_evidence"]
 
-MIN_CLASS_PROBABILITY: Final = 0.005
-"""Classes less probable than this are left out: they would read 0 %."""
-
-MAX_CLASSES: Final = 3
+MAX_CLASSES: Final = 4
 MAX_SIMILAR: Final = 4
 
 
@@ -62,7 +59,7 @@ def _time_lines(evidence: Evidence) -> list[Line]:
     livetime = evidence["interval_livetime_s"]
     exposure = f", exposure {format_length(livetime)}" if livetime else ""
     lines.append(Line("duration", format_length(stop - start) + exposure))
-    if evidence["kind"] == "flare":
+    if evidence["direction"] == "brighter":
         t90 = format_measurement(evidence["t90_s"], evidence["t90_low_s"], evidence["t90_high_s"], "s")
         lines.append(Line("T90", t90))
     return lines
@@ -76,7 +73,7 @@ def _count_lines(evidence: Evidence) -> list[Line]:
     one = evidence
     excess, low, high = one["fluence_counts"], one["fluence_counts_low"], one["fluence_counts_high"]
     label = "excess"
-    if one["kind"] == "dip":
+    if one["direction"] == "fainter":
         label = "deficit"
         excess, low, high = (None if value is None else -value for value in (excess, high, low))
     lines = [
@@ -147,17 +144,18 @@ def _significance_lines(evidence: Evidence) -> list[Line]:
         Line("expected in 1,000 sources", format_count_per_1000(per_1000, extrapolated=extrapolated)),
         Line("false-alarm rate", format_rate_hz(evidence["far_hz"], extrapolated=extrapolated)),
         Line("probability of variability", format_percent(evidence["p_astro"])),
+        Line(f"probability of {evidence['kind']} among kinds", format_percent(evidence["kind_probability"])),
         Line("variability index", UNKNOWN if index is None else f"{index} of 10"),
         Line("Gregory–Loredo log10 odds", UNKNOWN if odds is None else f"{odds:.1f}"),
     ]
 
 
 def _similarity_lines(evidence: Evidence) -> list[Line]:
-    classes = [
-        Line(name.replace("_", " "), f"{part:.0%}")
-        for name, part in evidence["class_probabilities"].items()
-        if part >= MIN_CLASS_PROBABILITY
-    ]
+    probabilities, class_set = evidence["class_probabilities"], evidence["class_set"]
+    classes = [Line(format_class(name), format_percent(probabilities[name])) for name in class_set[:MAX_CLASSES]]
+    if len(class_set) > MAX_CLASSES:
+        classes.append(Line("further classes", f"{len(class_set) - MAX_CLASSES}"))
+    classes.append(Line("novelty", format_novelty(evidence["novelty"])))
     embedding = evidence["embedding"]
     similar = [
         Line(f"{one['kind'].replace('_', ' ')} {one['name']}", f"{one['distance']:.3g}")
@@ -170,7 +168,7 @@ def _similarity_lines(evidence: Evidence) -> list[Line]:
         position = f"{embedding['x']:+.1f} {embedding['y']:+.1f}".replace("-", "−")
         similar.append(Line(f"map position, {embedding['case']}", position))
     return [
-        *([Line("Class, given that it varies"), *classes[:MAX_CLASSES]] if classes else []),
+        *([Line(f"Classes, {evidence['class_coverage']:.0%} coverage"), *classes] if class_set else []),
         *([Line("Distance to known transients"), *similar] if similar else []),
     ]
 

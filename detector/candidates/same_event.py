@@ -1,6 +1,6 @@
 """Whether two detections are of one event: `is_same_event`, `group_events`.
 
-An event is one thing, however many cameras, files, tiles or processings show it: detections of the same kind whose
+An event is one thing, however many cameras, files, tiles or processings show it: detections of the same direction whose
 positions agree within their errors and whose intervals overlap in absolute time, or that have the same photons.
 """
 
@@ -47,9 +47,9 @@ def is_same_event(one: Detection, other: Detection) -> bool:
     Parameters
     ----------
     one, other : mapping
-        With the position and its error, the interval, and ``photon_times_s``, as evidence has them.
+        With the position and its error, the direction, the interval, and ``photon_times_s``, as evidence has them.
     """
-    if one.get("kind") != other.get("kind"):
+    if one.get("direction") != other.get("direction"):
         return False
     if None in (one.get("ra_deg"), other.get("ra_deg")):
         return _is_same_observation(one, other) and _has_same_photons(one, other)

@@ -99,7 +99,7 @@ def _draw_headline(figure: Figure, evidence: Evidence) -> float:
     def write(inches: float, text: str, size: float, x: float = 0.012, **style: Any) -> None:
         figure.text(x, 1.0 - inches / height, text, fontsize=size, va="top", **{"color": INK, **style})
 
-    mark = {"boxstyle": "round,pad=0.35", "fc": MARK[evidence["kind"]], "ec": "none"}
+    mark = {"boxstyle": "round,pad=0.35", "fc": MARK[evidence["direction"]], "ec": "none"}
     write(0.17, format_headline(evidence), 14, x=0.018, weight="bold", bbox=mark)
     write(0.62, format_significance(evidence), 14, weight="bold")
     p_astro = evidence["p_astro"]
@@ -141,7 +141,7 @@ def _draw_times(figure: SubFigure, detections: Detections, index: int, evidence:
     )
     rows = slice(timing.block_offsets[index], timing.block_offsets[index + 1])
     blocks = timing.block_edges[rows], timing.block_rates[rows]
-    colour = MARK[evidence["kind"]]
+    colour = MARK[evidence["direction"]]
     for column, limits in zip(places.T, (None, around), strict=False):
         curve, energies = column
         at, tops = draw_light_curve(

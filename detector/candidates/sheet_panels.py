@@ -47,7 +47,7 @@ def draw_hardness(place: Axes, evidence: Evidence) -> None:
     inside = (one["hardness_inside"], one["hardness_inside_low"], one["hardness_inside_high"])
     labels = []
     for number, (name, (value, low, high), colour) in enumerate(
-        (("outside", outside, PHOTONS), ("inside", inside, _darker(MARK[one["kind"]])))
+        (("outside", outside, PHOTONS), ("inside", inside, _darker(MARK[one["direction"]])))
     ):
         if value is None or low is None or high is None:
             place.text(number, 0.03, "no photons", ha="center", va="bottom", fontsize=8, color=INK)
@@ -81,7 +81,7 @@ def draw_growth(place: Axes, source: EventList, evidence: Evidence) -> None:
     span, t90 = get_span(evidence), (evidence["t90_start_s"], evidence["t90_stop_s"])
     if span is not None:
         edges = source.exposure.livetime_at(np.array(span)) / scale
-        place.axvspan(*edges, color=MARK[evidence["kind"]], alpha=0.35, lw=0)
+        place.axvspan(*edges, color=MARK[evidence["direction"]], alpha=0.35, lw=0)
     place.step([0.0, *at, total / scale], [*range(len(at) + 1), len(at)], where="post", color=PHOTONS, lw=1.4)
     place.plot([0, total / scale], [0, len(at)], color=INK, lw=0.8, ls=":")
     has_t90 = t90[0] is not None

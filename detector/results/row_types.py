@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DetectionRow",
+    "Direction",
     "EmbeddingPosition",
     "EventDetection",
     "Evidence",
@@ -24,7 +25,8 @@ __all__ = [
     "TimingFields",
 ]
 
-Kind = Literal["flare", "dip", "steady"]
+Kind = Literal["flare", "dip", "onset", "decay", "recurrent", "stochastic", "periodic", "steady"]
+Direction = Literal["brighter", "fainter"]
 
 
 class SimilarTransient(TypedDict):
@@ -88,10 +90,20 @@ class SignificanceFields(TypedDict):
     log10_odds: float | None
 
 
+class KindFields(TypedDict):
+    """What sort of variability it is, and whether its interval is brighter or fainter than the rest."""
+
+    kind_probability: float | None
+    direction: Direction | None
+
+
 class ClassFields(TypedDict):
     """What the source resembles, and what else may have caused the signal."""
 
     likely_class: str | None
+    class_set: list[str]
+    class_coverage: float | None
+    novelty: float | None
     class_probabilities: dict[str, float]
     similar_to: list[SimilarTransient]
     vetoes: list[RaisedFlag]
@@ -153,6 +165,7 @@ class SharedFields(
     PositionFields,
     ExposureFields,
     SignificanceFields,
+    KindFields,
     ClassFields,
     IntervalFields,
     HardnessInsideFields,
@@ -243,6 +256,7 @@ class EventDetection(TypedDict):
     dec_deg: float | None
     pos_err_arcsec: float | None
     counts: int
+    direction: Direction | None
     false_alarm_probability: float | None
     extrapolated: bool | None
     interval_start_utc: str | None

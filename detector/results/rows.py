@@ -12,7 +12,7 @@ from xherald.photons.arrays import F64
 from xherald.photons.statistics.result import STEADY, Hardness, Intervals, TestColumns, Timing
 
 from .json_columns import nan_to_none, utc_dates
-from .row_types import DetectionRow, Evidence, PeakFields, TimingFields
+from .row_types import DetectionRow, Evidence, Kind, PeakFields, TimingFields
 from .shared_fields import AFTER, BEFORE, KINDS, compute_hardness, make_shared_fields
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make_rows(scan: Scan) -> list[DetectionRow]:
     batch, n = detections.detection_batch.batch, len(detections)
     every = np.arange(n)
     hardness = compute_hardness(detections, every)
-    kinds: list[int] = np.where(detections.significant, detections.detection_batch.direction, STEADY).tolist()
+    kinds: list[Kind] = np.where(detections.significant, detections.kind, KINDS[STEADY]).tolist()
     is_candidate: list[bool] = detections.candidate.tolist()
     shared = make_shared_fields(detections, every, hardness)
     peaks, tests = _peak_fields(batch, timing.peak), _timing_fields(timing, detections.detection_batch.intervals)
@@ -49,7 +49,7 @@ def make_rows(scan: Scan) -> list[DetectionRow]:
             **tests[i],
             "is_candidate": is_candidate[i],
             "candidate_id": evidence["candidate_id"] if evidence else None,
-            "kind": KINDS[kinds[i]],
+            "kind": kinds[i],
             "hardness_before": before[0][i],
             "hardness_before_low": before[1][i],
             "hardness_before_high": before[2][i],

@@ -120,7 +120,21 @@ EXPOSURE_FIELDS: Final = (
 
 SIGNIFICANCE_FIELDS: Final = (
     Field("candidate_id", "str", "", "meta.id", "id of the candidate that the source is a detection of"),
-    Field("kind", "str", "", "meta.code.class;src.var", "flare, dip or steady"),
+    Field(
+        "kind",
+        "str",
+        "",
+        "meta.code.class;src.var",
+        "flare, dip, onset, decay, recurrent, stochastic (red noise) or periodic; steady where not significant",
+    ),
+    Field(
+        "kind_probability",
+        "float",
+        "",
+        "stat.probability;src.var",
+        "posterior probability of the kind, given that the source varies",
+    ),
+    Field("direction", "str", "", "meta.code", "brighter or fainter: the interval, compared with the rest"),
     Field(
         "false_alarm_probability",
         "float",
@@ -155,8 +169,29 @@ SIGNIFICANCE_FIELDS: Final = (
 )
 
 CLASS_FIELDS: Final = (
-    Field("likely_class", "str", "", "src.class", "most probable class, given that the source varies"),
-    Field("class_probabilities", "object", "", "src.class;stat.probability", "probabilities of the classes"),
+    Field("likely_class", "str", "", "src.class", "most probable class of the set; none if not significant"),
+    Field(
+        "class_set",
+        "str",
+        "",
+        "src.class",
+        "classes that cannot be excluded, most probable first; empty if not significant; in tables separated by ;",
+    ),
+    Field("class_coverage", "float", "", "stat.probability", "fraction of events whose class_set contains their class"),
+    Field(
+        "novelty",
+        "float",
+        "",
+        "stat.rank;src.class",
+        "fraction of events of known classes that are less unusual; near 1 for events unlike any of them",
+    ),
+    Field(
+        "class_probabilities",
+        "object",
+        "",
+        "src.class;stat.probability",
+        "probabilities of the classes of a significant source",
+    ),
     Field(
         "similar_to",
         "str",

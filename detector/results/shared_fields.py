@@ -16,11 +16,13 @@ from xherald.photons.statistics.result import DIP, FLARE, STEADY, Hardness, Inte
 from .json_columns import nan_to_none, utc_dates
 from .row_types import (
     ClassFields,
+    Direction,
     ExposureFields,
     HardnessInsideFields,
     IdentityFields,
     IntervalFields,
     Kind,
+    KindFields,
     PositionFields,
     SharedFields,
     SignificanceFields,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "compute_hardness", "list_similar_transients", "make_shared_fields", "select_intervals"]
 
 KINDS: Final[dict[int, Kind]] = {FLARE: "flare", DIP: "dip", STEADY: "steady"}
+
+DIRECTIONS: Final[dict[int, Direction | None]] = {FLARE: "brighter", DIP: "fainter", STEADY: None}
 
 BEFORE, INSIDE, AFTER = 0, 1, 2
 """Columns of a `Hardness`."""
@@ -58,6 +62,7 @@ def make_shared_fields(detections: Detections, index: I64, hardness: Hardness) -
     # Lists and an index instead of one zip, whose items mypy would not check.
     exposures = _exposure_fields(batch)
     significances = _significance_fields(detections, index)
+    kinds = _kind_fields(detections, index)
     classes = _class_fields(detections, index, batch.identities)
     found = _interval_fields(batch, intervals)
     inside = _hardness_fields(hardness)
@@ -67,6 +72,7 @@ def make_shared_fields(detections: Detections, index: I64, hardness: Hardness) -
             **_position_fields(identity),
             **exposures[i],
             **significances[i],
+            **kinds[i],
             **classes[i],
             **found[i],
             **inside[i],
@@ -144,9 +150,20 @@ def _significance_fields(detections: Detections, index: I64) -> list[Significanc
     ]
 
 
+def _kind_fields(detections: Detections, index: I64) -> list[KindFields]:
+    probability = nan_to_none(detections.kind_probability[index])
+    codes: list[int] = detections.detection_batch.direction[index].tolist()
+    return [
+        {"kind_probability": p, "direction": DIRECTIONS[code]} for p, code in zip(probability, codes, strict=True)
+    ]
+
+
 def _class_fields(detections: Detections, index: I64, identities: Sequence[Identity]) -> list[ClassFields]:
+    ranked = _rank_classes(detections, index)
     rows = zip(
-        _rank_classes(detections, index),
+        ranked,
+        _list_class_sets(detections, index, ranked),
+        nan_to_none(detections.classes.novelty[index]),
         list_similar_transients(detections, index),
         index.tolist(),
         identities,
@@ -154,13 +171,16 @@ def _class_fields(detections: Detections, index: I64, identities: Sequence[Ident
     )
     return [
         {
-            "likely_class": next(iter(classes), None),
+            "likely_class": next(iter(found), None),
+            "class_set": found,
+            "class_coverage": detections.classes.coverage if found else None,
+            "novelty": novelty,
             "class_probabilities": classes,
             "similar_to": similar,
             "vetoes": flag_rows(detections.vetoes, source),
             "flags": list(identity.flags),
         }
-        for classes, similar, source, identity in rows
+        for classes, found, novelty, similar, source, identity in rows
     ]
 
 
@@ -183,14 +203,21 @@ def list_similar_transients(detections: Detections, index: I64) -> list[list[Sim
 
 
 def _rank_classes(detections: Detections, index: I64) -> list[dict[str, float]]:
-    """Class probabilities of some sources, highest first; empty where a source was not tested."""
-    probabilities = detections.class_probabilities[index]
+    """Class probabilities of some sources, highest first; empty where a source is not significant."""
+    probabilities, own = detections.classes.probabilities[index], detections.classes.names
     order = np.argsort(-probabilities, axis=1, kind="stable")
     ranked = np.take_along_axis(probabilities, order, axis=1)
-    names = np.array(detections.classes, dtype=np.str_)[order] if detections.classes else order.astype(np.str_)
+    names = np.array(own, dtype=np.str_)[order] if own else order.astype(np.str_)
     tested = np.asarray(np.isfinite(probabilities).all(axis=1)).tolist()
     rows = zip(names.tolist(), ranked.tolist(), tested, strict=True)
     return [dict(zip(keys, values, strict=True)) if is_tested else {} for keys, values, is_tested in rows]
+
+
+def _list_class_sets(detections: Detections, index: I64, ranked: list[dict[str, float]]) -> list[list[str]]:
+    """Names of the classes in the sets of some sources, most probable first."""
+    names, members = detections.classes.names, detections.classes.members[index]
+    is_member: list[dict[str, bool]] = [dict(zip(names, row, strict=True)) for row in members.tolist()]
+    return [[name for name in classes if row[name]] for classes, row in zip(ranked, is_member, strict=True)]
 
 
 # --- intervals -------------------------------------------------------------------------------------------------------

@@ -238,7 +238,7 @@ def test_printed_table_shows_expected_false_alarms(
     assert "90001/flare" in printed
     assert "few" not in printed
     kinds = [row["kind"] for row in rows]
-    counted = f"4 sources: {kinds.count('flare')} flares, {kinds.count('dip')} dips, {kinds.count('steady')} steady"
+    counted = f"4 sources: {kinds.count('flare')} flares, {kinds.count('steady')} steady"
     assert f"{counted} (2 not shown; use --all)." in printed
     assert "< 1e-5" in printed
     closing = printed.splitlines()[-1]

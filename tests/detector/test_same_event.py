@@ -20,7 +20,7 @@ def make_detection(
 ) -> dict[str, Any]:
     begin, end = (START + timedelta(seconds=each) for each in (start, start + length))
     return {
-        "kind": "flare", "mission": "XMM", "instrument": "EMOS1", "obs_id": "1", "ra_deg": ra,
+        "direction": "brighter", "mission": "XMM", "instrument": "EMOS1", "obs_id": "1", "ra_deg": ra,
         "dec_deg": None if ra is None else 0.0, "pos_err_arcsec": error, "interval_start_s": 1e8 + start,
         "interval_stop_s": 1e8 + start + length, "interval_start_utc": begin.isoformat(),
         "interval_stop_utc": end.isoformat(), **values,
@@ -39,7 +39,7 @@ def make_detection(
         (make_detection(start=1050.0, length=2000.0), False),
         (make_detection(start=250.0, length=2000.0), True),
         (make_detection(obs_id="2", mission="EROSITA"), True),
-        (make_detection(kind="dip"), False),
+        (make_detection(direction="fainter"), False),
         (make_detection(None), False),
     ],
 )
