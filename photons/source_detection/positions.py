@@ -26,8 +26,8 @@ _MAX_ITERATIONS = 25
 _SHARPNESS_ALLOWANCE = 1.6
 """Factor by which the true point spread may be narrower than its table, for `concentration_probability`."""
 
-_FAINT_SOURCES = 38.0
-"""Growth of the error near the threshold on a bright background; from simulated fields of eROSITA and XMM."""
+_FAINT_SOURCES = 10.0
+"""Growth of the error near the threshold on a bright background; from simulated fields of XMM and EP-FXT."""
 
 _RAYLEIGH_68 = math.sqrt(-2 * math.log(1 - 0.6827))
 """68.27 % radius of a circular two-dimensional Gaussian, in units of its one-dimensional sigma."""
@@ -121,7 +121,8 @@ def position_error(source: F64, field: Field) -> float:
     """68 % error radius of a fitted position without the astrometric error, sky pixels.
 
     From the Fisher information of the King profile over a flat background, integrated to the 90 % radius, with a small
-    correction at few counts from simulations.
+    correction at few counts from simulations. Detector pixels blur the core: the variance of a uniform distribution
+    over one is added to that of a Gaussian with the profile's curvature at its peak.
 
     Parameters
     ----------
@@ -129,7 +130,9 @@ def position_error(source: F64, field: Field) -> float:
     """
     x, y, log_p, counts, background = (float(v) for v in source)
     shape = field.shape_at(x, y)
-    core, slope = shape.core, shape.slope
+    slope = shape.slope
+    side = max((field.observation.detector_pixel_arcsec or 0.0) / field.pixel, 1.0)
+    core = math.sqrt(shape.core**2 + 2.0 * (slope + 1.0) * side**2 / 12.0)
     r = (np.arange(200) + 0.5) / 200 * max(shape.r90, 1.5)
     profile = counts * slope / (math.pi * core**2) * (1 + (r / core) ** 2) ** (-slope - 1)
     steepness = 2 * (slope + 1) * r / core**2 / (1 + (r / core) ** 2)
@@ -138,9 +141,7 @@ def position_error(source: F64, field: Field) -> float:
     # Faint sources on a bright background are found where the background happens to be high.
     behind = background * math.pi * shape.r90**2
     correction *= math.sqrt(1.0 + _FAINT_SOURCES * behind / max(counts + behind, 1e-9) / max(-2.0 * log_p, 1.0))
-    # Variance of a uniform distribution over a pixel: positions are quantised to pixels.
-    grid = (1.0 / 12.0) / max(counts, 1.0)
-    return _RAYLEIGH_68 * correction * math.sqrt(1.0 / max(information, 1e-12) + grid)
+    return _RAYLEIGH_68 * correction * math.sqrt(1.0 / max(information, 1e-12))
 
 
 def concentration_probability(radii: F64, reach: float, shape: PointShape, allowance: float) -> float:

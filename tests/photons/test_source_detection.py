@@ -100,6 +100,15 @@ def test_neighbours_are_resolved() -> None:
         assert distances(observation, found, one.x, one.y).min() < 0.7
 
 
+def test_bright_source_of_a_broad_mirror_is_fitted_beside_its_neighbour() -> None:
+    # 0.4 photons a frame, but spread over hundreds of detector pixels: the centroid of all would lie 2″ off.
+    pair = [PointSource(0.0, 0.0, 3_000), PointSource(30.0, 0.0, 400)]
+    observation = simulated_field(6, 8_000, pair, layout=XMM)
+    found = find_sources(observation, SourceDetectionSettings(time_slices=False))
+    away = distances(observation, found, 0.0, 0.0)
+    assert away.min() < 3 * (found[int(np.argmin(away))].pos_err_arcsec or 0.0)
+
+
 def test_ids_follow_significance_reproducibly() -> None:
     observation = simulated_field(2, 8_000, [PointSource(100.0, 0.0, 30), PointSource(-100.0, 0.0, 300)])
     found = find_sources(observation)
