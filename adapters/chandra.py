@@ -45,6 +45,8 @@ from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits,
 __all__ = ["ChandraAdapter", "ChandraOptions", "register_adapters"]
 
 CATALOGUE_LIST = re.compile(r"acisf(\d{5})_\d{3}N\d{3}_r(\d{4})_regevt3\.fits(\.gz)?", re.IGNORECASE)
+FIELD_LIST = re.compile(r"acisf(\d{5})_?(?:\d{3})?(?:N\d{3}|repro)_evt2\.fits(\.gz)?", re.IGNORECASE)
+ASPECT_OR_BAD_PIXELS = re.compile(r".*_(?:asol|bpix)1\.fits(\.gz)?", re.IGNORECASE)
 # The background annulus begins where one or two per cent of the counts are outside the catalogue's 90 % ellipse.
 BACKGROUND_INNER = 1.5
 BACKGROUND_MIN_AREA = 3.0
@@ -162,11 +164,18 @@ class ChandraAdapter(FitsAdapter[ChandraOptions]):
         return f"{int(match[1])}_{int(match[2])}" if match else ""
 
     def companions(self, name: str, siblings: FolderNames) -> list[str]:
-        """Region files of the same observation and region, newest version first."""
-        match = CATALOGUE_LIST.fullmatch(name)
-        if match is None:
-            return []
-        return siblings.matching(f"acisf{match[1]}_???N???_r{match[2]}_reg3.fits*")[::-1]
+        """Region files of the same observation and region, newest version first; aspect and bad pixels of a field."""
+        if match := CATALOGUE_LIST.fullmatch(name):
+            return siblings.matching(f"acisf{match[1]}_???N???_r{match[2]}_reg3.fits*")[::-1]
+        if match := FIELD_LIST.fullmatch(name):
+            # One version of the bad pixels, CIAO's own (repro) first; the aspect may come in several parts.
+            bad_pixels = siblings.matching(f"acisf{match[1]}_*_bpix1.fits*")[::-1]
+            return siblings.matching(f"pcadf{match[1]}_*_asol1.fits*") + bad_pixels[:1]
+        return []
+
+    def exposure_files(self, path: Path) -> list[Path]:
+        """Aspect solution and bad pixels of the archive."""
+        return [one for one in self.companion_paths(path) if ASPECT_OR_BAD_PIXELS.fullmatch(one.name)]
 
     def expects_companions(self, name: str) -> bool:
         """A catalogue list comes with its region."""

@@ -1,13 +1,14 @@
-"""Tables of an event file that say when and where a detector was sensitive: attitude, bad pixels, live fractions.
+"""Tables that say when and where a detector was sensitive: attitude, bad pixels, live fractions.
 
-Tables are found by name, with the number of a detector at the end (``CORRATT3``, ``BADPIX01``, ``DEADCOR7``) or without
-one for all detectors. A table that cannot be used is left out: the exposure is then fitted from the events.
+They are in the event file or in files beside it. Tables are found by name, with the number of a detector at the end
+(``CORRATT3``, ``BADPIX01``, ``DEADCOR7``) or without one for all detectors. A table that cannot be used is left out:
+the exposure is then fitted from the events.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from .headers import get_number
 
 __all__ = ["read_attitude", "read_bad_pixels", "read_live_curves"]
 
-ATTITUDE = re.compile(r"(?:CORRATT|ATTITUDE|ATT)(\d*)")
+ATTITUDE = re.compile(r"(?:CORRATT|ATTITUDE|ATT|ASPSOL)(\d*)")
 BAD_PIXELS = re.compile(r"BADPIX(\d*)")
 LIVE_CURVES = {
     re.compile(r"DEADCOR(\d*)"): ("TIME", "DEADC"),
@@ -44,7 +45,8 @@ def _tables(file: FitsFile, name: re.Pattern[str], *columns: str) -> Iterator[tu
         if match is None or not 0 < hdu.rows <= MAX_ROWS or any(one not in hdu.columns for one in columns):
             continue
         # XMM-Newton numbers its tables consecutively, even if a CCD is missing.
-        number = get_number(hdu.header, "CCDID", hdu.path)
+        keywords = (get_number(hdu.header, key, hdu.path) for key in ("CCDID", "CCD_ID"))
+        number = next((one for one in keywords if one is not None), None)
         yield (int(number) if number is not None else int(match[1]) if match[1] else None), hdu
 
 
@@ -52,21 +54,28 @@ def _numbers(file: FitsFile, hdu: Hdu, *columns: str) -> list[F64]:
     return [file.column(hdu, name).astype(np.float64) for name in columns]
 
 
-def read_attitude(file: FitsFile, timezero: float) -> dict[int | None, Attitude]:
-    """Attitude tables (TIME in mission seconds; RA, DEC, ROLL in deg), by detector or None for all."""
-    found: dict[int | None, Attitude] = {}
-    for number, hdu in _tables(file, ATTITUDE, "TIME", "RA", "DEC", "ROLL"):
-        time, ra, dec, roll = _numbers(file, hdu, "TIME", "RA", "DEC", "ROLL")
-        valid = np.isfinite(time + ra + dec + roll) & (np.abs(dec) <= 90)
-        time, row = np.unique(time[valid], return_index=True)
-        if len(time) >= 2:
+def read_attitude(files: Iterable[FitsFile], timezero: float) -> dict[int | None, Attitude]:
+    """Attitude tables (TIME in mission seconds; RA, DEC, ROLL in deg), by detector or None for all.
+
+    Tables of one detector are joined: the attitude of an observation may come in several files.
+    """
+    parts: dict[int | None, list[F64]] = {}
+    for file in files:
+        for number, hdu in _tables(file, ATTITUDE, "TIME", "RA", "DEC", "ROLL"):
+            rows = np.array(_numbers(file, hdu, "TIME", "RA", "DEC", "ROLL"))
             own = get_number(hdu.header, "TIMEZERO", hdu.path)
-            time = time + (timezero if own is None else own)
-            found[number] = Attitude(time, *(values[valid][row] for values in (ra, dec, roll)))
+            rows[0] += timezero if own is None else own
+            parts.setdefault(number, []).append(rows[:, np.isfinite(rows).all(axis=0) & (np.abs(rows[2]) <= 90)])
+    found: dict[int | None, Attitude] = {}
+    for number, tables in parts.items():
+        joined = np.concatenate(tables, axis=1)
+        time, row = np.unique(joined[0], return_index=True)
+        if len(time) >= 2:
+            found[number] = Attitude(time, *joined[1:, row])
     return found
 
 
-def read_bad_pixels(file: FitsFile, columns: tuple[str, str], detectors: Iterable[int]) -> dict[int, I64]:
+def read_bad_pixels(files: Iterable[FitsFile], columns: tuple[str, str], detectors: Sequence[int]) -> dict[int, I64]:
     """Bad pixels by detector: first and last pixel along both columns, shape (k, 4).
 
     Rows give a pixel and the number of pixels along the second column (YEXTENT, or its old name TYPE = 2 for a column
@@ -74,7 +83,8 @@ def read_bad_pixels(file: FitsFile, columns: tuple[str, str], detectors: Iterabl
     """
     found: dict[int, I64] = {}
     first, second = (name.upper() for name in columns)
-    for number, hdu in _tables(file, BAD_PIXELS, first, second):
+    tables = ((file, *table) for file in files for table in _tables(file, BAD_PIXELS, first, second))
+    for file, number, hdu in tables:
         x, y = (_ranges(file.column(hdu, name)) for name in (first, second))
         if "YEXTENT" in hdu.columns:
             y = np.column_stack([y[:, 0], y[:, 0] + np.maximum(file.column(hdu, "YEXTENT").astype(np.int64), 1) - 1])

@@ -10,7 +10,8 @@ An instrument that needs more than the table overrides single methods. The adapt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -18,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from xherald.photons import Aperture, DetectorUnit, Observation, PixelLayout, PointSpread, SkyProjection
-from xherald.photons.errors import GtiError, UnreadableFileError
+from xherald.photons.errors import FileError, GtiError, UnreadableFileError
 from xherald.plugins.contract import InstrumentAdapter, OptionsT, ReadLimits
 
 from .data_subspace import cut_region, grating
@@ -195,7 +196,23 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         """Detection id of a file with a single source; "" for a field."""
         return ""
 
+    def exposure_files(self, path: Path) -> list[Path]:
+        """Companions that may have tables of attitude or bad pixels."""
+        return []
+
     # From file to observation.
+
+    @contextmanager
+    def _files_beside(self, file: FitsFile, limits: ReadLimits) -> Iterator[list[FitsFile]]:
+        """The `exposure_files`; those that cannot be read are noted."""
+        with ExitStack() as stack:
+            opened = []
+            for path in self.exposure_files(file.path):
+                try:
+                    opened.append(stack.enter_context(open_fits(path, limits)))
+                except FileError as fault:
+                    file.note(f"{path.name} beside it was left out: {fault.reason}")
+            yield opened
 
     def _observe(self, file: FitsFile, options: OptionsT, limits: ReadLimits) -> Observation:
         events, path = file.events, file.path
@@ -212,6 +229,10 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
         projection, fault = self._projection(file, instrument)
         field = instrument.field_of_view if projection is None else None
         pixels = self._pixels(file, instrument)
+        with self._files_beside(file, limits) as beside:
+            attitude = read_attitude((file, *beside), timezero)
+            numbers = [one.number for one in detectors]
+            bad_pixels = read_bad_pixels((file, *beside), pixels.columns, numbers) if pixels else {}
         reader = EventReader(
             file=file,
             limits=limits,
@@ -257,8 +278,8 @@ class FitsAdapter(InstrumentAdapter[OptionsT]):
             grating=grating(header),
             pixels=pixels,
             layout=instrument.layout if pixels else None,
-            attitude=read_attitude(file, timezero),
-            bad_pixels=read_bad_pixels(file, pixels.columns, (one.number for one in detectors)) if pixels else {},
+            attitude=attitude,
+            bad_pixels=bad_pixels,
             is_scan=self.is_scan(file),
             notes=file.notes,
             header_flags=("barycentric_times",) if is_barycentric(header) else (),

@@ -11,6 +11,8 @@ from read_files import observe
 
 from xherald.adapters.reading.exposure_tables import read_attitude, read_bad_pixels, read_live_curves
 from xherald.adapters.reading.fits_files import open_fits
+from xherald.photons.exposure.pointing_path import measure_pointing_path
+from xherald.photons.exposure.source_exposure import measure_exposure_model
 from xherald.plugins import ReadLimits
 
 
@@ -34,7 +36,7 @@ def test_attitude_of_each_module_is_sorted_and_shifted_by_timezero(tmp_path: Pat
     table = _table("CORRATT3", TIME=time, RA=time * 2, DEC=time, ROLL=np.zeros(4))
     table.header["TIMEZERO"] = 5.0
     with open_fits(_file(tmp_path / "a.fits", table), ReadLimits()) as file:
-        found = read_attitude(file, 1.0)
+        found = read_attitude([file], 1.0)
     assert list(found) == [3]
     assert found[3].time.tolist() == [15.0, 16.0, 17.0]
     assert found[3].ra.tolist() == [20.0, 22.0, 24.0]
@@ -47,7 +49,7 @@ def test_bad_pixels_have_extents_and_ranges(tmp_path: Path) -> None:
     numbered = _table("BADPIX04", RAWX=np.array([8], np.int16), RAWY=np.array([8], np.int16))
     numbered.header["CCDID"] = 7
     with open_fits(_file(tmp_path / "b.fits", extents, ranges, numbered), ReadLimits()) as file:
-        found = read_bad_pixels(file, ("RAWX", "RAWY"), (1, 2))
+        found = read_bad_pixels([file], ("RAWX", "RAWY"), (1, 2))
     assert found[1].tolist() == [[5, 5, 1, 51], [7, 7, 9, 59]]
     assert found[2].tolist() == [*found[1].tolist(), [3, 4, 1, 600]]
     assert found[7].tolist() == [[8, 8, 8, 8]]
@@ -70,3 +72,44 @@ def test_real_files_have_bad_pixels(data: Path, name: str) -> None:
     observation = observe(data / name)
     assert set(observation.bad_pixels) == {one.number for one in observation.detectors}
     assert observation.layout is not None
+
+
+def test_aspect_and_bad_pixels_beside_a_chandra_list_are_used(data: Path, tmp_path: Path) -> None:
+    name = "acisf29128N001_evt2.fits.gz"
+    alone = observe(data / "chandra" / name)
+    fitted = measure_pointing_path(alone)
+    assert fitted is not None
+    # The archive's aspect: direction and roll of the telescope, here those that the events show, in two files.
+    time = np.arange(alone.span[0] - 1.0, alone.span[1] + 1.0, 2.0)
+    position, turn = fitted.at(time)
+    ra, dec = alone.require_projection().to_sky(4096.5 + position.real, 4096.5 + position.imag)
+    half = len(time) // 2
+    for number, rows in ((1, slice(None, half)), (2, slice(half, None))):
+        aspect = _table("ASPSOL", time=time[rows], ra=ra[rows], dec=dec[rows], roll=np.degrees(turn[rows]))
+        _file(tmp_path / f"pcadf29128_00{number}N001_asol1.fits", aspect)
+    columns = _table("BADPIX3", chipx=np.array([[100, 139]], np.int16), chipy=np.array([[1, 1024]], np.int16))
+    columns.header["CCD_ID"] = 3
+    _file(tmp_path / "acisf29128_000N001_bpix1.fits", columns)
+    (tmp_path / name).symlink_to(data / "chandra" / name)
+    observation = observe(tmp_path / name)
+    assert list(observation.attitude) == [None]
+    assert observation.bad_pixels[3].tolist() == [[100, 139, 1, 1024]]
+    path = measure_pointing_path(observation)
+    assert path is not None
+    assert len(path.time) > 0.9 * len(time)
+    model = measure_exposure_model(observation, [3])
+    assert model is not None
+    assert not model.areas[3].contains(np.array([[120.0, 500.0]])).any()
+    # Steps of both paths are alike: the offset between them is constant.
+    both = [one.at(time[10:-10])[0] for one in (fitted, path)]
+    off = both[1] - both[0]
+    assert np.abs(off - off.mean()).max() < 1.0
+
+
+def test_damaged_file_beside_a_chandra_list_is_noted(data: Path, tmp_path: Path) -> None:
+    name = "acisf28964N002_evt2.fits.gz"
+    (tmp_path / name).symlink_to(data / "chandra" / name)
+    (tmp_path / "acisf28964_repro_bpix1.fits").write_bytes(b"no table")
+    observation = observe(tmp_path / name)
+    assert not observation.bad_pixels
+    assert any("acisf28964_repro_bpix1.fits beside it was left out" in note for note in observation.notes)
