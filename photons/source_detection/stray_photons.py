@@ -222,7 +222,7 @@ class _Neighbours:
     def _on_trails(self, b: int, x: F64, y: F64, radius: float) -> F64:
         """Fraction of the photons of source b on its trails in discs about the positions."""
         shares = [one.share(x, y, np.full(len(x), radius)) for one in self.trails if one.source == b]
-        return np.sum([*shares, np.zeros(len(x))], axis=0)
+        return np.asarray(np.sum([*shares, np.zeros(len(x))], axis=0))
 
 
 def _clean_background(
