@@ -47,6 +47,7 @@ def one_line(source: Source) -> str:
 
 def candidate_rows(sources: Sequence[Source]) -> list[tuple[str, ...]]:
     """Heading and one row for each source."""
+    from xherald.detector.candidates.formatting import format_classes
     from xherald.photons.probabilities import format_probability
 
     rows: list[tuple[str, ...]] = [("source", "kind", "counts", "false-alarm probability", "class", "from (UTC)")]
@@ -58,7 +59,7 @@ def candidate_rows(sources: Sequence[Source]) -> list[tuple[str, ...]]:
                 f"{source.kind}{' (candidate)' if source.is_candidate else ''}",
                 str(row["counts"]),
                 format_probability(row["false_alarm_probability"], extrapolated=row["extrapolated"]),
-                (row["likely_class"] or "").replace("_", " ") if source.kind != "steady" else "",
+                format_classes(row["class_set"]),
                 (row["interval_start_utc"] or "")[:19],
             )
         )

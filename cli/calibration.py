@@ -41,7 +41,7 @@ def command() -> None:
     metavar="DIR",
     help="Folder to create; must not exist.",
 )
-@click.option("--seed", type=int, default=500, show_default=True, help="First of five consecutive seeds.")
+@click.option("--seed", type=int, default=500, show_default=True, help="First of six consecutive seeds.")
 @click.option("--telescope", "telescopes", multiple=True, metavar="NAME", help="Only this telescope; repeatable.")
 @click.option(
     "--scale",
@@ -55,7 +55,7 @@ def command() -> None:
 def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_json: bool) -> None:
     """Build a calibration from simulations.
 
-    References, injections and null sources are simulated, and the combined scores are trained on them.
+    References, injections and null sources are simulated, and the combined scores and the classes are trained on them.
 
     Needs LightGBM: pip install 'xherald[train]'. All telescopes take about twenty minutes on two cores.
 

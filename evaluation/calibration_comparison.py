@@ -132,7 +132,7 @@ class _CalibrationResults:
         """Results of detections; `columns` are the similarity columns by direction."""
         n = len(detections)
         nothing = np.full(n, np.nan)
-        likeliest = np.argmax(np.nan_to_num(detections.class_probabilities, nan=-1.0), axis=1)
+        likeliest = np.argmax(np.nan_to_num(detections.classes.probabilities, nan=-1.0), axis=1)
         return cls(
             scores={name: log_inverse(chance) for name, chance in detections.direction_probabilities.items()},
             resemblance={
@@ -140,7 +140,7 @@ class _CalibrationResults:
                 for name in detections.direction_probabilities
             },
             chance=detections.tail_probability,
-            kind=np.array(detections.classes)[likeliest],
+            kind=np.array(detections.classes.names)[likeliest],
         )
 
     @classmethod

@@ -39,7 +39,7 @@ class DetectorResults:
     false_alarm_probability : ndarray, shape (n,) — of one source, in either direction; NaN where untested
     direction : ndarray, shape (n,), int8 — FLARE, DIP, or STEADY where untested
     classes : tuple of str, length c
-    class_probabilities : ndarray, shape (n, c) — given that it varies; NaN where untested
+    class_probabilities : ndarray, shape (n, c) — given that it varies; NaN where not significant
     """
 
     score_flare: F64
@@ -65,8 +65,8 @@ def calibrated_detector(configuration: Configuration) -> DetectorUnderTest:
             score_dip=log_inverse(detections.direction_probabilities["dip"]),
             false_alarm_probability=detections.tail_probability,
             direction=detections.detection_batch.direction,
-            classes=detections.classes,
-            class_probabilities=detections.class_probabilities,
+            classes=detections.classes.names,
+            class_probabilities=detections.classes.probabilities,
         )
 
     return answer

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from xherald.catalog_store.ledger.records import AlertRecord
 from xherald.catalog_store.ledger.states import AlertType
+from xherald.detector.candidates.formatting import format_classes
 from xherald.detector.candidates.history_rendering import format_history
 from xherald.detector.configuration.alert_settings import AlertSettings, SinkSettings
 from xherald.photons.probabilities import format_false_alarm_probability
@@ -59,6 +60,8 @@ SHARED_FACTS: Final = (
     "far_hz",
     "p_astro",
     "likely_class",
+    "class_coverage",
+    "novelty",
 )
 """Facts that are copied from the evidence."""
 
@@ -217,6 +220,7 @@ def facts_of(evidence: Mapping[str, Any]) -> Facts:
         interval_net_rate_ct_s=_rate(evidence.get("fluence_counts"), livetime),
         interval_expected_rate_ct_s=_rate(evidence.get("interval_expected_counts"), livetime),
         signal_to_noise=_signal_to_noise(evidence),
+        class_set=tuple(evidence.get("class_set") or ()),
         class_probabilities=dict(evidence.get("class_probabilities") or {}),
         similar_to=tuple(one["name"] for one in (evidence.get("similar_to") or [])[:MAX_SIMILAR]),
         history_summary=format_history(evidence.get("history")),
@@ -237,8 +241,8 @@ def headline(facts: Facts) -> str:
     if facts.false_alarm_probability is not None:
         probability = facts.false_alarm_probability
         line += f", {format_false_alarm_probability(probability, extrapolated=bool(facts.extrapolated))}"
-    if facts.likely_class:
-        line += f", most like {facts.likely_class.replace('_', ' ')}"
+    if facts.class_set:
+        line += f", {format_classes(facts.class_set)}"
     return " ".join(line.split())
 
 

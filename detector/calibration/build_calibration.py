@@ -24,6 +24,7 @@ from xherald.photons.statistics.null_distributions import NullTables
 from xherald.photons.statistics.simulate_nulls import PROBABILITY, tail_quantiles, tail_slope
 from xherald.plugins.reference import Reference
 
+from .build_classes import build_class_model
 from .calibration import ANY_INSTRUMENT, Calibration, Group, Odds, TwoSidedCalibration
 from .simulated_samples import (
     FIRST_EVALUATION_SEED,
@@ -59,7 +60,7 @@ TELESCOPE_INSTRUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Simulated telescopes, and the instruments, in the names of adapters, that the group of each is used for."""
 
-CASES: Final = ("livetime", "encoded", "variability")
+CASES: Final = ("livetime", "encoded", "variability", "events")
 """Cases of the references; similar transients and embeddings are shown of the last one."""
 
 REFERENCE_PREFIXES: Final = ("similarity_", "votes_")
@@ -78,9 +79,6 @@ MIN_TAIL_SOURCES: Final = 60
 ODDS_COUNTS: Final = (0.0, 20.0, 50.0, 100.0, 300.0, np.inf)
 ODDS_Z: Final = np.concatenate([np.arange(0.0, 12.0, 0.5), [12.0, 14.0, 17.0, 21.0]])
 
-MIN_CLASS_EVIDENCE: Final = 2.0
-"""−log10 p of the primary test of injections that classes are trained on; fainter ones show no class."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -91,10 +89,11 @@ class Sizes:
     reference : int — their bona-fide transients and `ordinary` of the others form the reference
     ordinary : int
     learning : int
-        Sources for training scores, 60 % of them variable; as many more measure the odds; classes are trained on both.
+        Sources for training scores, 60 % of them variable; as many more measure the odds.
     null : int — null sources for training scores
     calibrating : int — null sources for calibrating them
     kept : int — calibrating null sources kept for matching
+    classes : int — variable sources for training classes, see `build_classes`
     """
 
     reference: int = 6_000
@@ -103,6 +102,7 @@ class Sizes:
     null: int = 5_000
     calibrating: int = 16_000
     kept: int = 10_000
+    classes: int = 10_000
 
     def scaled(self, factor: float) -> Sizes:
         """All numbers multiplied by a factor."""
@@ -135,7 +135,7 @@ def build_calibration(
     name : str
     configuration : Configuration
     seed : int
-        The first of five, all below `FIRST_EVALUATION_SEED`, so that evaluations use other samples.
+        The first of six, all below `FIRST_EVALUATION_SEED`, so that evaluations use other samples.
     sizes : Sizes, optional
     telescopes : tuple of str
     stage : callable, optional
@@ -157,17 +157,17 @@ def build_calibration(
     if unknown := [one for one in telescopes if one not in TELESCOPE_INSTRUMENTS]:
         raise ConfigError(f"calibration: no telescope {unknown[0]!r}; available: {', '.join(TELESCOPE_INSTRUMENTS)}")
     learned = {one: _make_samples(one, configuration, seed, sizes, stage) for one in telescopes}
-    stage("training scores and classes")
+    stage("training scores")
     sample = ScoredSources.joined([one.learning for one in learned.values()])
     trees = {
         direction: _fit_score_trees(sample, _inputs(direction, configuration), code)
         for direction, code in DIRECTIONS.items()
     }
     held_out = ScoredSources.joined([one.odds for one in learned.values()])
-    classes, class_trees = _fit_class_trees(ScoredSources.joined([sample, held_out]))
+    class_model, class_measured = build_class_model(telescopes, sizes.classes, seed + CLASS_SEED, stage)
     stage("calibrating")
     nulls = ScoredSources.joined([one.nulls for one in learned.values()])
-    draft = Calibration(name, {}, trees, class_trees, classes, {}, {}, _fit_odds({}, nulls.counts), {})
+    draft = Calibration(name, {}, trees, class_model, {}, {}, _fit_odds({}, nulls.counts), {})
     curves = {
         "with": fit_null_curves(draft.compute_scores(nulls.columns, len(nulls)), nulls.counts),
         "without": fit_null_curves(draft.compute_scores(_without_reference(nulls.columns), len(nulls)), nulls.counts),
@@ -192,13 +192,16 @@ def build_calibration(
         "telescopes": list(telescopes),
         "cases": list(CASES),
         "measured": _measured(own, held_out),
+        "classes_measured": class_measured,
     }
     calibration = replace(draft, about=about, groups=groups, odds=_fit_odds(own, held_out.counts))
     return calibration, {one: learned[one].reference for one in telescopes}
 
 
-SEEDS: Final = 5
-"""Consecutive seeds of a calibration: reference, injections, null sources, odds, calibrating null sources."""
+SEEDS: Final = 6
+"""Consecutive seeds of a calibration: reference, injections, null sources, odds, calibrating null sources, classes."""
+
+CLASS_SEED: Final = 5
 
 BLOCK_SOURCES: Final = 5_000
 """Sources scored at a time; representations of more would take gigabytes."""
@@ -263,26 +266,6 @@ def _inputs(direction: str, configuration: Configuration) -> dict[str, int]:
         options = configuration.settings.detection.scorers.get(name, {})
         inputs.update(scorer.inputs(direction, configuration.host.validate_options(scorer, options)))
     return inputs
-
-
-def _fit_class_trees(sample: ScoredSources) -> tuple[dict[str, tuple[str, ...]], dict[str, Trees]]:
-    """Train the classes of each direction on detectable injections."""
-    names, trees = {}, {}
-    for direction, code in DIRECTIONS.items():
-        seen = (sample.direction == code) & (sample.columns[f"evidence_{direction}_averaged"] >= MIN_CLASS_EVIDENCE)
-        found, wanted = np.unique(sample.classes[seen], return_inverse=True)
-        columns = {name: values[seen] for name, values in sample.columns.items()}
-        trees[direction] = fit_trees(
-            columns,
-            wanted,
-            dict.fromkeys(columns, 0),
-            iterations=150,
-            leaves=16,
-            min_leaf_sources=20,
-            column_fraction=0.5,
-        )
-        names[direction] = tuple(found.tolist())
-    return names, trees
 
 
 def fit_null_curves(scores: Mapping[str, F64], counts: NDArray[np.int64]) -> NullTables:

@@ -1,7 +1,7 @@
 """The calibration as an artefact: combined scores, null sources, classes, and references.
 
     calibration/<name>/manifest.json     seeds, sizes, versions, inputs, groups, measurements, hashes of all other files
-                       arrays.npz        trees, null curves, odds of injections
+                       arrays.npz        trees, null curves, odds of injections, classes
                        groups/<group>/   nulls.npz and references/<name>/1/; one group for each instrument
 
 A group is used for the instruments listed in the manifest; sources of other instruments are scored by timing alone,
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from xherald.catalog_store.references.reference_store import ReferenceStore, instrument_key
 from xherald.detector.scoring.boosted_trees import Trees
+from xherald.detector.scoring.class_model import ClassModel
 from xherald.detector.scoring.score_columns import COVARIATES, DIRECTIONS
 from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.artefact_folders import load_arrays, new_artefact, open_artefact, save_arrays
@@ -45,7 +46,7 @@ __all__ = [
 
 
 KIND: Final = "calibration"
-FORMAT: Final = 1
+FORMAT: Final = 2
 SHIPPED: Final = Path(__file__).with_name("shipped") / "standard"
 
 ANY_INSTRUMENT: Final = "any"
@@ -146,8 +147,7 @@ class Calibration:
     name : str
     about : mapping — facts of the manifest
     trees : mapping of str to Trees — combined score of each direction
-    class_trees : mapping of str to Trees — classes of each direction
-    classes : mapping of str to tuple of str — names of the classes, in order
+    class_model : ClassModel — classes of significant sources; needs no reference
     curves : mapping of str to NullTables
         "with" and "without" a reference: pooled distribution of null scores by number of photons, one test a direction.
     either : mapping of str to TwoSidedCalibration — "with" and "without" a reference, as the curves
@@ -158,8 +158,7 @@ class Calibration:
     name: str
     about: Mapping[str, Any]
     trees: Mapping[str, Trees]
-    class_trees: Mapping[str, Trees]
-    classes: Mapping[str, tuple[str, ...]]
+    class_model: ClassModel
     curves: Mapping[str, NullTables]
     either: Mapping[str, TwoSidedCalibration]
     odds: Odds
@@ -231,26 +230,6 @@ class Calibration:
         """Cache by group, since ten thousand sources among ten thousand take seconds."""
         return {}
 
-    def compute_class_probabilities(
-        self, columns: Mapping[str, F64], directions: NDArray[np.int8]
-    ) -> tuple[tuple[str, ...], F64]:
-        """Names of all classes, and their probabilities given the direction; NaN for sources without a direction."""
-        n = len(directions)
-        names = tuple(name for direction in DIRECTIONS for name in self.classes[direction])
-        out = np.full((n, len(names)), np.nan)
-        first = 0
-        for direction, code in DIRECTIONS.items():
-            raw = self.class_trees[direction].evaluate(columns, n)
-            if raw.shape[1] == 1:
-                raw = np.column_stack([np.zeros(n), raw[:, 0]])
-            weights = np.exp(raw - raw.max(axis=1, keepdims=True))
-            weights /= weights.sum(axis=1, keepdims=True)
-            own = directions == code
-            out[own] = 0.0
-            out[own, first : first + weights.shape[1]] = weights[own]
-            first += weights.shape[1]
-        return names, out
-
     def load_reference(self, group: Group, host: PluginHost) -> Reference | None:
         """The reference of a group, read once; None if it has none."""
         return None if group.references is None else _reference(group.references.folder, host)
@@ -286,14 +265,13 @@ def save_calibration(folder: Path, calibration: Calibration, references: Mapping
             xherald=version("xherald"),
             **calibration.about,
             inputs={name: list(trees.inputs) for name, trees in calibration.trees.items()},
-            class_inputs={name: list(trees.inputs) for name, trees in calibration.class_trees.items()},
-            classes={name: list(names) for name, names in calibration.classes.items()},
+            class_inputs=list(calibration.class_model.trees.inputs),
+            classes=list(calibration.class_model.names),
             groups={name: {"serves": list(group.serves)} for name, group in calibration.groups.items()},
         )
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, NDArray[Any]] = calibration.class_model.to_arrays()
         for direction in DIRECTIONS:
             arrays.update(calibration.trees[direction].to_arrays(f"score_{direction}_"))
-            arrays.update(calibration.class_trees[direction].to_arrays(f"class_{direction}_"))
         for which, either in calibration.either.items():
             arrays.update({f"either_{which}_z": either.z, f"either_{which}_rank": either.rank})
         for which, curves in calibration.curves.items():
@@ -331,16 +309,12 @@ def load_calibration(folder: Path) -> Calibration:
         raise ArtefactError(f"{folder}: format {about.get('format')}, this xherald reads {FORMAT}; rebuild it")
     arrays = load_arrays(folder / "arrays.npz", *EITHER, "odds_counts", "odds_z", "odds_log")
 
-    def trees(kind: str, inputs: str) -> dict[str, Trees]:
-        return {d: Trees.from_arrays(tuple(about[inputs][d]), arrays, f"{kind}_{d}_") for d in DIRECTIONS}
-
     groups = {name: tuple(one["serves"]) for name, one in about["groups"].items()}
     return Calibration(
         name=folder.name,
         about=about,
-        trees=trees("score", "inputs"),
-        class_trees=trees("class", "class_inputs"),
-        classes={name: tuple(names) for name, names in about["classes"].items()},
+        trees={d: Trees.from_arrays(tuple(about["inputs"][d]), arrays, f"score_{d}_") for d in DIRECTIONS},
+        class_model=ClassModel.from_arrays(tuple(about["classes"]), tuple(about["class_inputs"]), arrays),
         curves={which: _curves(arrays, which) for which in ("with", "without")},
         either={
             which: TwoSidedCalibration(arrays[f"either_{which}_z"], arrays[f"either_{which}_rank"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rebuild_calibration"]
 
-KEPT_FACTS = ("seed", "sizes", "telescopes", "cases", "measured")
+KEPT_FACTS = ("seed", "sizes", "telescopes", "cases", "measured", "classes_measured")
 
 
 def rebuild_calibration(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from xherald.photons.probabilities import UNKNOWN, format_false_alarm_probability, format_rate
 
@@ -11,14 +13,35 @@ if TYPE_CHECKING:
     from xherald.detector.results.row_types import Evidence
 
 __all__ = [
+    "MAX_NAMED_CLASSES",
+    "format_class",
+    "format_classes",
     "format_headline",
     "format_length",
     "format_measurement",
+    "format_novelty",
     "format_position",
     "format_significance",
     "format_source_name",
     "format_warnings",
 ]
+
+
+MAX_NAMED_CLASSES: Final = 4
+"""Largest class set whose members are named in a headline; a larger one says little."""
+
+CLASS_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "agn": "active galaxy",
+        "dip": "absorption dip",
+        "other_dip": "dip of no known class",
+        "other_flare": "flare of no known class",
+        "qpe": "quasi-periodic eruption",
+        "sfxt": "supergiant fast X-ray transient",
+        "xray_burst": "X-ray burst",
+    }
+)
+"""Names of classes that are not those of the code with spaces."""
 
 
 def format_measurement(
@@ -69,11 +92,34 @@ def format_source_name(evidence: Evidence) -> str:
 
 
 def format_headline(evidence: Evidence) -> str:
-    """The kind in capitals, with the most probable class."""
-    kind, name = evidence["kind"].upper(), evidence["likely_class"]
-    if name is None:
-        return kind
-    return f"{kind}   most like {name.replace('_', ' ')} ({evidence['class_probabilities'][name]:.0%})"
+    """The kind in capitals, with the classes that cannot be excluded."""
+    kind, names = evidence["kind"].upper(), format_classes(evidence["class_set"])
+    return f"{kind}   {names}" if names else kind
+
+
+def format_classes(class_set: Sequence[str]) -> str:
+    """Format a class set: "stellar flare or X-ray burst"; "unclassified" if it is too large to inform.
+
+    Parameters
+    ----------
+    class_set : sequence of str — most probable first; empty gives ""
+    """
+    if len(class_set) > MAX_NAMED_CLASSES:
+        return f"unclassified ({len(class_set)} classes possible)"
+    names = [format_class(name) for name in class_set]
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def format_class(name: str) -> str:
+    """Format the name of a class: "X-ray burst" for "xray_burst"."""
+    return CLASS_NAMES.get(name, name.replace("_", " "))
+
+
+def format_novelty(novelty: float | None) -> str:
+    """Format a novelty: "more unusual than 93 % of known events"."""
+    if novelty is None:
+        return UNKNOWN
+    return f"more unusual than {novelty:.0%} of known events".replace("%", " %")
 
 
 def format_significance(evidence: Evidence) -> str:

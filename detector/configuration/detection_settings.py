@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 __all__ = ["DetectionSettings"]
 
@@ -24,6 +24,9 @@ class DetectionSettings(BaseModel):
         Sources among 1,000 that are taken to flare or dip at all, which `p_astro` starts from.
     calibration : Path or None
         Folder of a calibration (``xherald calibration build``); None for the shipped one.
+    class_priors : mapping of str to float
+        How often a class occurs relative to those that are not named, which have 1, for the class probabilities. Class
+        sets and novelty do not depend on it.
     scorers, vetoes : mapping of str to mapping — options of these plugins by name
     """
 
@@ -33,5 +36,6 @@ class DetectionSettings(BaseModel):
     sources_per_day: float | None = Field(default=None, gt=0)
     varying_per_1000: float = Field(default=20.0, gt=0, lt=1000)
     calibration: Path | None = None
+    class_priors: dict[str, PositiveFloat] = Field(default_factory=dict)
     scorers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     vetoes: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -146,6 +146,7 @@ def fit_trees(
     learning_rate: float = 0.06,
     min_leaf_sources: int = 40,
     column_fraction: float = 1.0,
+    weights: F64 | None = None,
 ) -> Trees:
     """Train a classifier.
 
@@ -160,6 +161,7 @@ def fit_trees(
     learning_rate : float
     min_leaf_sources : int — sources in a leaf, at least
     column_fraction : float — part of the inputs that each tree may use
+    weights : ndarray, shape (n,), optional — of the sources
 
     Raises
     ------
@@ -191,7 +193,7 @@ def fit_trees(
             "monotone_constraints_method": "intermediate",
         }
     table = np.column_stack([columns[name] for name in inputs])
-    booster = lightgbm.train(settings, lightgbm.Dataset(table, labels), num_boost_round=iterations)
+    booster = lightgbm.train(settings, lightgbm.Dataset(table, labels, weight=weights), num_boost_round=iterations)
     return flatten_booster(booster.dump_model(), inputs)
 
 

@@ -60,18 +60,26 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
         ("expected false alarms", _expected_false_alarms(facts)),
         ("false-alarm rate", "" if facts.far_hz is None else format_rate(facts.far_hz, extrapolated=extrapolated)),
         ("probability of variability", "" if facts.p_astro is None else format_percent(facts.p_astro)),
-        (
-            "most like",
-            ", ".join(
-                f"{name.replace('_', ' ')} {format_percent(probability)}"
-                for name, probability in list(facts.class_probabilities.items())[:MAX_CLASSES]
-            ),
-        ),
+        ("classes", _classes(facts)),
+        ("novelty", "" if facts.novelty is None else format_percent(facts.novelty)),
         ("similar to", ", ".join(facts.similar_to[:MAX_SIMILAR])),
         ("history", facts.history_summary),
         ("flags", ", ".join((*facts.flags, *facts.vetoes))),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _classes(facts: Facts) -> str:
+    """Classes of the set with their probabilities, and the coverage of such sets."""
+    if not facts.class_set or facts.class_coverage is None:
+        return ""
+    named = [
+        f"{name.replace('_', ' ')} {format_percent(facts.class_probabilities.get(name))}"
+        for name in facts.class_set[:MAX_CLASSES]
+    ]
+    more = len(facts.class_set) - len(named)
+    further = [f"{more} more"] if more > 0 else []
+    return f"{', '.join(named + further)} ({format_percent(facts.class_coverage)} coverage)"
 
 
 def text(alert: Alert) -> str:

@@ -47,6 +47,8 @@ PARAMETERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "far_hz": ("float", "Hz", "arith.rate;stat.mean"),
     "p_astro": ("float", "", "stat.probability;src.var"),
     "likely_class": ("string", "", "src.class"),
+    "class_coverage": ("float", "", "stat.probability"),
+    "novelty": ("float", "", "stat.rank;src.class"),
 }
 """Facts that become Params: type, unit, UCD, as in the schema of results."""
 
@@ -156,16 +158,15 @@ def _where_when(place: Element, facts: Facts) -> None:
 
 
 def _why(root: Element, facts: Facts) -> None:
-    if not facts.class_probabilities and facts.p_astro is None:
+    if not facts.class_set and facts.p_astro is None:
         return
     why = _below(root, "Why")
     if facts.p_astro is not None:
         varies = _below(why, "Inference", probability=repr(min(max(float(facts.p_astro), 0.0), 1.0)))
         _below(varies, "Concept", "stat.variability")
-    for name, probability in facts.class_probabilities.items():
-        likely = _below(
-            why, "Inference", probability=repr(min(max(float(probability), 0.0), 1.0)), relation="classified"
-        )
+    for name in facts.class_set:
+        probability = min(max(float(facts.class_probabilities.get(name, 0.0)), 0.0), 1.0)
+        likely = _below(why, "Inference", probability=repr(probability), relation="classified")
         _below(likely, "Name", name)
 
 

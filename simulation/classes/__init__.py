@@ -77,7 +77,7 @@ def class_named(word: str) -> SourceClass:
         return CLASSES[word]
     found = [one for name, one in CLASSES.items() if word in name.split("_")]
     if len(found) > 1:
-        found = [one for one in found if one.family != "other"] or found
+        found = [one for one in found if not one.name.startswith("other_")] or found
     if len(found) > 1:
         raise ConfigError(f"source class {word!r} is ambiguous; choose from {', '.join(one.name for one in found)}")
     if not found:

@@ -22,6 +22,10 @@ __all__ = ["MAGNETAR_BURST", "XRAY_BURST"]
 MAX_CYCLES: Final = 300
 """Largest number of oscillations in a tail, which a few thousand knots can represent."""
 
+THERMAL: Final = 0.5
+"""Fraction of magnetar bursts with thermal spikes (Israel et al. 2008, ApJ 685, 1114), and of accretors that are seen
+as discs rather than power laws (soft and hard states)."""
+
 ROUNDS: Final = 6
 LONGEST_TAIL: Final = 6.0
 """Longest tail, in lengths of the event."""
@@ -30,9 +34,10 @@ LONGEST_TAIL: Final = 6.0
 def _magnetar_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A hard spike of 1 to 10 s and a softening tail that oscillates with the rotation of the star, like XRT 200515.
 
-    Periods are 2 to 12 s, tails oscillate by 20 to 80 %; the tail begins at 2 to 10 % of the peak
-    (Dillmann et al. 2025, MNRAS 537, 931; Mereghetti 2008, A&A Rev. 15, 225; Olausen & Kaspi 2014, ApJS 212, 6). A
-    spike is at most a tenth of the whole event, a period at least 1/300 of the tail.
+    Spikes have a hard power law, or hot black bodies of 2 to 10 keV that cool to a third. Periods are 2 to 12 s,
+    tails oscillate by 20 to 80 %; the tail begins at 2 to 10 % of the peak (Dillmann et al. 2025, MNRAS 537, 931;
+    Mereghetti 2008, A&A Rev. 15, 225; Olausen & Kaspi 2014, ApJS 212, 6). A spike is at most a tenth of the whole
+    event, a period at least 1/300 of the tail.
     """
     drawn: Mapping[str, float] = {
         "spike_s": min(10.0 ** rng.random(), 0.1 * request.length),
@@ -43,6 +48,7 @@ def _magnetar_burst(rng: np.random.Generator, request: ModelRequest) -> SourceMo
         "softening": rng.uniform(0.8, 1.8),
         "nh_1e22": draw_column(rng),
         "persistent_level": 10.0 ** rng.uniform(-4.5, -3.0),
+        "hot_kt_kev": 2.0 * 5.0 ** rng.random() if rng.random() < THERMAL else 0.0,
     }
     own, tail, period = _spike_and_tail(rng, drawn, request.length)
     shape = request.shape or own
@@ -53,8 +59,12 @@ def _magnetar_burst(rng: np.random.Generator, request: ModelRequest) -> SourceMo
         softer = np.where(placed.shape_time < spike, 0.0, 0.3 + 0.7 * later)
     else:
         softer = progress(placed, shape)
-    index = drawn["spike_photon_index"] + drawn["softening"] * softer
-    components = evolving(placed.curve, index, lambda value: absorbed_power_law(value, drawn["nh_1e22"]), nodes=4)
+    hot, column = drawn["hot_kt_kev"], drawn["nh_1e22"]
+    if hot:
+        components = evolving(placed.curve, hot * (1.0 - 0.7 * softer), lambda kt: black_body(kt, column), nodes=4)
+    else:
+        index = drawn["spike_photon_index"] + drawn["softening"] * softer
+        components = evolving(placed.curve, index, lambda value: absorbed_power_law(value, column), nodes=4)
     level = drawn["persistent_level"] * request.persistent
     if level:
         quiet = LightCurve.constant(0.0, request.duration, level)
@@ -103,15 +113,16 @@ def _spike_and_tail(
 def _xray_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A thermonuclear burst: fast rise, exponential decay, black body cooling from 2–3 to about 1 keV, on an accretor.
 
-    Rises are 3 to 30 % of the decay time, peaks 5 to 50 times the persistent level (Galloway et al. 2020, ApJS 249, 32;
-    Lewin, van Paradijs & Taam 1993, Space Sci. Rev. 62, 223). Lengths of 5 s to 1 ks include intermediate bursts.
+    Rises are 3 to 30 % of the decay time, peaks 5 to 100 times the persistent level (Galloway et al. 2020, ApJS 249,
+    32; Lewin, van Paradijs & Taam 1993, Space Sci. Rev. 62, 223). Lengths of 5 s to 1 ks include intermediate bursts.
     """
     drawn: Mapping[str, float] = {
         "peak_kt_kev": rng.uniform(2.0, 3.0),
         "late_kt_kev": rng.uniform(0.8, 1.3),
         "nh_1e22": draw_column(rng),
-        "peak_ratio": 5.0 * 10.0 ** rng.random(),
-        "disk_kt_kev": rng.uniform(0.8, 1.8),
+        "peak_ratio": 5.0 * 20.0 ** rng.random(),
+        "disk_kt_kev": rng.uniform(0.8, 1.8) if rng.random() < THERMAL else 0.0,
+        "photon_index": rng.uniform(1.2, 2.5),
     }
     rise = 0.03 * 10.0 ** rng.random()  # in decay times
     placed = place(request.shape or pulse(rise, 1.0), request.start, request.length, request.duration, "xray_burst")
@@ -122,7 +133,9 @@ def _xray_burst(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     components = evolving(extra, kt, lambda value: black_body(value, drawn["nh_1e22"]))
     if request.persistent:
         accretion = LightCurve.constant(0.0, request.duration, request.persistent)
-        components.append(Component(accretion, disk_black_body(drawn["disk_kt_kev"], drawn["nh_1e22"])))
+        disk, column = drawn["disk_kt_kev"], drawn["nh_1e22"]
+        persistent = disk_black_body(disk, column) if disk else absorbed_power_law(drawn["photon_index"], column)
+        components.append(Component(accretion, persistent))
     return SourceModel(
         "xray_burst",
         "flare",

@@ -59,7 +59,7 @@ def _dip(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     Trigo et al. 2006, A&A 445, 179; White & Swank 1982, ApJ 253, L61).
     """
     drawn: Mapping[str, float] = {
-        "disk_kt_kev": rng.uniform(0.8, 2.0),
+        **_accretor(rng),
         "nh_1e22": draw_column(rng),
         "cloud_nh_1e22": 30.0 ** rng.random(),
         "covering": rng.uniform(0.5, 1.0),
@@ -68,7 +68,7 @@ def _dip(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     shape = request.shape or _troughs(rng, int(drawn["troughs"]))
     placed = place(shape, request.start, request.length, request.duration, "dip")
     hidden = drawn["covering"] * placed.curve.rate
-    open_sky = disk_black_body(drawn["disk_kt_kev"], drawn["nh_1e22"])
+    open_sky = _accretor_spectrum(drawn)
     behind = open_sky * absorption(drawn["cloud_nh_1e22"])
     passed = float(behind.sum())
     components = (
@@ -82,6 +82,17 @@ def _dip(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
         "length_s": request.length,
     }
     return SourceModel("dip", "dip", components, placed.interval, parameters)
+
+
+def _accretor(rng: np.random.Generator) -> dict[str, float]:
+    """A disc of 0.8 to 2 keV, or a power law of photon index 1 to 2.5, for each half of the sources."""
+    has_disk = rng.random() < 0.5
+    return {"disk_kt_kev": rng.uniform(0.8, 2.0) if has_disk else 0.0, "photon_index": rng.uniform(1.0, 2.5)}
+
+
+def _accretor_spectrum(drawn: Mapping[str, float]) -> F64:
+    disk, column = drawn["disk_kt_kev"], drawn["nh_1e22"]
+    return disk_black_body(disk, column) if disk else absorbed_power_law(drawn["photon_index"], column)
 
 
 def _troughs(rng: np.random.Generator, number: int) -> LightCurve:
@@ -113,11 +124,11 @@ def _transit(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
         "radius_ratio": ratio,
         "impact": impact,
         "depth": float(covered.max()),
-        "disk_kt_kev": rng.uniform(0.8, 2.0),
+        **_accretor(rng),
         "nh_1e22": draw_column(rng),
     }
     placed = place(LightCurve(x + 1.0, covered), request.start, request.length, request.duration, "transit")
-    spectrum = disk_black_body(drawn["disk_kt_kev"], drawn["nh_1e22"])
+    spectrum = _accretor_spectrum(drawn)
     return _dimmed("transit", placed, spectrum, request, drawn)
 
 

@@ -38,18 +38,18 @@ MIN_HEATING: Final = 1.2
 def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """A fast rise (half a Gaussian) and an exponential decay, heated once or several times.
 
-    Peaks are 3 to 100 times the quiescent level, mostly low; peak temperatures are 1 to 15 keV, those of the corona 0.3
-    to 3 keV, from old stars to protostars; rises 0.05 to 1 of the decay (Pye et al. 2015, A&A 581, A28; Getman et al.
-    2005, ApJS 160, 319; 2008, ApJ 688, 418; Getman & Feigelson 2021, ApJ 916, 32). The emission measure falls as the
-    square of the temperature (ζ = 1 of Reale 2007): temperature decays half as fast.
+    Peaks are 1.5 to 100 times the quiescent level, mostly low; peak temperatures are 1 to 15 keV, those of the corona
+    0.3 to 3 keV, from old stars to protostars; rises 0.05 to 3 of the decay (Pye et al. 2015, A&A 581, A28; Getman et
+    al. 2005, ApJS 160, 319; 2008, ApJ 688, 418; Getman & Feigelson 2021, ApJ 916, 32). The emission measure falls as
+    the square of the temperature (ζ = 1 of Reale 2007): temperature decays half as fast.
     """
     quiet = 0.3 * 10.0 ** rng.random()
     drawn: Mapping[str, float] = {
         "quiet_kt_kev": quiet,
         "peak_kt_kev": max(15.0 ** rng.random(), MIN_HEATING * quiet),
         "nh_1e22": draw_column(rng),
-        "peak_ratio": 3.0 * (100.0 / 3.0) ** (rng.random() ** 1.5),
-        "rise_over_decay": 0.05 * 20.0 ** rng.random(),
+        "peak_ratio": 1.5 * (100.0 / 1.5) ** (rng.random() ** 1.3),
+        "rise_over_decay": 0.05 * 60.0 ** rng.random(),
         "reheatings": float(rng.integers(1, 4)) if rng.random() < REHEATED else 0.0,
         "flat_top": rng.uniform(0.5, 3.0) if rng.random() < FLAT else 0.0,
     }

@@ -1,4 +1,4 @@
-"""Events of no known kind: random shapes and spectra, on which the answer "other" is trained."""
+"""Events of no known kind, `other_flare` and `other_dip`: random shapes and spectra."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from .events import EventPlacement, FlarePhysics, flare_model, place, progress, 
 from .shapes import SHAPE_FAMILIES, random_shape
 
 __all__ = ["OTHER_DIP", "OTHER_FLARE"]
-
-FAMILY: Final = "other"
 
 
 def _random_spectrum(rng: np.random.Generator, column: float) -> F64:
@@ -89,8 +87,7 @@ OTHER_FLARE: Final = SourceClass(
     "flare",
     _other_flare,
     (10.0, 86_400.0),
-    FAMILY,
 )
 OTHER_DIP: Final = SourceClass(
-    "other_dip", "Dip of no known kind: random shape and spectra", "dip", _other_dip, (50.0, 30_000.0), FAMILY
+    "other_dip", "Dip of no known kind: random shape and spectra", "dip", _other_dip, (50.0, 30_000.0)
 )

@@ -21,8 +21,9 @@ from xherald.photons.errors import PhotonError
 from xherald.photons.gti import combine_exposures
 from xherald.simulation.classes import CLASSES
 from xherald.simulation.classes.shapes import SHAPE_FAMILIES, random_shape
+from xherald.simulation.energies import MIDDLE_KEV
 from xherald.simulation.exposure import ObservingPlan
-from xherald.simulation.model import SourceModel
+from xherald.simulation.model import Component, SourceModel
 from xherald.simulation.observing import observe
 from xherald.simulation.random_streams import stream
 from xherald.simulation.telescope import Telescope
@@ -207,7 +208,8 @@ def _model(
     """
     one, duration = CLASSES[kind], float(seen.duration[source])
     if one.lengths is None:
-        return one.draw(rng, duration)
+        model = one.draw(rng, duration)
+        return model if mix is None else _tilted(model, mix.tilt, 0.0, rng)
     good = seen.of(source)
     family, is_cut = _variation(mix, rng)
     longest = min(one.lengths[1], (MAX_CUT if is_cut else 0.5) * duration)
@@ -224,8 +226,22 @@ def _model(
         whole = sum(float(curve.cumulative(curve.time[-1])) for curve in curves)
         if sum(curve.integral(good.gti) for curve in curves) > 1e-3 * whole * good.livetime / duration:
             number = float(list(SHAPE_FAMILIES).index(family) + 1 if family else 0)
-            return model if mix is None else replace(model, parameters={**model.parameters, "shape_family": number})
+            return model if mix is None else _tilted(model, mix.tilt, number, rng)
     raise PhotonError(f"population: {MAX_ATTEMPTS} consecutive models of class {kind} have no emission in good time")
+
+
+def _tilted(model: SourceModel, tilt: float, shape_family: float, rng: np.random.Generator) -> SourceModel:
+    """The model with tilted and curved spectra, and the number of its family of shapes in the truth."""
+    slope, bend = rng.normal(0.0, tilt), rng.normal(0.0, 0.5 * tilt)
+    log_energy = np.log(MIDDLE_KEV)
+    factor = np.exp(slope * log_energy + bend * log_energy**2)
+    components = []
+    for one in model.components:
+        spectrum = one.spectrum * factor
+        total = float(spectrum.sum())
+        components.append(Component(one.light_curve.scaled(total), spectrum / total))
+    parameters = {**model.parameters, "shape_family": shape_family, "tilt": slope, "bend": bend}
+    return replace(model, components=tuple(components), parameters=parameters)
 
 
 def _variation(mix: SourceMix | None, rng: np.random.Generator) -> tuple[str, bool]:

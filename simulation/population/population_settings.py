@@ -125,12 +125,16 @@ class SourceMix:
     outside : float
         Fraction of events of any length that may begin before the exposure or end after it; the others are as
         `SourceClass.draw` places them.
+    tilt : float
+        Scatter of a random tilt and curvature, in powers of energy, of each source's spectra: spectra of a class vary
+        more than its formulas, and responses are known to some accuracy only.
     """
 
     shares: Mapping[str, float]
     counts: tuple[float, float, float, float]
     random_shapes: float
     outside: float
+    tilt: float
 
 
 FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
@@ -139,7 +143,8 @@ FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
     "agn": 2.0,
     "cataclysmic_variable": 2.0,
     "eclipse": 2.0,
-    "other": 2.0,
+    "other_dip": 4.0,
+    "other_flare": 3.0,
     "stellar_flare": 2.0,
     "transit": 2.0,
     "xray_burst": 2.0,
@@ -156,9 +161,9 @@ def _family_shares() -> dict[str, float]:
     return {name: part / total for name, part in parts.items()}
 
 
-CLASS_MIX: Final = SourceMix(_family_shares(), (120.0, 1.5, 8.0, 5e3), 0.5, 0.3)
+CLASS_MIX: Final = SourceMix(_family_shares(), (120.0, 1.5, 8.0, 5e3), 0.5, 0.3, 0.25)
 """What the classes of a calibration are trained on: all families, bright enough to be found, half of the events with
-random shapes, three in ten cut off by the exposure."""
+random shapes, three in ten cut off by the exposure, all with somewhat other spectra."""
 
 OFF_AXIS_ARCMIN: Final = 10.0
 """Sources are uniform in area out to this angle."""
