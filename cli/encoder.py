@@ -164,13 +164,13 @@ def train(
 
 @command.command("train-events")
 @click.option(
-    "--sources", type=click.IntRange(min=100), default=6_000, show_default=True, help="Sources of each telescope."
+    "--sources", type=click.IntRange(min=100), default=5_000, show_default=True, help="Sources of each telescope."
 )
 @click.option(
     "--copies", type=click.IntRange(min=2), default=8, show_default=True, help="Changed copies of each source."
 )
 @click.option("--latent", type=click.IntRange(min=1), default=16, show_default=True, help="Number of features.")
-@click.option("--epochs", type=click.IntRange(min=1), default=40, show_default=True, help="Number of epochs.")
+@click.option("--epochs", type=click.IntRange(min=1), default=80, show_default=True, help="Number of epochs.")
 @click.option("--seed", type=click.IntRange(min=0), default=2412, show_default=True, help="Seed of all random numbers.")
 @out_option
 @json_option
@@ -183,7 +183,7 @@ def train_events(sources: int, copies: int, latent: int, epochs: int, seed: int,
 
     \b
     Example:
-      xherald encoder train-events --sources 6000 --seed 2412 --out event_map_16
+      xherald encoder train-events --sources 5000 --seed 2412 --out event_map_16
 
     \b
     Exit codes:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from xherald.photons.arrays import F32, I64
+from xherald.photons.arrays import I64
 from xherald.photons.errors import ConfigError, ReferenceDataError
 
 from .architectures import SLOPE, convert_network, import_keras
@@ -24,7 +25,7 @@ __all__ = ["ContrastiveResult", "ContrastiveSettings", "train_contrastive"]
 
 Advance: TypeAlias = Callable[[int, int, str], object]
 
-HIDDEN: Final = (256, 128)
+HIDDEN: Final = (384, 192)
 """Units of the dense layers before the features."""
 
 UNLABELLED: Final = -1
@@ -52,11 +53,11 @@ class ContrastiveSettings:
     """
 
     latent: int = 16
-    epochs: int = 60
+    epochs: int = 80
     batch: int = 1024
     learning_rate: float = 2e-3
     temperature: float = 1.0
-    kind_weight: float = 0.5
+    kind_weight: float = 1.0
     dropout: float = 0.05
     validation: float = 0.1
     seed: int = 1
@@ -85,7 +86,7 @@ class ContrastiveResult:
 
 
 def train_contrastive(
-    views: F32,
+    views: NDArray[np.floating[Any]],
     classes: I64,
     kinds: I64,
     settings: ContrastiveSettings,
@@ -95,7 +96,7 @@ def train_contrastive(
 
     Parameters
     ----------
-    views : ndarray, shape (copies, n, values), float32 — copies of each source, between 0 and 1
+    views : ndarray, shape (copies, n, values), float16 or float32 — copies of each source, between 0 and 1
     classes, kinds : ndarray, shape (copies, n), int64 — labels of each copy; -1 for none, where the event was lost
     settings : ContrastiveSettings
     advance : callable, optional — called after each epoch with those done, their number, and a status line
@@ -142,12 +143,14 @@ def train_contrastive(
         for first in range(0, len(shuffled), settings.batch):
             rows = shuffled[first : first + settings.batch]
             copy = rng.integers(0, copies, len(rows))
-            x = views[copy, rows].copy()
+            x = views[copy, rows].astype(np.float32)
             x[rng.random(x.shape) < settings.dropout] = 0.5
             found.append(float(step(x, classes[copy, rows], kinds[copy, rows])))
         losses.append(float(np.mean(found)))
         if len(held_out):
-            validation.append(float(loss_of(views[0, held_out], classes[0, held_out], kinds[0, held_out], False)))
+            validation.append(
+                float(loss_of(views[0, held_out].astype(np.float32), classes[0, held_out], kinds[0, held_out], False))
+            )
         if not np.isfinite(losses[-1]):
             raise ReferenceDataError(f"training diverged in epoch {epoch + 1}; decrease the learning rate")
         line = f", validation {validation[-1]:.3f}" if validation else ""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.detector.progress import Stage
-from xherald.photons.arrays import F32, F64, I64
+from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import ArtefactError
 
 from .augmentation import augment
@@ -48,11 +48,11 @@ class TrainingCopies:
 
     Parameters
     ----------
-    values : ndarray, shape (copies, n, values), float32
+    values : ndarray, shape (copies, n, values), float16 — for the memory; they have few photons' precision
     classes, kinds : ndarray, shape (copies, n), int64 — numbers of the labels; -1 for events that are not detectable
     """
 
-    values: F32
+    values: NDArray[np.float16]
     classes: I64
     kinds: I64
 
@@ -84,7 +84,7 @@ def make_copies(sources: int, telescopes: tuple[str, ...], copies: int, seed: in
         made: list[tuple[EventBatch, F64]] = [(population.batch, np.ones(sources))]
         stage(f"changed copies of {sources:,} sources of {telescope}")
         made += [augment(population.batch, interval, rng) for _ in range(copies - 1)]
-        values.append(np.stack([describe_events(batch) for batch, _ in made]))
+        values.append(np.stack([describe_events(batch).astype(np.float16) for batch, _ in made]))
         sigmas.append(np.stack([sigma * factor for _, factor in made]))
         names = np.array(truth["class"].to_pylist())
         labels.append((np.where(np.isin(names, STEADY), "constant", names), _directions(truth)))
@@ -113,7 +113,7 @@ def train_event_encoder(
     out: Path,
     settings: ContrastiveSettings,
     *,
-    sources: int = 6_000,
+    sources: int = 5_000,
     copies: int = 8,
     telescopes: tuple[str, ...] = TRAINING_TELESCOPES,
     stage: Stage = lambda _: None,
