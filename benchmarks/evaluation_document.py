@@ -159,21 +159,19 @@ def _confusion(table: Mapping[str, Any]) -> str:
     return _titled(words, (["true class", *(f"as {answer}" for answer in table["answers"])], rows))
 
 
-def _stream(streams: Iterable[Mapping[str, Any]]) -> Table:
+def _stream(stream: Mapping[str, Any]) -> Table:
     heads = ["control", "sources × replays", "level", "false fraction", "worst along", "without control", "power"]
-    names = {"lord": "LORD++", "saffron": "SAFFRON"}
-    return heads, [
-        [
-            names.get(one["method"], one["method"]),
-            f"{one['sources']:,} × {one['replays']}",
-            f"{one['level']:.2f}",
-            f"{one['false_fraction']:.3f}" + ("" if one["error"] is None else f" ± {one['error']:.3f}"),
-            f"{one['worst']:.3f}",
-            f"{one['false_fraction_without_control']:.3f}",
-            f"{one['power']:.3f}",
-        ]
-        for one in streams
+    error = "" if stream["error"] is None else f" ± {stream['error']:.3f}"
+    row = [
+        "LORD++",
+        f"{stream['sources']:,} × {stream['replays']}",
+        f"{stream['level']:.2f}",
+        f"{stream['false_fraction']:.3f}{error}",
+        f"{stream['worst']:.3f}",
+        f"{stream['false_fraction_without_control']:.3f}",
+        f"{stream['power']:.3f}",
     ]
+    return heads, [row]
 
 
 def _vetoes(counts: Iterable[Mapping[str, Any]]) -> Table:

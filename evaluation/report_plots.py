@@ -193,18 +193,15 @@ def _named(by: str, value: Any) -> str:
     return f"{value[0]:g} to {value[1]:g}" if value[1] is not None else f"{value[0]:g} and more"
 
 
-def _stream_page(streams: Sequence[Mapping[str, Any]]) -> Figure:
+def _stream_page(stream: Mapping[str, Any]) -> Figure:
     figure = _figure((9.0, 5.0), "False fraction of all that was announced so far, mean over replays")
     place = figure.subplots()
-    for stream, colour in zip(streams, ("#0072B2", "#D55E00"), strict=False):
-        name = {"lord": "LORD++", "saffron": "SAFFRON"}.get(stream["method"], stream["method"])
-        label = f"{name}: {stream['discoveries']:.0f} announced, power {stream['power']:.2f}"
-        place.plot(stream["at"], stream["along"], color=colour, lw=1.8, label=label)
-    if streams:
-        place.axhline(streams[0]["level"], color=INK, lw=1.0, ls="--", label="nominal level")
-        words = f"fixed threshold: {streams[0]['false_fraction_without_control']:.2f}"
-        place.axhline(streams[0]["false_fraction_without_control"], color=INK, lw=0.8, ls=":", label=words)
-        place.set_title(f"{100 * streams[0]['prevalence']:g} % of the sources vary", color=INK, fontsize=10)
+    label = f"LORD++: {stream['discoveries']:.0f} announced, power {stream['power']:.2f}"
+    place.plot(stream["at"], stream["along"], color="#0072B2", lw=1.8, label=label)
+    place.axhline(stream["level"], color=INK, lw=1.0, ls="--", label="nominal level")
+    uncontrolled = stream["false_fraction_without_control"]
+    place.axhline(uncontrolled, color=INK, lw=0.8, ls=":", label=f"fixed threshold: {uncontrolled:.2f}")
+    place.set_title(f"{100 * stream['prevalence']:g} % of the sources vary", color=INK, fontsize=10)
     place.set_ylim(0, None)
     place.set(xlabel="sources seen", ylabel="false fraction")
     place.grid(alpha=0.3)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from xherald.detector.scoring.false_discovery import METHODS, run, start
+from xherald.detector.scoring.false_discovery import run, start
 
 from .method_scores import ScoredSources
 
@@ -21,8 +21,8 @@ PREVALENCE: Final = 0.02
 CHECKPOINTS: Final = 50
 
 
-def replay(scored: ScoredSources, sources: int, replays: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Replay streams under each method of control.
+def replay(scored: ScoredSources, sources: int, replays: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Replay streams under control of the false-discovery rate.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def replay(scored: ScoredSources, sources: int, replays: int, rng: np.random.Gen
 
     Returns
     -------
-    list of dict
-        method, level, prevalence, sources, replays, false_fraction (mean over replays at the end), error (of that),
+    dict
+        level, prevalence, sources, replays, false_fraction (mean over replays at the end), error (of that),
         false_fraction_without_control (at the fixed threshold `LEVEL` × prevalence), power (part of the transients
         announced), discoveries (mean), at (checkpoints, sources), along (mean false fraction there), worst (largest of
         `along` from a tenth of the stream on).
@@ -50,35 +50,29 @@ def replay(scored: ScoredSources, sources: int, replays: int, rng: np.random.Gen
         streams.append(
             (event, np.where(event, p[varying[rng.integers(0, len(varying), sources)]], p[rng.choice(steady, sources)]))
         )
-    rows = []
-    for method in METHODS:
-        along, power, found, plain = [], [], [], []
-        for event, stream in streams:
-            announced, _, _ = run(stream, start(method, LEVEL))
-            false = np.cumsum(announced & ~event)[at - 1]
-            all_of_them = np.cumsum(announced)[at - 1]
-            along.append(false / np.maximum(all_of_them, 1))
-            power.append(float(announced[event].mean()) if event.any() else 0.0)
-            found.append(int(announced.sum()))
-            fixed = stream <= LEVEL * PREVALENCE
-            plain.append(float((fixed & ~event).sum() / max(int(fixed.sum()), 1)))
-        ends = np.array([one[-1] for one in along])
-        mean = np.mean(along, axis=0)
-        rows.append(
-            {
-                "method": method,
-                "level": LEVEL,
-                "prevalence": PREVALENCE,
-                "sources": sources,
-                "replays": replays,
-                "false_fraction": float(ends.mean()),
-                "error": float(ends.std(ddof=1) / np.sqrt(replays)) if replays > 1 else None,
-                "false_fraction_without_control": float(np.mean(plain)),
-                "power": float(np.mean(power)),
-                "discoveries": float(np.mean(found)),
-                "at": at.tolist(),
-                "along": [float(value) for value in mean],
-                "worst": float(mean[len(mean) // 10 :].max()),
-            }
-        )
-    return rows
+    along, power, found, plain = [], [], [], []
+    for event, stream in streams:
+        announced, _, _ = run(stream, start(LEVEL))
+        false = np.cumsum(announced & ~event)[at - 1]
+        all_of_them = np.cumsum(announced)[at - 1]
+        along.append(false / np.maximum(all_of_them, 1))
+        power.append(float(announced[event].mean()) if event.any() else 0.0)
+        found.append(int(announced.sum()))
+        fixed = stream <= LEVEL * PREVALENCE
+        plain.append(float((fixed & ~event).sum() / max(int(fixed.sum()), 1)))
+    ends = np.array([one[-1] for one in along])
+    mean = np.mean(along, axis=0)
+    return {
+        "level": LEVEL,
+        "prevalence": PREVALENCE,
+        "sources": sources,
+        "replays": replays,
+        "false_fraction": float(ends.mean()),
+        "error": float(ends.std(ddof=1) / np.sqrt(replays)) if replays > 1 else None,
+        "false_fraction_without_control": float(np.mean(plain)),
+        "power": float(np.mean(power)),
+        "discoveries": float(np.mean(found)),
+        "at": at.tolist(),
+        "along": [float(value) for value in mean],
+        "worst": float(mean[len(mean) // 10 :].max()),
+    }

@@ -16,7 +16,7 @@ from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
 from xherald.catalog_store.ledger.event_detections import merge_evidence, significance_order
 from xherald.catalog_store.ledger.records import AlertRecord, CandidateRecord, Json, StoredCandidate
 from xherald.catalog_store.ledger.states import AlertType
-from xherald.detector.scoring.false_discovery import CANDIDATE, Control, run, start
+from xherald.detector.scoring.false_discovery import Control, run, start
 
 from .announced_facts import is_unchanged, is_worth_an_update
 from .drop_results import FileResult
@@ -58,15 +58,14 @@ def build_no_alerts(_: Sequence[CandidateChange]) -> Sequence[AlertRecord]:
 
 
 def make_decision(
-    result: FileResult, method: str | None, level: float, threshold: float, build_alerts: BuildAlerts
+    result: FileResult, level: float | None, threshold: float, build_alerts: BuildAlerts
 ) -> Callable[[PriorState], DropOutcome]:
     """Make the function that decides on the results of a file, for `Store.commit_results`.
 
     Parameters
     ----------
     result : FileResult
-    method : str or None — of false-discovery control if there is no state yet; None for no control
-    level : float — of false discoveries, likewise
+    level : float or None — of false-discovery control if there is no state yet; None for no control
     threshold : float — largest false-alarm probability of a candidate
     build_alerts : callable
     """
@@ -74,9 +73,9 @@ def make_decision(
     def decide(prior: PriorState) -> DropOutcome:
         passed: frozenset[int] = frozenset()
         states: dict[str, Json] = {}
-        if method is not None:
+        if level is not None:
             state = prior.shared_state(FALSE_DISCOVERY_STATE)
-            passed, states[FALSE_DISCOVERY_STATE] = _control_false_discoveries(result, state, method, level, threshold)
+            passed, states[FALSE_DISCOVERY_STATE] = _control_false_discoveries(result, state, level, threshold)
         candidates, stored = match_events(result, prior)
         candidates = [_add_history(one, result, prior) for one in candidates]
         sheet_ids = {one.detection_index: one.id for one in result.candidates}
@@ -161,19 +160,19 @@ def _has_news(old: Json, new: Json, *, is_replaced: bool) -> bool:
 
 
 def _control_false_discoveries(
-    result: FileResult, state: Json | None, method: str, level: float, threshold: float
+    result: FileResult, state: Json | None, level: float, threshold: float
 ) -> tuple[frozenset[int], dict[str, Any]]:
     """Indices of the detections that pass false-discovery control, and its new state.
 
-    Sources that are not candidates are never announced: their p-value is raised to `CANDIDATE`, which is always valid
-    and affects only a control that has announced nearly everything.
+    Sources that are not candidates are never announced: their p-value is raised to 1, which is always valid and
+    affects only a control that has announced nearly everything.
     """
-    control = start(method, level) if state is None else Control.from_dict(state)
+    control = start(level) if state is None else Control.from_dict(state)
     if not result.tested:
         return frozenset(), control.as_dict()
     indices = np.array([index for index, _ in result.tested])
     p = np.array([p for _, p in result.tested])
-    p = np.where((p > threshold) & (p < CANDIDATE), CANDIDATE, p)
+    p = np.where(p > threshold, 1.0, p)
     is_discovery, _, after = run(p, control)
     return frozenset(indices[is_discovery].tolist()), after.as_dict()
 

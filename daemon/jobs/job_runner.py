@@ -317,8 +317,7 @@ class JobRunner:
         cause = drop.sha256 or str(drop.id)
         decide = make_decision(
             result,
-            settings.daemon.false_discovery_method if self.sends_alerts else None,
-            settings.daemon.false_discovery_level,
+            settings.daemon.false_discovery_level if self.sends_alerts else None,
             settings.detection.false_alarms_per_1000 / 1000.0,
             make_alert_builder(settings.alerts, cause, self.sheets) if self.sends_alerts else build_no_alerts,
         )

@@ -79,7 +79,6 @@ class DaemonSettings(BaseModel):
     spool_folder : Path or None — for files fetched over the network; None for the user's cache folder
     sheets_folder : Path or None — for plot sheets of candidates; None for the user's data folder
     sheets_keep_days : float — how long plot sheets are kept
-    false_discovery_method : {"saffron", "lord"}
     false_discovery_level : float — largest expected fraction of false alarms among announced candidates
     nightly_cron : str or None — schedule of the nightly job in UTC: minute, hour, day, month, weekday; None for never
     nightly_timeout_s : float — s after which the nightly job is killed
@@ -111,7 +110,6 @@ class DaemonSettings(BaseModel):
     spool_folder: Path | None = None
     sheets_folder: Path | None = None
     sheets_keep_days: float = Field(default=90.0, gt=0)
-    false_discovery_method: Literal["saffron", "lord"] = "lord"
     false_discovery_level: float = Field(default=0.1, gt=0, lt=1)
     nightly_cron: str | None = "30 3 * * *"
     nightly_timeout_s: float = Field(default=14_400.0, gt=0)

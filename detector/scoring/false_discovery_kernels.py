@@ -13,14 +13,8 @@ __all__ = ["decide_in_order"]
 
 @njit(cache=True, nogil=True)
 def decide_in_order(
-    p: F64,
-    gamma: F64,
-    discoveries: I64,
-    number: int,
-    spent: int,
-    candidate: float,
-    budget: tuple[float, float, float, float],
-) -> tuple[NDArray[np.bool_], F64, int, int]:
+    p: F64, gamma: F64, discoveries: I64, number: int, tested: int, wealth: float, level: float
+) -> tuple[NDArray[np.bool_], F64, int]:
     """Decide on sources in their order.
 
     Parameters
@@ -28,31 +22,29 @@ def decide_in_order(
     p : ndarray, shape (n,)
     gamma : ndarray — distribution of the budget by j, as far as it can be needed
     discoveries : ndarray — earlier discoveries; new ones are written from `number` on
-    number, spent : int — state before
-    candidate : float — p-values up to this cost nothing; −1 if all cost
-    budget : (first wealth, level, factor on the granted level, largest level)
+    number, tested : int — discoveries and tests before
+    wealth : float — budget before the first discovery
+    level : float
 
     Returns
     -------
     announced : ndarray, shape (n,), bool
     levels : ndarray, shape (n,)
-    spent, number : int — state after
+    number : int — discoveries after
     """
     announced = np.zeros(p.size, np.bool_)
     levels = np.zeros(p.size)
-    wealth, level, factor, largest = budget
     for i in range(p.size):
-        granted = wealth * gamma[1 + spent]
+        granted = wealth * gamma[1 + tested]
         if number > 0:
-            granted += (level - wealth) * gamma[1 + spent - discoveries[0]]
+            granted += (level - wealth) * gamma[1 + tested - discoveries[0]]
         later = 0.0
         for d in range(1, number):
-            later += gamma[1 + spent - discoveries[d]]
-        levels[i] = min(largest, factor * (granted + level * later))
-        if p[i] > candidate:
-            spent += 1
+            later += gamma[1 + tested - discoveries[d]]
+        levels[i] = min(granted + level * later, 1.0)
+        tested += 1
         if p[i] <= levels[i]:
             announced[i] = True
-            discoveries[number] = spent
+            discoveries[number] = tested
             number += 1
-    return announced, levels, spent, number
+    return announced, levels, number

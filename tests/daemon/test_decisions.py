@@ -61,14 +61,14 @@ def decide_on(result: FileResult, prior: PriorState) -> tuple[list[CandidateChan
         found.extend(changes)
         return ()
 
-    return found, make_decision(result, "saffron", 0.1, 1e-3, build_alerts)(prior)
+    return found, make_decision(result, 0.1, 1e-3, build_alerts)(prior)
 
 
 def test_false_discovery_control_continues_across_files() -> None:
     p_values = (0.4, 1e-9, 0.8, 5e-4, 0.02)
     changes, outcome = decide_on(make_result(*p_values), make_prior())
     assert [one.id for one in outcome.candidates] == ["c1", "c3"]
-    plain, _, _ = false_discovery.run(np.array(p_values), false_discovery.start("saffron", 0.1))
+    plain, _, _ = false_discovery.run(np.array(p_values), false_discovery.start(0.1))
     assert [one.candidate_id for one in changes] == [f"c{i}" for i in np.flatnonzero(plain) if p_values[i] <= 1e-3]
     state = outcome.shared_states[FALSE_DISCOVERY_STATE]
     assert state["tested"] == len(p_values)
@@ -78,10 +78,10 @@ def test_false_discovery_control_continues_across_files() -> None:
 
 
 def test_only_candidates_are_announced() -> None:
-    rich = false_discovery.Control("saffron", 0.1, tested=9, spent=0, discoveries=(0,) * 9)
+    rich = false_discovery.Control(0.5, tested=9, discoveries=tuple(range(1, 10)))
     _, outcome = decide_on(make_result(2e-3), make_prior(rich.as_dict()))
     assert false_discovery.next_level(rich) > 2e-3
-    assert outcome.shared_states[FALSE_DISCOVERY_STATE]["discoveries"] == [0] * 9
+    assert outcome.shared_states[FALSE_DISCOVERY_STATE]["discoveries"] == list(range(1, 10))
 
 
 def test_later_processing_updates_and_retracts_candidates() -> None:
@@ -146,7 +146,7 @@ def test_pending_alert_of_an_event_is_replaced_by_one_with_the_news() -> None:
     def build_alerts(changes: Any) -> list[AlertRecord]:
         return [AlertRecord(f"{one.candidate_id}-2", one.candidate_id, "mail", one.alert_type, {}) for one in changes]
 
-    decide = make_decision(replace(result, candidates=(joined,)), "saffron", 0.1, 1e-3, build_alerts)
+    decide = make_decision(replace(result, candidates=(joined,)), 0.1, 1e-3, build_alerts)
     outcome = decide(prior)
     assert [one.alert_type for one in outcome.alerts] == [AlertType.INITIAL]
     assert outcome.renewed_ids == {"event"}
@@ -163,5 +163,5 @@ def test_reprocessed_candidate_without_changes_is_not_announced() -> None:
 
 
 def test_backfill_does_not_change_false_discovery_control() -> None:
-    changes, outcome = [], make_decision(make_result(1e-9), None, 0.1, 1e-3, lambda _: ())(make_prior({"x": 1}))
+    changes, outcome = [], make_decision(make_result(1e-9), None, 1e-3, lambda _: ())(make_prior({"x": 1}))
     assert (changes, dict(outcome.shared_states), len(outcome.candidates)) == ([], {}, 1)

@@ -31,7 +31,7 @@ def commit_file(store: Store, path: Path, siblings: tuple[Path, ...] = ()) -> st
     result = process_file(Job(drop.id, path, "local", siblings), load_configuration(None, {}))
     assert result.result is not None, result.reason
     build = make_alert_builder(SETTINGS, path.name)
-    decide = make_decision(result.result, "saffron", 0.5, 1e-3, build)
+    decide = make_decision(result.result, 0.5, 1e-3, build)
     done = store.commit_result(drop.id, result.result.run, result.result.observations, decide)
     for alert in store.take_due_alerts("d", 100):
         store.mark_sent(alert.id, alert.sink)

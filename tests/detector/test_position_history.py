@@ -314,7 +314,7 @@ def test_candidates_get_their_history() -> None:
     nowhere = source(50, ra_deg=None, dec_deg=None)  # type: ignore[arg-type]
     records = (observed("a", 0, source(9)), observed("b", 0, source(80, pos_err_arcsec=4.0), nowhere))
     made = tuple(CandidateRecord(f"c{place}", place, "flare", evidence={"kind": "flare"}) for place in (1, 2))
-    outcome = make_decision(FileResult(records, made, (), RUN), None, 0.1, 1e-3, build_no_alerts)(
+    outcome = make_decision(FileResult(records, made, (), RUN), None, 1e-3, build_no_alerts)(
         PriorState((), {}, (False, False), lambda _: None, history)
     )
     first, second = outcome.candidates

@@ -52,11 +52,9 @@ def test_class_accuracy_counts_recovered_transients() -> None:
 
 def test_replayed_stream_keeps_the_false_discovery_fraction() -> None:
     scored = make_scored_sources(6.0, n=20_000)
-    rows = replay(scored, 10_000, 10, np.random.default_rng(1))
-    assert [row["method"] for row in rows] == ["lord", "saffron"]
-    for row in rows:
-        assert row["false_fraction"] <= row["level"] + 3 * row["error"]
-        assert row["power"] > 0.5
-        assert row["at"][-1] == 10_000
+    row = replay(scored, 10_000, 10, np.random.default_rng(1))
+    assert row["false_fraction"] <= row["level"] + 3 * row["error"]
+    assert row["power"] > 0.5
+    assert row["at"][-1] == 10_000
     underestimated = replace(scored, false_alarm_probability=scored.false_alarm_probability**2)
-    assert all(row["false_fraction"] > 0.2 for row in replay(underestimated, 10_000, 5, np.random.default_rng(1)))
+    assert replay(underestimated, 10_000, 5, np.random.default_rng(1))["false_fraction"] > 0.2
