@@ -69,9 +69,11 @@ def test_steady_sources_are_as_improbable_as_stated() -> None:
         assert number >= 0.5 * level * len(p)
 
 
-def test_one_test_of_all_cameras_finds_more_flares() -> None:
+def test_one_test_of_all_cameras_finds_more_flares_and_dips() -> None:
     found = measure_efficiencies(500, 23)
-    assert found["joint: flares"] > found["best of three: flares"] + 0.08
+    # Differences of two fractions of 500 have errors of up to 0.03.
+    assert found["joint: flares"] > found["best of three: flares"] + 0.05
+    assert found["joint: dips"] > found["best of three: dips"] + 0.05
 
 
 def test_sources_are_matched_by_position_within_their_errors() -> None:

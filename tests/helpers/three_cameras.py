@@ -1,6 +1,7 @@
 """Sources that three cameras see at once, each with its frames, gaps and background; apart from the simulator.
 
-`python tests/helpers/three_cameras.py` prints how many flares one test of all cameras finds, and the best of three.
+`python tests/helpers/three_cameras.py` prints how many flares and dips one test of all
+cameras finds, and the best of three.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def three_cameras(
     seed: int,
     *,
     flares: bool = False,
+    dips: bool = False,
     burst_counts: tuple[float, float] = (12.0, 60.0),
     background: float = 0.2,
     least: float = 20.0,
@@ -35,6 +37,8 @@ def three_cameras(
     count, seed : int
     flares : bool
         Add to each source a burst in 0.3 to 10 % of the time.
+    dips : bool
+        Take from each source 60 to 100 % of its photons in 5 to 20 % of the time.
     burst_counts : (float, float)
         Least and most photons expected of the burst in all cameras together.
     background : float
@@ -50,9 +54,14 @@ def three_cameras(
         burst = np.exp(random.uniform(*np.log(burst_counts))) if flares else 0.0
         length = SPAN * np.exp(random.uniform(np.log(0.003), np.log(0.1)))
         begin = random.uniform(3_000.0, SPAN - length)
+        depth, dip_length = random.uniform(0.6, 1.0), SPAN * random.uniform(0.05, 0.2)
+        dip_begin = random.uniform(0.0, SPAN - dip_length)
         for camera, part in enumerate(PARTS):
             exposure = _exposure(random, camera)
             times = [_uniform(random, exposure, expected * part * exposure.livetime / SPAN)]
+            if dips:
+                inside = (times[0] > dip_begin) & (times[0] < dip_begin + dip_length)
+                times[0] = times[0][~inside | (random.random(len(times[0])) > depth)]
             if burst:
                 extra = begin + length * random.random(random.poisson(burst * part))
                 times.append(extra[exposure.livetime_at(extra + 1e-9) > exposure.livetime_at(extra - 1e-9)])
@@ -98,15 +107,15 @@ def _in_frames(time: np.ndarray, exposure: Exposure, frame: float) -> np.ndarray
 
 
 def measure_efficiencies(count: int, seed: int, false: float = 0.01) -> dict[str, float]:
-    """Parts of flares found at a rate of false ones, by one test of all cameras and by the best of three tests."""
+    """Parts of flares and dips found at a rate of false ones, by one test of all cameras and by the best of three."""
     from xherald.detector.scoring.joint_cameras import join_cameras
     from xherald.photons.statistics import assess
 
     every = np.repeat(np.arange(count)[:, None], 3, axis=1)
     limits: dict[str, float] = {}
     found: dict[str, float] = {}
-    for flares, own_seed in ((False, seed), (True, seed + 1)):
-        cameras = three_cameras(count, own_seed, flares=flares)
+    for kind, own_seed in (("steady", seed), ("flares", seed + 1), ("dips", seed + 2)):
+        cameras = three_cameras(count, own_seed, flares=kind == "flares", dips=kind == "dips")
         values = {
             "joint": assess(join_cameras(cameras, every)).p_value,
             "best of three": np.nanmin([assess(one).p_value for one in cameras], axis=0),
@@ -114,13 +123,14 @@ def measure_efficiencies(count: int, seed: int, false: float = 0.01) -> dict[str
         total: Sequence[int] = np.sum([one.counts for one in cameras], axis=0)
         for name, p in values.items():
             p = np.nan_to_num(p, nan=1.0)
-            if not flares:
+            if kind == "steady":
                 limits[name] = float(np.quantile(p, false))
                 found[f"{name}: steady at p <= {false:g}"] = float(np.mean(p <= false))
             else:
-                found[f"{name}: flares"] = float(np.mean(p <= limits[name]))
-                faint = np.asarray(total) < 50
-                found[f"{name}: flares below 50 counts"] = float(np.mean(p[faint] <= limits[name]))
+                found[f"{name}: {kind}"] = float(np.mean(p <= limits[name]))
+                if kind == "flares":
+                    faint = np.asarray(total) < 50
+                    found[f"{name}: flares below 50 counts"] = float(np.mean(p[faint] <= limits[name]))
     return found
 
 
