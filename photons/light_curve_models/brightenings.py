@@ -20,7 +20,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64
 
-from .cells import CELLS, fill_likelihoods, log_mean
+from .cells import CELLS, constant_rates, fill_likelihoods, log_mean
 
 __all__ = ["BRIGHTENINGS", "brightening_evidence"]
 
@@ -39,7 +39,7 @@ FIRST_HAZARD: Final = 1.0 / CELLS
 NEXT_HAZARD: Final = 4.0 / CELLS
 """The same for later events of a source that had one."""
 
-MAX_BEHIND: Final = 8.0
+MAX_BEHIND: Final = 7.0
 """Constant rates whose evidence is behind the best by exp of this are not averaged over all time scales."""
 
 # Probabilities of what follows each phase.
@@ -175,8 +175,8 @@ def brightening_evidence(counts: F64) -> F64:
     counts : ndarray, shape (cells,)
     """
     n = counts.sum()
-    step = min(max(2.0 / np.sqrt(n), 0.02), 0.3)
-    bases = np.exp(np.arange(np.log(0.01), np.log(1.1), step)) * n / counts.size
+    bases, steps = constant_rates(n, 0.01, 1.1)
+    bases *= n / counts.size
     least = max(min(2.0 / np.sqrt(n), 0.5), 0.05)
     scales = TIME_SCALES.shape[0]
     log_z = np.full((bases.size, scales, 4), -np.inf)
@@ -191,5 +191,5 @@ def brightening_evidence(counts: F64) -> F64:
     out = np.empty(4)
     for k in range(4):
         flat = np.ascontiguousarray(log_z[:, :, k]).ravel()
-        out[k] = log_mean(flat, np.ones(flat.size)) + np.log(bases.size * step)
+        out[k] = log_mean(flat, np.repeat(steps, scales)) + np.log(steps.sum())
     return out

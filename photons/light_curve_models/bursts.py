@@ -13,7 +13,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64
 
-from .cells import CELLS, fill_likelihoods, log_mean
+from .cells import CELLS, constant_rates, fill_likelihoods, log_mean
 
 __all__ = ["burst_train_evidence"]
 
@@ -32,7 +32,7 @@ SPREAD: Final = 0.4
 WING: Final = 0.2
 """Excess before and after the maximum, relative to it."""
 
-MAX_BEHIND: Final = 8.0
+MAX_BEHIND: Final = 7.0
 
 
 @njit(cache=True, nogil=True)
@@ -78,8 +78,8 @@ def burst_train_evidence(counts: F64) -> float:
     counts : ndarray, shape (cells,)
     """
     n = counts.sum()
-    step = min(max(2.0 / np.sqrt(n), 0.03), 0.35)
-    bases = np.exp(np.arange(np.log(0.01), np.log(1.0), step)) * n / counts.size
+    bases, steps = constant_rates(n, 0.01, 1.0)
+    bases *= n / counts.size
     most = counts.max()
     combinations = LENGTHS.size * TRAINS.size
     log_z = np.full((bases.size, LEVELS, combinations), -np.inf)
@@ -105,4 +105,4 @@ def burst_train_evidence(counts: F64) -> float:
                         log_z[b, k, t] = _forward(lik, scale, length, number) - prior[t]
                 best = max(best, log_z[b, k, middle])
     flat = log_z.ravel()
-    return float(log_mean(flat, np.ones(flat.size)) + np.log(bases.size * step))
+    return float(log_mean(flat, np.repeat(steps, LEVELS * combinations)) + np.log(steps.sum()))

@@ -14,7 +14,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64
 
-__all__ = ["CELLS", "count_cells", "fill_likelihoods", "log_mean"]
+__all__ = ["CELLS", "constant_rates", "count_cells", "fill_likelihoods", "log_mean"]
 
 CELLS: Final = 128
 """Cells of the clock. A shorter event lies within one cell, and is still an event that begins and ends."""
@@ -27,6 +27,29 @@ def count_cells(u: F64) -> F64:
     for one in u:
         counts[min(int(one * CELLS), CELLS - 1)] += 1.0
     return counts
+
+
+@njit(cache=True, nogil=True)
+def constant_rates(number: float, lowest: float, highest: float) -> tuple[F64, F64]:
+    """Grid of constant rates, in units of the mean rate, and their steps in ln rate.
+
+    Parameters
+    ----------
+    number : float — photons at the mean rate
+    lowest, highest : float
+
+    Returns
+    -------
+    rate, step : ndarray, shape (k,)
+        Steps are twice the error of such a rate, within bounds.
+    """
+    rates, steps = [lowest], [0.0]
+    while rates[-1] < highest:
+        steps[-1] = min(max(2.0 / np.sqrt(number * rates[-1]), 0.02), 0.4)
+        rates.append(rates[-1] * np.exp(steps[-1]))
+        steps.append(0.0)
+    steps[-1] = steps[-2]
+    return np.array(rates), np.array(steps)
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64
 
-from .cells import CELLS, fill_likelihoods, log_mean
+from .cells import CELLS, constant_rates, fill_likelihoods, log_mean
 
 __all__ = ["DIPS", "dip_evidence"]
 
@@ -98,8 +98,8 @@ def dip_evidence(counts: F64, background_share: float) -> F64:
     background_share : float — part of the photons that are background, which a dip does not reduce
     """
     n, scales = counts.sum(), TIME_SCALES.size
-    step = min(max(1.5 / np.sqrt(n), 0.02), 0.25)
-    bases = np.exp(np.arange(np.log(0.9), np.log(4.0), step)) * n / counts.size
+    bases, steps = constant_rates(n, 0.9, 4.0)
+    bases *= n / counts.size
     lik, scale = np.empty((counts.size, REMAINS.size + 1)), np.empty(counts.size)
     ones, zeros = np.ones((counts.size, REMAINS.size + 1)), np.zeros(counts.size)
     log_z = np.full((bases.size, scales, 2), -np.inf)
@@ -125,5 +125,5 @@ def dip_evidence(counts: F64, background_share: float) -> F64:
     out = np.empty(2)
     for k in range(2):
         flat = np.ascontiguousarray(log_z[:, :, k]).ravel()
-        out[k] = log_mean(flat, np.ones(flat.size)) + np.log(bases.size * step)
+        out[k] = log_mean(flat, np.repeat(steps, scales)) + np.log(steps.sum())
     return out

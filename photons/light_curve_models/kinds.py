@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
@@ -48,6 +47,8 @@ MODELS: Final = (
 )
 """Kind of each model and its prior weight among sources that vary, in the order of `log_evidence`."""
 
+RED_NOISE: Final = [name for name, _ in MODELS].index("stochastic")
+
 CHAINS: Final = 10
 """Models whose evidence is computed source by source; the others are tables."""
 
@@ -62,9 +63,12 @@ class KindProbabilities:
     Parameters
     ----------
     probability : ndarray, shape (n, kinds) — columns as in `KINDS`; rows add to 1, NaN for sources without photons
+    log_events_over_red_noise : ndarray, shape (n,)
+        Ln of the mean evidence of all models but red noise over that of red noise.
     """
 
     probability: F64
+    log_events_over_red_noise: F64
 
     @property
     def most_probable(self) -> I64:
@@ -124,15 +128,17 @@ def compare_kinds(batch: EventBatch, threads: int = 0) -> KindProbabilities:
     threads : int
         0 uses all cores.
     """
-    posterior = log_evidence(batch, threads) + np.log([prior for _, prior in MODELS])
-    posterior -= np.nanmax(posterior, axis=1, keepdims=True, initial=-np.inf)
-    weight = np.exp(posterior)
-    columns = [sum_of_models(weight, kind) for kind in KINDS]
-    whole = np.sum(columns, axis=0)
-    return KindProbabilities(np.column_stack(columns) / whole[:, None])
+    evidence = log_evidence(batch, threads)
+    columns = np.column_stack([_log_sum(evidence, [name == kind for name, _ in MODELS]) for kind in KINDS])
+    top = np.max(columns, axis=1, keepdims=True, initial=-np.inf)
+    weight = np.exp(columns - top)
+    is_event = [name != "stochastic" for name, _ in MODELS]
+    prior = np.array([share for _, share in MODELS])
+    events = _log_sum(evidence, is_event) - np.log(prior[is_event].sum())
+    return KindProbabilities(weight / weight.sum(axis=1, keepdims=True), events - evidence[:, RED_NOISE])
 
 
-def sum_of_models(weight: F64, kind: str) -> F64:
-    """Sum over the models of a kind, shape (n,)."""
-    chosen: NDArray[np.bool_] = np.array([name == kind for name, _ in MODELS])
-    return np.asarray(weight[:, chosen].sum(axis=1), dtype=np.float64)
+def _log_sum(evidence: F64, chosen: list[bool]) -> F64:
+    """Ln of the summed evidence of the chosen models, each times its prior weight, shape (n,)."""
+    weighted = (evidence + np.log([share for _, share in MODELS]))[:, chosen]
+    return np.asarray(np.logaddexp.reduce(weighted, axis=1), dtype=np.float64)

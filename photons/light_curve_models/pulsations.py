@@ -17,7 +17,7 @@ from .cells import log_mean
 
 __all__ = ["pulsation_evidence"]
 
-PHASES: Final = 24
+PHASES: Final = 16
 """Bins of the phase."""
 
 MIN_CYCLES: Final = 3.0
@@ -43,29 +43,31 @@ def _profiles(sharpness: tuple[float, ...], waves: tuple[float, ...]) -> F64:
     phase = 2.0 * np.pi * (np.arange(PHASES) + 0.5) / PHASES
     shapes = [np.exp(kappa * (np.cos(phase) - 1.0)) for kappa in sharpness]
     pulses = [1.0 - share + share * shape / shape.mean() for shape in shapes for share in (0.35, 0.65, 0.95)]
-    return np.array([np.log(one) for one in (*pulses, *(1.0 + part * np.cos(phase) for part in waves))])
+    return np.array([*pulses, *(1.0 + part * np.cos(phase) for part in waves)])
 
 
 PULSES: Final = _profiles((1.0, 3.0), (0.3, 0.6, 0.95))
-"""Ln of smooth pulse profiles, at least a quarter of the period wide."""
+"""Smooth pulse profiles, at least a quarter of the period wide, of mean 1."""
 
 ERUPTIONS: Final = _profiles((8.0, 25.0), ())
-"""Ln of narrower profiles: events that recur regularly, with quiet times in between."""
+"""Narrower profiles: events that recur regularly, with quiet times in between."""
+
+LOG_PULSES: Final[F64] = np.log(PULSES)
+LOG_ERUPTIONS: Final[F64] = np.log(ERUPTIONS)
 
 
 @njit(cache=True, nogil=True)
-def _fit(seen: F64, expected: F64, number: int, profiles: F64) -> float:
+def _fit(seen: F64, expected: F64, number: int, rates: F64, log_rates: F64) -> float:
     """Ln likelihood ratio of folded photons, averaged over profiles and phases."""
-    values = np.empty(profiles.shape[0] * PHASES)
+    values = np.empty(rates.shape[0] * PHASES)
     at = 0
-    for p in range(profiles.shape[0]):
-        rates = np.exp(profiles[p])
+    for p in range(rates.shape[0]):
         for shift in range(PHASES):
             total, norm = 0.0, 0.0
             for k in range(PHASES):
                 row = (k + shift) % PHASES
-                total += seen[k] * profiles[p, row]
-                norm += expected[k] * rates[row]
+                total += seen[k] * log_rates[p, row]
+                norm += expected[k] * rates[p, row]
             values[at] = total - number * np.log(norm)
             at += 1
     return float(log_mean(values, np.ones(values.size)))
@@ -96,8 +98,8 @@ def pulsation_evidence(time: F64, edges: F64) -> tuple[float, float]:
                 phase = (edges[c] + (edges[c + 1] - edges[c]) * (k + shift) / FINE) * frequency
                 expected[int((phase - np.floor(phase)) * PHASES) % PHASES] += 1.0 / (FINE * (edges.size - 1))
         is_periodic = frequency >= MIN_PERIODIC_CYCLES
-        smooth[f] = _fit(seen, expected, time.size, PULSES) if is_periodic else -np.inf
-        narrow[f] = _fit(seen, expected, time.size, ERUPTIONS)
+        smooth[f] = _fit(seen, expected, time.size, PULSES, LOG_PULSES) if is_periodic else -np.inf
+        narrow[f] = _fit(seen, expected, time.size, ERUPTIONS, LOG_ERUPTIONS)
         weights[f] = 1.0 / frequency
     # The likelihood given the total is multiplied by that of the total, averaged over the logarithm of its mean.
     total = 0.5 * np.log(2.0 * np.pi / max(time.size, 1))
