@@ -30,11 +30,16 @@ Direction = Literal["brighter", "fainter"]
 
 
 class SimilarTransient(TypedDict):
-    """A known transient near the source in feature space."""
+    """A known transient near the source in feature space.
+
+    The publication is that after which it was simulated; None for other members of the reference, whose names begin
+    with "simulated-" unless they were observed.
+    """
 
     name: str
     kind: str
     distance: float
+    publication: str | None
 
 
 class EmbeddingPosition(TypedDict):
@@ -80,6 +85,8 @@ class SignificanceFields(TypedDict):
     """How improbable the source is without variability."""
 
     false_alarm_probability: float | None
+    false_alarm_probability_error: float | None
+    null_hypothesis: Literal["pooled", "own"] | None
     extrapolated: bool | None
     ranking_statistic: float | None
     expected_false_alarms_per_1000: float | None
@@ -91,9 +98,11 @@ class SignificanceFields(TypedDict):
 
 
 class KindFields(TypedDict):
-    """What sort of variability it is, and whether its interval is brighter or fainter than the rest."""
+    """What sort of variability it is, whether red noise explains it, and whether its interval is brighter or fainter."""
 
     kind_probability: float | None
+    p_red_noise: float | None
+    p_red_noise_error: float | None
     direction: Direction | None
 
 

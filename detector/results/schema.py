@@ -134,6 +134,14 @@ SIGNIFICANCE_FIELDS: Final = (
         "stat.probability;src.var",
         "posterior probability of the kind, given that the source varies",
     ),
+    Field(
+        "p_red_noise",
+        "float",
+        "",
+        "stat.probability",
+        "p-value of red noise: how often the log-normal noise of an accreting source looks as much like an event",
+    ),
+    Field("p_red_noise_error", "float", "", "stat.error;stat.probability", "standard error of p_red_noise"),
     Field("direction", "str", "", "meta.code", "brighter or fainter: the interval, compared with the rest"),
     Field(
         "false_alarm_probability",
@@ -141,6 +149,20 @@ SIGNIFICANCE_FIELDS: Final = (
         "",
         "stat.probability",
         "probability that a comparable steady source scores as high; an upper limit where extrapolated",
+    ),
+    Field(
+        "false_alarm_probability_error",
+        "float",
+        "",
+        "stat.error;stat.probability",
+        "standard error of the probability; null where pooled null sources give it",
+    ),
+    Field(
+        "null_hypothesis",
+        "str",
+        "",
+        "meta.code",
+        "what gives the probability: pooled for null sources like it, own for draws of the source itself as steady",
     ),
     Field(
         "extrapolated",

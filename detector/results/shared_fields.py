@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xherald.detector.scoring.veto_flags import flag_rows
 from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.result import DIP, FLARE, STEADY, Hardness, Intervals
+from xherald.simulation.published_templates import TEMPLATES
 
 from .json_columns import nan_to_none, utc_dates
 from .row_types import (
@@ -133,10 +134,13 @@ def _significance_fields(detections: Detections, index: I64) -> list[Significanc
     variability: list[int] = timing.variability_index[index].tolist()
     ranking, per_1000 = nan_to_none(detections.ranking_statistic[index]), nan_to_none(1e3 * probability)
     far_hz, p_astro = nan_to_none(detections.far_hz[index]), nan_to_none(detections.p_astro[index])
+    errors, is_own = nan_to_none(detections.probability_error[index]), detections.is_own_null[index].tolist()
     score, odds = nan_to_none(detections.score[index]), nan_to_none(timing.log10_odds[index])
     return [
         {
             "false_alarm_probability": p,
+            "false_alarm_probability_error": errors[i],
+            "null_hypothesis": None if p is None else "own" if is_own[i] else "pooled",
             "extrapolated": None if p is None else extrapolated[i],
             "ranking_statistic": ranking[i],
             "expected_false_alarms_per_1000": per_1000[i],
@@ -152,9 +156,16 @@ def _significance_fields(detections: Detections, index: I64) -> list[Significanc
 
 def _kind_fields(detections: Detections, index: I64) -> list[KindFields]:
     probability = nan_to_none(detections.kind_probability[index])
+    p_red_noise, error = nan_to_none(detections.p_red_noise[index]), nan_to_none(detections.p_red_noise_error[index])
     codes: list[int] = detections.detection_batch.direction[index].tolist()
     return [
-        {"kind_probability": p, "direction": DIRECTIONS[code]} for p, code in zip(probability, codes, strict=True)
+        {
+            "kind_probability": probability[i],
+            "p_red_noise": p_red_noise[i],
+            "p_red_noise_error": error[i],
+            "direction": DIRECTIONS[code],
+        }
+        for i, code in enumerate(codes)
     ]
 
 
@@ -189,12 +200,13 @@ def list_similar_transients(detections: Detections, index: I64) -> list[list[Sim
     near = detections.neighbours
     if near is None:
         return [[] for _ in index]
+    publications = {name: one.publication for name, one in TEMPLATES.items()}
     names: list[list[str]] = near.names[index].tolist()
     kinds: list[list[str]] = near.kinds[index].tolist()
     distances: list[list[float]] = near.distances[index].tolist()
     return [
         [
-            {"name": name, "kind": kind, "distance": distance}
+            {"name": name, "kind": kind, "distance": distance, "publication": publications.get(name)}
             for name, kind, distance in zip(*source, strict=True)
             if math.isfinite(distance)
         ]
