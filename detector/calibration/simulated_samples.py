@@ -39,6 +39,11 @@ __all__ = [
 FIRST_EVALUATION_SEED: Final = 1000
 """Smaller seeds are reserved for calibrations."""
 
+SIMULATED: Final = "simulated-"
+"""Prefix of the names of simulated members of a reference that are not of a published transient."""
+
+PUBLISHED_SEED: Final = 1
+
 STEADY_CLASSES: Final = ("constant", "supersoft")
 """Classes that do not vary. Active galaxies vary slowly and are neither null sources nor transients."""
 
@@ -154,22 +159,27 @@ def build_group_reference(
 ) -> Reference:
     """Build a reference from the bona-fide transients among simulated sources and some of the ordinary ones.
 
+    Published transients, simulated for the telescope, are added under their names; the names of all other simulated
+    sources begin with `SIMULATED`, so that a look-alike is not taken for an object on the sky.
+
     Parameters
     ----------
     sources : SimulatedSources
     ordinary : int — number of ordinary simulated sources
-    name, number : str — name and version of the reference
+    name, number : str — name and version of the reference; the name is that of the telescope
     cases : tuple of Case
     configuration : Configuration
     stage : callable — called with the name of each stage
     real : RealSources, optional
         Real sources to add; their classes are unknown.
     """
+    from xherald.detector.references.published_transients import published_kinds, published_transients
+    from xherald.simulation.field import telescope_named
     from xherald.simulation.population.population_files import listed_as
 
     rest = np.flatnonzero(~sources.bona_fide & (sources.direction == STEADY))[:ordinary]
     kept = sources.select(sources.bona_fide | np.isin(np.arange(len(sources)), rest))
-    kept = kept if real is None else _mark_simulated(kept)
+    kept = _mark_simulated(kept)
     names, classes = kept.names.tolist(), kept.classes.tolist()
     words = np.where(kept.direction == DIP, "dip", "flare").tolist()
     kinds = {
@@ -177,7 +187,11 @@ def build_group_reference(
         for source, kind, word, known in zip(names, classes, words, kept.bona_fide.tolist(), strict=True)
         if known
     }
-    batch, origin = kept.batch, [{"simulated": name}]
+    published = published_transients(telescope_named(name), kept.batch.identities[0], PUBLISHED_SEED)
+    published_direction, published_class = published_kinds(published)
+    kinds |= published_direction
+    batch = EventBatch.concatenate([kept.batch, published])
+    origin = [{"simulated": name, "published": list(published_class)}]
     if real is not None:
         batch, origin = EventBatch.concatenate([batch, real.batch]), [*origin, *real.origin]
         own = (source_name(one) for one in real.batch.identities)
@@ -186,13 +200,13 @@ def build_group_reference(
         kinds, (), "truth of the simulation" if real is None else "truth of the simulation and verdicts"
     )
     settings = configuration.settings.reference.association
-    population = make_population(batch, listed, dict(zip(names, classes, strict=True)), origin)
+    population = make_population(batch, listed, dict(zip(names, classes, strict=True)) | published_class, origin)
     return build_reference(name, number, population, cases, settings, exact_below=len(batch) + 1, stage=stage)
 
 
 def _mark_simulated(sources: SimulatedSources) -> SimulatedSources:
-    """The same sources with a prefix "simulated-" in their names, which no real source has."""
-    names = [f"simulated-{name}" for name in sources.names.tolist()]
+    """The same sources with a prefix in their names, which no real source has."""
+    names = [f"{SIMULATED}{name}" for name in sources.names.tolist()]
     who = zip(sources.batch.identities, names, strict=True)
     identities = tuple(replace(one, obs_id="", detection_id=name) for one, name in who)
     return replace(sources, batch=replace(sources.batch, identities=identities), names=np.array(names))

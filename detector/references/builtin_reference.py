@@ -67,7 +67,7 @@ def simulated_population(settings: BuiltInSettings, stage: Stage = lambda _: Non
     from xherald.simulation.population.population import simulate_population
     from xherald.simulation.population.population_files import listed_as
 
-    from .published_transients import published_transients
+    from .published_transients import published_kinds, published_transients
 
     stage(f"simulating {settings.sources:,} sources")
     population = simulate_population(
@@ -82,14 +82,15 @@ def simulated_population(settings: BuiltInSettings, stage: Stage = lambda _: Non
     kinds = {name: parse_kind(listed_as(kind, direction)) for name, kind, direction, known in rows if known}
     classes = {row[0]: row[1] for row in rows}
     published = published_transients(telescope_named(settings.telescope), population.batch.identities[0], settings.seed)
-    for one in published.identities:
-        kinds[one.detection_id], classes[one.detection_id] = "flare", "fast_transient"
+    own_kinds, own_classes = published_kinds(published)
+    kinds |= own_kinds
+    classes |= own_classes
     batch = EventBatch.concatenate([population.batch, published])
     return make_population(batch, BonaFideList(kinds, (), "truth of the simulation"), classes, _origin(settings))
 
 
 def _origin(settings: BuiltInSettings) -> list[dict[str, Any]]:
-    from xherald.simulation.templates import TEMPLATES
+    from xherald.simulation.published_templates import TEMPLATES
 
     return [{"simulated": settings.model_dump(mode="json"), "published": list(TEMPLATES)}]
 

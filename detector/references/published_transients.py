@@ -1,7 +1,7 @@
-"""Published fast X-ray transients as members of the built-in reference: `published_transients`.
+"""Published transients as members of references: `published_transients`.
 
-Each is simulated after its published light curve and spectrum (`simulation.templates`), with the telescope and the
-band of the reference, and bears the name under which it was published.
+Each is simulated after its published light curve and spectrum (`simulation.published_templates`), with the telescope
+and the band of the reference, and bears the name under which it was published.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from typing import Final
 import numpy as np
 
 from xherald.photons import Background, EventBatch, EventList, Exposure, Identity
+from xherald.photons.arrays import F64
 from xherald.simulation.classes.events import evolving, middle_90, place
+from xherald.simulation.energies import MIDDLE_KEV
 from xherald.simulation.gallery import photons_of
-from xherald.simulation.model import SourceModel
+from xherald.simulation.light_curve import LightCurve
+from xherald.simulation.model import Component, SourceModel
+from xherald.simulation.published_templates import TEMPLATES
 from xherald.simulation.random_streams import stream
-from xherald.simulation.spectra import absorbed_power_law
+from xherald.simulation.spectra import absorbed_power_law, black_body, thermal_plasma
 from xherald.simulation.telescope import Telescope
-from xherald.simulation.templates import TEMPLATES
+from xherald.simulation.templates import Template
 
-__all__ = ["published_transients"]
+__all__ = ["published_kinds", "published_transients"]
 
 DURATION_S: Final = 50_000.0
 """Good time of each exposure, s: a usual deep Chandra pointing, in which the longest template fits."""
@@ -34,12 +38,15 @@ BACKGROUND_COUNTS: Final = 1.0
 AREA_RATIO: Final = 0.05
 """Background expected in the aperture, counts, and source over background area."""
 
+MIN_SHARE: Final = 1e-4
+"""Smallest fraction of the emitted photons in the band of a telescope that can see a transient."""
+
 SPECTRUM_NODES: Final = 3
 """Spectra between which the photon index runs."""
 
 
 def published_transients(telescope: Telescope, identity: Identity, seed: int) -> EventBatch:
-    """Simulate each published transient once.
+    """Simulate each published transient once, if any of its photons are in the band of the telescope.
 
     Parameters
     ----------
@@ -51,9 +58,11 @@ def published_transients(telescope: Telescope, identity: Identity, seed: int) ->
     Returns
     -------
     EventBatch
-        One source for each of `simulation.templates.TEMPLATES`, named as published.
+        One source for each of `published_templates.TEMPLATES` that the telescope can see, named as published.
     """
-    return EventBatch.from_lists(_simulated(name, telescope, identity, seed) for name in TEMPLATES)
+    return EventBatch.from_lists(
+        _simulated(name, telescope, identity, seed) for name in TEMPLATES if _is_visible(name, telescope)
+    )
 
 
 def _simulated(name: str, telescope: Telescope, identity: Identity, seed: int) -> EventList:
@@ -76,15 +85,45 @@ def _simulated(name: str, telescope: Telescope, identity: Identity, seed: int) -
     )
 
 
+def published_kinds(published: EventBatch) -> tuple[dict[str, str], dict[str, str]]:
+    """Kind ("flare" or "dip") and class of each published transient, by name.
+
+    Parameters
+    ----------
+    published : EventBatch — see `published_transients`
+    """
+    names = [one.detection_id for one in published.identities]
+    return (
+        {name: TEMPLATES[name].direction for name in names},
+        {name: TEMPLATES[name].kind for name in names},
+    )
+
+
+def _is_visible(name: str, telescope: Telescope) -> bool:
+    inside = (telescope.band[0] <= MIDDLE_KEV) & (telescope.band[1] >= MIDDLE_KEV)
+    template = TEMPLATES[name]
+    return float(_spectrum(template, template.spectral_values[0])[inside].sum()) > MIN_SHARE
+
+
+def _spectrum(template: Template, value: float) -> F64:
+    make = {"power_law": absorbed_power_law, "black_body": black_body, "plasma": thermal_plasma}[template.spectrum]
+    return make(value, template.nh_1e22)
+
+
 def _model(name: str) -> SourceModel:
     template = TEMPLATES[name]
     curve = template.curve()
     first, last = middle_90(curve)
     placed = place(curve, ONSET_FRACTION * DURATION_S, last - first, DURATION_S, name)
-    onset, late = template.photon_index
+    onset, late = template.spectral_values
+    if template.direction == "dip":
+        rest = LightCurve(placed.curve.time, np.maximum(1.0 - placed.curve.rate, 0.0))
+        components = [Component(rest, _spectrum(template, onset))]
+        return SourceModel(template.kind, "dip", tuple(components), placed.interval, {})
     progress = np.clip((placed.shape_time - first) / (last - first), 0.0, 1.0)
-    index = onset + (late - onset) * np.sqrt(progress)
-    components = evolving(
-        placed.curve, index, lambda value: absorbed_power_law(value, template.nh_1e22), nodes=SPECTRUM_NODES
-    )
-    return SourceModel("fast_transient", "flare", tuple(components), placed.interval, {})
+    track = onset + (late - onset) * np.sqrt(progress)
+    components = evolving(placed.curve, track, lambda value: _spectrum(template, value), nodes=SPECTRUM_NODES)
+    if template.persistent:
+        quiet = LightCurve.constant(0.0, DURATION_S, template.persistent)
+        components.append(Component(quiet, _spectrum(template, late)))
+    return SourceModel(template.kind, "flare", tuple(components), placed.interval, {})

@@ -9,8 +9,8 @@ import numpy as np
 
 from xherald.simulation.light_curve import LightCurve
 from xherald.simulation.model import Component, SourceModel
+from xherald.simulation.published_templates import TEMPLATES
 from xherald.simulation.spectra import absorbed_power_law
-from xherald.simulation.templates import TEMPLATES
 
 from .base import ModelRequest, SourceClass
 from .columns import draw_column
@@ -35,7 +35,7 @@ def _fast_transient(rng: np.random.Generator, request: ModelRequest) -> SourceMo
     chance = np.exp(-0.5 * (np.log10(request.length / _LENGTHS) / SPREAD_DEX) ** 2) + 1e-12
     number = int(rng.choice(len(MODELLED), p=chance / chance.sum()))
     template = TEMPLATES[MODELLED[number]]
-    onset_index, late_index = template.photon_index
+    onset_index, late_index = template.spectral_values
     moved = rng.normal(0.0, 0.25)
     drawn: Mapping[str, float] = {
         "template": float(number),

@@ -20,7 +20,7 @@ from reference_builds import SOURCES
 from xherald.catalog_store.references.reference_store import ReferenceStore
 from xherald.detector.configuration.configuration import load_configuration
 from xherald.plugins.reference import Reference
-from xherald.simulation.templates import TEMPLATES
+from xherald.simulation.published_templates import TEMPLATES
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from xherald.photons.arrays import F64
 from xherald.simulation.light_curve import LightCurve
-from xherald.simulation.templates import TEMPLATES
+from xherald.simulation.published_templates import TEMPLATES
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
