@@ -145,9 +145,15 @@ def _significance_lines(evidence: Evidence) -> list[Line]:
         Line("false-alarm rate", format_rate_hz(evidence["far_hz"], extrapolated=extrapolated)),
         Line("probability of variability", format_percent(evidence["p_astro"])),
         Line(f"probability of {evidence['kind']} among kinds", format_percent(evidence["kind_probability"])),
+        Line("p-value of red noise", _red_noise(evidence)),
         Line("variability index", UNKNOWN if index is None else f"{index} of 10"),
         Line("Gregory–Loredo log10 odds", UNKNOWN if odds is None else f"{odds:.1f}"),
     ]
+
+
+def _red_noise(evidence: Evidence) -> str:
+    p, error = evidence["p_red_noise"], evidence["p_red_noise_error"]
+    return UNKNOWN if p is None or error is None else f"{p:.2g} ± {error:.1g}"
 
 
 def _similarity_lines(evidence: Evidence) -> list[Line]:

@@ -161,6 +161,8 @@ def _score_batch(
                 p_astro=p_astro[some],
                 kind=kinds.kind[some],
                 kind_probability=kinds.probability[some],
+                p_red_noise=kinds.p_red_noise[some],
+                p_red_noise_error=kinds.p_red_noise_error[some],
                 classes=classes.part(first, stop),
                 neighbours=None if neighbours is None else neighbours.part(first, stop),
                 vetoes=vetoes,

@@ -92,6 +92,8 @@ class Detections:
     p_astro : ndarray, shape (n,) — probability that the source varies, prior odds included
     kind : ndarray, shape (n,), str — of the variability: see `variability_kinds`
     kind_probability : ndarray, shape (n,) — posterior probability of that kind; NaN where it was not judged
+    p_red_noise, p_red_noise_error : ndarray, shape (n,)
+        Probability that red noise would look as much like an event, and its standard error; NaN where not judged.
     classes : SourceClasses — of the significant sources
     neighbours : Neighbours or None — None without a reference of the instrument
     vetoes : tuple of VetoFlags
@@ -112,6 +114,8 @@ class Detections:
     p_astro: F64
     kind: NDArray[np.str_]
     kind_probability: F64
+    p_red_noise: F64
+    p_red_noise_error: F64
     classes: SourceClasses
     neighbours: Neighbours | None
     vetoes: tuple[VetoFlags, ...]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64
-from xherald.photons.light_curve_models import KINDS, compare_kinds
+from xherald.photons.light_curve_models import KINDS, compare_kinds, red_noise_probability
 from xherald.photons.statistics import DIP, FLARE, STEADY
 
 __all__ = ["MAX_P", "VariabilityKinds", "judge_kinds"]
@@ -33,12 +33,16 @@ class VariabilityKinds:
     ----------
     kind : ndarray, shape (n,), str
     probability : ndarray, shape (n,) — posterior probability of that kind; NaN where it was not judged
+    p_red_noise, p_red_noise_error : ndarray, shape (n,)
+        Probability that red noise would look as much like an event, and its standard error; NaN where not judged.
     direction : ndarray, shape (n,), int8
         FLARE or DIP: that of the kind where it has one, else that of the most significant test.
     """
 
     kind: NDArray[np.str_]
     probability: F64
+    p_red_noise: F64
+    p_red_noise_error: F64
     direction: NDArray[np.int8]
 
 
@@ -58,7 +62,8 @@ def judge_kinds(
     threads : int
     """
     kind = np.array([DIRECTION_NAMES[code] for code in direction.tolist()], dtype="U16")
-    probability, turned = np.full(len(batch), np.nan), direction.copy()
+    probability, p_red_noise, p_error = np.full((3, len(batch)), np.nan)
+    turned = direction.copy()
     index = np.flatnonzero(chosen & (direction != STEADY))
     if index.size:
         found = compare_kinds(batch.select(index), threads)
@@ -67,8 +72,10 @@ def judge_kinds(
         index, best = index[known], best[known]
         kind[index] = np.array(KINDS)[best]
         probability[index] = found.probability[known, best]
+        statistic = found.log_events_over_red_noise[known]
+        p_red_noise[index], p_error[index] = red_noise_probability(statistic, batch.counts[index])
         turned[index] = [
             DIRECTIONS.get(name, code)
             for name, code in zip(kind[index].tolist(), direction[index].tolist(), strict=True)
         ]
-    return VariabilityKinds(kind, probability, turned)
+    return VariabilityKinds(kind, probability, p_red_noise, p_error, turned)

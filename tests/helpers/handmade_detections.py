@@ -80,6 +80,8 @@ def detections_of(
         p_astro=1.0 / (1.0 + 20.0 * chance),
         kind=np.array([KINDS[code] for code in direction.tolist()]),
         kind_probability=np.where(significant, 0.9, np.nan),
+        p_red_noise=np.where(significant, 0.02, np.nan),
+        p_red_noise_error=np.where(significant, 0.004, np.nan),
         classes=SourceClasses(CLASSES, weights, np.nan_to_num(weights) > 0.2, 0.9, novelty),
         neighbours=_neighbours(n, rng) if with_reference else None,
         vetoes=vetoes,
