@@ -18,7 +18,7 @@ from xherald.photons import EventBatch, EventList, Exposure, Identity
 from xherald.photons.arrays import F64
 from xherald.photons.events import Background
 
-__all__ = ["SKIES", "Sky", "draw_sky"]
+__all__ = ["SKIES", "Sky", "draw_sky", "source_flare"]
 
 EXPOSURE_S: Final = 30_000.0
 STEPS: Final = 6_000
@@ -46,6 +46,8 @@ class Sky:
         From a generator to the background's rate in `STEPS` steps, in any unit; None if it is constant.
     is_hard : bool
         Whether the background has a flat spectrum and the source a soft one; else both are soft.
+    source : callable or None
+        From a generator to the rate of the source in `STEPS` steps, in any unit; None if it is steady.
     exposure : callable or None
         From a generator to the fraction of the full effective area in `STEPS` steps; None if it is 1.
     frame_s : float
@@ -60,6 +62,7 @@ class Sky:
     region: float = 12.0
     profile: Callable[[Generator], F64] | None = None
     is_hard: bool = True
+    source: Callable[[Generator], F64] | None = None
     exposure: Callable[[Generator], F64] | None = None
     frame_s: float = 0.05
     declares_frame: bool = True
@@ -90,6 +93,14 @@ def spiky_background(rng: Generator) -> F64:
     rate = np.full(STEPS, 0.2)
     for _ in range(3 + rng.poisson(6)):
         rate += np.exp(rng.uniform(1.0, 3.0)) * np.exp(-0.5 * ((phase - rng.uniform()) / rng.uniform(0.003, 0.02)) ** 2)
+    return rate
+
+
+def source_flare(rng: Generator) -> F64:
+    """A flare of the source: 5 to 50 times its quiet rate, that decays within 1 to 5 % of the exposure."""
+    phase = _phase()
+    after, decay = phase - rng.uniform(0.05, 0.9), rng.uniform(0.01, 0.05)
+    rate: F64 = 1.0 + rng.uniform(5.0, 50.0) * np.exp(np.where(after < 0, 10.0 * after / decay, -after / decay))
     return rate
 
 
@@ -184,8 +195,9 @@ def _draw_source(sky: Sky, name: str, rng: Generator) -> EventList:
     fraction = np.ones(STEPS) if sky.exposure is None else sky.exposure(rng)
     fraction = np.where(fraction > MIN_FRACTION, fraction, 0.0)
     background = fraction if sky.profile is None else fraction * sky.profile(rng)
+    own = fraction if sky.source is None else fraction * sky.source(rng)
     parts = [
-        _draw_photons(fraction, counts * (1.0 - share), False, sky.frame_s, rng),
+        _draw_photons(own, counts * (1.0 - share), False, sky.frame_s, rng),
         _draw_photons(background, counts * share, sky.is_hard, sky.frame_s, rng),
     ]
     time, energy = (np.concatenate([part[i] for part in parts]) for i in (0, 1))

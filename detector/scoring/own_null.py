@@ -26,8 +26,9 @@ MAX_P: Final = 0.02
 CANDIDATE_MARGIN: Final = 2.0
 """Largest pooled probability of any other source that is judged, in units of the threshold of candidates."""
 
-BEYOND_DOUBT: Final = 1e-9
-"""Pooled probability, below which a source with a certain background is not judged: no pooled null is wrong by that."""
+BEYOND_DOUBT: Final = 0.01
+"""Pooled probability, in units of the threshold of candidates, below which a source with a certain background is not
+judged: measured rates of the pooled null are within a factor of 2 there, not 100."""
 
 FEW_PHOTONS: Final = 10
 """Photons up to which the pooled null is inexact, since the scores take a few values only."""
@@ -38,8 +39,8 @@ ROUNDS: Final = (50, 150, 300)
 MAX_DRAWN_PHOTONS: Final = 300_000
 """Photons of all draws of a source, which bound the time spent on bright ones."""
 
-DECISIVE: Final = 30.0
-"""Factor between probability and threshold of candidates, beyond which no more draws are needed."""
+DECISIVE: Final = (0.05, 5.0)
+"""Probabilities, in units of the threshold of candidates, between which more draws are needed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,10 +82,10 @@ def judge_by_own_null(
     uncertain = np.zeros(len(pooled), np.bool_)
     uncertain[likely] = uncertain_backgrounds(batch.select(likely))
     with np.errstate(invalid="ignore"):
-        would_be = (pooled <= CANDIDATE_MARGIN * threshold) & (pooled > BEYOND_DOUBT)
-    few = (batch.counts <= FEW_PHOTONS) & (pooled > BEYOND_DOUBT)
+        is_doubtful = pooled > BEYOND_DOUBT * threshold
+        would_be = (pooled <= CANDIDATE_MARGIN * threshold) | (batch.counts <= FEW_PHOTONS)
     judged = np.zeros(len(pooled), np.bool_)
-    judged[likely] = (would_be | uncertain | few)[likely]
+    judged[likely] = (uncertain | (is_doubtful & would_be))[likely]
     judged &= batch.counts * ROUNDS[0] <= MAX_DRAWN_PHOTONS
     drawn: dict[int, F64] = {i: np.empty(0) for i in np.flatnonzero(judged).tolist()}
     left = np.flatnonzero(judged)
@@ -112,7 +113,7 @@ def _needs_more(drawn: F64, pooled: float, probability: float, threshold: float)
     """Whether more draws could decide if a source is a candidate."""
     if np.count_nonzero(drawn >= -np.log(pooled)) >= MIN_EXCEEDANCES:
         return False
-    return threshold / DECISIVE < probability <= 5.0 * threshold
+    return DECISIVE[0] * threshold < probability <= DECISIVE[1] * threshold
 
 
 def _log_inverse(p: F64) -> F64:
