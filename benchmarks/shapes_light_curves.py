@@ -8,16 +8,17 @@ The kind of an event that the exposure cuts follows from its light curve alone: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FAMILIES", "ShapeSample", "draw_shapes", "kind_of_event"]
+__all__ = ["FAMILIES", "GRID", "Shape", "ShapeSample", "T", "draw_shapes", "kind_of_event"]
 
 F64 = NDArray[np.float64]
+Shape = Callable[[np.random.Generator], tuple[F64, str]]
 
 GRID: Final = 8192
 """Points at which a light curve is computed."""
@@ -239,7 +240,7 @@ def _power_law_noise(rng: np.random.Generator) -> tuple[F64, str]:
     return np.exp(np.interp(T, (np.arange(1024) + 0.5) / 1024, series)), "stochastic"
 
 
-FAMILIES: Final[dict[str, Callable[[np.random.Generator], tuple[F64, str]]]] = {
+FAMILIES: Final[dict[str, Shape]] = {
     "fast rise, exponential decay": _fred,
     "Gaussian flare": _gaussian,
     "afterglow": _afterglow,
@@ -262,7 +263,11 @@ FAMILIES: Final[dict[str, Callable[[np.random.Generator], tuple[F64, str]]]] = {
 
 
 def draw_shapes(
-    each: int, seed: int, *, families: tuple[str, ...] = tuple(FAMILIES), counts: tuple[int, int] = (30, 1000)
+    each: int,
+    seed: int,
+    *,
+    families: Mapping[str, Shape] = FAMILIES,
+    counts: tuple[int, int] = (30, 1000),
 ) -> ShapeSample:
     """Draw sources of every family, with log-uniform counts of which up to 30 % are background.
 
@@ -270,15 +275,15 @@ def draw_shapes(
     ----------
     each : int — sources of each family
     seed : int
-    families : tuple of str — of `FAMILIES`
+    families : mapping of str to callable — shapes by name
     counts : (int, int) — fewest and most photons
     """
     rng = np.random.default_rng(seed)
     photons: list[F64] = []
     labels: list[tuple[str, str, float]] = []
-    for family in families:
+    for family, draw in families.items():
         for _ in range(each):
-            rate, kind = FAMILIES[family](rng)
+            rate, kind = draw(rng)
             share = rng.uniform(0.0, 0.3)
             rate = share + (1.0 - share) * rate / rate.mean()
             cumulative = np.concatenate([[0.0], np.cumsum(rate)]) / rate.sum()

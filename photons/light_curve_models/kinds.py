@@ -36,9 +36,9 @@ MODELS: Final = (
     ("decay", 0.05),
     ("recurrent", 0.04),
     ("recurrent", 0.1),  # a train of similar bursts
-    ("dip", 0.1),
-    ("dip", 0.03),  # the edge of an eclipse alone
-    ("stochastic", 0.1),
+    ("dip", 0.06),
+    ("dip", 0.02),  # the edge of an eclipse alone
+    ("stochastic", 0.08),
     ("periodic", 0.05),
     ("recurrent", 0.04),  # regular eruptions
     ("flare", 0.16),  # smooth shapes

@@ -18,7 +18,7 @@ from xherald.photons.arrays import F64, I64
 
 __all__ = ["PHOTONS", "SIGNIFICANCE", "red_noise_probability"]
 
-PHOTONS: Final = (12, 20, 35, 60, 120, 250, 500, 1000, 3000)
+PHOTONS: Final = (20, 40, 80, 160, 400, 1000, 3000)
 """Numbers of photons at which the null distribution is simulated."""
 
 SIGNIFICANCE: Final = 1e-3

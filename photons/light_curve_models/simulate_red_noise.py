@@ -23,7 +23,7 @@ from .red_noise_null import PHOTONS, SIGNIFICANCE, TABLE
 
 __all__ = ["build"]
 
-POINTS = 4096
+POINTS = 1024
 SPAN_S = 5e4
 AREA_RATIO = 0.1
 
@@ -76,7 +76,7 @@ def draw_source(random: np.random.Generator, photons: int) -> EventList:
     )
 
 
-def build(sources: int, seed: int, most: int = 40) -> F64:
+def build(sources: int, seed: int, most: int = 10) -> F64:
     """Sorted statistic of significant red-noise sources, shape (numbers of photons, sources); infinite where lacking.
 
     Parameters
@@ -100,9 +100,9 @@ def build(sources: int, seed: int, most: int = 40) -> F64:
 
 
 def main() -> None:
-    """Simulate and write the table beside this module."""
+    """Simulate and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sources", type=int, default=1500)
+    parser.add_argument("--sources", type=int, default=600)
     parser.add_argument("--seed", type=int, default=16)
     chosen = parser.parse_args()
     np.savez_compressed(TABLE, statistic=build(chosen.sources, chosen.seed).astype(np.float32))
