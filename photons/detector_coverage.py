@@ -206,7 +206,7 @@ def _sample_radii(observation: Observation, apertures: Sequence[Aperture], exten
     angles = np.zeros(len(apertures))
     if observation.pointing is not None:
         angles = separation_deg(ra, dec, *observation.pointing) * 60.0
-    core, slope = np.array([observation.point_spread.king(angle) for angle in angles.tolist()]).T[:, :, None]
+    core, slope = (one[:, None] for one in observation.point_spread.kings(angles))
     core = core / observation.require_projection().pixel_arcsec
     enclosed = 1.0 - (1.0 + (extents[:, None] / core) ** 2) ** -slope
     return np.asarray(core * np.sqrt((1.0 - enclosed * quantiles) ** (-1.0 / slope) - 1.0), dtype=np.float64)

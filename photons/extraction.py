@@ -8,7 +8,7 @@ chip edges and in crowded fields. This is the last step of the pipeline that nee
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -347,22 +347,18 @@ def _make_identities(
         "no_background": has_no_background,
         "background_poor": is_poor & ~has_no_background,
     }
-    common = Identity(
-        mission=observation.mission,
-        instrument=observation.instrument,
-        obs_id=observation.obs_id,
-        detection_id="",
-        time_reference=observation.time_reference,
-        source_path=str(observation.path),
-    )
     return tuple(
-        replace(
-            common,
+        Identity(
+            mission=observation.mission,
+            instrument=observation.instrument,
+            obs_id=observation.obs_id,
             detection_id=one.detection_id,
             ra=one.ra,
             dec=one.dec,
             pos_err_arcsec=one.pos_err_arcsec,
             off_axis_arcmin=None if angle is None else float(angle[i]),
+            time_reference=observation.time_reference,
+            source_path=str(observation.path),
             flags=(*observation.flags, *one.flags, *(name for name, is_set in flags.items() if is_set[i])),
         )
         for i, one in enumerate(apertures)

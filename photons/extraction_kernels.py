@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from .pixel_index import cell_range
-from .shape_table import inside
+from .shape_table import ANNULUS, inside
 
 __all__ = ["areas", "events_inside", "photons_in_shapes"]
 
@@ -69,13 +69,18 @@ def _area_on_detectors(shapes: Any, i: int, mask: Any, edges: Any, begins: Any, 
     if not crosses_edge and not mask.any():
         out[:] = np.where(near == 2, shapes.area[i], 0.0)
         return (1.0 if is_whole else 0.0), False
+    is_annulus, inner2, outer2 = shapes.kind[i] == ANNULUS, shapes.sizes[i, 0] ** 2, shapes.sizes[i, 1] ** 2
     total, free, seen = 0, 0, 0
     count = np.zeros(detectors, np.int64)
     for iy in range(cells):
         y = y0 - r + (iy + 0.5) * step
         for ix in range(cells):
             x = x0 - r + (ix + 0.5) * step
-            if not inside(shapes, i, x, y):
+            if is_annulus:
+                r2 = (x - x0) * (x - x0) + (y - y0) * (y - y0)
+                if r2 <= inner2 or r2 > outer2:
+                    continue
+            elif not inside(shapes, i, x, y):
                 continue
             total += 1
             if mask[iy, ix]:

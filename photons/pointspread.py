@@ -68,6 +68,20 @@ class PointSpread:
         """Core radius, arcsec, and slope of the King profile through the tabulated radii."""
         return _king(*self.r50_and_r90(off_axis_arcmin, energy_kev))
 
+    def kings(self, off_axis_arcmin: F64, energy_kev: float = 1.5) -> tuple[F64, F64]:
+        """Core radii, arcsec, and slopes as `king`, for many off-axis angles."""
+        (low, high), share = _bracket(self.energy_kev, energy_kev)
+        r50, r90 = (
+            np.interp(
+                off_axis_arcmin,
+                self.off_axis_arcmin,
+                (1 - share) * np.array(table[low]) + share * np.array(table[high]),
+            )
+            for table in (self.r50_arcsec, self.r90_arcsec)
+        )
+        slope = np.interp(np.clip((r90 / r50) ** 2, 3.4, 400.0), *_slopes())
+        return r50 / np.sqrt(0.5 ** (-1 / slope) - 1), slope
+
     def r50_and_r90(self, off_axis_arcmin: float, energy_kev: float = 1.5) -> tuple[float, float]:
         """Radii of 50 % and 90 % encircled energy, arcsec."""
         a, x = _bracket(self.off_axis_arcmin, off_axis_arcmin)

@@ -7,7 +7,6 @@ whose burst would be taken for this one's, and no edge of a detector. `weigh_pho
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -64,12 +63,9 @@ def find_isolated(apertures: Sequence[Aperture], sources: ShapeTable, footprint:
     reach = WING_RADIUS * sources.extent
     on_detector = (footprint.depth(*sources.centre.T) >= reach).any(axis=0)
     isolated: Mask = is_circle & on_detector
-    tree = KDTree(sources.centre)
-    for i in np.flatnonzero(isolated).tolist():
-        near = np.array(tree.query_ball_point(sources.centre[i], reach[i] + float(reach.max())))
-        near = near[near != i]
-        away = np.hypot(*(sources.centre[near] - sources.centre[i]).T)
-        isolated[i] = not (away < reach[i] + reach[near]).any()
+    pairs = KDTree(sources.centre).query_pairs(2.0 * float(reach.max()), output_type="ndarray")
+    away = np.hypot(*(sources.centre[pairs[:, 0]] - sources.centre[pairs[:, 1]]).T)
+    isolated[pairs[away < reach[pairs].sum(axis=1)]] = False
     return isolated
 
 
@@ -142,14 +138,11 @@ def _squared_distance(
 
 def _king_profiles(observation: Observation, spread: PointSpread, apertures: Sequence[Aperture]) -> tuple[F64, F64]:
     """Core, sky pixels, and slope of the point spread at each aperture, blurred by the error of the position."""
-    n = len(apertures)
-    core, slope = np.empty(n), np.empty(n)
     pixel = observation.require_projection().pixel_arcsec
-    angles = np.zeros(n)
+    angles = np.zeros(len(apertures))
     if observation.pointing is not None:
         sky = np.array([(one.ra, one.dec) for one in apertures])
         angles = separation_deg(sky[:, 0], sky[:, 1], *observation.pointing) * 60.0
-    for i, angle in enumerate(angles.tolist()):
-        width, slope[i] = spread.king(angle)
-        core[i] = math.hypot(width, (apertures[i].pos_err_arcsec or 0.0) / ERROR_68) / pixel
-    return core, slope
+    width, slope = spread.kings(angles)
+    error = np.array([one.pos_err_arcsec or 0.0 for one in apertures]) / ERROR_68
+    return np.hypot(width, error) / pixel, slope

@@ -135,11 +135,11 @@ def _add_source(
                 continue
             if _touches_dead(dead_sums, x - reach, x + reach, y - reach, y + reach):
                 inside = 0
+                xx, xy = unit[0] * path[k, 2] - unit[1] * path[k, 3], unit[0] * path[k, 3] + unit[1] * path[k, 2]
+                yx, yy = unit[2] * path[k, 2] - unit[3] * path[k, 3], unit[2] * path[k, 3] + unit[3] * path[k, 2]
                 for i in range(n):
-                    a = path[k, 2] * east[i] + path[k, 3] * north[i]
-                    b = -path[k, 3] * east[i] + path[k, 2] * north[i]
-                    column = int(np.floor(x + unit[0] * a + unit[1] * b + 0.5))
-                    row = int(np.floor(y + unit[2] * a + unit[3] * b + 0.5))
+                    column = int(np.floor(x + xx * east[i] + xy * north[i] + 0.5))
+                    row = int(np.floor(y + yx * east[i] + yy * north[i] + 0.5))
                     if 0 <= column < nx and 0 <= row < ny:
                         inside += live[column, row]
                 part = inside / n
