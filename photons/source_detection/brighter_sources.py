@@ -191,7 +191,7 @@ def is_piled_up(source: F64, field: Field) -> bool:
     side = EVENT_PIXELS * max((observation.detector_pixel_arcsec or 0.0) / field.pixel, 1.0)
     # A circle of the same area.
     part = 1.0 - (1.0 + side**2 / math.pi / shape.core**2) ** -shape.slope
-    return bool(float(source[3]) * part * observation.frame_time / livetime >= PILED_UP
+    return bool(float(source[3]) * part * observation.frame_time / livetime >= PILED_UP)
 
 
 def centre_piled_up(sources: F64, field: Field) -> F64:
