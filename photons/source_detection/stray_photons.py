@@ -121,10 +121,14 @@ def add_strays(batch: EventBatch, strays: StrayPhotons) -> EventBatch:
     """Add photons of bright neighbours to the backgrounds of the sources that they stray to.
 
     As many of a neighbour's photons as, times the ratio of areas, give the expected number, evenly chosen in its
-    order of time. Sources without a background region are left as they are.
+    order of time. Sources without a background region have none. The photons of all these sources count the same, since
+    weights take the background of an aperture to be uniform.
     """
     if not len(strays.source):
         return batch
+    weight = batch.weight.copy()
+    for i in np.unique(strays.target).tolist():
+        weight[batch.offsets[i] : batch.offsets[i + 1]] = 1.0
     times, energies = [], []
     for i in range(len(batch)):
         own = slice(batch.background_offsets[i], batch.background_offsets[i + 1])
@@ -142,6 +146,7 @@ def add_strays(batch: EventBatch, strays: StrayPhotons) -> EventBatch:
         energies.append(np.concatenate(energy)[order])
     return replace(
         batch,
+        weight=weight,
         background_time=np.concatenate(times),
         background_energy=np.concatenate(energies),
         background_offsets=np.cumsum([0, *(len(one) for one in times)]).astype(np.int64),
@@ -243,8 +248,9 @@ def _clean_background(
     free: Mask = total <= max(allowed_counts, float(np.sort(total)[MIN_DIRECTIONS - 1]))
     # Points farther out stand for larger parts of the annulus.
     weights = steps / steps.sum()
-    strays = [(b, here[b] - float((around[b][free] @ weights).mean())) for b in brighter]
-    strays = [(b, count) for b, count in strays if count > allowed_counts]
+    strays = [
+        (b, max(here[b] - float((around[b][free] @ weights).mean()), 0.0)) for b in brighter if here[b] > allowed_counts
+    ]
     if free.all():
         return None, strays
     part = np.count_nonzero(free) / DIRECTIONS
