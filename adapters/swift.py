@@ -36,7 +36,7 @@ VIGNETTING = Vignetting(
     relative_area=(1.0, 0.95, 0.80, 0.65, 0.45),
     energy_kev=1.5,
     source="Tagliaferri et al. 2004, Proc. SPIE 5165, 241: a loss of about a quarter at 8′; approximate, to some per "
-    "cent of the area on axis",
+    "cent of the area on axis; not compared with the calibration file swxvign20010101v001.fits, 1 − C(E) θ²",
 )
 
 _PHOTON_COUNTING = Instrument(
