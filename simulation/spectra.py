@@ -197,8 +197,8 @@ def disk_black_body(kt_kev: float, nh_1e22: float) -> F64:
     return _normalised(rings.sum(axis=0), nh_1e22, f"disc of {kt_kev} keV")
 
 
-def thermal_plasma(kt_kev: float, nh_1e22: float) -> F64:
-    """Optically thin plasma in collisional equilibrium at solar abundances, behind cold gas: an approximation.
+def thermal_plasma(kt_kev: float, nh_1e22: float, abundance: float = 1.0) -> F64:
+    """Optically thin plasma in collisional equilibrium, behind cold gas: an approximation.
 
     The continuum is bremsstrahlung with the Gaunt factor of Born's approximation averaged over Maxwell's distribution,
     (√3/π) exp(x/2) K₀(x/2) with x = E/kT (Greene 1959, ApJ 130, 693); recombination and two-photon continua are
@@ -210,6 +210,7 @@ def thermal_plasma(kt_kev: float, nh_1e22: float) -> F64:
     ----------
     kt_kev : float — electron temperature, keV, from 0.01 to 100
     nh_1e22 : float — column density, 10²² cm⁻²
+    abundance : float — of all metals, relative to the Sun
 
     Raises
     ------
@@ -220,7 +221,7 @@ def thermal_plasma(kt_kev: float, nh_1e22: float) -> F64:
     continuum = _FREE_FREE * np.sqrt(kt_kev) / kt_kev * gaunt * np.exp(-x) / MIDDLE_KEV
     offset = np.log10(kt_kev / _LINE_TABLE[:, 1])
     width = np.where(offset < 0, *_WIDTH_DEX)
-    emitted = 1e-17 * _LINE_TABLE[:, 2] * np.exp(-0.5 * (offset / width) ** 2)
+    emitted = 1e-17 * abundance * _LINE_TABLE[:, 2] * np.exp(-0.5 * (offset / width) ** 2)
     lines = np.bincount(_LINE_BINS, emitted, len(MIDDLE_KEV)) / WIDTH_KEV
     return _normalised(continuum + lines, nh_1e22, f"plasma of {kt_kev} keV")
 

@@ -40,14 +40,16 @@ def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceMod
 
     Peaks are 1.5 to 100 times the quiescent level, mostly low; peak temperatures are 1 to 15 keV, those of the corona
     0.3 to 3 keV, from old stars to protostars; rises 0.05 to 3 of the decay (Pye et al. 2015, A&A 581, A28; Getman et
-    al. 2005, ApJS 160, 319; 2008, ApJ 688, 418; Getman & Feigelson 2021, ApJ 916, 32). The emission measure falls as
-    the square of the temperature (ζ = 1 of Reale 2007): temperature decays half as fast.
+    al. 2005, ApJS 160, 319; 2008, ApJ 688, 418; Getman & Feigelson 2021, ApJ 916, 32). Metals are 0.2 to 1 of solar.
+    The emission measure falls as the square of the temperature (ζ = 1 of Reale 2007): temperature decays half as
+    fast.
     """
     quiet = 0.3 * 10.0 ** rng.random()
     drawn: Mapping[str, float] = {
         "quiet_kt_kev": quiet,
         "peak_kt_kev": max(15.0 ** rng.random(), MIN_HEATING * quiet),
         "nh_1e22": draw_column(rng),
+        "abundance": 0.2 * 5.0 ** rng.random(),
         "peak_ratio": 1.5 * (100.0 / 1.5) ** (rng.random() ** 1.3),
         "rise_over_decay": 0.05 * 60.0 ** rng.random(),
         "reheatings": float(rng.integers(1, 4)) if rng.random() < REHEATED else 0.0,
@@ -65,7 +67,7 @@ def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceMod
         return heat
 
     def spectrum(kt: float) -> F64:
-        return thermal_plasma(kt, drawn["nh_1e22"])
+        return thermal_plasma(kt, drawn["nh_1e22"], drawn["abundance"])
 
     physics = FlarePhysics(spectrum, temperature, drawn["peak_ratio"], 1.0, spectrum(drawn["quiet_kt_kev"]))
     scales = {"rise_s": drawn["rise_over_decay"] * stretch, "decay_s": stretch}

@@ -1,0 +1,91 @@
+"""Classes of the calibration in use, measured on events by another hand: ``python -m benchmarks.known_kinds_measured``.
+
+Draws `known_kinds` with every telescope, keeps what the timing tests find at p ≤ 0.001, and prints for each kind, and
+for each telescope, how often the set contains the class, how large it is, and how the stated probabilities compare with the
+fraction right. For kinds of no known class the right answer is one of `class_model.OTHERS`. Takes ten minutes on two
+cores with the default numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .known_kinds import KNOWN, TELESCOPES, UNKNOWN, draw_kinds
+
+SIGNIFICANT = 1e-3
+
+
+def measure(telescope: str, n: int, seed: int, kinds: dict) -> NDArray:  # type: ignore[type-arg]
+    """One row for each significant source: kind, telescope, covered, set size, right, stated probability, novelty."""
+    from xherald.detector.calibration.calibration import cached_calibration
+    from xherald.detector.scoring.class_model import OTHERS
+    from xherald.detector.scoring.classify import classify
+    from xherald.photons.statistics import assess
+
+    drawn = draw_kinds(telescope, n, seed, kinds)
+    timing = assess(drawn.batch)
+    found = classify(cached_calibration().class_model, drawn.batch, timing, timing.p_value <= SIGNIFICANT)
+    rows = []
+    for i in np.flatnonzero(timing.p_value <= SIGNIFICANT):
+        kind = str(drawn.kinds[i])
+        wanted = [found.names.index(name) for name in ((kind,) if kind in KNOWN else OTHERS)]
+        best = int(found.probabilities[i].argmax())
+        covered, size = bool(found.members[i, wanted].any()), int(found.members[i].sum())
+        rows.append((kind, telescope, covered, size, best in wanted, found.probabilities[i, best], found.novelty[i]))
+    return np.array(
+        rows,
+        dtype=[
+            ("kind", "U20"),
+            ("telescope", "U10"),
+            ("covered", bool),
+            ("size", int),
+            ("right", bool),
+            ("stated", float),
+            ("novelty", float),
+        ],
+    )
+
+
+def calibration_error(stated: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Expected calibration error in tenths of the stated probability."""
+    tenth = np.minimum((stated * 10).astype(int), 9)
+    parts = (tenth == number for number in range(10))
+    return float(sum(own.mean() * abs(stated[own].mean() - right[own].mean()) for own in parts if own.any()))
+
+
+def table(rows: NDArray, by: str) -> Iterable[str]:  # type: ignore[type-arg]
+    """Lines of a Markdown table; errors are binomial, 68 %."""
+    columns = ("events", "class in the set", "set size", "right", "stated", "one wrong class", "novelty > 0.85")
+    yield f"| {' | '.join((by, *columns))} |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name in [*np.unique(rows[by]), "all"]:
+        own = rows if name == "all" else rows[rows[by] == name]
+        n, share = len(own), own["covered"].mean()
+        error = np.sqrt(max(share * (1 - share), 0.25 / n) / n)
+        wrong = ((own["size"] == 1) & ~own["covered"]).mean()
+        yield (
+            f"| {name} | {n} | {share:.3f} ± {error:.3f} | {own['size'].mean():.2f} | {own['right'].mean():.2f} "
+            f"| {own['stated'].mean():.2f} | {wrong:.3f} | {(own['novelty'] > 0.85).mean():.2f} |"
+        )
+    yield f"\nExpected calibration error: {calibration_error(rows['stated'], rows['right']):.3f}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sources", type=int, default=300, help="simulated sources of each telescope and sample")
+    parser.add_argument("--seed", type=int, default=11)
+    options = parser.parse_args()
+    for title, kinds in (("Known kinds", KNOWN), ("Unknown kinds", UNKNOWN)):
+        rows = np.concatenate([measure(one, options.sources, options.seed, kinds) for one in TELESCOPES])
+        for by in ("kind", "telescope"):
+            print(f"\n### {title}, by {by}\n")
+            print("\n".join(table(rows, by)))
+
+
+if __name__ == "__main__":
+    main()
