@@ -156,7 +156,9 @@ def magnetar_burst(rng: np.random.Generator, t: F64, duration: float) -> Drawn:
     start, column, period = _onset(rng, duration, length), _column(rng, 3.0), rng.uniform(3.0, 11.0)
     since = t - start
     spike = np.exp(-0.5 * ((since - 4.0) / max(1.5, duration / STEPS)) ** 2)
-    tail = np.where(since > 4, np.exp(-since / (0.4 * length)), 0) * (1 + 0.6 * ((since / period) % 1.0 - 0.5))
+    tail = np.where(since > 4, np.exp(-np.maximum(since, 0) / (0.4 * length)), 0) * (
+        1 + 0.6 * ((since / period) % 1.0 - 0.5)
+    )
     rate = spike + rng.uniform(0.03, 0.1) * tail
     two = rng.uniform(2.5, 5.0)
     return _mixed(

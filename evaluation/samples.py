@@ -88,7 +88,7 @@ class Sources:
     ----------
     batch : EventBatch
     kind : ndarray, shape (n,), str — "steady", "flare", "dip", or "other" if variable in another way
-    label : ndarray, shape (n,), str — shape of the event; class of the source in populations
+    label : ndarray, shape (n,), str — shape of the event; family of the class of the source in populations
     spectrum : ndarray, shape (n,), str — of the event compared with its source; "" if not applicable
     duration, strength, sigma : ndarray, shape (n,)
         See `event_grid.Events`; NaN if unknown.
@@ -160,6 +160,7 @@ def _templates(telescope: str, seed: int) -> Templates:
 
 def _population(part: SamplePart, seed: int) -> Sources:
     """A part of a population, sources of `event_grid.COUNTS` photons only."""
+    from xherald.simulation.classes import CLASSES
     from xherald.simulation.population.population import simulate_population
 
     population = simulate_population(
@@ -180,7 +181,7 @@ def _population(part: SamplePart, seed: int) -> Sources:
     return Sources(
         batch=batch,
         kind=kind,
-        label=truth["class"],
+        label=np.array([CLASSES[name].family for name in truth["class"]], dtype=np.str_),
         spectrum=np.full(len(kept), ""),
         duration=(stop - start) / batch.livetime,
         strength=np.full(len(kept), np.nan),
