@@ -34,7 +34,7 @@ Values: TypeAlias = "F32 | csr_array"
 
 WEIGHTS: Final = Path(__file__).with_name("weights")
 
-SHIPPED: Final = ("et_map_12", "etdt_cube_24")
+SHIPPED: Final = ("et_map_12", "etdt_cube_24", "event_map_16")
 """Names of the shipped encoders."""
 
 MAX_BLOCK_VALUES: Final = 1 << 17

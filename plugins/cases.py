@@ -1,7 +1,7 @@
 """Cases of a reference: representation, extractor, embedder and clustering, by name.
 
 The first four of `DEFAULT_CASES` are exactly those of Dillmann et al. 2025 (MNRAS 537, 931). The others use an embedder
-for large populations; their eps of DBSCAN separates the most transients among 20,000 simulated sources.
+for large populations, and a radius of DBSCAN that follows the density of their embedding (docs/similarity.md).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Clustering(BaseModel):
     Parameters
     ----------
     method : {"dbscan", "hdbscan"}
-        DBSCAN (Ester et al. 1996, KDD-96, 226), as published, or HDBSCAN (Campello, Moulavi & Sander 2013, PAKDD 160),
-        which finds clusters of different densities and needs no length.
+        DBSCAN (Ester et al. 1996, KDD-96, 226), as published, or the leaves of HDBSCAN's tree (Campello, Moulavi &
+        Sander 2013, PAKDD 160), which finds clusters of different densities and needs no length.
     eps : float or "density"
         Of DBSCAN: largest distance of neighbours, in units of the embedding. "density" is `DENSITY_FACTOR` times the
         median distance of a source to its `min_samples`-th neighbour, and so follows the size of the population.
@@ -60,14 +60,21 @@ class CaseSettings(BaseModel):
     clustering: Clustering = Clustering()
 
 
+PUBLISHED_CLUSTERING: Final = Clustering(eps=2.5, min_samples=25)
+DENSITY_CLUSTERING: Final = Clustering(eps="density", min_samples=25)
+
+
 def _case(
-    representation: dict[str, Any] | None, extractor: dict[str, Any], embedder: dict[str, Any], eps: float = 2.5
+    representation: dict[str, Any] | None,
+    extractor: dict[str, Any],
+    embedder: dict[str, Any],
+    clustering: Clustering = PUBLISHED_CLUSTERING,
 ) -> CaseSettings:
     return CaseSettings(
         representation=None if representation is None else Choice(**representation),
         extractor=Choice(**extractor),
         embedder=Choice(**embedder),
-        clustering=Clustering(eps=eps),
+        clustering=clustering,
     )
 
 
@@ -96,20 +103,26 @@ DEFAULT_CASES: Final = {
         {"name": "livetime_map"},
         {"name": "pca", "components": 15, "solver": "sparse"},
         {"name": "fast_tsne"},
-        eps=1.5,
+        clustering=DENSITY_CLUSTERING,
     ),
     "encoded": _case(
         {"name": "et_map", "normalise": True},
         {"name": "autoencoder", "encoder": "et_map_12"},
         {"name": "fast_tsne"},
-        eps=1.5,
+        clustering=DENSITY_CLUSTERING,
     ),
-    "timing": _case(None, {"name": "timing"}, {"name": "fast_tsne"}, eps=1.5),
+    "events": _case(
+        {"name": "event_map"},
+        {"name": "autoencoder", "encoder": "event_map_16"},
+        {"name": "fast_tsne"},
+        clustering=DENSITY_CLUSTERING,
+    ),
+    "timing": _case(None, {"name": "timing"}, {"name": "fast_tsne"}, DENSITY_CLUSTERING),
     "variability": _case(
         None,
         {"name": "timing", "leave_out": ["hardness", "hardness_change", "log10_livetime"]},
         {"name": "fast_tsne"},
-        eps=1.5,
+        clustering=DENSITY_CLUSTERING,
     ),
 }
 """By name."""

@@ -32,7 +32,8 @@ def find_clusters(embedding: F64, settings: Clustering) -> I64:
         smallest = max(settings.min_samples, 2)
         if len(embedding) < smallest:
             return np.zeros(len(embedding), dtype=np.int64)
-        labels = HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(embedding)
+        # Leaves of the tree: excess of mass, the default, joins nearly all sources of a t-SNE map into one cluster.
+        labels = HDBSCAN(min_cluster_size=smallest, cluster_selection_method="leaf", copy=True).fit_predict(embedding)
     else:
         from sklearn.cluster import DBSCAN
 

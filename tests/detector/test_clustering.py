@@ -22,18 +22,26 @@ def field(sources: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([disc(sources, 1.0), clump]), np.repeat([0, 1], [sources, few])
 
 
-@pytest.mark.parametrize("settings", [Clustering(method="hdbscan"), Clustering(eps="density")])
 @pytest.mark.parametrize("sources", [1_000, 8_000])
 @pytest.mark.parametrize("scale", [0.2, 5.0])
-def test_clump_is_found_whatever_the_number_of_sources_and_the_scale(
-    settings: Clustering, sources: int, scale: float
-) -> None:
+def test_clump_is_one_cluster_whatever_the_number_of_sources_and_the_scale(sources: int, scale: float) -> None:
     positions, is_clump = field(sources)
-    cluster = find_clusters(scale * positions, settings)
+    cluster = find_clusters(scale * positions, Clustering(eps="density"))
     name = np.bincount(cluster[is_clump == 1]).argmax()
     assert name > 0
     assert (cluster[is_clump == 1] == name).mean() > 0.9
     assert not (cluster[is_clump == 0] == name).any()
+
+
+@pytest.mark.parametrize("sources", [1_000, 8_000])
+@pytest.mark.parametrize("scale", [0.2, 5.0])
+def test_leaves_of_hdbscan_do_not_mix_the_clump_with_others(sources: int, scale: float) -> None:
+    positions, is_clump = field(sources)
+    cluster = find_clusters(scale * positions, Clustering(method="hdbscan"))
+    in_clump = np.unique(cluster[(is_clump == 1) & (cluster > 0)])
+    assert len(in_clump) > 0
+    assert not np.isin(cluster[is_clump == 0], in_clump).any()
+    assert np.bincount(cluster)[in_clump].min() >= 25
 
 
 def test_radius_of_density_is_proportional_to_the_spacing() -> None:

@@ -15,8 +15,8 @@ from xherald.encoders.network import (
 )
 from xherald.photons.errors import ReferenceDataError
 
-SHAPES = {"et_map_12": (24, 16), "etdt_cube_24": (24, 16, 16)}
-FEATURES = {"et_map_12": 12, "etdt_cube_24": 24}
+SHAPES = {"et_map_12": (24, 16), "etdt_cube_24": (24, 16, 16), "event_map_16": (140,)}
+FEATURES = {"et_map_12": 12, "etdt_cube_24": 24, "event_map_16": 16}
 REPRESENTATIONS = {"et_map_12": "et_map", "etdt_cube_24": "etdt_cube"}
 
 
