@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F32, F64, I64
@@ -96,9 +97,12 @@ class TimedSources:
         rows : ndarray, shape (m,)
         """
         intervals = [choose_direction(timing, np.full(len(batch), code, dtype=np.int8))[1] for code in (FLARE, DIP)]
-        chosen = [Intervals(*(getattr(one, name)[rows] for name in Intervals.__slots__)) for one in intervals]
+        flare, dip = (
+            Intervals(one.start[rows], one.stop[rows], one.livetime[rows], one.counts[rows], one.expected[rows])
+            for one in intervals
+        )
         p = {test.name: test.p[rows] for test in timing.tests}
-        return cls(batch.select(rows), *chosen, p["flare_averaged"], p["dip_averaged"])
+        return cls(batch.select(rows), flare, dip, p["flare_averaged"], p["dip_averaged"])
 
 
 def class_columns(sources: TimedSources) -> dict[str, F64]:
@@ -195,7 +199,8 @@ def _shortest(x: F64, share: float) -> float:
     best = np.inf
     for i in range(x.size - k + 1):
         best = min(best, x[i + k - 1] - x[i])
-    return best * k / (k - 1)
+    corrected: float = best * k / (k - 1)
+    return corrected
 
 
 @njit(cache=True, nogil=True)
@@ -216,7 +221,8 @@ def _spread(x: F64, total: float, row: F64) -> None:
 @njit(cache=True, nogil=True)
 def _excess(counts: float, expected: float) -> float:
     """Excess over an expected number in its own error."""
-    return (counts - expected) / np.sqrt(max(counts, expected, 1.0))
+    sigma: float = (counts - expected) / np.sqrt(max(counts, expected, 1.0))
+    return sigma
 
 
 @njit(cache=True, nogil=True)
@@ -266,17 +272,18 @@ def _faintest(x: F64, start: float, stop: float, total: float, row: F64) -> None
 
 
 @njit(cache=True, nogil=True)
-def _difference(e: F64, inside: np.ndarray) -> float:  # type: ignore[type-arg]
+def _difference(e: F64, inside: NDArray[np.bool_]) -> float:
     """Difference of mean energies inside and outside, in its error."""
     a, b = e[inside], e[~inside]
     if a.size < MIN_ENERGIES or b.size < MIN_ENERGIES:
         return np.nan
     error = np.sqrt(e.var() * (1.0 / a.size + 1.0 / b.size))
-    return (a.mean() - b.mean()) / max(error, 1e-6)
+    apart: float = (a.mean() - b.mean()) / max(error, 1e-6)
+    return apart
 
 
 @njit(cache=True, nogil=True)
-def _energies(x: F64, e: F64, inside: np.ndarray, row: F64) -> None:  # type: ignore[type-arg]
+def _energies(x: F64, e: F64, inside: NDArray[np.bool_], row: F64) -> None:
     event, quiet = e[inside], e[~inside]
     row[0] = e.mean()
     if event.size >= MIN_ENERGIES:

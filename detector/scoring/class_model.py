@@ -124,8 +124,15 @@ class ClassModel:
             raise ArtefactError(
                 "classes: thresholds or trees are not those of the classes; build the calibration again"
             )
-        scalars = {name: float(own.pop(name)) for name in ("temperature", "coverage")}
-        return cls(names, trees, **scalars, **own)
+        return cls(
+            names=names,
+            trees=trees,
+            temperature=float(own["temperature"]),
+            coverage=float(own["coverage"]),
+            counts=own["counts"],
+            thresholds=own["thresholds"],
+            novelty=own["novelty"],
+        )
 
 
 ARRAYS: Final = tuple(one.name for one in fields(ClassModel) if one.name not in ("names", "trees"))
