@@ -273,20 +273,16 @@ class Reference:
 
 
 def _open(which: str, configuration: Configuration, progress: bool | None) -> HeldReference:
+    from xherald.detector.calibration.group_references import find_reference
     from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference, open_reference_store
-    from xherald.detector.scoring.detect import calibration_of
     from xherald.progress_bars import shown_stages
 
     host, store = configuration.host, open_reference_store(configuration.settings.reference)
     if which == BUILT_IN:
         with shown_stages(shown=progress) as stage:
             return store.load(built_in_reference(configuration, stage), host.extractors)
-    name = which.partition("@")[0]
-    if any(entry.name == name for entry in store.entries()):
-        return store.load(store.find(which), host.extractors)
-    calibration = calibration_of(configuration)
-    if which in calibration.groups:
-        shipped = calibration.load_reference(calibration.groups[which], host)
-        if shipped is not None:
-            return shipped
-    raise ConfigError(f"no reference is named {which!r}; there are {', '.join(Reference.names(configuration))}")
+    try:
+        return store.load(find_reference(which, configuration), host.extractors)
+    except ConfigError as error:
+        names = ", ".join(Reference.names(configuration))
+        raise ConfigError(f"no reference is named {which!r}; there are {names}") from error

@@ -244,11 +244,12 @@ def export(which: str, case_name: str | None, out: Path, overwrite: bool, as_jso
       2  wrong options or configuration, or no such reference
     """  # noqa: D301
     from xherald.catalog_store.references.export import export_reference
+    from xherald.detector.calibration.group_references import find_reference
     from xherald.detector.references.builtin_reference import open_reference_store
 
     settings = configuration()
     store = open_reference_store(settings.settings.reference)
-    entry = store.find(which)
+    entry = find_reference(which, settings)
     name = case_name or next(iter(entry.about["cases"]))
     reference = store.load(entry, settings.host.extractors, [name])
     written = export_reference(reference, name, out, overwrite=overwrite)
@@ -349,11 +350,12 @@ for _step in (represent, features, embed, cluster, plot, analogues):
 
 def _find_entry(which: str | None, settings: Configuration, stage: Callable[[str], None]) -> ReferenceEntry:
     """The reference of a name; without one, or as "built-in", the built-in reference, built if it does not exist."""
-    from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference, open_reference_store
+    from xherald.detector.calibration.group_references import find_reference
+    from xherald.detector.references.builtin_reference import BUILT_IN, built_in_reference
 
-    if which in (None, BUILT_IN):
+    if which is None or which == BUILT_IN:
         return built_in_reference(settings, stage)
-    return open_reference_store(settings.settings.reference).find(str(which))
+    return find_reference(which, settings)
 
 
 def _plot(
