@@ -59,9 +59,18 @@ def calibration_error(stated: NDArray[np.float64], right: NDArray[np.bool_]) -> 
 
 def table(rows: NDArray, by: str) -> Iterable[str]:  # type: ignore[type-arg]
     """Lines of a Markdown table; errors are binomial, 68 %."""
-    columns = ("events", "class in the set", "set size", "right", "stated", "one wrong class", "novelty > 0.85")
+    columns = (
+        "events",
+        "class in the set",
+        "set size",
+        "right",
+        "stated",
+        "one wrong class",
+        "right within 3",
+        "novelty > 0.85",
+    )
     yield f"| {' | '.join((by, *columns))} |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "|---" * (len(columns) + 1) + "|"
     for name in [*np.unique(rows[by]), "all"]:
         own = rows if name == "all" else rows[rows[by] == name]
         n, share = len(own), own["covered"].mean()
@@ -69,7 +78,8 @@ def table(rows: NDArray, by: str) -> Iterable[str]:  # type: ignore[type-arg]
         wrong = ((own["size"] == 1) & ~own["covered"]).mean()
         yield (
             f"| {name} | {n} | {share:.3f} ± {error:.3f} | {own['size'].mean():.2f} | {own['right'].mean():.2f} "
-            f"| {own['stated'].mean():.2f} | {wrong:.3f} | {(own['novelty'] > 0.85).mean():.2f} |"
+            f"| {own['stated'].mean():.2f} | {wrong:.3f} | {((own['size'] <= 3) & own['covered']).mean():.2f} "
+            f"| {(own['novelty'] > 0.85).mean():.2f} |"
         )
     yield f"\nExpected calibration error: {calibration_error(rows['stated'], rows['right']):.3f}"
 

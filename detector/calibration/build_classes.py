@@ -43,11 +43,11 @@ SIGNIFICANT: Final = 1e-3
 BLOCK: Final = 2_000
 """Sources simulated at a time, to bound memory."""
 
-ITERATIONS: Final = 100
-LEAVES: Final = 12
-LEARNING_RATE: Final = 0.08
-COLUMN_FRACTION: Final = 0.4
-MIN_LEAF_SOURCES: Final = 15
+ITERATIONS: Final = 250
+LEAVES: Final = 8
+LEARNING_RATE: Final = 0.06
+COLUMN_FRACTION: Final = 0.3
+MIN_LEAF_SOURCES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,6 +196,7 @@ def _fit(sample: ClassSample, truth: I64, k: int, chosen: NDArray[np.bool_]) -> 
         min_leaf_sources=MIN_LEAF_SOURCES,
         column_fraction=COLUMN_FRACTION,
         weights=weights * len(weights) / weights.sum(),
+        classes=k,
     )
 
 

@@ -147,6 +147,7 @@ def fit_trees(
     min_leaf_sources: int = 40,
     column_fraction: float = 1.0,
     weights: F64 | None = None,
+    classes: int = 0,
 ) -> Trees:
     """Train a classifier.
 
@@ -162,6 +163,7 @@ def fit_trees(
     min_leaf_sources : int — sources in a leaf, at least
     column_fraction : float — part of the inputs that each tree may use
     weights : ndarray, shape (n,), optional — of the sources
+    classes : int — number of classes, if the labels may lack the last ones
 
     Raises
     ------
@@ -171,7 +173,7 @@ def fit_trees(
     require_lightgbm()
     import lightgbm
 
-    inputs, number = tuple(monotone), int(labels.max()) + 1
+    inputs, number = tuple(monotone), max(int(labels.max()) + 1, classes)
     settings: dict[str, Any] = {
         "objective": "binary" if number <= 2 else "multiclass",
         "num_leaves": leaves,
