@@ -107,6 +107,8 @@ def _join(sources: Sequence[EventList]) -> EventList:
     main = max(sources, key=lambda one: (FORCED_FLAG not in one.identity.flags, len(one)))
     time, energy = (np.concatenate([getattr(one, name) for one in sources]) for name in ("time", "energy"))
     order = np.argsort(time, kind="stable")
+    # Photons of a camera without weights would count as surely the source's beside those of a camera with weights.
+    has_weights = all((one.known_weight < 1).any() for one in sources if len(one))
     return EventList(
         time=time[order],
         energy=energy[order],
@@ -120,8 +122,8 @@ def _join(sources: Sequence[EventList]) -> EventList:
         good_times_known=all(one.good_times_known for one in sources),
         selection_p=min(one.selection_p for one in sources),
         selection_trials=max(one.selection_trials for one in sources),
-        weight=np.concatenate([one.known_weight for one in sources])[order],
-        wings=_join_wings(sources),
+        weight=np.concatenate([one.known_weight for one in sources])[order] if has_weights else None,
+        wings=_join_wings(sources) if has_weights else None,
     )
 
 

@@ -119,3 +119,10 @@ def test_weights_and_wings_of_all_cameras_are_joined() -> None:
     joint = join_cameras(lists, match_cameras(lists))
     np.testing.assert_allclose(joint.weight, np.tile([0.5, 0.6], 5), rtol=1e-6)
     np.testing.assert_array_equal(joint.wing_time, [1.0, 11.0, 101.0, 111.0])
+
+
+def test_no_weights_where_one_camera_has_none() -> None:
+    cameras = three_cameras(3, 1, least=5.0)
+    weighted = EventBatch.from_lists([replace(one, weight=np.full(len(one), 0.9, np.float32)) for one in cameras[0]])
+    joint = join_cameras([weighted, *cameras[1:]], np.repeat(np.arange(3)[:, None], 3, axis=1))
+    assert (joint.weight == 1).all()
