@@ -86,7 +86,8 @@ def judge_by_own_null(
         would_be = (pooled <= CANDIDATE_MARGIN * threshold) | (batch.counts <= FEW_PHOTONS)
     judged = np.zeros(len(pooled), np.bool_)
     judged[likely] = (uncertain | (is_doubtful & would_be))[likely]
-    judged &= batch.counts * ROUNDS[0] <= MAX_DRAWN_PHOTONS
+    # Draws of a source without good times have none of the gaps that its photons may have.
+    judged &= batch.good_times_known & (batch.counts * ROUNDS[0] <= MAX_DRAWN_PHOTONS)
     drawn: dict[int, F64] = {i: np.empty(0) for i in np.flatnonzero(judged).tolist()}
     left = np.flatnonzero(judged)
     for number, draws in enumerate(ROUNDS):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -50,6 +52,13 @@ def test_what_is_far_beyond_the_threshold_or_short_of_it_is_not_drawn() -> None:
     judged = judge_by_own_null(batch, exact(batch), THRESHOLD, lambda _: pytest.fail("nothing is to be drawn"))
     assert not judged.is_own.any()
     assert (judged.probability == exact(batch)).all()
+
+
+def test_sources_without_good_times_are_not_drawn() -> None:
+    source = replace(make_source(62, 38, "a"), good_times_known=False)
+    batch = EventBatch.from_lists([source])
+    judged = judge_by_own_null(batch, overconfident(batch), THRESHOLD, lambda _: pytest.fail("nothing is to be drawn"))
+    assert not judged.is_own.any()
 
 
 def test_judgements_do_not_depend_on_the_batch() -> None:
