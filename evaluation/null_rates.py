@@ -110,10 +110,11 @@ def make_null_report(
 
 def null_table(report: Mapping[str, Any]) -> Table:
     """Head and rows of a table of measured over stated rates with their errors."""
-    head = ["steady sources", "number", *(f"at {100 * level:g} %" for level in report["levels"])]
+    head = ["steady sources", "number", *(f"at {100 * level:g} %" for level in report["levels"]), "own", "candidates"]
     rows = []
     for one in report["skies"]:
         rate = NullRate(one["sky"], one["sources"], one["untested"], tuple(one["found"]), one["candidates"], one["own"])
         ratios = [rate.ratio(level) for level in range(len(report["levels"]))]
         rows.append([rate.sky, f"{rate.sources:,}", *(f"{value:.2f} ± {error:.2f}" for value, error in ratios)])
+        rows[-1] += [f"{rate.own:,}", f"{rate.candidates:,}"]
     return head, rows
