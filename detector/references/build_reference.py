@@ -186,8 +186,8 @@ def _refuse_not_finite(features: Features, names: Sequence[str], case: str) -> N
 
 
 def _means(sample: Sample, cluster: I64) -> F32 | None:
-    """Mean representation of every cluster, the outliers first."""
-    if sample.values is None:
+    """Mean representation of every cluster, the outliers first; None without axes of time and energy to show it on."""
+    if sample.values is None or len(sample.shape) < 2:
         return None
     from scipy.sparse import csr_array
 
