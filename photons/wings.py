@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from xherald.photons.arrays import F32, F64, I64, Mask
+from xherald.photons.arrays import F32, F64, I32, I64, Mask
 
 from .projection import separation_deg
 from .regions import Annulus, Aperture, Ellipse
@@ -72,9 +72,9 @@ def find_isolated(apertures: Sequence[Aperture], sources: ShapeTable, footprint:
 def weigh_photons(
     observation: Observation,
     apertures: Sequence[Aperture],
-    photons: tuple[I64, I64],
-    wings: tuple[I64, I64],
-    background: tuple[I64, I64],
+    photons: tuple[I32, I64],
+    wings: tuple[I32, I64],
+    background: tuple[I32, I64],
     source_area: F64,
     area_ratio: F64,
 ) -> tuple[F32, F32]:
@@ -127,7 +127,7 @@ def weigh_photons(
 
 
 def _squared_distance(
-    events: FieldEvents, observation: Observation, apertures: Sequence[Aperture], rows: I64, source: I64
+    events: FieldEvents, observation: Observation, apertures: Sequence[Aperture], rows: I32, source: I64
 ) -> F64:
     """Squared distance of each event from the position of its source, square sky pixels."""
     sky = np.array([(one.ra, one.dec) for one in apertures]).reshape(-1, 2)

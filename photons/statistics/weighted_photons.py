@@ -58,7 +58,10 @@ class WeightedPhotons:
         """Number of photons of weight 1 that tell as much of each source: sums of squared weights, shape (n,)."""
         level = np.searchsorted(0.5 * (WEIGHTS[1:] + WEIGHTS[:-1]), self.weight)
         source = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-        return np.bincount(source, weights=WEIGHTS[level] ** 2, minlength=len(self.offsets) - 1)
+        effective: F64 = np.bincount(source, weights=WEIGHTS[level] ** 2, minlength=len(self.offsets) - 1).astype(
+            np.float64
+        )
+        return effective
 
 
 @njit(cache=True, nogil=True)
@@ -97,7 +100,7 @@ def _weigh_one(
     for row in range(gti.shape[0]):
         total += (gti[row, 1] - gti[row, 0]) * fraction[row]
     live = spread_in_frames(time, accumulated_livetime(time, gti, fraction), frame_time, total)
-    steady = live / total
+    steady: F64 = live / total
     if background.size < 2:
         return steady
     behind = spread_in_frames(background, accumulated_livetime(background, gti, fraction), frame_time, total)
@@ -112,7 +115,8 @@ def _weigh_one(
         heights = np.zeros(edges.size)
         heights[1:] = np.cumsum(held) / behind.size
         arrived[:] = np.interp(live, edges, heights)
-    return weight * steady + (1.0 - weight) * arrived
+    u: F64 = weight * steady + (1.0 - weight) * arrived
+    return u
 
 
 @njit(cache=True, nogil=True)
