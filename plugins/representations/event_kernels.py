@@ -75,7 +75,7 @@ def _excess(x: F64, i: int, j: int, shortest: float, below: float, above: float)
     # The window begins and ends with a photon, of which one says nothing of the rate.
     if width > LONGEST or j - i <= n * width:
         return 0.0
-    return _likelihood(float(j - i), float(n), width)
+    return _likelihood(float(j - i), float(n), width)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)
@@ -116,7 +116,7 @@ def _deficit(x: F64, i: int, j: int) -> float:
     inside = j - i - 1
     if width > LONGEST or inside >= n * width:
         return 0.0
-    return _likelihood(float(inside), float(n), width)
+    return _likelihood(float(inside), float(n), width)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)
