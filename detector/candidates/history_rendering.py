@@ -59,6 +59,9 @@ def history_rows(history: History) -> list[tuple[str, str]]:
         rows.append(("ratio", f"> {history['ratio_at_least']:.2g} (95 %)"))
     if history["p_value"] is not None:
         rows.append(("constant rate", _format_p(history)))
+    if history["p_long_term"] is not None:
+        change = f" ({history['change']})" if history["change"] else ""
+        rows.append(("ordinary source", f"p = {format_probability(history['p_long_term'])}{change}"))
     rows += [_format_observation(one) for one in history["observations"][:MAX_LISTED]]
     hidden = history["total"] - min(len(history["observations"]), MAX_LISTED)
     if hidden > 0:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from xherald.photons.statistics.rates import (
     ObservedCounts,
+    ordinary_change_probability,
     rate_ratio,
     same_rate_probability,
     source_interval,
@@ -25,13 +26,20 @@ if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import DetectionRecord, ObservationRecord
     from xherald.detector.results.json_columns import Value68
 
-__all__ = ["DetectionElsewhere", "History", "ObservationRate", "compare_with_history"]
+__all__ = ["DetectionElsewhere", "History", "ObservationRate", "compare_with_history", "long_term_probabilities"]
 
 LIMIT: Final = 0.95
 """Probability of upper limits, and of ratios that are at least or at most so much."""
 
 TAIL: Final = 0.15865525393145707
 """Probability beyond one standard deviation of a Gaussian."""
+
+
+SCATTER: Final = ((0.15, 0.8), (0.3, 0.2))
+"""Long-term scatter of ordinary sources in the null hypothesis of a change, dex, and the part of sources with it."""
+
+MAX_P_OF_CHANGE: Final = 1e-3
+"""Largest p-value at which the rate of a position has changed more than ordinary sources do."""
 
 
 class ObservationRate(TypedDict):
@@ -70,7 +78,9 @@ class History(TypedDict):
     are net count rates of whole exposures. `ratio` is the present rate over the mean: median and 68 % of its posterior,
     None where nothing was detected before; `ratio_at_least` and `ratio_at_most` are 95 % limits. `p_value` is that of a
     likelihood-ratio test of a constant rate; `p_after_trials` counts the observations compared as trials. `extreme`
-    says whether the 68 % interval lies beyond those of all others.
+    says whether the 68 % interval lies beyond those of all others. `p_long_term` is the p-value of an ordinary source,
+    whose rate scatters between exposures as `SCATTER` says, for a change in either direction; `change` names one that
+    is significant: "new" if nothing was detected before.
     """
 
     start_utc: str | None
@@ -88,6 +98,8 @@ class History(TypedDict):
     trials: int
     p_after_trials: float | None
     extreme: Literal["brightest", "faintest"] | None
+    p_long_term: float | None
+    change: Literal["new", "brighter", "fainter"] | None
     seen_elsewhere: list[DetectionElsewhere]
 
 
@@ -134,6 +146,8 @@ def compare_with_history(
         "trials": len(compared),
         "p_after_trials": None,
         "extreme": None,
+        "p_long_term": None,
+        "change": None,
         "seen_elsewhere": [
             {
                 "mission": one.mission,
@@ -173,7 +187,21 @@ def _compare(history: History, now: ObservedCounts, others: ObservedCounts, mean
     p_value = same_rate_probability(now, others)
     history["p_value"] = p_value
     history["p_after_trials"] = float(-np.expm1(len(compared) * np.log1p(-min(p_value, 1 - 1e-16))))
+    brighter, fainter = long_term_probabilities(now, others)
+    history["p_long_term"] = min(2.0 * min(brighter, fainter), 1.0)
+    if history["p_long_term"] <= MAX_P_OF_CHANGE:
+        is_new = brighter < fainter and history["mean_rate_ct_s"] is None
+        history["change"] = "new" if is_new else "brighter" if brighter < fainter else "fainter"
     history["extreme"] = _extreme(history["rate_ct_s"], compared)
+
+
+def long_term_probabilities(now: ObservedCounts, others: ObservedCounts) -> tuple[float, float]:
+    """P-values of an ordinary source for a rate as high as now, and as low, given its rate in other exposures.
+
+    Averaged over the long-term scatter of ordinary sources, `SCATTER`.
+    """
+    parts = [(share, ordinary_change_probability(now, others, dex)) for dex, share in SCATTER]
+    return sum(share * p for share, (p, _) in parts), sum(share * p for share, (_, p) in parts)
 
 
 def _extreme(rate: Value68, compared: Sequence[ObservationRate]) -> Literal["brightest", "faintest"] | None:

@@ -36,7 +36,7 @@ MODELS: Final = (
     ("decay", 0.05),
     ("recurrent", 0.04),
     ("recurrent", 0.1),  # a train of similar bursts
-    ("dip", 0.06),
+    ("dip", 0.05),
     ("dip", 0.02),  # the edge of an eclipse alone
     ("stochastic", 0.08),
     ("periodic", 0.05),
@@ -44,6 +44,7 @@ MODELS: Final = (
     ("flare", 0.16),  # smooth shapes
     ("onset", 0.05),
     ("decay", 0.05),
+    ("dip", 0.05),
 )
 """Kind of each model and its prior weight among sources that vary, in the order of `log_evidence`."""
 

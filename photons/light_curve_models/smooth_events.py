@@ -1,8 +1,9 @@
-"""Evidence for smooth events of the usual shapes, which begin or end within the exposure or beyond it.
+"""Evidence for smooth events of the usual shapes, which begin or end within the exposure or beyond it, and dips.
 
-Fast rise with exponential or power-law decay, Gaussian and flat-topped, over a constant rate; a table of their light
-curves covers place, width, rise and strength. The chain of `brightenings` allows for any shape; these few shapes take
-less freedom, and win where they fit. The kind follows from the shape: see `kind_of_shape`.
+Fast rise with exponential or power-law decay, Gaussian and flat-topped, over a constant rate, and dips that recover;
+a table of their light curves covers place, width, rise and strength. The chains of `brightenings` and `dips` allow for
+any shape; these few shapes take less freedom, and win where they fit. The kind of a brightening follows from its shape:
+see `kind_of_shape`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ from .cells import CELLS
 
 __all__ = ["SMOOTH_KINDS", "kind_of_shape", "smooth_evidence"]
 
-SMOOTH_KINDS: Final = ("flare", "onset", "decay")
+SMOOTH_KINDS: Final = ("flare", "onset", "decay", "dip")
 
 WIDTHS: Final[F64] = np.geomspace(1.5 / CELLS, 0.6, 10)
 """Decay times, or half widths, in units of the exposure."""
 
 SHARES: Final[F64] = np.array([0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92, 0.98])
 """Parts of the photons that belong to the event."""
+
+DIP_WIDTHS: Final[F64] = np.geomspace(0.02, 0.3, 9)
+"""Half widths of dips, in units of the exposure."""
+
+DEPTHS: Final[F64] = np.array([0.5, 0.75, 0.95])
+"""Part of the photons that is missing at the bottom of a dip."""
 
 BEYOND: Final = 2.5
 """Widths beyond the ends of the exposure within which the maximum of an event may lie."""
@@ -67,17 +74,37 @@ def _shapes() -> F64:
     return np.asarray(shapes / shapes.mean(axis=1, keepdims=True))
 
 
+def _dips() -> F64:
+    """Missing part of the rate in each cell, of maximum 1, of dips that recover within the exposure, shape (k, cells).
+
+    Gaussian, V-shaped, flat, and with a fast ingress and a slow egress or the reverse.
+    """
+    t = (np.arange(CELLS * FINE) + 0.5) / (CELLS * FINE)
+    rows: list[F64] = []
+    for width in DIP_WIDTHS:
+        x = (t - np.arange(width, 1.0 - 0.99 * width, width / (2.0 * STEPS))[:, None]) / width
+        slow = np.exp(-np.abs(x)) * np.where(x < 0, np.exp(4.0 * np.minimum(x, 0.0)), 1.0)
+        rows += [np.exp(-0.7 * x**2), np.maximum(1.0 - 0.5 * np.abs(x), 0.0), 1.0 / (1.0 + np.abs(x) ** 12)]
+        rows += [slow, slow[::-1, ::-1]]
+    shapes = np.concatenate(rows).reshape(-1, CELLS, FINE).mean(axis=2)
+    recovers = np.maximum(shapes[:, 0], shapes[:, -1]) < 0.5
+    return np.asarray(shapes[recovers])
+
+
 @cache
 def _table() -> tuple[F32, I64]:
     """Ln of every light curve in each cell, shape (rows, cells), and the kind of each row."""
     shapes = _shapes()
     log_rates = np.log(1.0 - SHARES[:, None, None] + SHARES[:, None, None] * shapes)
     kinds = np.tile(kind_of_shape(shapes), SHARES.size)
-    return log_rates.reshape(-1, CELLS).astype(np.float32), kinds
+    remaining = 1.0 - DEPTHS[:, None, None] * _dips()
+    dips = np.log(remaining / remaining.mean(axis=2, keepdims=True)).reshape(-1, CELLS)
+    rows = np.concatenate([log_rates.reshape(-1, CELLS), dips])
+    return rows.astype(np.float32), np.concatenate([kinds, np.full(len(dips), SMOOTH_KINDS.index("dip"))])
 
 
 def smooth_evidence(counts: F64) -> F64:
-    """Ln evidence of each of `SMOOTH_KINDS` relative to the likeliest constant rate, shape (n, 3).
+    """Ln evidence of each of `SMOOTH_KINDS` relative to the likeliest constant rate, shape (n, 4).
 
     Parameters
     ----------

@@ -16,7 +16,15 @@ from numpy.typing import ArrayLike
 from xherald.photons.arrays import F64
 from xherald.photons.errors import PhotonError
 
-__all__ = ["ObservedCounts", "rate_ratio", "same_rate_probability", "source_interval", "source_quantile", "upper_limit"]
+__all__ = [
+    "ObservedCounts",
+    "ordinary_change_probability",
+    "rate_ratio",
+    "same_rate_probability",
+    "source_interval",
+    "source_quantile",
+    "upper_limit",
+]
 
 
 ONE_SIGMA: Final = 0.6826894921370859
@@ -33,6 +41,9 @@ LOG_BISECTIONS: Final = 30
 
 NODES: Final = 200
 """Quantiles of one posterior over which the posterior of a ratio is averaged."""
+
+SCATTER_NODES: Final = 41
+"""Nodes of the quadrature over the scatter of a source between exposures."""
 
 MAX_PAIRS: Final = 200_000
 """Largest number of pairs of counts for the exact test; with more, counts are large and Wilks' theorem applies."""
@@ -176,6 +187,39 @@ def rate_ratio(one: ObservedCounts, other: ObservedCounts, probabilities: ArrayL
         cdf = _posterior_cdf(counts, background, source).mean(axis=1)
         low, high = np.where(cdf < wanted, middle, low), np.where(cdf < wanted, high, middle)
     return np.asarray(np.exp(0.5 * (low + high)), dtype=np.float64)
+
+
+def ordinary_change_probability(one: ObservedCounts, other: ObservedCounts, scatter_dex: float) -> tuple[float, float]:
+    """Probability that an ordinary source gives as many counts or more, and as few or fewer, as observed in `one`.
+
+    An ordinary source varies between exposures: the logarithm of its rate has a normal scatter in each. The counts are
+    predicted from the posterior of its rate in `other`, for any counts there, also none, so that the error of that rate
+    is included. The prior of the rate is flat, which favours bright sources: for few counts in `other` the first
+    probability is conservative.
+
+    Parameters
+    ----------
+    one, other : ObservedCounts
+    scatter_dex : float
+        Standard deviation of log10 rate of a source between exposures.
+
+    Returns
+    -------
+    brighter, fainter : float
+        In (0, 1].
+    """
+    from scipy.special import pdtr, pdtrc
+
+    nodes, weights = np.polynomial.hermite_e.hermegauss(SCATTER_NODES)
+    rates = source_quantile(other.counts, other.background_counts, (np.arange(NODES) + 0.5) / NODES) / other.exposure_s
+    # Two exposures scatter independently.
+    factors = 10.0 ** (np.sqrt(2.0) * scatter_dex * nodes)
+    mean = one.background_counts + one.exposure_s * np.outer(rates, factors)
+    above = np.ones_like(mean) if one.counts == 0 else pdtrc(one.counts - 1, mean)
+    weights = weights / weights.sum() / NODES
+    tiny = np.finfo(float).tiny
+    brighter, fainter = ((part * weights).sum() for part in (above, pdtr(one.counts, mean)))
+    return float(np.clip(brighter, tiny, 1.0)), float(np.clip(fainter, tiny, 1.0))
 
 
 def same_rate_probability(one: ObservedCounts, other: ObservedCounts) -> float:
