@@ -1,9 +1,9 @@
 """Classes of the calibration in use, measured on events by another hand: ``python -m benchmarks.known_kinds_measured``.
 
 Draws `known_kinds` with every telescope, keeps what the timing tests find at p ≤ 0.001, and prints for each kind, and
-for each telescope, how often the set contains the class, how large it is, and how the stated probabilities compare with the
-fraction right. For kinds of no known class the right answer is one of `class_model.OTHERS`. Takes ten minutes on two
-cores with the default numbers.
+for each telescope, how often the set contains the class, how large it is, and how the stated probabilities compare with
+the fraction right. For kinds of no known class the right answer is one of `class_model.OTHERS`. Takes ten minutes on
+two cores with the default numbers.
 """
 
 from __future__ import annotations
