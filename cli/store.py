@@ -30,9 +30,38 @@ def command() -> None:
     Examples:
       xherald store show
       xherald store check --json
+      xherald store changes --since 1d
       xherald store backup /backups/store-monday.sqlite
       xherald store prune --older-than 365d
     """  # noqa: D301
+
+
+@command.command("changes")
+@click.option("--since", type=SINCE, metavar="TIME", required=True, help="Observations stored since then: 2d, 36h.")
+@store_option
+@json_option
+@run_options
+def changes(since: datetime, url: str | None, as_json: bool) -> None:
+    """List new, vanished and changed sources.
+
+    Sources of recent observations, and earlier ones in their fields, whose rate changed between exposures more than
+    that of ordinary sources does, whether or not they vary within an exposure.
+    """
+    from xherald.detector.candidates.long_term_changes import find_long_term_changes
+
+    with open_selected_store(url) as store:
+        found = find_long_term_changes(store.source_histories(since))
+    for one in found.changes:
+        if as_json:
+            click.echo(json.dumps(asdict(one)))
+            continue
+        place = f"{one.ra_deg:.5f} {one.dec_deg:+.5f}"
+        name = f"{one.mission} {one.instrument} {one.obs_id}/{one.detection_id}"
+        without = f", not in {one.other_obs_id}" if one.other_obs_id else ""
+        click.echo(f"{one.change:9s} {name}  {place}  {one.rate_ct_s:.3g} ct/s{without}  p = {one.p_value:.2g}")
+    if not as_json:
+        many, expected = f"{len(found.changes):,} of {found.tested:,} sources changed", found.expected_false_alarms
+        click.echo(f"{many}; {expected:.2g} false alarms expected")
 
 
 @command.command("show")

@@ -14,6 +14,7 @@ from .candidate_queries import Cone
 from .candidate_records import CandidateDetails, NearbyDetection
 from .nightly_queries import CalibrationKey, ProcessedFile, VettedCandidate
 from .records import AlertRecord, StoredCandidate
+from .source_histories import SourceHistory, query_source_histories
 from .states import CandidateState, VettingDecision
 from .store_base import StoreBase, resolve_time
 
@@ -97,6 +98,11 @@ class CandidateStore(StoreBase):
             outbox.enqueue(connection, alerts, None, when)
 
         self._database.write(step)
+
+    def source_histories(self, since: datetime) -> list[SourceHistory]:
+        """Sources of current observations stored since a time, and earlier ones in their fields, with histories."""
+        with self._database.read() as connection:
+            return list(query_source_histories(connection, since))
 
     def vetted_candidates(self, limit: int) -> list[VettedCandidate]:
         """Candidates whose last verdict is ``confirmed`` or ``rejected``, the latest verdict first."""
