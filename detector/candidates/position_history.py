@@ -188,8 +188,9 @@ def _compare(history: History, now: ObservedCounts, others: ObservedCounts, mean
     history["p_value"] = p_value
     history["p_after_trials"] = float(-np.expm1(len(compared) * np.log1p(-min(p_value, 1 - 1e-16))))
     brighter, fainter = long_term_probabilities(now, others)
-    history["p_long_term"] = min(2.0 * min(brighter, fainter), 1.0)
-    if history["p_long_term"] <= MAX_P_OF_CHANGE:
+    p_long_term = min(2.0 * min(brighter, fainter), 1.0)
+    history["p_long_term"] = p_long_term
+    if p_long_term <= MAX_P_OF_CHANGE:
         is_new = brighter < fainter and history["mean_rate_ct_s"] is None
         history["change"] = "new" if is_new else "brighter" if brighter < fainter else "fainter"
     history["extreme"] = _extreme(history["rate_ct_s"], compared)

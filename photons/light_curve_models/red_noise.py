@@ -39,7 +39,7 @@ def _transitions(damping: float) -> F64:
     """Probability of each next node (column) after each node (row), one cell later."""
     keep = np.exp(-1.0 / (CELLS * damping))
     width = np.sqrt(1.0 - keep * keep + 0.02)  # a node covers half of a standard deviation
-    out = np.exp(-0.5 * ((NODES.reshape(1, -1) - keep * NODES.reshape(-1, 1)) / width) ** 2)
+    out: F64 = np.exp(-0.5 * ((NODES.reshape(1, -1) - keep * NODES.reshape(-1, 1)) / width) ** 2)
     for i in range(NODES.size):
         out[i] /= out[i].sum()
     return out
@@ -98,4 +98,4 @@ def red_noise_evidence(counts: F64, background_share: float) -> float:
     grid = red_noise_grid(counts, background_share)
     for s in range(SIGMAS.size):
         grid[s] += np.log(SIGMAS[s] * MEANS.size)
-    return log_mean(grid.ravel(), np.ones(grid.size))
+    return float(log_mean(grid.ravel(), np.ones(grid.size)))
