@@ -19,6 +19,11 @@ from .shapes import pulse, pulse_train, random_shape
 __all__ = ["DWARF_NOVA", "NOVA", "SFXT", "TIDAL_DISRUPTION"]
 
 
+JETTED: Final = 0.1
+"""Fraction of disruptions with a jet towards us: about one in a hundred (Andreoni et al. 2022, Nature 612, 430), but
+brighter."""
+
+
 def _sfxt(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
     """Supergiant fast X-ray transient: clumps of wind accreted by a neutron star, hard, in one to six flares.
 
@@ -50,12 +55,12 @@ def _sfxt(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
 
 
 def _tidal_disruption(rng: np.random.Generator, request: ModelRequest) -> SourceModel:
-    """A star torn apart by a black hole: a soft, slow rise or decay, or the flaring jet of one in three.
+    """A star torn apart by a black hole: a soft, slow rise or decay, or the flaring jet of one in ten.
 
     Black bodies of 40 to 200 eV (Saxton et al. 2020, Space Sci. Rev. 216, 85); jets have photon indices of 1.5 to 2
     and flare by a factor of ten within hours (Sw J1644+57: Burrows et al. 2011, Nature 476, 421).
     """
-    jetted = rng.random() < 1 / 3
+    jetted = rng.random() < JETTED
     own = random_shape(rng, "noisy") if jetted else pulse(rng.uniform(0.2, 1.5), 1.0)
     drawn: Mapping[str, float] = {
         "jet": float(jetted),

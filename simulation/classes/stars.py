@@ -31,7 +31,7 @@ FLAT: Final = 0.15
 """Fractions of flares that are heated again while they decay, and of flat-topped ones: double flares, reheating and
 slow-rise flat tops are together about half of the bright flares of Orion (Getman et al. 2008, ApJ 688, 418)."""
 
-MIN_HEATING: Final = 1.2
+MIN_HEATING: Final = 1.05
 """Smallest ratio of the peak temperature to that of the quiet corona."""
 
 
@@ -39,12 +39,12 @@ def _stellar_flare(rng: np.random.Generator, request: ModelRequest) -> SourceMod
     """A fast rise (half a Gaussian) and an exponential decay, heated once or several times.
 
     Peaks are 1.5 to 100 times the quiescent level, mostly low; peak temperatures are 1 to 15 keV, those of the corona
-    0.3 to 3 keV, from old stars to protostars; rises 0.05 to 3 of the decay (Pye et al. 2015, A&A 581, A28; Getman et
+    0.3 to 3.6 keV, from old stars to protostars; rises 0.05 to 3 of the decay (Pye et al. 2015, A&A 581, A28; Getman et
     al. 2005, ApJS 160, 319; 2008, ApJ 688, 418; Getman & Feigelson 2021, ApJ 916, 32). Metals are 0.2 to 1 of solar.
     The emission measure falls as the square of the temperature (ζ = 1 of Reale 2007): temperature decays half as
     fast.
     """
-    quiet = 0.3 * 10.0 ** rng.random()
+    quiet = 0.3 * 12.0 ** rng.random()
     drawn: Mapping[str, float] = {
         "quiet_kt_kev": quiet,
         "peak_kt_kev": max(15.0 ** rng.random(), MIN_HEATING * quiet),
