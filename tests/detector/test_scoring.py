@@ -167,7 +167,7 @@ def test_false_alarm_rates_of_steady_sources(telescope, configuration):
 
 
 def test_transients_are_significant_and_in_their_direction(configuration):
-    sources = simulate_sources("chandra-acis-i", 1500, FAR_SEED + 1, 0.6)
+    sources = simulate_sources("chandra-acis-i", 1800, FAR_SEED + 1, 0.6)
     bright = sources.select(sources.bona_fide)
     scored = score(bright.batch, configuration)
     flares, dips = bright.direction == FLARE, bright.direction == DIP
