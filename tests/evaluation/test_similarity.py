@@ -84,3 +84,25 @@ def test_cluster_quality_counts_members_and_transients() -> None:
     none = cluster_quality(cluster, {}, kinds, transient)
     assert np.isnan(none.purity)
     assert none.completeness == 0
+
+
+def test_tables_show_every_case_with_errors() -> None:
+    from benchmarks.similarity_document import with_tables
+
+    row = {"case": "events", "reference": "held-out, all", "value": 0.9, "error": 0.01, "random": 0.2, "queries": 500}
+    quality = cluster_quality(np.ones(20, int), {}, np.full(20, "flare"), np.ones(20, np.bool_))
+    cluster = {"clusters": 1, "dominant": 0, "outliers": quality.outliers, "completeness": 0.5}
+    errors = {"purity": None, "purity_error": None, "completeness_error": 0.1}
+    report = {
+        "seed": 1,
+        "sizes": {"queries": 500},
+        "precision": [
+            row | {"label": label, "least_counts": least} for label in ("kind", "class") for least in (0, 50)
+        ],
+        "clusters": [{"case": "events", "method": "density", "telescope": "axis", **cluster, **errors}],
+    }
+    text = with_tables("# Title\n\n## Measured\n\nold\n", report)
+    assert "| events | 0.900 ± 0.010 | 0.900 ± 0.010 | 0.900 ± 0.010 | 0.900 ± 0.010 |" in text
+    assert "| events | density | axis | 1 | 0 | 0.00 | – | 0.50 ± 0.10 |" in text
+    assert "old" not in text
+    assert with_tables(text, report) == text
