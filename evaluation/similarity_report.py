@@ -241,7 +241,7 @@ def _features(queries: EventBatch, reference: EventBatch, cases: Sequence[Case],
 
 
 def _clusters(case: Case, population: HeldOutSources, telescope: str, stage: Stage) -> list[dict[str, Any]]:
-    """Rows of a case's clusters: with the case's own clustering, and with those that follow the density.
+    """Rows of a case's clusters: with its own clustering, if that is another, and with those that follow the density.
 
     Every other detectable transient is known; quality is measured on all other sources.
     """
@@ -268,11 +268,10 @@ def _clusters(case: Case, population: HeldOutSources, telescope: str, stage: Sta
     embedding = embed_case(case, made).embedding
     known = np.isin(order, transient[::2])
     rows = []
-    for method, clustering in (
-        ("of the case", case.clustering),
-        ("hdbscan", Clustering(method="hdbscan")),
-        ("density", Clustering(eps="density")),
-    ):
+    methods = {"hdbscan": Clustering(method="hdbscan"), "density": Clustering(eps="density")}
+    if case.clustering not in methods.values():
+        methods = {"of the case": case.clustering, **methods}
+    for method, clustering in methods.items():
         cluster = find_clusters(embedding, clustering)
         table = summarise_clusters(cluster, made.kinds, AssociationSettings())
         words = table.column("dominant").to_pylist()
