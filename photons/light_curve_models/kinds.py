@@ -142,4 +142,5 @@ def compare_kinds(batch: EventBatch, threads: int = 0) -> KindProbabilities:
 def _log_sum(evidence: F64, chosen: list[bool]) -> F64:
     """Ln of the summed evidence of the chosen models, each times its prior weight, shape (n,)."""
     weighted = (evidence + np.log([share for _, share in MODELS]))[:, chosen]
-    return np.asarray(np.logaddexp.reduce(weighted, axis=1), dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # NaN for sources without photons
+        return np.asarray(np.logaddexp.reduce(weighted, axis=1), dtype=np.float64)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from paths import DATA
 
 from benchmarks.shapes_light_curves import FAMILIES, Shape, ShapeSample, draw_shapes
+from xherald.detector.configuration.configuration import load_configuration
+from xherald.detector.extraction.extracted_sources import extract_sources
 from xherald.photons import Background, EventBatch, EventList, Exposure, Identity
-from xherald.photons.light_curve_models.kinds import KINDS, compare_kinds
+from xherald.photons.light_curve_models import KINDS, compare_kinds, red_noise_probability
 from xherald.photons.statistics import assess
 
 SPAN = 4e4
@@ -117,3 +123,81 @@ def test_sources_without_photons_have_no_kind():
     assert np.isnan(compare_kinds(batch).probability).all()
     assert compare_kinds(batch).most_probable.tolist() == [-1]
     assert len(compare_kinds(batch.select(np.array([], dtype=np.int64))).probability) == 0
+
+
+def red_noise_of(sample: ShapeSample) -> np.ndarray:
+    """p-values of red noise of the significant sources."""
+    batch = batch_of(sample)
+    some = batch.select(assess(batch).p_value <= 1e-3)
+    p, error = red_noise_probability(compare_kinds(some).log_events_over_red_noise, some.counts)
+    assert ((error > 0) | (p == 1)).all()
+    return p
+
+
+def test_red_noise_of_another_hand_has_uniform_p_values():
+    noise = {name: FAMILIES[name] for name in ("damped random walk", "power-law noise")}
+    p = red_noise_of(draw_shapes(60, 8, families=noise, counts=(60, 600)))
+    # Ranges of amplitude and index differ from those of the null distribution, which costs a factor of two.
+    assert (p <= 0.1).mean() <= 0.2 + 4 * np.sqrt(0.1 / p.size)
+    assert (p <= 0.01).mean() <= 0.02 + 4 * np.sqrt(0.01 / p.size)
+
+
+def test_bright_flares_stand_out_of_red_noise():
+    p = red_noise_of(draw_shapes(30, 9, families=only("fast rise, exponential decay"), counts=(200, 600)))
+    assert np.median(p) <= 0.01
+
+
+def test_red_noise_of_unknown_sources_is_unknown():
+    p, error = red_noise_probability(np.array([np.nan, 1e3, -1e3]), np.array([0, 50, 50]))
+    assert np.isnan([p[0], error[0]]).all()
+    assert p[1] < 0.01
+    assert p[2] == 1.0
+
+
+# Real transients, and a case that came out wrong
+
+
+def binned(time: np.ndarray, counts: np.ndarray, width: float) -> EventBatch:
+    """A source of which the counts in bins without gaps are known."""
+    at = np.repeat(time, counts)
+    exposure = Exposure(np.array([[time[0] - width / 2, time[-1] + width / 2]]))
+    energy = np.full(at.size, 1.0, np.float32)
+    return EventBatch.from_lists(
+        [EventList(at, energy, exposure, Identity("CHANDRA", "ACIS", "0", "1"), width, (0.5, 7.0))]
+    )
+
+
+@pytest.fixture
+def light_curves() -> Path:
+    folder = DATA / "light_curves"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} does not exist")
+    return folder
+
+
+def test_cdf_s_xt1_is_a_flare(light_curves: Path) -> None:
+    # Bauer et al. 2017, MNRAS 467, 4841: a rise in 100 s and a decay over the rest of the exposure.
+    with fits.open(light_curves / "CDF-S_XT1_10s_lc.fits.gz") as table:
+        rows = table[1].data
+        rows = rows[rows["EXPOSURE"] > 0]
+        batch = binned(rows["TIME"].astype(float), rows["COUNTS"].astype(int), 10.0)
+    assert batch.counts.tolist() == [77]
+    assert kinds_of(batch).tolist() == ["flare"]
+
+
+def test_xrt_000519_is_a_flare(light_curves: Path) -> None:
+    # Jonker et al. 2013, ApJ 779, 14: two peaks within 60 s, and a tail.
+    with gzip.open(light_curves / "XRT_000519_3.2s.asc.gz", "rt") as text:
+        words = [line.split() for line in text]
+    rows = np.array([[float(one) for one in row] for row in words if len(row) == 4 and row[0].isdigit()])
+    width = float(np.median(np.diff(rows[:, 1])))
+    batch = binned(rows[:, 1], np.round(rows[:, 2] * width).astype(int), width)
+    assert kinds_of(batch).tolist() == ["flare"]
+
+
+def test_a_young_star_that_was_called_a_dip_is_a_flare() -> None:
+    path = DATA.parent / "cases" / "kind" / "yso_0.03_4000.fits"
+    if not path.is_file():
+        pytest.skip(f"{path} does not exist")
+    batch = extract_sources(path, load_configuration(None, {})).batch
+    assert kinds_of(batch)[np.argmax(batch.counts)] == "flare"
