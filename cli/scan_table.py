@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from xherald.detector.candidates.formatting import format_classes
+from xherald.detector.candidates.formatting import MAX_NAMED_CLASSES
 from xherald.detector.results.row_types import DetectionRow, Direction, Kind
 from xherald.detector.results.rows import significance_key
 from xherald.photons.probabilities import UNKNOWN, format_probability
@@ -126,7 +126,12 @@ def _rate(row: DetectionRow) -> str:
 
 
 def _class(row: DetectionRow) -> str:
-    return format_classes(row["class_set"]) or UNKNOWN
+    """The first two classes of the set and the number of others; how many if there are too many to inform."""
+    names = row["class_set"]
+    if len(names) > MAX_NAMED_CLASSES:
+        return f"unclassified ({len(names)})"
+    words = ", ".join(name.replace("_", " ") for name in names[:2])
+    return f"{words} +{len(names) - 2}" if len(names) > 2 else words or UNKNOWN
 
 
 def _similar(row: DetectionRow) -> str:
@@ -182,7 +187,7 @@ COLUMNS = (
     _Column("livetime (s)", lambda row: f"{row['livetime_s']:.0f}", 306, "right"),
     _Column("kind", lambda row: row["kind"]),
     _Column("FAP", _false_alarm_probability, 0, "right"),
-    _Column("class", _class, 188),
+    _Column("class", _class, 205),
     _Column("timing p-value", lambda row: format_probability(row["p_value"]), 340, "right"),
     _Column("start (UTC)", _start, 80),
     _Column("duration", _duration, 0, "right"),
