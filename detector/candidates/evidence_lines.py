@@ -174,7 +174,7 @@ def _similarity_lines(evidence: Evidence) -> list[Line]:
         position = f"{embedding['x']:+.1f} {embedding['y']:+.1f}".replace("-", "−")
         similar.append(Line(f"map position, {embedding['case']}", position))
     return [
-        *([Line(f"Classes, {evidence['class_coverage']:.0%} coverage"), *classes] if class_set else []),
+        *([Line(f"Classes, {format_percent(evidence['class_coverage'])} coverage"), *classes] if class_set else []),
         *([Line("Distance to known transients"), *similar] if similar else []),
     ]
 
