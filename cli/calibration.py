@@ -57,7 +57,7 @@ def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_js
 
     References, injections and null sources are simulated, and the combined scores and the classes are trained on them.
 
-    Needs LightGBM: pip install 'xherald[train]'. All telescopes take about twenty minutes on two cores.
+    Needs LightGBM: pip install 'xherald[train]'. All telescopes take about forty minutes on two cores.
 
     \b
     Exit codes:
