@@ -45,7 +45,7 @@ STEPS: Final = 8
 BANDS: Final = 4
 """Energy bands with equal numbers of the source's photons."""
 
-WEIGHTS: Final = np.array([0.05, 0.25, 0.5, 0.75, 0.92, 1.0])
+WEIGHTS: Final = np.array([0.12, 0.3, 0.5, 0.72, 0.9, 1.0])
 """Weights of photons that are distinguished; each photon has the nearest one."""
 
 ROWS: Final = BANDS * len(WEIGHTS)
@@ -250,6 +250,7 @@ def averaged_likelihood_ratio(u: F64, rows: I64, family: Family) -> tuple[float,
     best, best_start, best_width = 0.0, 0.0, 1.0  # relative to exp(top)
     ratios, norm = np.empty(combos), np.empty(combos)
     at = np.empty(n, np.int64)
+    alone = np.empty((steps, held.size))  # sums of the ratios of windows with one photon, once computed
     for level in range(family.bins.size):
         bins = family.bins[level]
         windows = float(bins + steps - 1)
@@ -257,6 +258,7 @@ def averaged_likelihood_ratio(u: F64, rows: I64, family: Family) -> tuple[float,
         _norm(family.log_outside[level, steps - 1], held, norm)
         prior = np.exp(norm) * weight
         empty = prior.sum()
+        alone[:] = -1.0
         for i in range(n):
             at[i] = min(int(u[i] * bins), bins - 1)
         low, high = 0, 0
@@ -267,6 +269,17 @@ def averaged_likelihood_ratio(u: F64, rows: I64, family: Family) -> tuple[float,
             while low < high and at[low] < b:
                 low += 1
             whole = b >= 0 and b + steps <= bins
+            if whole and high - low == 1:
+                # Most windows of the shorter widths hold one photon, of a few kinds on a few steps.
+                step, row = at[low] - b, rows[low]
+                if alone[step, row] < 0:
+                    alone[step, row] = _sum_of_products(prior, density, at, rows, low, high, b, ratios)
+                added = scale * alone[step, row]
+                summed += added
+                if added * windows > best:
+                    best, best_start, best_width = added * windows, b / bins, steps / bins
+                b += 1
+                continue
             if whole and low == high and family.flare:
                 # All windows without photons, up to the first with the next photon, have the same ratio.
                 until = bins - steps + 1 if high == n else min(at[high] - steps + 1, bins - steps + 1)

@@ -8,6 +8,7 @@ A flare of the background moves the photons that are likely its own, and leaves 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -33,6 +34,14 @@ from .clock import (
 
 __all__ = ["WeightedPhotons", "weighted_photons"]
 
+MIN_WEIGHT: Final = 0.08
+"""Photons with less weight are left out: they cost as much time as others, and each tells less than 1 % as much as one
+of weight 1. Weights do not depend on times, so that the rest are uniform on the clock as before."""
+
+
+_Photons: TypeAlias = tuple[F64, F32, F32, I64]
+"""Times, energies, weights and offsets."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightedPhotons:
@@ -43,8 +52,8 @@ class WeightedPhotons:
     u : ndarray, shape (photons,) — on the null clock
     energy : ndarray, shape (photons,) — keV
     weight : ndarray, shape (photons,)
-        Probability of each photon to be the source's; 1 where weights are not used: their places are unknown, or the
-        background region is smaller than twice the aperture, so that the background's share is open.
+        Probability of each photon to be the source's, at least `MIN_WEIGHT`; 1 where weights are not used: their places
+        are unknown, or the background region is smaller than twice the aperture, so that its share is open.
     offsets : ndarray, shape (n + 1,)
     """
 
@@ -122,8 +131,8 @@ def _weigh_one(
 @njit(cache=True, nogil=True)
 def _weigh_all(
     used: NDArray[np.bool_],
-    aperture: tuple[F64, F32, F32, I64],
-    wing: tuple[F64, F32, F32, I64],
+    aperture: _Photons,
+    wing: _Photons,
     background: tuple[F64, F32, I64],
     good_times: tuple[F64, F64, I64],
     frame_time: F64,
@@ -131,7 +140,7 @@ def _weigh_all(
     penalties: F64,
     first: int,
     stop: int,
-    out: tuple[F64, F32, F32, I64],
+    out: _Photons,
 ) -> None:
     """Fill the photons of sources first..stop that have weights."""
     for s in range(first, stop):
@@ -161,6 +170,14 @@ def _weigh_all(
         out[0][filled], out[1][filled], out[2][filled] = u[order], energy[order], weight[order]
 
 
+def _select_heavy(photons: _Photons) -> _Photons:
+    """Photons of at least `MIN_WEIGHT`."""
+    time, energy, weight, offsets = photons
+    heavy = weight >= MIN_WEIGHT
+    new_offsets = np.concatenate([[0], np.cumsum(heavy)])[offsets].astype(np.int64)
+    return time[heavy], energy[heavy], weight[heavy], new_offsets
+
+
 def weighted_photons(batch: EventBatch, clock: NullClock, threads: int = 0) -> WeightedPhotons:
     """Photons of a batch with their weights on the null clock.
 
@@ -177,7 +194,9 @@ def weighted_photons(batch: EventBatch, clock: NullClock, threads: int = 0) -> W
     source = np.repeat(np.arange(n), batch.counts)
     np.minimum.at(lightest, source, batch.weight)
     used = (lightest < 1) & (batch.area_ratio <= MAX_RATIO) & batch.good_times_known
-    counts = np.where(used, batch.counts + np.diff(batch.wing_offsets), np.diff(clock.offsets))
+    own = _select_heavy((batch.time, batch.energy, batch.weight, batch.offsets))
+    beyond = _select_heavy((batch.wing_time, batch.wing_energy, batch.wing_weight, batch.wing_offsets))
+    counts = np.where(used, np.diff(own[3]) + np.diff(beyond[3]), np.diff(clock.offsets))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     u, energy, weight = np.empty(offsets[-1]), np.empty(offsets[-1], np.float32), np.ones(offsets[-1], np.float32)
     unweighted = ~np.repeat(used, counts)
@@ -187,8 +206,8 @@ def weighted_photons(batch: EventBatch, clock: NullClock, threads: int = 0) -> W
     run_in_threads(
         lambda first, stop: _weigh_all(
             used,
-            (batch.time, batch.energy, batch.weight, batch.offsets),
-            (batch.wing_time, batch.wing_energy, batch.wing_weight, batch.wing_offsets),
+            own,
+            beyond,
             (batch.background_time, batch.background_energy, batch.background_offsets),
             (batch.gti, batch.gti_fraction, batch.gti_offsets),
             batch.frame_time,
