@@ -66,7 +66,7 @@ def test_last_verdict_on_a_candidate_counts(store: Store) -> None:
         "B": VettingDecision.REJECTED,
     }
     one = found["A"]
-    assert (one.kind, one.obs_id, one.detection_id, one.file.url) == ("flare", "obsA", "s1", "/drop/obsA-1")
+    assert (one.obs_id, one.detection_id, one.file.url) == ("obsA", "s1", "/drop/obsA-1")
     assert [one.candidate_id for one in store.vetted_candidates(1)] == ["B"]
 
 

@@ -29,7 +29,7 @@ def make_result(*p_values: float, threshold: float = 1e-3, ra: float = 10.0) -> 
         DetectionRecord(f"s{i}", ra, 5.0 + i, 30, 1e3, "flare", pos_err_arcsec=1.0) for i in range(len(p_values))
     )
     candidates = tuple(
-        CandidateRecord(f"c{i}", i, "flare", evidence={"candidate_id": f"c{i}"})
+        CandidateRecord(f"c{i}", i, "flare", evidence={"candidate_id": f"c{i}", "direction": "brighter"})
         for i, p in enumerate(p_values)
         if p <= threshold
     )
@@ -44,10 +44,12 @@ def make_prior(
     return PriorState(replaced, notified, (False,), lambda _: state)
 
 
-def make_stored(name: str, ra: float, dec: float, kind: str = "flare") -> StoredCandidate:
+def make_stored(name: str, ra: float, dec: float, direction: str = "brighter") -> StoredCandidate:
     now = datetime.now(UTC)
+    kind = "flare" if direction == "brighter" else "dip"
+    evidence = {"candidate_id": name, "direction": direction}
     return StoredCandidate(
-        id=name, kind=kind, likely_class=None, score=None, far_hz=None, evidence={"candidate_id": name},
+        id=name, kind=kind, likely_class=None, score=None, far_hz=None, evidence=evidence,
         state=CandidateState.STANDING, alert_type=None, created=now, updated=now, ra_deg=ra, dec_deg=dec,
         pos_err_arcsec=1.0, detection_id="s0", counts=30, livetime_s=1e3, false_alarm_probability=None,
         extrapolated=None, mission="M", instrument="I", obs_id="1", start=None, observation_id=1, drop_id=1, url="",
@@ -88,7 +90,7 @@ def test_later_processing_updates_and_retracts_candidates() -> None:
     replaced = (
         make_stored("old", 10.0, 5.0 + 0.5 / 3600),
         make_stored("gone", 10.0, 80.0),
-        make_stored("dip", 10.0, 6.0, "dip"),
+        make_stored("dip", 10.0, 6.0, "fainter"),
     )
     changes, outcome = decide_on(
         make_result(1e-9, 1e-9), make_prior(None, replaced, old=("mail",), gone=("mail", "file"), dip=())
