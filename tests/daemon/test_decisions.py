@@ -109,6 +109,7 @@ def test_later_processing_updates_and_retracts_candidates() -> None:
 def test_further_detection_of_an_event_is_announced_only_with_news() -> None:
     span = {"interval_start_utc": "2026-03-01T00:00:00Z", "interval_stop_utc": "2026-03-01T00:01:00Z"}
     facts = {**span, "false_alarm_probability": 1e-4, "pos_err_arcsec": 1.0, "likely_class": "burst", "obs_id": "9"}
+    facts["direction"] = "brighter"
     stored = replace(make_stored("event", 10.0, 5.0), evidence=facts, alert_type=AlertType.INITIAL)
 
     def decide_on_joined(**news: Any) -> tuple[list[CandidateChange], Any]:
