@@ -327,8 +327,8 @@ def test_decisions_are_five_lines() -> None:
 def test_every_flag_is_described(root: Path) -> None:
     code = "\n".join(
         path.read_text()
-        for room in ("photons", "adapters", "plugins")
-        for path in (root / room).rglob("*.py")
+        for package in ("photons", "adapters", "plugins", "detector")
+        for path in (root / package).rglob("*.py")
         if "testing" not in path.parts
     )
     described = set(re.findall(r"^\| `([a-z_]+)` \| ", OUTPUT.split("## Flags")[1].split("## Plots")[0], re.MULTILINE))
