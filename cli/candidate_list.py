@@ -49,9 +49,7 @@ class _Cone(click.ParamType[tuple[float, float, float]]):
 @click.command("list")
 @click.option("--since", type=SINCE, metavar="TIME", help="Found since then: 2d, 36h, 90m, or a date (UTC).")
 @click.option("--near", type=_Cone(), metavar="RA,DEC,R", help="Inside a cone, in degrees; R may be 5arcmin, 30arcsec.")
-@click.option(
-    "--kind", type=click.Choice(VARIABLE), help="Of this kind only."
-)
+@click.option("--kind", type=click.Choice(VARIABLE), help="Of this kind only.")
 @click.option("--class", "likely_class", metavar="CLASS", help="Most probable class of the source.")
 @click.option("--far-below", type=click.FloatRange(min=0), metavar="HZ", help="False-alarm rate below this.")
 @click.option("--all", "include_all", is_flag=True, help="Include superseded and retracted candidates.")

@@ -98,7 +98,7 @@ class SignificanceFields(TypedDict):
 
 
 class KindFields(TypedDict):
-    """What sort of variability it is, whether red noise explains it, and whether its interval is brighter or fainter."""
+    """Sort of variability, whether red noise explains it, and whether its interval is brighter or fainter."""
 
     kind_probability: float | None
     p_red_noise: float | None
