@@ -78,7 +78,7 @@ class GoodTimesUnknownOptions(Options):
 
 
 class GoodTimesUnknown(Veto[GoodTimesUnknownOptions]):
-    """The file has no good times: a gap of the exposure looks like an eclipse, an interval between gaps like a flare."""
+    """The file has no good times: a gap in the exposure looks like an eclipse, what lies between gaps like a flare."""
 
     name = "good_times_unknown"
     reason = "the file has no good times: {counts:.0f} photons cannot tell variability from gaps in the exposure"
