@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.random import Generator
 
-from xherald.photons import EventBatch, EventList, Exposure, Identity
+from xherald.photons import EventBatch, EventList, Exposure, FieldBackground, Identity
 from xherald.photons.arrays import F64
 from xherald.photons.events import Background
 
@@ -23,6 +23,9 @@ __all__ = ["SKIES", "Sky", "draw_sky", "source_flare"]
 EXPOSURE_S: Final = 30_000.0
 STEPS: Final = 6_000
 """Steps of a rate over the exposure."""
+
+FIELD_BIN: Final = 50
+"""Photons in a bin of the light curve of the field."""
 
 MIN_FRACTION: Final = 0.05
 """Smaller fractions of the effective area are no exposure."""
@@ -44,6 +47,9 @@ class Sky:
         Area of the background region over that of the aperture; 0 for none.
     profile : callable or None
         From a generator to the background's rate in `STEPS` steps, in any unit; None if it is constant.
+    field : int
+        Photons of the background in the rest of the field, in which flares are 0.6 to 1.6 times as strong, relative to
+        the quiet rate, as at the source; 0 if nothing is known of it.
     is_hard : bool
         Whether the background has a flat spectrum and the source a soft one; else both are soft.
     source : callable or None
@@ -61,6 +67,7 @@ class Sky:
     background: tuple[float, float] = (0.02, 0.2)
     region: float = 12.0
     profile: Callable[[Generator], F64] | None = None
+    field: int = 0
     is_hard: bool = True
     source: Callable[[Generator], F64] | None = None
     exposure: Callable[[Generator], F64] | None = None
@@ -169,6 +176,13 @@ SKIES: Final[dict[str, Sky]] = {
         )
         for region in (0.02, 0.25, 1.0, 12.0)
     },
+    **{
+        f"{name}, region {region:g} ×, with a field": Sky(
+            background=(0.2, 0.9), region=region, profile=profile, field=5_000
+        )
+        for name, profile in (("proton flares", proton_flares), ("spiky background", spiky_background))
+        for region in (0.02, 0.25, 1.0, 12.0)
+    },
     "proton flares of the source's spectrum, region 1 ×": Sky(
         background=(0.2, 0.9), region=1.0, profile=proton_flares, is_hard=False
     ),
@@ -194,7 +208,8 @@ def _draw_source(sky: Sky, name: str, rng: Generator) -> EventList:
     counts, share = low * (high / low) ** rng.random(), rng.uniform(*sky.background)
     fraction = np.ones(STEPS) if sky.exposure is None else sky.exposure(rng)
     fraction = np.where(fraction > MIN_FRACTION, fraction, 0.0)
-    background = fraction if sky.profile is None else fraction * sky.profile(rng)
+    profile = np.ones(STEPS) if sky.profile is None else sky.profile(rng)
+    background = fraction * profile
     own = fraction if sky.source is None else fraction * sky.source(rng)
     parts = [
         _draw_photons(own, counts * (1.0 - share), False, sky.frame_s, rng),
@@ -218,7 +233,17 @@ def _draw_source(sky: Sky, name: str, rng: Generator) -> EventList:
         good_times_known=sky.knows_good_times,
         band=BAND,
         background=region,
+        field_background=_draw_field(profile, sky.field, rng) if sky.field else None,
     )
+
+
+def _draw_field(profile: F64, photons: int, rng: Generator) -> FieldBackground:
+    """Light curve of the field, in bins with equal numbers of its photons."""
+    quiet = profile.min()
+    rate = quiet + rng.uniform(0.6, 1.6) * (profile - quiet)
+    time = np.sort((rng.choice(STEPS, photons, p=rate / rate.sum()) + rng.random(photons)) * (EXPOSURE_S / STEPS))
+    edges = np.concatenate([[0.0], time[FIELD_BIN - 1 :: FIELD_BIN][:-1], [EXPOSURE_S]])
+    return FieldBackground(edges[:-1], FIELD_BIN / np.diff(edges))
 
 
 def _draw_photons(rate: F64, expected: float, is_hard: bool, frame_s: float, rng: Generator) -> tuple[F64, F64]:

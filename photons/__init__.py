@@ -7,7 +7,7 @@ names listed here.
 from .apertures import aperture_at, centroid_error_arcsec
 from .batch import EventBatch
 from .errors import XheraldError
-from .events import Background, EventList, Identity, Wings
+from .events import Background, EventList, FieldBackground, Identity, Wings
 from .exposure.detector_axes import measure_detector_axes
 from .exposure.detector_layout import Attitude, DetectorLayout, Vignetting
 from .gti import Exposure, clean_gti
@@ -29,6 +29,7 @@ __all__ = [
     "EventBatch",
     "EventList",
     "Exposure",
+    "FieldBackground",
     "FieldEvents",
     "Identity",
     "Observation",

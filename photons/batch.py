@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from xherald.photons.arrays import F32, F64, I64
 
 from .errors import PhotonError
-from .events import NOT_TESTABLE, Background, EventList, Identity, Wings
+from .events import NOT_TESTABLE, Background, EventList, FieldBackground, Identity, Wings
 from .gti import Exposure
 
 __all__ = ["EventBatch", "unweighted"]
@@ -32,7 +32,7 @@ def _concatenate(arrays: Sequence[NDArray[Any]], dtype: type[np.generic], width:
 
 
 def unweighted(photons: int, sources: int) -> dict[str, Any]:
-    """Weights and wings of a batch of sources whose photons have no known places: all count the same."""
+    """Weights, wings and field of a batch of sources whose photons have no known places: all count the same."""
     nothing = np.empty(0)
     return {
         "weight": np.ones(photons, dtype=np.float32),
@@ -40,6 +40,9 @@ def unweighted(photons: int, sources: int) -> dict[str, Any]:
         "wing_energy": nothing.astype(np.float32),
         "wing_weight": nothing.astype(np.float32),
         "wing_offsets": np.zeros(sources + 1, dtype=np.int64),
+        "field_start": nothing,
+        "field_rate": nothing,
+        "field_offsets": np.zeros(sources + 1, dtype=np.int64),
     }
 
 
@@ -68,6 +71,9 @@ class EventBatch:
     wing_time, wing_energy, wing_weight : ndarray, shape (wing photons,)
         Photons beyond the edges of the apertures that may be the sources', sorted by time within each source.
     wing_offsets : ndarray, shape (n + 1,), int64
+    field_start, field_rate : ndarray, shape (k,)
+        Light curve of the background of the whole field, see `FieldBackground`; none for most sources.
+    field_offsets : ndarray, shape (n + 1,), int64
     identities : tuple of Identity, length n
     """
 
@@ -93,11 +99,14 @@ class EventBatch:
     wing_energy: F32
     wing_weight: F32
     wing_offsets: I64
+    field_start: F64
+    field_rate: F64
+    field_offsets: I64
     identities: tuple[Identity, ...]
 
     def __post_init__(self) -> None:
         n = len(self.identities)
-        for name in ("offsets", "gti_offsets", "background_offsets", "wing_offsets"):
+        for name in ("offsets", "gti_offsets", "background_offsets", "wing_offsets", "field_offsets"):
             if len(getattr(self, name)) != n + 1:
                 raise PhotonError(
                     f"batch: {name} has {len(getattr(self, name))} elements, expected {n + 1} for {n} sources"
@@ -107,6 +116,7 @@ class EventBatch:
             (self.gti_offsets, self.gti),
             (self.background_offsets, self.background_time),
             (self.wing_offsets, self.wing_time),
+            (self.field_offsets, self.field_start),
             (self.offsets, self.weight),
         )
         if any(offsets[-1] != len(flat) for offsets, flat in ends):
@@ -121,7 +131,7 @@ class EventBatch:
         """Concatenate event lists, in order."""
         lists = list(lists)
         backgrounds = [one.background for one in lists]
-        wings = [one.wings for one in lists]
+        wings, fields = [one.wings for one in lists], [one.field_background for one in lists]
         empty = np.empty(0)
         return cls(
             time=_concatenate([one.time for one in lists], np.float64),
@@ -146,6 +156,9 @@ class EventBatch:
             wing_energy=_concatenate([w.energy if w else empty for w in wings], np.float32),
             wing_weight=_concatenate([w.weight if w else empty for w in wings], np.float32),
             wing_offsets=_offsets(len(w.time) if w else 0 for w in wings),
+            field_start=_concatenate([f.start if f else empty for f in fields], np.float64),
+            field_rate=_concatenate([f.rate if f else empty for f in fields], np.float64),
+            field_offsets=_offsets(len(f.start) if f else 0 for f in fields),
             identities=tuple(one.identity for one in lists),
         )
 
@@ -159,6 +172,7 @@ class EventBatch:
         intervals = slice(self.gti_offsets[index], self.gti_offsets[index + 1])
         background_photons = slice(self.background_offsets[index], self.background_offsets[index + 1])
         wing = slice(int(self.wing_offsets[index]), int(self.wing_offsets[index + 1]))
+        field = slice(int(self.field_offsets[index]), int(self.field_offsets[index + 1]))
         ratio = float(self.area_ratio[index])
         background = (
             Background(self.background_time[background_photons], self.background_energy[background_photons], ratio)
@@ -181,6 +195,9 @@ class EventBatch:
             weight=self.weight[photons],
             wings=Wings(self.wing_time[wing], self.wing_energy[wing], self.wing_weight[wing])
             if wing.stop > wing.start
+            else None,
+            field_background=FieldBackground(self.field_start[field], self.field_rate[field])
+            if field.stop > field.start
             else None,
         )
 
@@ -229,6 +246,7 @@ class EventBatch:
         intervals, gti_offsets = rows(self.gti_offsets)
         background_photons, background_offsets = rows(self.background_offsets)
         wing_photons, wing_offsets = rows(self.wing_offsets)
+        field_rows, field_offsets = rows(self.field_offsets)
         return EventBatch(
             time=self.time[photons],
             energy=self.energy[photons],
@@ -252,6 +270,9 @@ class EventBatch:
             wing_energy=self.wing_energy[wing_photons],
             wing_weight=self.wing_weight[wing_photons],
             wing_offsets=wing_offsets,
+            field_start=self.field_start[field_rows],
+            field_rate=self.field_rate[field_rows],
+            field_offsets=field_offsets,
             identities=tuple(self.identities[i] for i in index),
         )
 

@@ -13,7 +13,7 @@ from .errors import PhotonError
 from .gti import Exposure, gti_contains
 from .times import TimeReference
 
-__all__ = ["NOT_TESTABLE", "Background", "EventList", "Identity", "Wings"]
+__all__ = ["NOT_TESTABLE", "Background", "EventList", "FieldBackground", "Identity", "Wings"]
 
 NOT_TESTABLE: Final = frozenset({"exposure_unknown", "background_unknown"})
 """Flags of sources for which no null hypothesis is known, so that they get no probability."""
@@ -91,6 +91,28 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FieldBackground:
+    """Light curve of the background of the whole field, of which a source's background is a nearly constant fraction.
+
+    Parameters
+    ----------
+    start : ndarray, shape (k,), float64 — mission time from which each rate holds, s, ascending
+    rate : ndarray, shape (k,), float64 — relative to any constant; positive
+    """
+
+    start: NDArray[np.float64]
+    rate: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", _frozen(self.start, np.float64))
+        object.__setattr__(self, "rate", _frozen(self.rate, np.float64))
+        if self.start.ndim != 1 or self.start.shape != self.rate.shape:
+            raise PhotonError(f"field background: {self.start.shape} starts but {self.rate.shape} rates")
+        if (np.diff(self.start) <= 0).any() or not ((self.rate > 0) & np.isfinite(self.rate)).all():
+            raise PhotonError("field background: starts must ascend and rates be positive")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Wings:
     """Photons beyond the edge of the aperture that may be the source's.
 
@@ -154,6 +176,8 @@ class EventList:
         Probability of each photon to be the source's rather than the background's (`photon_weights`); None if the
         places of the photons are unknown, then all count the same.
     wings : Wings or None
+    field_background : FieldBackground or None
+        None if it is constant or unknown.
 
     Raises
     ------
@@ -176,6 +200,7 @@ class EventList:
     selection_trials: float = math.inf
     weight: NDArray[np.float32] | None = None
     wings: Wings | None = None
+    field_background: FieldBackground | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", _frozen(self.time, np.float64))

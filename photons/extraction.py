@@ -25,7 +25,12 @@ from .detector_coverage import (
 )
 from .errors import FileError, PhotonError
 from .events import Identity
-from .field_background import find_unknown_backgrounds
+from .field_background import (
+    FieldCurves,
+    find_unknown_backgrounds,
+    measure_field_backgrounds,
+    no_field_backgrounds,
+)
 from .gti import Exposure, gti_contains
 from .observation import DetectorUnit, Observation
 from .projection import separation_deg
@@ -39,6 +44,9 @@ __all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
 
 NEARBY_GROWTH: Final = 4.0
 """Factor by which regions of sources without background are left out of the background of the whole field."""
+
+FIELD_GROWTH: Final = 3.0
+"""Factor by which source regions are left out of the light curve of the field: 1 % of a source's photons lie beyond."""
 
 EventRows = tuple[I32, I64]
 """Rows of the event list for many sources, and the offsets at which each source's begin."""
@@ -180,7 +188,8 @@ def _extract_whole_field(
     photons = np.tile(np.arange(events, dtype=np.int32), n), np.arange(n + 1, dtype=np.int64) * events
     nobody = np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64)
     exposures = exposures_of_apertures(coverage)
-    return _make_batch(observation, apertures, coverage, exposures, (photons, nobody, nobody), {}, settings)
+    field = no_field_backgrounds(n)
+    return _make_batch(observation, apertures, coverage, exposures, (photons, nobody, nobody), field, {}, settings)
 
 
 def _require_positions(apertures: Sequence[Aperture], *tables: ShapeTable) -> None:
@@ -238,6 +247,11 @@ def _extract_regions(
     exposures, live_fractions = exposures_of_apertures(coverage)
     for i, exposure in varying.exposures.items():
         exposures[i] = exposure
+    field = no_field_backgrounds(n)
+    if len(events) and not observation.is_scan and (coverage.area_ratio > 0).any():
+        around = shape_table([one.region for one in apertures], observation.require_projection(), FIELD_GROWTH)
+        is_source = events_inside(around, index, events.x, events.y)
+        field = measure_field_backgrounds(events, is_source, coverage, observation.frame_time)
     flags = {
         "crosses_chip_edge": varying.crosses_edge,
         "exposure_unknown": varying.is_unknown,
@@ -257,7 +271,14 @@ def _extract_regions(
             observation.frame_time,
         )
     return _make_batch(
-        observation, apertures, coverage, (exposures, live_fractions), (photons, wings, background), flags, settings
+        observation,
+        apertures,
+        coverage,
+        (exposures, live_fractions),
+        (photons, wings, background),
+        field,
+        flags,
+        settings,
     )
 
 
@@ -267,6 +288,7 @@ def _make_batch(
     coverage: DetectorCoverage,
     exposures_and_live_fractions: tuple[list[Exposure], F64],
     photons: tuple[EventRows, EventRows, EventRows],
+    field: FieldCurves,
     flags: Mapping[str, Mask],
     settings: ExtractionSettings,
 ) -> tuple[EventBatch, I64]:
@@ -299,6 +321,9 @@ def _make_batch(
         wing_energy=events.energy[wing_rows],
         wing_weight=wing_weight,
         wing_offsets=wing_offsets,
+        field_start=field[0],
+        field_rate=field[1],
+        field_offsets=field[2],
         identities=_make_identities(observation, apertures, coverage, counts, flags, settings),
     )
     return batch, rows.astype(np.int64)

@@ -167,7 +167,7 @@ def _cells_of(livetime: F64, total: float, cells: int) -> I64:
 
 @njit(cache=True, nogil=True)
 def mean_background(
-    background: F64, counts_in_band: F64, background_in_band: F64, total: float, ratio: float, seed: int
+    background: F64, counts_in_band: F64, background_in_band: F64, warp: tuple[F64, F64], ratio: float, seed: int
 ) -> tuple[F64, F64]:
     """Expected photons of a source over the posterior mean of the background, given the region's photons alone.
 
@@ -175,20 +175,22 @@ def mean_background(
 
     Parameters
     ----------
-    background : ndarray, shape (m,) — s, livetime, of the photons in the background region
+    background : ndarray, shape (m,) — s, warped livetime, of the photons in the background region
     counts_in_band, background_in_band : ndarray, shape (bands,) — photons of aperture and region in each band
-    total, ratio, seed
+    warp, ratio, seed
         See `draw_background`.
 
     Returns
     -------
-    edges : ndarray, shape (cells + 1,) — s, livetime
+    edges : ndarray, shape (cells + 1,) — s, warped livetime
     expected : ndarray, shape (bands, cells + 1)
         Expected fraction of the photons of each band that arrive before each edge.
     """
     np.random.seed(seed)
-    m, bands = background.size, counts_in_band.size
+    m, bands, total = background.size, counts_in_band.size, warp[0][-1]
     cells = min(max(m, MIN_CELLS), MAX_CELLS)
+    edges = np.linspace(0.0, total, cells + 1)
+    steady = np.diff(np.interp(edges, warp[1], warp[0])) / total
     own = np.zeros(cells, np.int64)
     for c in _cells_of(background, total, cells):
         own[c] += 1
@@ -204,59 +206,77 @@ def mean_background(
     for k in range(bands):
         share = min(ratio * background_in_band[k] / max(counts_in_band[k], 1.0), 1.0)
         for c in range(cells):
-            expected[k, c + 1] = expected[k, c] + (1.0 - share) / cells + share * mean[c]
+            expected[k, c + 1] = expected[k, c] + (1.0 - share) * steady[c] + share * mean[c]
         expected[k] /= expected[k, cells]
-    return np.linspace(0.0, total, cells + 1), expected
+    return edges, expected
 
 
 @njit(cache=True, nogil=True)
 def draw_background(
-    livetime: F64, band: I64, background: F64, background_band: I64, bands: int, total: float, ratio: float, seed: int
+    livetime: F64,
+    band: I64,
+    background: F64,
+    background_band: I64,
+    bands: int,
+    warp: tuple[F64, F64],
+    ratio: float,
+    seed: int,
 ) -> tuple[F64, F64]:
     """Draw the null hypothesis of a source from its posterior.
 
     Parameters
     ----------
-    livetime, band, background, background_band, bands, total, ratio, seed
+    livetime, band, background, background_band, bands, warp, ratio, seed
         See `draw_null_hypotheses`.
 
     Returns
     -------
-    edges : ndarray, shape (cells + 1,) — s, livetime
+    edges : ndarray, shape (cells + 1,) — s, warped livetime
     expected : ndarray, shape (bands, cells + 1)
         Expected fraction of the photons of each band that arrive before each edge.
     """
     np.random.seed(seed)
-    edges, expected, _ = draw_null_hypotheses(livetime, band, background, background_band, bands, total, ratio, 1)
+    edges, expected, _ = draw_null_hypotheses(livetime, band, background, background_band, bands, warp, ratio, 1)
     return edges, expected[0]
 
 
 @njit(cache=True, nogil=True)
 def draw_null_hypotheses(
-    livetime: F64, band: I64, background: F64, background_band: I64, bands: int, total: float, ratio: float, draws: int
+    livetime: F64,
+    band: I64,
+    background: F64,
+    background_band: I64,
+    bands: int,
+    warp: tuple[F64, F64],
+    ratio: float,
+    draws: int,
 ) -> tuple[F64, F64, F64]:
     """Draw null hypotheses of a source from their posterior, with numba's generator of this thread.
 
     Parameters
     ----------
-    livetime, band : ndarray, shape (n,) — s, of the photons in the aperture, and their energy bands
+    livetime, band : ndarray, shape (n,)
+        Warped livetime, s, of the photons in the aperture, and their energy bands.
     background, background_band : ndarray, shape (m,) — the same of the background region
     bands : int — number of energy bands
-    total : float — s, livetime
+    warp : tuple of ndarray
+        Livetime and warped livetime at knots (`field_warp`); the background of the whole field is steady in the latter.
     ratio : float — area of the aperture over that of the background region
     draws : int
 
     Returns
     -------
-    edges : ndarray, shape (cells + 1,) — s, livetime
+    edges : ndarray, shape (cells + 1,) — s, warped livetime
     expected : ndarray, shape (draws, bands, cells + 1)
         Expected fraction of the aperture's photons of each band that arrive before each edge.
     background_expected : ndarray, shape (draws, cells + 1)
         Expected fraction of the region's photons that arrive before each edge.
     """
-    n, m = livetime.size, background.size
+    n, m, total = livetime.size, background.size, warp[0][-1]
     cells = min(max(int((1.0 + ratio) * m), MIN_CELLS), MAX_CELLS_SMALL_REGION)
     width = total / cells
+    edges = np.linspace(0.0, total, cells + 1)
+    steady = np.diff(np.interp(edges, warp[1], warp[0])) / width  # rate of a constant source in warped livetime
     cell, background_cell = _cells_of(livetime, total, cells), _cells_of(background, total, cells)
     log_gammas = _log_gammas(n + m)
     rate = np.full(cells, (m + 0.5) / total)
@@ -284,7 +304,7 @@ def draw_null_hypotheses(
         for i in range(n):
             c, k = cell[i], band[i]
             behind = ratio * rate[c] * background_spectrum[k]
-            if np.random.random() * (behind + source_rate * spectrum[k]) < behind:
+            if np.random.random() * (behind + source_rate * steady[c] * spectrum[k]) < behind:
                 others[c] += 1
                 background_held[k] += 1.0
             else:
@@ -304,7 +324,7 @@ def draw_null_hypotheses(
         background_expected[draw] /= background_expected[draw, cells]
         for k in range(bands):
             for c in range(cells):
-                density = source_rate * spectrum[k] + ratio * rate[c] * background_spectrum[k]
+                density = source_rate * steady[c] * spectrum[k] + ratio * rate[c] * background_spectrum[k]
                 expected[draw, k, c + 1] = expected[draw, k, c] + density
             expected[draw, k] /= expected[draw, k, cells]
-    return np.linspace(0.0, total, cells + 1), expected, background_expected
+    return edges, expected, background_expected

@@ -4,11 +4,13 @@ All timing tests use it. The time of a photon becomes livetime (gaps removed, li
 becomes ``u`` in [0, 1], the expected cumulative fraction of counts of a constant source plus the background. Where
 arrival times are known to a frame only, photons are spread over it, so that ties cause neither bursts nor gaps.
 
-The profile of the background in time is that of the background region. A region smaller than twice the aperture leaves
-it open: profile, source and spectra are then drawn from their joint posterior (`background_posterior`). For larger
-regions that show a change, it is the posterior mean given the region, in each energy band, since flares of the
-background have a spectrum of their own; else it is constant. What remains of its error is added to the p-value
-(`local_background`). Reported intervals are measured over the Bayesian blocks of the region in any case.
+The profile of the background in time is that of the background region, relative to that of the whole field where the
+field shows changes: clocks of the background run on warped livetime, in which the field's background is steady
+(`field_warp`). A region smaller than twice the aperture leaves the profile open: profile, source and spectra are then
+drawn from their joint posterior (`background_posterior`). For larger regions that show a change, it is the posterior
+mean given the region, in each energy band, since flares of the background have a spectrum of their own; else it is
+constant. What remains of its error is added to the p-value (`local_background`). Reported intervals are measured over
+the Bayesian blocks of the region in any case.
 """
 
 from __future__ import annotations
@@ -139,19 +141,49 @@ def spread_in_frames(time: F64, livetime: F64, frame_time: float, total: float) 
 
 
 @njit(cache=True, nogil=True)
-def _block_profile(background: F64, total: float, share: float, penalty: float) -> tuple[F64, F64]:
-    """Knots (livetime, u) of a source over a background with the given share of the counts, from its blocks."""
+def field_warp(start: F64, rate: F64, gti: F64, fraction: F64) -> tuple[F64, F64]:
+    """Livetime at knots, and warped livetime, in which the background of the whole field is steady.
+
+    Parameters
+    ----------
+    start, rate : ndarray, shape (k,) — mission time from which each relative rate of the field holds; may be empty
+    gti, fraction : ndarray, shape (m, 2) and (m,) — good times of the source
+    """
+    total = 0.0
+    for row in range(gti.shape[0]):
+        total += (gti[row, 1] - gti[row, 0]) * fraction[row]
+    live, warped = np.empty(start.size + 1), np.empty(start.size + 1)
+    at = accumulated_livetime(start, gti, fraction)
+    live[0] = warped[0] = 0.0
+    size = 1
+    for k in range(start.size):
+        stop = at[k + 1] if k + 1 < start.size else total
+        if stop > live[size - 1] and rate[k] > 0:
+            live[size] = stop
+            warped[size] = warped[size - 1] + rate[k] * (stop - live[size - 1])
+            size += 1
+    if size < 3:
+        return np.array([0.0, total]), np.array([0.0, total])
+    live[size - 1] = total
+    return live[:size], warped[:size] / warped[size - 1] * total
+
+
+@njit(cache=True, nogil=True)
+def background_blocks(background: F64, warp: tuple[F64, F64], penalty: float) -> tuple[F64, F64, bool]:
+    """Knots (livetime, fraction of the background before it), and whether it varies otherwise than the field.
+
+    `background` is in warped livetime.
+    """
+    total = warp[0][-1]
     edges, counts = coarse_blocks(background, 0.0, total, penalty)
     if counts.size < 2:
-        return np.array([0.0, total]), np.array([0.0, 1.0])
-    heights = np.empty(edges.size)
-    heights[0] = 0.0
-    running = 0.0
-    for k in range(counts.size):
-        running += counts[k]
-        heights[k + 1] = (1 - share) * edges[k + 1] / total + share * running / background.size
-    heights[-1] = 1.0
-    return edges, heights
+        return warp[0], warp[1] / total, False
+    held = np.zeros(edges.size)
+    held[1:] = np.cumsum(counts) / background.size
+    if warp[0].size < 3:
+        return edges, held, True
+    knots = np.sort(np.concatenate((edges, warp[1][1:-1])))
+    return np.interp(knots, warp[1], warp[0]), np.interp(knots, edges, held), True
 
 
 @njit(cache=True, nogil=True)
@@ -166,9 +198,18 @@ def bands_of(energy: F32, thresholds: F32) -> I64:
 
 @njit(cache=True, nogil=True)
 def _u_by_band(
-    live: F64, energy: F32, behind: F64, background_energy: F32, total: float, area_ratio: float, seed: int
+    live: F64,
+    energy: F32,
+    behind: F64,
+    background_energy: F32,
+    warp: tuple[F64, F64],
+    area_ratio: float,
+    seed: int,
 ) -> F64:
-    """U of one source's photons in their energy bands, over a drawn or, for a large region, the mean background."""
+    """U of one source's photons in their energy bands, over a drawn or, for a large region, the mean background.
+
+    `live` and `behind` are in warped livetime.
+    """
     n = live.size
     thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
     band, background_band = bands_of(energy, thresholds), bands_of(background_energy, thresholds)
@@ -177,9 +218,9 @@ def _u_by_band(
     counts = np.bincount(band, minlength=BANDS).astype(np.float64)
     background_counts = np.bincount(background_band, minlength=BANDS).astype(np.float64)
     if shared and is_small:
-        edges, expected = draw_background(live, band, behind, background_band, BANDS, total, area_ratio, seed)
+        edges, expected = draw_background(live, band, behind, background_band, BANDS, warp, area_ratio, seed)
     elif shared:
-        edges, expected = mean_background(behind, counts, background_counts, total, area_ratio, seed)
+        edges, expected = mean_background(behind, counts, background_counts, warp, area_ratio, seed)
     for k in range(BANDS):
         own = band == k
         one, row = live[own], k
@@ -187,11 +228,11 @@ def _u_by_band(
             other, row = behind[background_band == k], 0
             if is_small:
                 zeros = np.zeros(one.size, np.int64), np.zeros(other.size, np.int64)
-                edges, expected = draw_background(one, zeros[0], other, zeros[1], 1, total, area_ratio, seed + k)
+                edges, expected = draw_background(one, zeros[0], other, zeros[1], 1, warp, area_ratio, seed + k)
             else:
                 here = slice(k, k + 1)
                 edges, expected = mean_background(
-                    other, counts[here], background_counts[here], total, area_ratio, seed + k
+                    other, counts[here], background_counts[here], warp, area_ratio, seed + k
                 )
         out[own] = np.interp(one, edges, expected[row])
     return out
@@ -207,6 +248,8 @@ def _clock_one(
     background: F64,
     background_energy: F32,
     area_ratio: float,
+    field_start: F64,
+    field_rate: F64,
     penalty: float,
 ) -> tuple[F64, F64, bool, F64, F64]:
     """One source's u, tested u, whether its background is uncertain, and the knots (livetime, u) of the map to u."""
@@ -219,14 +262,21 @@ def _clock_one(
         behind = spread_in_frames(background, accumulated_livetime(background, gti, fraction), frame_time, total)
         # Half a photon more: a region without photons does not prove that there is no background.
         share = min(area_ratio * (background.size + 0.5) / n, 1.0)
+        warp = field_warp(field_start, field_rate, gti, fraction)
+        behind = np.interp(behind, warp[0], warp[1])
+        varies = False
         if background.size > 1:
-            knots, heights = _block_profile(behind, total, min(area_ratio * background.size / n, 1.0), penalty)
+            knots, held, varies = background_blocks(behind, warp, penalty)
+            likely = min(area_ratio * background.size / n, 1.0)
+            heights = (1.0 - likely) * knots / total + likely * held
         if area_ratio * share > MAX_EXACT_ERROR:
             u = np.interp(live, knots, heights)
-            if area_ratio <= MAX_RATIO and knots.size == 2:
+            if area_ratio <= MAX_RATIO and not varies:
                 return u, u, True, knots, heights
             seed = np.int64(hash_to_unit(time[0] + n) * 2**31)
-            return u, _u_by_band(live, energy, behind, background_energy, total, area_ratio, seed), True, knots, heights
+            warped = np.interp(live, warp[0], warp[1])
+            tested = _u_by_band(warped, energy, behind, background_energy, warp, area_ratio, seed)
+            return u, tested, True, knots, heights
     u = np.interp(live, knots, heights)
     return u, u, False, knots, heights
 
@@ -245,6 +295,7 @@ def _clocks(
     background_energy: F32,
     background_offsets: I64,
     area_ratio: F64,
+    field: tuple[F64, F64, I64],
     penalties: F64,
     new_offsets: I64,
     first: int,
@@ -262,6 +313,7 @@ def _clocks(
         a, b = offsets[s], offsets[s + 1]
         rows = slice(gti_offsets[s], gti_offsets[s + 1])
         behind = slice(background_offsets[s], background_offsets[s + 1])
+        light = slice(field[2][s], field[2][s + 1])
         one, in_time_order, is_uncertain[s], knots, heights = _clock_one(
             time[a:b],
             energy[a:b],
@@ -271,6 +323,8 @@ def _clocks(
             background[behind],
             background_energy[behind],
             area_ratio[s],
+            field[0][light],
+            field[1][light],
             penalties[s],
         )
         at, kept = new_offsets[s], new_offsets[s + 1] - new_offsets[s]
@@ -328,6 +382,7 @@ def null_clock(batch: EventBatch, threads: int = 0) -> NullClock:
             batch.background_energy,
             batch.background_offsets,
             batch.area_ratio,
+            (batch.field_start, batch.field_rate, batch.field_offsets),
             penalties,
             offsets,
             first,

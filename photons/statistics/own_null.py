@@ -24,14 +24,16 @@ from xherald.photons.threads import run_in_threads
 
 from .averaged import BANDS
 from .background_posterior import draw_null_hypotheses
-from .blocks import change_point_penalty, coarse_blocks
+from .blocks import change_point_penalty
 from .clock import (
     BACKGROUND_P0,
     MAX_EXACT_ERROR,
     MAX_RATIO,
     MIN_SPECTRAL_COUNTS,
     accumulated_livetime,
+    background_blocks,
     bands_of,
+    field_warp,
     hash_to_unit,
     spread_in_frames,
 )
@@ -52,10 +54,12 @@ def _times_at(livetime: F64, gti: F64, fraction: F64) -> F64:
 
 
 @njit(cache=True, nogil=True)
-def _draw_times(expected: F64, edges: F64, gti: F64, fraction: F64, frame: float, phase: float, out: F64) -> None:
-    """Fill times of photons with the expected cumulative fractions at edges of livetime, at the middle of frames."""
-    live = np.interp(np.random.random(out.size), expected, edges)
-    out[:] = _times_at(live, gti, fraction)
+def _draw_times(
+    expected: F64, edges: F64, warp: tuple[F64, F64], gti: F64, fraction: F64, frame: float, phase: float, out: F64
+) -> None:
+    """Fill times of photons at the middle of frames, given the cumulative fractions at edges of warped livetime."""
+    warped = np.interp(np.random.random(out.size), expected, edges)
+    out[:] = _times_at(np.interp(warped, warp[1], warp[0]), gti, fraction)
     if frame > 0:
         for i in range(out.size):
             out[i] = phase + np.rint((out[i] - phase) / frame) * frame
@@ -81,6 +85,8 @@ def _draw_one(
     background: F64,
     background_energy: F32,
     area_ratio: float,
+    field_start: F64,
+    field_rate: F64,
     wing_energy: F32,
     wing_weight: F32,
     seed: int,
@@ -102,30 +108,32 @@ def _draw_one(
     thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
     band, background_band = bands_of(energy, thresholds), bands_of(background_energy, thresholds)
     is_shared = m < MIN_SPECTRAL_COUNTS
-    ends, steady = np.array([0.0, total]), np.array([0.0, 1.0])
-    edges, profiles = ends, np.zeros((draws, 2))
-    profiles[:, 1] = 1.0
+    warp = field_warp(field_start, field_rate, gti, fraction)
+    ends, steady = warp[1], warp[0] / total
+    edges, profiles = ends, np.zeros((draws, ends.size))
+    profiles[:] = ends / total
     if area_ratio > 0:
         live = spread_in_frames(time, accumulated_livetime(time, gti, fraction), frame, total)
         behind = spread_in_frames(background, accumulated_livetime(background, gti, fraction), frame, total)
+        live, behind = np.interp(live, warp[0], warp[1]), np.interp(behind, warp[0], warp[1])
         if is_shared:
             edges, expected, profiles = draw_null_hypotheses(
-                live, band, behind, background_band, BANDS, total, area_ratio, draws
+                live, band, behind, background_band, BANDS, warp, area_ratio, draws
             )
     for k in range(BANDS):
         own, other = np.flatnonzero(band == k), np.flatnonzero(background_band == k)
         if area_ratio > 0 and not is_shared:
             zeros = np.zeros(own.size, np.int64), np.zeros(other.size, np.int64)
             edges, expected, profiles = draw_null_hypotheses(
-                live[own], zeros[0], behind[other], zeros[1], 1, total, area_ratio, draws
+                live[own], zeros[0], behind[other], zeros[1], 1, warp, area_ratio, draws
             )
         for draw in range(draws):
             one, two = np.empty(own.size), np.empty(other.size)
             if area_ratio > 0:
-                _draw_times(expected[draw, k if is_shared else 0], edges, gti, fraction, frame, time[0], one)
-                _draw_times(profiles[draw], edges, gti, fraction, frame, time[0], two)
+                _draw_times(expected[draw, k if is_shared else 0], edges, warp, gti, fraction, frame, time[0], one)
+                _draw_times(profiles[draw], edges, warp, gti, fraction, frame, time[0], two)
             else:
-                _draw_times(steady, ends, gti, fraction, frame, time[0], one)
+                _draw_times(steady, ends, warp, gti, fraction, frame, time[0], one)
             new_time[draw][own] = one
             new_background[draw][other] = two
     wing = np.empty(1)
@@ -139,9 +147,9 @@ def _draw_one(
         new_background_energy[draw] = background_energy[order]
         for i in range(wing_weight.size):
             if np.random.random() < wing_weight[i]:
-                _draw_times(steady, ends, gti, fraction, frame, time[0], wing)
+                _draw_times(steady, ends, warp, gti, fraction, frame, time[0], wing)
             else:
-                _draw_times(profiles[draw], edges, gti, fraction, frame, time[0], wing)
+                _draw_times(profiles[draw], edges, warp, gti, fraction, frame, time[0], wing)
             new_wing[draw, i] = wing[0]
         order = np.argsort(new_wing[draw], kind="mergesort")
         _order(order, new_wing[draw], wing_energy, wing_weight, new_wing_energy[draw], new_wing_weight[draw])
@@ -162,6 +170,7 @@ def _draw_all(
     gti_offsets: I64,
     frame_time: F64,
     area_ratio: F64,
+    field: tuple[F64, F64, I64],
     draws: int,
     salt: int,
     first: int,
@@ -190,6 +199,8 @@ def _draw_all(
             background[0][c:d],
             background[1][c:d],
             area_ratio[s],
+            field[0][field[2][s] : field[2][s + 1]],
+            field[1][field[2][s] : field[2][s + 1]],
             wings[1][e:f],
             wings[2][e:f],
             np.int64(hash_to_unit(source[0][a] + (b - a) + 1e-2 * salt) * 2**31),
@@ -244,6 +255,7 @@ def draw_steady_sources(batch: EventBatch, draws: int, salt: int = 0, threads: i
             batch.gti_offsets,
             batch.frame_time,
             batch.area_ratio,
+            (batch.field_start, batch.field_rate, batch.field_offsets),
             draws,
             salt,
             first,
@@ -288,5 +300,7 @@ def uncertain_backgrounds(batch: EventBatch) -> NDArray[np.bool_]:
         live = accumulated_livetime(one, batch.gti[rows], batch.gti_fraction[rows])
         total = float((np.diff(batch.gti[rows], axis=1)[:, 0] * batch.gti_fraction[rows]).sum())
         live = spread_in_frames(one, live, batch.frame_time[s], total)
-        uncertain[s] = len(coarse_blocks(live, 0.0, total, penalties[s])[1]) > 1
+        light = slice(batch.field_offsets[s], batch.field_offsets[s + 1])
+        warp = field_warp(batch.field_start[light], batch.field_rate[light], batch.gti[rows], batch.gti_fraction[rows])
+        uncertain[s] = background_blocks(np.interp(live, *warp), warp, penalties[s])[2]
     return uncertain

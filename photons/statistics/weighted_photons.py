@@ -20,14 +20,16 @@ from xherald.photons.threads import run_in_threads
 
 from .averaged import BANDS, WEIGHTS
 from .background_posterior import mean_background
-from .blocks import change_point_penalty, coarse_blocks
+from .blocks import change_point_penalty
 from .clock import (
     BACKGROUND_P0,
     MAX_RATIO,
     MIN_SPECTRAL_COUNTS,
     NullClock,
     accumulated_livetime,
+    background_blocks,
     bands_of,
+    field_warp,
     hash_to_unit,
     spread_in_frames,
 )
@@ -75,9 +77,12 @@ class WeightedPhotons:
 
 @njit(cache=True, nogil=True)
 def _fill_background_fraction(
-    live: F64, energy: F32, behind: F64, background_energy: F32, total: float, seed: int, out: F64
+    live: F64, energy: F32, behind: F64, background_energy: F32, warp: tuple[F64, F64], seed: int, out: F64
 ) -> None:
-    """Fill the posterior mean of the fraction of the background before each photon, by energy where it has enough."""
+    """Fill the posterior mean of the fraction of the background before each photon, by energy where it has enough.
+
+    `live` and `behind` are in warped livetime.
+    """
     is_shared = behind.size < MIN_SPECTRAL_COUNTS
     thresholds = np.sort(energy)[np.arange(1, BANDS) * energy.size // BANDS]
     band, background_band = bands_of(energy, thresholds), bands_of(background_energy, thresholds)
@@ -86,7 +91,7 @@ def _fill_background_fraction(
         own = band == k
         if not is_shared or k == 0:
             edges, expected = mean_background(
-                behind if is_shared else behind[background_band == k], everything, everything, total, 1.0, seed + k
+                behind if is_shared else behind[background_band == k], everything, everything, warp, 1.0, seed + k
             )
         out[own] = np.interp(live[own], edges, expected[0])
 
@@ -101,6 +106,8 @@ def _weigh_one(
     frame_time: float,
     background: F64,
     background_energy: F32,
+    field_start: F64,
+    field_rate: F64,
     is_uncertain: bool,
     penalty: float,
 ) -> F64:
@@ -113,17 +120,14 @@ def _weigh_one(
     if background.size < 2:
         return steady
     behind = spread_in_frames(background, accumulated_livetime(background, gti, fraction), frame_time, total)
-    edges, held = coarse_blocks(behind, 0.0, total, penalty)
-    if held.size < 2:
-        return steady
-    arrived = np.empty(live.size)
-    if is_uncertain:
+    warp = field_warp(field_start, field_rate, gti, fraction)
+    behind = np.interp(behind, warp[0], warp[1])
+    knots, held, varies = background_blocks(behind, warp, penalty)
+    arrived = np.interp(live, knots, held)
+    if is_uncertain and varies:
         seed = np.int64(hash_to_unit(time[0] + time.size) * 2**31)
-        _fill_background_fraction(live, energy, behind, background_energy, total, seed, arrived)
-    else:
-        heights = np.zeros(edges.size)
-        heights[1:] = np.cumsum(held) / behind.size
-        arrived[:] = np.interp(live, edges, heights)
+        warped = np.interp(live, warp[0], warp[1])
+        _fill_background_fraction(warped, energy, behind, background_energy, warp, seed, arrived)
     u: F64 = weight * steady + (1.0 - weight) * arrived
     return u
 
@@ -135,6 +139,7 @@ def _weigh_all(
     wing: _Photons,
     background: tuple[F64, F32, I64],
     good_times: tuple[F64, F64, I64],
+    field: tuple[F64, F64, I64],
     frame_time: F64,
     is_uncertain: NDArray[np.bool_],
     penalties: F64,
@@ -149,6 +154,7 @@ def _weigh_all(
         own, beyond = slice(aperture[3][s], aperture[3][s + 1]), slice(wing[3][s], wing[3][s + 1])
         behind = slice(background[2][s], background[2][s + 1])
         rows = slice(good_times[2][s], good_times[2][s + 1])
+        light = slice(field[2][s], field[2][s + 1])
         time = np.concatenate((aperture[0][own], wing[0][beyond]))
         order = np.argsort(time, kind="mergesort")
         energy = np.concatenate((aperture[1][own], wing[1][beyond]))[order]
@@ -162,6 +168,8 @@ def _weigh_all(
             frame_time[s],
             background[0][behind],
             background[1][behind],
+            field[0][light],
+            field[1][light],
             is_uncertain[s],
             penalties[s],
         )
@@ -210,6 +218,7 @@ def weighted_photons(batch: EventBatch, clock: NullClock, threads: int = 0) -> W
             beyond,
             (batch.background_time, batch.background_energy, batch.background_offsets),
             (batch.gti, batch.gti_fraction, batch.gti_offsets),
+            (batch.field_start, batch.field_rate, batch.field_offsets),
             batch.frame_time,
             clock.is_uncertain,
             penalties,
