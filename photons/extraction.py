@@ -45,8 +45,8 @@ __all__ = ["ExtractionSettings", "extract", "extract_with_rows"]
 NEARBY_GROWTH: Final = 4.0
 """Factor by which regions of sources without background are left out of the background of the whole field."""
 
-FIELD_GROWTH: Final = 3.0
-"""Factor by which source regions are left out of the light curve of the field: 1 % of a source's photons lie beyond."""
+FIELD_GROWTH: Final = 2.0
+"""Factor by which source regions are left out of the light curve of the field: 2 % of a source's photons lie beyond."""
 
 EventRows = tuple[I32, I64]
 """Rows of the event list for many sources, and the offsets at which each source's begin."""

@@ -244,8 +244,14 @@ def _clean_background(
     around = {b: neighbours.predict(b, x, y, radius).reshape(DIRECTIONS, RADII) for b in brighter}
     here = {b: neighbours.predict_in_aperture(b, i) for b in brighter}
     total = np.sum([*around.values(), np.zeros((DIRECTIONS, RADII))], axis=0).max(axis=1)
-    # With the least of the neighbours' photons where all directions have some.
-    free: Mask = total <= max(allowed_counts, float(np.sort(total)[MIN_DIRECTIONS - 1]))
+    free: Mask = total <= max(allowed_counts, 1.5 * sum(here.values()))
+    # The background falls towards the edge of a field of view: opposite directions together have that of the middle.
+    paired = free & np.roll(free, DIRECTIONS // 2)
+    if np.count_nonzero(paired) >= MIN_DIRECTIONS:
+        free = paired
+    elif np.count_nonzero(free) < MIN_DIRECTIONS:
+        # With the least of the neighbours' photons where hardly any direction has none.
+        free = total <= float(np.sort(total)[MIN_DIRECTIONS - 1])
     # Points farther out stand for larger parts of the annulus.
     weights = steps / steps.sum()
     strays = [
