@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xherald.adapters import check_path
-from xherald.photons import EventBatch
+from xherald.photons import EventBatch, unweighted
 from xherald.photons.arrays import I64
-from xherald.photons.batch import unweighted
 from xherald.photons.errors import FileError, OversizeFileError, PhotonError, UnreadableFileError
 from xherald.plugins import ReadLimits
 

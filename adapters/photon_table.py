@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from xherald.adapters import check_path
-from xherald.photons import EventBatch, Identity, TimeReference, clean_gti
+from xherald.photons import EventBatch, Identity, TimeReference, clean_gti, unweighted
 from xherald.photons.arrays import F64, I64
-from xherald.photons.batch import unweighted
 from xherald.photons.errors import GtiError, OversizeFileError, UnreadableFileError
 from xherald.plugins import FolderNames, InstrumentAdapter, Options, ReadLimits, hookimpl
 

@@ -5,7 +5,7 @@ names listed here.
 """
 
 from .apertures import aperture_at, centroid_error_arcsec
-from .batch import EventBatch
+from .batch import EventBatch, unweighted
 from .errors import XheraldError
 from .events import Background, EventList, FieldBackground, Identity, Wings
 from .exposure.detector_axes import measure_detector_axes
@@ -48,4 +48,5 @@ __all__ = [
     "measure_detector_axes",
     "run_in_threads",
     "separation_deg",
+    "unweighted",
 ]

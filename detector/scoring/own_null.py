@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F64, I64
-from xherald.photons.statistics import MIN_EXCEEDANCES, draw_steady_sources, tail_probability, uncertain_backgrounds
+from xherald.photons.statistics.own_null import draw_steady_sources, uncertain_backgrounds
+from xherald.photons.statistics.tail_probability import MIN_EXCEEDANCES, tail_probability
 
 __all__ = ["JudgedProbabilities", "judge_by_own_null"]
 

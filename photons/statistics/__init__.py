@@ -5,14 +5,11 @@ from .blocks import bayesian_blocks
 from .clock import accumulated_livetime
 from .hardness import hardness_change, hardness_posterior
 from .null_distributions import MIN_PHOTONS, NullTables, load_null_tables
-from .own_null import draw_steady_sources, uncertain_backgrounds
 from .result import DIP, FLARE, STEADY, Hardness, Intervals, TestColumns, Timing
-from .tail_probability import MIN_EXCEEDANCES, tail_probability
 
 __all__ = [
     "DIP",
     "FLARE",
-    "MIN_EXCEEDANCES",
     "MIN_PHOTONS",
     "STEADY",
     "TESTS",
@@ -25,11 +22,8 @@ __all__ = [
     "accumulated_livetime",
     "assess",
     "bayesian_blocks",
-    "draw_steady_sources",
     "hardness_change",
     "hardness_posterior",
     "load_null_tables",
     "raw_statistics",
-    "tail_probability",
-    "uncertain_backgrounds",
 ]

@@ -13,7 +13,7 @@ from xherald.evaluation import baselines
 from xherald.evaluation.detector_under_test import averaged_detector
 from xherald.evaluation.event_profiles import CELLS, DIPS, FLARES
 from xherald.evaluation.timing_limit import oracle_scores
-from xherald.photons import EventBatch
+from xherald.photons import EventBatch, unweighted
 from xherald.photons.statistics import DIP, FLARE, assess
 
 
@@ -58,6 +58,7 @@ def at_times(livetime_fractions: list[float]) -> EventBatch:
         background_energy=np.empty(0, dtype=np.float32),
         background_offsets=np.array([0, 0]),
         area_ratio=np.zeros(1),
+        **unweighted(n, 1),
         frame_time=np.array([1e-3]),
     )
 

@@ -7,8 +7,10 @@ import pytest
 
 from xherald.evaluation.null_skies import SKIES, Sky, draw_sky
 from xherald.photons import EventBatch, EventList, Exposure, Identity
-from xherald.photons.statistics import assess, draw_steady_sources, tail_probability, uncertain_backgrounds
+from xherald.photons.statistics import assess
 from xherald.photons.statistics.frames import notice_frames
+from xherald.photons.statistics.own_null import draw_steady_sources, uncertain_backgrounds
+from xherald.photons.statistics.tail_probability import tail_probability
 
 DRAWS = 400
 

@@ -225,8 +225,8 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
     at = {"counts": 30.0, "ra": 83.8, "dec": -5.4, "seed": 1}
     with pytest.raises(ConfigError, match="only removes photons"):
         inject(path, tmp_path / "o", source="eclipse", **at)
-    with pytest.raises(ConfigError, match="unknown source class 'nova'"):
-        inject(path, tmp_path / "o", source="nova", **at)
+    with pytest.raises(ConfigError, match="unknown source class 'kilonova'"):
+        inject(path, tmp_path / "o", source="kilonova", **at)
     with pytest.raises(FileError, match="is the input file itself"):
         inject(path, path, source="fast_transient", **at, overwrite=True)
     (tmp_path / "there").write_text("")
