@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ABSENT", "join_cameras", "main_cameras", "match_cameras"]
 
+MAX_DIFFERENCE: Final = 0.02
+"""Largest difference between the fractions of two exposures that have passed at any time, for them to be the same."""
+
 ABSENT: Final = -1
 """Index of a source in a camera that does not have it."""
 
@@ -107,12 +110,12 @@ def _join(sources: Sequence[EventList]) -> EventList:
     main = max(sources, key=lambda one: (FORCED_FLAG not in one.identity.flags, len(one)))
     time, energy = (np.concatenate([getattr(one, name) for one in sources]) for name in ("time", "energy"))
     order = np.argsort(time, kind="stable")
-    # Photons of a camera without weights would count as surely the source's beside those of a camera with weights.
-    has_weights = all((one.known_weight < 1).any() for one in sources if len(one))
+    exposure = _join_exposures(sources)
+    has_weights = _can_weigh(sources, exposure)
     return EventList(
         time=time[order],
         energy=energy[order],
-        exposure=_join_exposures(sources),
+        exposure=exposure,
         identity=_join_identities(sources, main),
         # Photons of the faster camera are spread over the frames of the slowest: nothing shorter is tested.
         frame_time=max(one.frame_time for one in sources),
@@ -125,6 +128,21 @@ def _join(sources: Sequence[EventList]) -> EventList:
         weight=np.concatenate([one.known_weight for one in sources])[order] if has_weights else None,
         wings=_join_wings(sources) if has_weights else None,
     )
+
+
+def _can_weigh(sources: Sequence[EventList], joint: Exposure) -> bool:
+    """Whether the photons of all cameras together may have weights.
+
+    Weights differ between cameras and must not tell the time: every camera has the exposure of all together. Photons of
+    a camera without weights would count as surely the source's beside those of a camera with weights.
+    """
+    edges = joint.gti.ravel()
+    expected = joint.livetime_at(edges) / joint.livetime
+    for one in sources:
+        arrived = one.exposure.livetime_at(edges) / one.exposure.livetime
+        if np.abs(arrived - expected).max() > MAX_DIFFERENCE or (len(one) and not (one.known_weight < 1).any()):
+            return False
+    return True
 
 
 def _join_exposures(sources: Sequence[EventList]) -> Exposure:

@@ -121,6 +121,22 @@ def test_weights_and_wings_of_all_cameras_are_joined() -> None:
     np.testing.assert_array_equal(joint.wing_time, [1.0, 11.0, 101.0, 111.0])
 
 
+def test_no_weights_where_cameras_were_on_at_different_times() -> None:
+    lists = []
+    for number, start in enumerate((0.0, 500.0)):
+        one = EventList(
+            np.linspace(start + 10.0, 990.0, 20),
+            np.ones(20, np.float32),
+            Exposure(np.array([[start, 1000.0]])),
+            Identity("XMM", f"EMOS{number + 1}", "1", "1", ra=10.0, dec=0.0, pos_err_arcsec=1.0),
+            0.0,
+            (0.5, 7.0),
+            weight=np.full(20, 0.5 + 0.3 * number, np.float32),
+        )
+        lists.append(EventBatch.from_lists([one]))
+    assert (join_cameras(lists, match_cameras(lists)).weight == 1).all()
+
+
 def test_no_weights_where_one_camera_has_none() -> None:
     cameras = three_cameras(3, 1, least=5.0)
     weighted = EventBatch.from_lists([replace(one, weight=np.full(len(one), 0.9, np.float32)) for one in cameras[0]])
