@@ -12,7 +12,6 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.photons.arrays import F32, F64, I64
 
@@ -111,12 +110,13 @@ def smooth_evidence(counts: F64) -> F64:
     counts : ndarray, shape (n, cells)
     """
     log_rates, kinds = _table()
-    fit: NDArray[np.float32] = log_rates @ counts.astype(np.float32).T
+    # Source by source, and along rows: products and sums of a whole batch are rounded according to its size.
+    fit = np.array([log_rates @ one for one in counts.astype(np.float32)]).reshape(len(counts), len(kinds))
     # The likelihood given the total is multiplied by that of the total, averaged over the logarithm of its mean.
     total = 0.5 * np.log(2.0 * np.pi / np.maximum(counts.sum(axis=1), 1.0))
     out = np.empty((len(counts), len(SMOOTH_KINDS)))
     for kind in range(len(SMOOTH_KINDS)):
-        own = fit[kinds == kind].astype(np.float64)
-        top = own.max(axis=0)
-        out[:, kind] = top + np.log(np.exp(own - top).mean(axis=0)) + total
+        own = fit[:, kinds == kind].astype(np.float64)
+        top = own.max(axis=1)
+        out[:, kind] = top + np.log(np.exp(own - top[:, None]).mean(axis=1)) + total
     return out
