@@ -237,7 +237,7 @@ def test_similar_transients_are_sorted_and_can_be_drawn(best: xh.Source) -> None
     assert similar.table.colnames == ["name", "kind", "distance"]
     assert isinstance(similar[0].plot(), Figure)
     assert similar[0].member.et_map.shape == (24, 16)
-    assert "magnetar" in similar._repr_html_() or "flare" in similar._repr_html_()
+    assert similar[0].name in similar._repr_html_()
     with pytest.raises(ConfigError, match="at least 1"):
         best.similar(0)
 
