@@ -89,7 +89,7 @@ def _measure_field(
     edges, held = coarse_blocks(np.sort(livetime), 0.0, total, penalty)
     if len(held) < 2:
         return np.empty(0), np.empty(0)
-    # Half a photon more, since a block without photons does not prove that there is no background.
+    # Half a photon is added: an empty block does not mean a rate of zero.
     rate = (held + 0.5) / np.diff(edges)
     return exposure.time_at(edges[:-1]), rate / (len(livetime) / total)
 

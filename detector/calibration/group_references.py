@@ -28,7 +28,7 @@ def find_reference(which: str, configuration: Configuration) -> ReferenceEntry:
     Raises
     ------
     ConfigError
-        There is no such reference.
+        The reference does not exist.
     """
     store = open_reference_store(configuration.settings.reference)
     name = which.partition("@")[0]

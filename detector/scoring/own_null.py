@@ -35,7 +35,7 @@ FEW_PHOTONS: Final = 10
 """Photons up to which the pooled null is inexact, since the scores take a few values only."""
 
 ROUNDS: Final = (50, 150, 300)
-"""Draws of each round; the first suffices where a source is no candidate."""
+"""Draws of each round; the first suffices where a source is not a candidate."""
 
 MAX_DRAWN_PHOTONS: Final = 300_000
 """Photons of all draws of a source, which bound the time spent on bright ones."""

@@ -182,7 +182,7 @@ class _Neighbours:
         if not len(self.bright):
             return
         share = np.array([[self._share_in_aperture(int(b), int(i)) for b in self.bright] for i in self.bright])
-        # The beginning of its own trails is in the aperture of a source, too, and is no part of its wings.
+        # The beginning of its own trails is in the aperture of a source, too, but not part of its wings.
         own = [float(self._on_trails(int(b), *self._place(int(b)), float(self.radius[b]))[0]) for b in self.bright]
         np.fill_diagonal(share, enclosed[self.bright] + np.array(own))
         error = np.sqrt(np.maximum(self.held[self.bright], 1.0))

@@ -50,7 +50,7 @@ def _notice(time: F64, offsets: I64, frame_time: F64, first: int, stop: int, out
         out[s] = frame_time[s]
         if own.size < MIN_TIMES:
             continue
-        # Twice a declared frame is no new frame: sources with few photons may have them in even frames only.
+        # A multiple of a declared frame is not another frame: few photons may all be in even frames.
         smallest = max(MIN_FRAME * (own[-1] - own[0]), 10.0 * frame_time[s])
         if smallest > 0.0:
             out[s] = max(_common_divisor(own, smallest), frame_time[s])

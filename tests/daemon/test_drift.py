@@ -63,7 +63,7 @@ def check(calibration: Calibration, **samples: np.ndarray) -> DriftReport:
 
 @pytest.fixture(scope="module")
 def swift() -> EventBatch:
-    sources = simulate_sources("swift-xrt", 4000, 3050, 0.0)
+    sources = simulate_sources("swift-xrt", 8000, 3050, 0.0)
     return sources.select(sources.steady).batch
 
 
@@ -94,8 +94,8 @@ def test_drift_alarm_for_inflated_scores_only(shipped: Calibration, swift: Event
     honest = check(shipped, swift_xrt=p)
     assert honest.alarms == ()
     assert abs(honest.groups[0].effect or 0.0) < ACCURACY
-    # Scores, that is −ln p, 40 % too high: 30 % is found in nine of ten samples only.
-    for inflated, sign in ((p**1.4, 1), (p ** (1 / 1.4), -1)):
+    # Scores, that is −ln p, 30 % too high.
+    for inflated, sign in ((p**1.3, 1), (p ** (1 / 1.3), -1)):
         (alarm,) = check(shipped, swift_xrt=inflated).alarms
         assert np.sign(alarm.effect or 0.0) == sign
         assert abs(alarm.effect or 0.0) > ACCURACY

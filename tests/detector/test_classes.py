@@ -177,13 +177,27 @@ def test_what_no_class_explains_is_novel(model: ClassModel) -> None:
     assert ranks[2] > 0.85
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chandra-acis-i",
+        "xmm-mos1",
+        "swift-xrt",
+        "erosita-pointed",
+        pytest.param("ep-wxt", marks=pytest.mark.xfail(strict=True, reason="coverage is 0.87")),
+        "ep-fxt",
+    ],
+)
+def test_the_shipped_classes_are_calibrated_for_every_telescope(name: str) -> None:
+    """What the build measured on shapes that its trees did not have."""
+    one = cached_calibration().about["classes_measured"]["telescopes"][name]
+    assert one["expected_calibration_error"] < 0.05
+    assert one["coverage"] == pytest.approx(0.9, abs=0.03)
+
+
 def test_the_shipped_classes_are_calibrated_across_shapes() -> None:
     """What the build measured on shapes that its trees did not have."""
     measured = cached_calibration().about["classes_measured"]
-    for name, one in measured["telescopes"].items():
-        assert one["expected_calibration_error"] < 0.05, name
-        # Thresholds are common to all telescopes; WXT, whose events have least information, misses the goal of 0.03.
-        assert one["coverage"] == pytest.approx(0.9, abs=0.04 if name == "ep-wxt" else 0.03), name
     for name, one in measured["classes"].items():
         margin = 5.0 * np.sqrt(0.09 / one["events"])
         assert one["coverage"] > 0.9 - margin, name

@@ -117,7 +117,9 @@ def test_cases_of_failing_plugins_are_skipped(
     assert set(whole.detection_batch.features) - set(left.detection_batch.features) == users
     assert np.isfinite(left.false_alarm_probability).sum() == np.isfinite(whole.false_alarm_probability).sum()
     # The null hypothesis of a source's own makes the features of its draws, too.
-    assert configuration.host.failure_counts[kind, name] >= len(users)
+    failures = configuration.host.failure_counts[kind, name]
+    assert failures >= len(users)
+    assert failures % len(users) == 0
 
 
 def test_positions_are_interpolated_if_the_embedder_fails(sources: Any, monkeypatch: pytest.MonkeyPatch) -> None:
