@@ -23,7 +23,8 @@ def test_every_kind_is_drawn_and_many_are_significant(telescope: str) -> None:
     assert np.mean(timing.p_value < 1e-3) > 0.4
 
 
-def test_the_generator_knows_nothing_of_the_simulation() -> None:
-    code = Path(sys.modules["benchmarks.known_kinds"].__file__ or "").read_text()
+@pytest.mark.parametrize("module", ["known_kinds", "known_kinds_models"])
+def test_the_generator_knows_nothing_of_the_simulation(module: str) -> None:
+    code = Path(sys.modules[f"benchmarks.{module}"].__file__ or "").read_text()
     assert "import" in code
     assert "from xherald.simulation" not in code
