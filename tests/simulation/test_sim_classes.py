@@ -113,8 +113,8 @@ def test_an_event_is_where_it_was_asked_for(name: str, seed: int, start: float, 
     first, last = model.interval
     # A pulse of precursors, or a quarter of the shape, may lie before the 5 % point.
     assert last - first == pytest.approx(length, rel=2e-3)
-    # The jet of a disruption may flicker, and a star rise, for long before.
-    before = {"tidal_disruption": 3.0, "stellar_flare": 1.2}.get(name, 0.6)
+    # The jet of a disruption may flicker, a star rise, and a supergiant's first flare be faint, for long before.
+    before = {"tidal_disruption": 3.0, "sfxt": 2.0, "stellar_flare": 1.2}.get(name, 0.6)
     assert start <= first + 1e-3 * length < start + before * length
     assert (model.parameters["start_s"], model.parameters["length_s"]) == (start, length)
 
