@@ -22,7 +22,6 @@ from xherald.photons.regions import Annulus, Aperture, Polygon
 
 from .field_model import Field
 from .known_trails import known_trails
-from .trails import Trail
 
 __all__ = ["StrayPhotons", "add_strays", "avoid_stray_photons"]
 
@@ -105,10 +104,10 @@ def avoid_stray_photons(
     kept: list[Aperture] = []
     found: list[tuple[int, int, float, float]] = []
     for i, aperture in enumerate(apertures):
-        if not isinstance(aperture.background, Annulus) or not neighbours.reach(i):
+        if not isinstance(aperture.background, Annulus):
             kept.append(aperture)
             continue
-        background, strays = _clean_background(neighbours, i, aperture, aperture.background, settings)
+        background, strays = _clean_background(neighbours, i, aperture.background, settings)
         kept.append(aperture if background is None else replace(aperture, background=background))
         found.extend((b, i, count, float(neighbours.held[b])) for b, count in strays)
     if not found:
@@ -171,7 +170,10 @@ class _Neighbours:
         order = np.argsort(-self.counts)[:MAX_SOURCES]
         self.bright = order[self.counts[order] >= MIN_COUNTS]
         rows = np.column_stack([self.x, self.y, np.zeros_like(self.x), self.counts, np.zeros_like(self.x)])
-        self.trails: list[Trail] = known_trails(field, rows) if len(self.bright) else []
+        trails = known_trails(field, rows) if len(self.bright) else []
+        self.trails = {b: [one for one in trails if one.source == b] for b in {one.source for one in trails}}
+        lines = [(one.source, one.x, one.y, *one.direction, one.half_width) for one in trails]
+        self.lines = np.array(lines, dtype=np.float64).reshape(-1, 6)
         self._deblend(enclosed)
         self.bright = self.bright[self.counts[self.bright] >= MIN_COUNTS]
 
@@ -192,12 +194,15 @@ class _Neighbours:
         px, py = self.field.near(float(self.x[i]), float(self.y[i]), float(self.radius[i]))
         return int(np.count_nonzero((px - self.x[i]) ** 2 + (py - self.y[i]) ** 2 <= self.radius[i] ** 2))
 
-    def reach(self, i: int) -> list[int]:
-        """Bright sources that may have photons near source i."""
+    def reach(self, i: int, outer: float) -> list[int]:
+        """Bright sources other than source i whose wings or trails may reach within `outer` pixels of it."""
         away = np.hypot(self.x[self.bright] - self.x[i], self.y[self.bright] - self.y[i])
         near = away <= MAX_RADII * self.r90[self.bright] + 6.0 * self.radius[i]
-        rows = [int(b) for b in self.bright[near] if b != i]
-        return sorted({*rows, *(one.source for one in self.trails if one.source != i)} & {int(b) for b in self.bright})
+        source, x, y, u, v, half_width = self.lines.T
+        across = np.abs((self.x[i] - x) * v - (self.y[i] - y) * u)
+        crossing = source[across < half_width + outer + self.radius[i]].astype(np.int64)
+        reaching = np.union1d(self.bright[near], np.intersect1d(crossing, self.bright))
+        return [b for b in reaching.tolist() if b != i]
 
     def predict(self, b: int, x: F64, y: F64, radius: float) -> F64:
         """Photons of source b in discs about the positions, at the density of their centres."""
@@ -226,21 +231,24 @@ class _Neighbours:
 
     def _on_trails(self, b: int, x: F64, y: F64, radius: float) -> F64:
         """Fraction of the photons of source b on its trails in discs about the positions."""
-        shares = [one.share(x, y, np.full(len(x), radius)) for one in self.trails if one.source == b]
+        shares = [one.share(x, y, np.full(len(x), radius)) for one in self.trails.get(b, ())]
         return np.asarray(np.sum([*shares, np.zeros(len(x))], axis=0))
 
 
 def _clean_background(
-    neighbours: _Neighbours, i: int, aperture: Aperture, annulus: Annulus, settings: ApertureSettings
+    neighbours: _Neighbours, i: int, annulus: Annulus, settings: ApertureSettings
 ) -> tuple[Polygon | None, list[tuple[int, float]]]:
     """Part of an annulus without photons of neighbours, None to keep it whole, and what they add to the aperture."""
     pixel, radius = neighbours.field.pixel, float(neighbours.radius[i])
+    reaching = neighbours.reach(i, annulus.outer / pixel)
+    brighter = [b for b in reaching if neighbours.counts[b] > neighbours.counts[i]]
+    if not brighter:
+        return None, []
     angles = (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS * 2.0 * math.pi
     steps = np.linspace(annulus.inner, annulus.outer, RADII) / pixel
     x = neighbours.x[i] + np.multiply.outer(np.cos(angles), steps).ravel()
     y = neighbours.y[i] + np.multiply.outer(np.sin(angles), steps).ravel()
     allowed_counts = max(MAX_COUNTS, MAX_SIGMA * math.sqrt(float(neighbours.held[i])))
-    brighter = [b for b in neighbours.reach(i) if neighbours.counts[b] > neighbours.counts[i]]
     around = {b: neighbours.predict(b, x, y, radius).reshape(DIRECTIONS, RADII) for b in brighter}
     here = {b: neighbours.predict_in_aperture(b, i) for b in brighter}
     total = np.sum([*around.values(), np.zeros((DIRECTIONS, RADII))], axis=0).max(axis=1)

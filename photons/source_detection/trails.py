@@ -78,12 +78,18 @@ class Trail:
     def share(self, x: F64, y: F64, radius: F64) -> F64:
         """Fraction of the photons of the source, as counted, that the trail puts into each disc; shape (n,)."""
         along, across = self._offsets(x, y)
+        out = np.zeros(len(along))
+        met = np.flatnonzero(across < self.half_width + radius)  # few, of many sources and directions
+        if not len(met):
+            return out
+        along, across, radius = along[met], across[met], radius[met]
         # The mean chord of the lines of the trail through the disc.
         lines = across[:, None] + self.half_width * np.linspace(-1.0, 1.0, 9)
         chord = 2.0 * np.sqrt(np.maximum(radius[:, None] ** 2 - lines**2, 0.0)).mean(axis=1)
         low = np.clip((along - chord / 2)[:, None], self.edges[:-1], None)
         high = np.clip((along + chord / 2)[:, None], None, self.edges[1:])
-        return np.asarray((np.maximum(high - low, 0.0) * self.level).sum(axis=1))
+        out[met] = (np.maximum(high - low, 0.0) * self.level).sum(axis=1)
+        return out
 
     def touches(self, x: F64, y: F64, radius: F64) -> Mask:
         """Whether each disc overlaps with the line where there is a trail; shape (n,)."""
