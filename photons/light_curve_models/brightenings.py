@@ -123,6 +123,8 @@ def _forward(lik: F64, scale: F64, rise: float, fall: float) -> F64:
             log_scale += scale[c]
             continue
         whole = base + after0 + after1 + after2 + old.sum() + rising.sum()
+        if not whole > 0.0:  # no path is within exp(-700) of the data
+            return np.full(4, -np.inf)
         log_scale += scale[c] + np.log(whole)
         factor = 1.0 / whole
         base, after0, after1, after2 = base * factor, after0 * factor, after1 * factor, after2 * factor

@@ -60,6 +60,8 @@ def _forward(lik: F64, scale: F64, length: float, number: float) -> float:
         base1 = quiet * (base1 * (1.0 - hazard) + ends1)
         base2 = quiet * (base2 * (1.0 - hazard) + ends2)
         whole = base0 + base1 + base2 + peak1 + peak2 + rise1 + rise2 + tail1 + tail2
+        if not whole > 0.0:  # no path is within exp(-700) of the data
+            return -np.inf
         log_scale += scale[c] + np.log(whole)
         factor = 1.0 / whole
         base0, base1, base2 = base0 * factor, base1 * factor, base2 * factor

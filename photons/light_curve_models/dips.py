@@ -74,6 +74,8 @@ def _forward(lik: F64, scale: F64, length: float) -> F64:
             begun[k] *= one[k + 1] * (1.0 - leave)
             ended[k] = one[k + 1] * (ended[k] + (edge if 2 * c >= lik.shape[0] else 0.0))
         whole = base + after + egress + first_dip.sum() + later.sum() + begun.sum() + ended.sum()
+        if not whole > 0.0:  # no path is within exp(-700) of the data
+            return np.full(2, -np.inf)
         log_scale += scale[c] + np.log(whole)
         base /= whole
         after /= whole

@@ -60,6 +60,8 @@ def _forward(lik: F64, scale: F64, transitions: F64) -> float:
         for j in range(state.size):
             new[j] *= lik[c, j]
             whole += new[j]
+        if not whole > 0.0:  # no path is within exp(-700) of the data
+            return -np.inf
         for j in range(state.size):
             state[j] = new[j] / whole
         log_scale += scale[c] + np.log(whole)

@@ -78,6 +78,14 @@ def test_flares_are_not_dips(judged):
     assert (found[flares] == "dip").sum() <= 1 + 3 * np.sqrt(0.01 * flares.sum())
 
 
+def test_a_burst_in_the_first_cell_that_no_dip_explains_is_a_flare_or_decay():
+    """No constant rate is within exp(-700) of 940 photons beside 300 spread over the exposure."""
+    rng = np.random.default_rng(2)
+    u = np.sort(np.concatenate([rng.uniform(0.0, 1e-4, 940), rng.random(300)]))
+    sample = ShapeSample(u, np.array([0, u.size]), np.array(["decay"]), np.array(["burst"]), np.array([0.25]))
+    assert kinds_of(batch_of(sample))[0] in ("flare", "decay")
+
+
 def test_a_flare_over_long_quiet_time_is_a_flare():
     # The quiet three quarters beside it are longer than any dip, and hold 5 of 45 photons.
     rng = np.random.default_rng(3)
