@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +19,12 @@ from xherald.plugins import PluginHost
 from xherald.plugins.reference import Reference
 from xherald.plugins.scoring import DetectionBatch
 
-from .classify import classify
-from .detections import Detections, VetoFlags
+from .classify import SourceClasses, classify
+from .detections import Detections, Neighbours, VetoFlags
 from .nearest_known import find_neighbours
-from .own_null import judge_by_own_null
+from .own_null import JudgedProbabilities, judge_by_own_null
 from .score_columns import DIRECTIONS, in_direction, make_detection_batch, score_columns
-from .variability_kinds import MAX_P, judge_kinds
+from .variability_kinds import MAX_P, VariabilityKinds, judge_kinds
 from .veto_flags import apply_vetoes, rejected
 
 if TYPE_CHECKING:
@@ -43,6 +43,22 @@ class _PooledScores:
     scores: dict[str, F64]
     by_direction: dict[str, F64]
     probability: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _JudgedBatch:
+    """All that depends on single sources, for the sources of all files together."""
+
+    detection_batch: DetectionBatch
+    columns: dict[str, F64]
+    by_direction: dict[str, F64]
+    score: F64
+    judged: JudgedProbabilities
+    p_astro: F64
+    significant: NDArray[np.bool_]
+    kinds: VariabilityKinds
+    classes: SourceClasses
+    neighbours: Neighbours | None
 
 
 def detect(
@@ -95,83 +111,109 @@ def _score_batch(
 ) -> list[Detections]:
     """Score a batch that consists of parts: what depends on single sources for all parts at once, the rest by part."""
     calibration = calibration_of(configuration)
-    settings = configuration.settings.detection
     group = _find_group(calibration, batch)
     reference = _find_reference(calibration, group, batch, configuration.host)
     if reference is None:
         group = calibration.groups[ANY_INSTRUMENT]
+    whole = _judge(batch, timing, configuration, calibration, group, reference)
+    name = f"{calibration.name}@{calibration.about['created_utc']} {group.name}"
+    floor = smallest_measured_probability(len(group.covariates))
+    stops = np.cumsum([len(own) for own, _ in parts]).tolist()
+    return [
+        _detections_of_part(whole, slice(stop - len(own), stop), own, photons, floor, name, configuration)
+        for (own, photons), stop in zip(parts, stops, strict=True)
+    ]
+
+
+def _judge(
+    batch: EventBatch,
+    timing: Timing,
+    configuration: Configuration,
+    calibration: Calibration,
+    group: Group,
+    reference: Reference | None,
+) -> _JudgedBatch:
+    """Probabilities, kinds, classes and look-alikes of all sources."""
+    host, settings = configuration.host, configuration.settings.detection
+    timing_settings = configuration.settings.timing
+    threshold = settings.false_alarms_per_1000 / 1000.0
 
     def score_pooled(sources: EventBatch, tested: Timing) -> _PooledScores:
-        prepared = make_detection_batch(sources, tested, reference, configuration.host)
-        columns = score_columns(prepared, configuration.host, settings.scorers)
+        prepared = make_detection_batch(sources, tested, reference, host)
+        columns = score_columns(prepared, host, settings.scorers)
         scores = calibration.compute_scores(columns, len(sources))
         ranks = calibration.compute_ranks(scores, sources.counts, group)
         return _PooledScores(prepared, columns, scores, *calibration.compute_probabilities(ranks, columns, group))
 
     pooled = score_pooled(batch, timing)
-    detection_batch, columns, scores, by_direction = (
-        pooled.detection_batch,
-        pooled.columns,
-        pooled.scores,
-        pooled.by_direction,
-    )
-    timing_settings = configuration.settings.timing
-    judged = judge_by_own_null(
+    own = judge_by_own_null(
         batch,
         pooled.probability,
-        settings.false_alarms_per_1000 / 1000.0,
+        threshold,
         lambda drawn: score_pooled(drawn, assess(drawn, timing_settings)).probability,
         timing_settings.threads,
     )
-    probability = judged.probability
-    direction, best = _choose_likelier(by_direction)
-    detection_batch = in_direction(detection_batch, direction)
-    best = np.where(judged.is_own, np.minimum(best * probability / pooled.probability, 1.0), best)
+    direction, best = _choose_likelier(pooled.by_direction)
+    best = np.where(own.is_own, np.minimum(best * own.probability / pooled.probability, 1.0), best)
     # A source found in time slices is at most as significant as the burst that it was found by, or as its timing is
     # once the trials of the search are counted.
     limit = np.fmin(batch.selection_p, timing.p_value)
-    best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, limit)) for p in (best, probability))
-    score = _select_direction(scores, direction)
-    p_astro = _compute_p_astro(calibration, direction, best, batch.counts, settings.varying_per_1000)
+    best, probability = (np.where(np.isnan(p), np.nan, np.maximum(p, limit)) for p in (best, own.probability))
     with np.errstate(invalid="ignore"):
-        significant = probability <= settings.false_alarms_per_1000 / 1000.0
+        significant = probability <= threshold
         kinds = judge_kinds(batch, direction, significant | (probability <= MAX_P), timing_settings.threads)
-    detection_batch = in_direction(detection_batch, kinds.direction)
-    neighbours = find_neighbours(detection_batch, kinds.direction, configuration.host)
-    classes = classify(calibration.class_model, batch, timing, significant, settings.class_priors)
-    floor = smallest_measured_probability(len(group.covariates))
-    out: list[Detections] = []
-    stop = 0
-    for own, photons in parts:
-        first, stop = stop, stop + len(own)
-        some = slice(first, stop)
-        part = _select_part(detection_batch, first, stop, own, photons)
-        vetoes = _run_vetoes(part, configuration)
-        out.append(
-            Detections(
-                detection_batch=part,
-                columns={name: column[some] for name, column in columns.items()},
-                score=score[some],
-                direction_probabilities={name: p[some] for name, p in by_direction.items()},
-                tail_probability=probability[some],
-                probability_error=judged.error[some],
-                is_own_null=judged.is_own[some],
-                probability_floor=floor,
-                far_hz=np.maximum(probability[some], floor) * _sources_per_second(own, settings.sources_per_day),
-                p_astro=p_astro[some],
-                kind=kinds.kind[some],
-                kind_probability=kinds.probability[some],
-                p_red_noise=kinds.p_red_noise[some],
-                p_red_noise_error=kinds.p_red_noise_error[some],
-                classes=classes.part(first, stop),
-                neighbours=None if neighbours is None else neighbours.part(first, stop),
-                vetoes=vetoes,
-                significant=significant[some],
-                candidate=significant[some] & ~rejected(vetoes, len(own)),
-                calibration=f"{calibration.name}@{calibration.about['created_utc']} {group.name}",
-            )
-        )
-    return out
+    detection_batch = in_direction(pooled.detection_batch, kinds.direction)
+    return _JudgedBatch(
+        detection_batch=detection_batch,
+        columns=pooled.columns,
+        by_direction=pooled.by_direction,
+        score=_select_direction(pooled.scores, direction),
+        judged=replace(own, probability=probability),
+        p_astro=_compute_p_astro(calibration, direction, best, batch.counts, settings.varying_per_1000),
+        significant=significant,
+        kinds=kinds,
+        classes=classify(calibration.class_model, batch, timing, significant, settings.class_priors),
+        neighbours=find_neighbours(detection_batch, kinds.direction, host),
+    )
+
+
+def _detections_of_part(
+    whole: _JudgedBatch,
+    some: slice,
+    batch: EventBatch,
+    photons: ExtractedSources | None,
+    floor: float,
+    calibration: str,
+    configuration: Configuration,
+) -> Detections:
+    """Detections of the sources of one file, after the vetoes, which may need its image."""
+    part = _select_part(whole.detection_batch, some.start, some.stop, batch, photons)
+    vetoes = _run_vetoes(part, configuration)
+    judged, kinds, significant = whole.judged, whole.kinds, whole.significant[some]
+    probability = judged.probability[some]
+    per_second = _sources_per_second(batch, configuration.settings.detection.sources_per_day)
+    return Detections(
+        detection_batch=part,
+        columns={name: column[some] for name, column in whole.columns.items()},
+        score=whole.score[some],
+        direction_probabilities={name: p[some] for name, p in whole.by_direction.items()},
+        tail_probability=probability,
+        probability_error=judged.error[some],
+        is_own_null=judged.is_own[some],
+        probability_floor=floor,
+        far_hz=np.maximum(probability, floor) * per_second,
+        p_astro=whole.p_astro[some],
+        kind=kinds.kind[some],
+        kind_probability=kinds.probability[some],
+        p_red_noise=kinds.p_red_noise[some],
+        p_red_noise_error=kinds.p_red_noise_error[some],
+        classes=whole.classes.part(some.start, some.stop),
+        neighbours=None if whole.neighbours is None else whole.neighbours.part(some.start, some.stop),
+        vetoes=vetoes,
+        significant=significant,
+        candidate=significant & ~rejected(vetoes, len(batch)),
+        calibration=calibration,
+    )
 
 
 def _select_part(

@@ -37,6 +37,9 @@ FEW_PHOTONS: Final = 10
 ROUNDS: Final = (50, 150, 300)
 """Draws of each round; the first suffices where a source is not a candidate."""
 
+LARGE_BACKGROUND: Final = 0.4
+"""Share of the background in the photons from which the pooled null is inexact: it states 1 % where 1.5 % are found."""
+
 MAX_DRAWN_PHOTONS: Final = 300_000
 """Photons of all draws of a source, which bound the time spent on bright ones."""
 
@@ -84,9 +87,11 @@ def judge_by_own_null(
     uncertain[likely] = uncertain_backgrounds(batch.select(likely))
     with np.errstate(invalid="ignore"):
         is_doubtful = pooled > BEYOND_DOUBT * threshold
-        would_be = (pooled <= CANDIDATE_MARGIN * threshold) | (batch.counts <= FEW_PHOTONS)
+        would_be = pooled <= CANDIDATE_MARGIN * threshold
+    background = batch.area_ratio * np.diff(batch.background_offsets)
+    is_inexact = (batch.counts <= FEW_PHOTONS) | (background >= LARGE_BACKGROUND * batch.counts)
     judged = np.zeros(len(pooled), np.bool_)
-    judged[likely] = (uncertain | (is_doubtful & would_be))[likely]
+    judged[likely] = (uncertain | (is_doubtful & (would_be | is_inexact)))[likely]
     # Draws of a source without good times have none of the gaps that its photons may have.
     judged &= batch.good_times_known & (batch.counts * ROUNDS[0] <= MAX_DRAWN_PHOTONS)
     drawn: dict[int, F64] = {i: np.empty(0) for i in np.flatnonzero(judged).tolist()}
