@@ -73,7 +73,7 @@ def test_a_bright_flare_of_a_simulated_field_is_found_where_the_truth_says(xhera
     ],
     ids=["telescope", "class", "artefact", "pattern", "field", "population", "picture", "word", "format"],
 )
-def test_unknown_names_are_told_with_what_there_is(
+def test_unknown_names_are_reported_with_the_known_ones(
     xherald: Run, tmp_path: Path, words: tuple[object, ...], said: str
 ) -> None:
     answer = xherald("simulate", *words, "--out", tmp_path / "x")

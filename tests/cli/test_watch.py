@@ -74,7 +74,7 @@ def test_a_back_fill_keeps_candidates_and_announces_nothing(tmp_path: Path, drop
         assert store.candidates()
 
 
-def test_what_cannot_be_watched_is_told_in_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_watched_is_reported_in_one_line(tmp_path: Path) -> None:
     answer = run(tmp_path, "watch")
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1

@@ -71,7 +71,7 @@ def test_candidates_are_mailed_with_plot_sheets(demo_files: list[Path], tmp_path
     assert all(drawn[name] == content and content.startswith(PNG) for name, content in by_name.items())
 
 
-def test_mail_without_plot_sheet_says_so(demo_files: list[Path], tmp_path: Path) -> None:
+def test_mail_says_that_there_is_no_plot_sheet(demo_files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "sheets").write_text("no folder")
     with mail_server() as box, open_store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         daemon = Daemon(configured(tmp_path, {"duty": mail_to(box)}), store)

@@ -24,7 +24,7 @@ def test_every_kind_is_drawn_and_many_are_significant(telescope: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["known_kinds", "known_kinds_models"])
-def test_the_generator_knows_nothing_of_the_simulation(module: str) -> None:
+def test_the_generator_imports_nothing_of_the_simulation(module: str) -> None:
     code = Path(sys.modules[f"benchmarks.{module}"].__file__ or "").read_text()
     assert "import" in code
     assert "from xherald.simulation" not in code

@@ -42,7 +42,7 @@ def test_the_first_sources_do_not_depend_on_their_number(held_out: HeldOutSource
     assert few.classes.tolist() == held_out.classes[:20].tolist()
 
 
-def test_detectable_events_are_seen_by_a_test_that_knows_nothing_of_them(held_out: HeldOutSources) -> None:
+def test_an_independent_test_sees_the_detectable_events(held_out: HeldOutSources) -> None:
     from xherald.photons.statistics import assess
 
     p = assess(held_out.batch).p_value

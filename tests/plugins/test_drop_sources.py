@@ -45,7 +45,7 @@ def test_patterns_and_temporary_names(name: str, wanted: bool) -> None:
     assert SourceOptions(include=("*evt2*",), exclude=("old/*",)).wants(name) is wanted
 
 
-def test_the_built_in_sources_come_through_the_door_of_all_plugins() -> None:
+def test_built_in_drop_sources_are_registered_like_any_plugin() -> None:
     host = PluginHost()
     assert set(host.drop_sources) == {"folder", "http", "fsspec"}
     with pytest.raises(ConfigError, match=r"daemon\.sources\.x\.pth"):
@@ -67,7 +67,7 @@ def test_a_folder_lists_all_below_it(tmp_path: Path) -> None:
     assert found[0] == Listing(str(tmp_path / "a.fits"), "a.fits", 1, 1e9)
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DropError, match="is not a folder, or missing") as caught:
         list(FolderSource().poll(options(FolderSource, path=str(tmp_path / "nowhere"))))
     assert caught.value.is_transient
@@ -174,7 +174,7 @@ def fetch(archive: str, into: Path, **given: Any) -> Path:
     return WebSource().fetch(Listing(f"{archive}/c.fits", "c.fits"), into, options(WebSource, url=archive, **given))
 
 
-def test_a_download_that_breaks_off_is_gone_on_with(archive: str, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(archive: str, tmp_path: Path) -> None:
     Server.breaks = [300_000, 700_000]
     path = fetch(archive, tmp_path)
     assert path.read_bytes() == CONTENT
@@ -294,7 +294,7 @@ def test_a_bucket_is_listed_and_fetched_from(bucket: dict[str, Any], tmp_path: P
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_bucket_that_is_not_there_is_told(bucket: dict[str, Any], tmp_path: Path) -> None:
+def test_a_missing_bucket_is_reported(bucket: dict[str, Any], tmp_path: Path) -> None:
     settings = options(BucketSource, **{**bucket, "url": "s3://nowhere/drop"}, tries=1)
     with pytest.raises(DropError, match="s3://nowhere/drop"):
         list(BucketSource().poll(settings))
@@ -309,7 +309,7 @@ def test_any_file_system_of_fsspec_will_do(tmp_path: Path) -> None:
     assert BucketSource().fetch(one, tmp_path / "into", settings).read_bytes() == CONTENT
 
 
-def test_an_unknown_scheme_is_told() -> None:
+def test_an_unknown_scheme_is_reported() -> None:
     with pytest.raises(DropError, match="gopher") as caught:
         list(BucketSource().poll(options(BucketSource, url="gopher://x/y", tries=3)))
     assert not caught.value.is_transient

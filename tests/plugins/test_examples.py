@@ -125,7 +125,7 @@ def test_the_watch_announces_it_once(separate: Separate, written: Path, tmp_path
     assert (facts["ra_deg"], facts["dec_deg"], facts["pos_err_arcsec"]) == (277.6702, -6.755, None)
 
 
-def test_the_real_file_goes_the_whole_road(separate: Separate, real: Path, tmp_path: Path) -> None:
+def test_the_real_file_goes_through_the_whole_pipeline(separate: Separate, real: Path, tmp_path: Path) -> None:
     (row,) = rows(separate, real)
     # SGR 1830−0645 between bursts: a steady 9.4 counts/s, pulses of 10.4 s aside.
     assert (row["counts"], row["kind"], row["is_candidate"]) == (9255, "steady", False)

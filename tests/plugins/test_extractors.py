@@ -253,7 +253,7 @@ def test_options_that_cannot_be_are_refused() -> None:
             TimingExtractor.options_model(cap=cap)
 
 
-def test_extractors_come_through_the_door_of_all_plugins() -> None:
+def test_extractors_are_registered_like_any_plugin() -> None:
     assert {"pca", "timing"} <= set(PluginHost().extractors)
 
 

@@ -305,7 +305,7 @@ def test_options_that_cannot_be_are_refused(kind) -> None:
     assert kind.shape(kind.options_model(bins=[5] * axes)) == (5,) * axes
 
 
-def test_representations_come_through_the_door_of_all_plugins() -> None:
+def test_representations_are_registered_like_any_plugin() -> None:
     assert {kind.name for kind in ALL} <= set(PluginHost().representations)
 
 

@@ -95,7 +95,7 @@ def test_significance_tells_what_the_tests_found(configuration):
     assert not any(name.startswith(("similarity_", "votes_")) for name in columns)
 
 
-def test_the_score_is_made_of_what_knows_no_spectrum(configuration):
+def test_the_score_uses_no_spectrum(configuration):
     inputs = {
         direction: {
             name: sign

@@ -34,7 +34,7 @@ def test_every_package_carries_its_types() -> None:
     assert all((ROOT / room.removeprefix("xherald.") / "py.typed").is_file() for room in rooms)
 
 
-def test_the_built_in_adapters_come_through_the_door_of_all_plugins() -> None:
+def test_built_in_adapters_are_registered_like_any_plugin() -> None:
     assert {entry.name for entry in entry_points(group="xherald")} == set(PROJECT["project"]["entry-points"]["xherald"])
 
 

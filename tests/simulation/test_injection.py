@@ -252,7 +252,7 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "o").exists()
 
 
-def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     at = {"source": "fast_transient", "counts": 30.0, "ra": 185.707, "dec": 15.83, "seed": 1}
     with pytest.raises(FileError, match=r"nowhere/o\.fits: cannot be written"):
         inject(make_swift(tmp_path), tmp_path / "nowhere" / "o.fits", **at)

@@ -363,7 +363,7 @@ def test_what_cannot_be_made_is_refused_before_anything_is(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_breaks_off_leaves_no_file(tmp_path: Path) -> None:
+def test_an_interrupted_write_leaves_no_file(tmp_path: Path) -> None:
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 

@@ -32,7 +32,7 @@ def added(kind: str, seed: int) -> tuple[RecordedEvents, Mapping[str, object]]:
 
 
 @pytest.mark.parametrize("kind", list(ARTEFACTS))
-def test_artefacts_leave_other_events_alone_and_are_told_of(kind: str) -> None:
+def test_artefacts_leave_other_events_unchanged_and_are_in_the_truth(kind: str) -> None:
     events, (facts,) = add_artefacts(TELESCOPE, OBSERVING, EVENTS, [kind], 2)
     others = events.select(events.origin > -4)
     for name in RecordedEvents.__slots__:

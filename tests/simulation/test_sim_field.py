@@ -75,7 +75,7 @@ def test_an_edge_source_is_taken_off_its_chip_by_dither() -> None:
     assert np.mean(lost) > 0.15
 
 
-def test_sources_that_are_artefacts_are_told_of_as_both() -> None:
+def test_sources_that_are_artefacts_are_recorded_as_both() -> None:
     kinds = ("edge_source", "truncated_burst", "afterglow", "edge_source")
     exposure = simulate_field(FieldRequest(telescope="chandra-acis-s", sources=2, artefacts=kinds), seed=3)
     told = {(one["kind"], one["origin"]): one for one in exposure.artefacts if one["kind"] != "afterglow"}

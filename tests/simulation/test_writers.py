@@ -197,7 +197,7 @@ def assert_verified(path: Path, folder: Path) -> None:
     assert "**** Verification found 0 warning(s) and 0 error(s). ****" in told, told
 
 
-def test_a_changed_byte_is_told_by_the_checksums(tmp_path: Path) -> None:
+def test_checksums_detect_a_changed_byte(tmp_path: Path) -> None:
     path = write_exposure(exposure_of("swift-xrt", n=50), tmp_path, compress=False).events
     with fits.open(path) as units:
         start = units["EVENTS"].fileinfo()["datLoc"]
