@@ -105,7 +105,7 @@ def command(
 
 
 def _measure_nulls(sources: int, seed: int, settings: Configuration, out: Path | None, as_json: bool) -> None:
-    from xherald.evaluation.null_rates import make_null_report, null_table
+    from xherald.evaluation.null_rates import make_null_report, null_tables
 
     from .evaluation_tables import print_table
 
@@ -117,7 +117,8 @@ def _measure_nulls(sources: int, seed: int, settings: Configuration, out: Path |
     if as_json:
         click.echo(json.dumps(report, allow_nan=False))
         return
-    print_table(f"Measured over stated false-alarm rate, seed {seed}", null_table(report))
+    for title, table in null_tables(report):
+        print_table(f"{title}, seed {seed}", table)
 
 
 def _measure_similarity(quick: bool, seed: int, settings: Configuration, out: Path | None, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from xherald.photons import EventBatch, EventList, Exposure, FieldBackground, Id
 from xherald.photons.arrays import F64
 from xherald.photons.events import Background
 
-__all__ = ["SKIES", "Sky", "draw_sky", "source_flare"]
+__all__ = ["SKIES", "UNKNOWN_INSTRUMENT", "Instrument", "Sky", "draw_sky", "source_flare"]
 
 EXPOSURE_S: Final = 30_000.0
 STEPS: Final = 6_000
@@ -30,7 +30,21 @@ FIELD_BIN: Final = 50
 MIN_FRACTION: Final = 0.05
 """Smaller fractions of the effective area are no exposure."""
 
-BAND: Final = (0.5, 7.0)
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What the detector is told of the instrument: its mission, its name and the energy band, keV."""
+
+    mission: str
+    name: str
+    band: tuple[float, float]
+
+    def __str__(self) -> str:
+        return f"{self.mission}/{self.name}"
+
+
+UNKNOWN_INSTRUMENT: Final = Instrument("NULL", "SKY", (0.5, 7.0))
+"""An instrument without a calibration of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +205,7 @@ SKIES: Final[dict[str, Sky]] = {
 """Kinds of steady sources by name; regions in units of the aperture's area."""
 
 
-def draw_sky(sky: Sky, sources: int, rng: Generator) -> EventBatch:
+def draw_sky(sky: Sky, sources: int, rng: Generator, instrument: Instrument = UNKNOWN_INSTRUMENT) -> EventBatch:
     """Draw steady sources.
 
     Parameters
@@ -199,11 +213,12 @@ def draw_sky(sky: Sky, sources: int, rng: Generator) -> EventBatch:
     sky : Sky
     sources : int
     rng : Generator
+    instrument : Instrument
     """
-    return EventBatch.from_lists(_draw_source(sky, str(number), rng) for number in range(sources))
+    return EventBatch.from_lists(_draw_source(sky, str(number), instrument, rng) for number in range(sources))
 
 
-def _draw_source(sky: Sky, name: str, rng: Generator) -> EventList:
+def _draw_source(sky: Sky, name: str, instrument: Instrument, rng: Generator) -> EventList:
     low, high = sky.counts
     counts, share = low * (high / low) ** rng.random(), rng.uniform(*sky.background)
     fraction = np.ones(STEPS) if sky.exposure is None else sky.exposure(rng)
@@ -212,15 +227,15 @@ def _draw_source(sky: Sky, name: str, rng: Generator) -> EventList:
     background = fraction * profile
     own = fraction if sky.source is None else fraction * sky.source(rng)
     parts = [
-        _draw_photons(own, counts * (1.0 - share), False, sky.frame_s, rng),
-        _draw_photons(background, counts * share, sky.is_hard, sky.frame_s, rng),
+        _draw_photons(own, counts * (1.0 - share), False, sky.frame_s, instrument.band, rng),
+        _draw_photons(background, counts * share, sky.is_hard, sky.frame_s, instrument.band, rng),
     ]
     time, energy = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     order = np.argsort(time, kind="stable")
     region = None
     if sky.region > 0:
         region_time, region_energy = _draw_photons(
-            background, counts * share * sky.region, sky.is_hard, sky.frame_s, rng
+            background, counts * share * sky.region, sky.is_hard, sky.frame_s, instrument.band, rng
         )
         later = np.argsort(region_time, kind="stable")
         region = Background(region_time[later], region_energy[later].astype(np.float32), 1.0 / sky.region)
@@ -228,10 +243,10 @@ def _draw_source(sky: Sky, name: str, rng: Generator) -> EventList:
         time=time[order],
         energy=energy[order].astype(np.float32),
         exposure=_exposure(fraction) if sky.knows_good_times else Exposure([[time.min(), time.max()]]),
-        identity=Identity("NULL", "SKY", "1", name),
+        identity=Identity(instrument.mission, instrument.name, "1", name),
         frame_time=sky.frame_s if sky.declares_frame else 0.0,
         good_times_known=sky.knows_good_times,
-        band=BAND,
+        band=instrument.band,
         background=region,
         field_background=_draw_field(profile, sky.field, rng) if sky.field else None,
     )
@@ -246,7 +261,9 @@ def _draw_field(profile: F64, photons: int, rng: Generator) -> FieldBackground:
     return FieldBackground(edges[:-1], FIELD_BIN / np.diff(edges))
 
 
-def _draw_photons(rate: F64, expected: float, is_hard: bool, frame_s: float, rng: Generator) -> tuple[F64, F64]:
+def _draw_photons(
+    rate: F64, expected: float, is_hard: bool, frame_s: float, band: tuple[float, float], rng: Generator
+) -> tuple[F64, F64]:
     """Times, s, and energies, keV, of a Poisson number of photons."""
     number = rng.poisson(expected)
     step = rng.choice(STEPS, number, p=rate / rate.sum())
@@ -254,8 +271,8 @@ def _draw_photons(rate: F64, expected: float, is_hard: bool, frame_s: float, rng
     if frame_s > 1.0:
         time = (np.floor(time / frame_s) + 0.5) * frame_s
     if is_hard:
-        return time, rng.uniform(*BAND, number)
-    return time, np.clip(rng.lognormal(np.log(1.2), 0.5, number), *BAND)
+        return time, rng.uniform(*band, number)
+    return time, np.clip(rng.lognormal(np.log(1.2), 0.5, number), *band)
 
 
 def _exposure(fraction: F64) -> Exposure:

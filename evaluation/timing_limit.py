@@ -1,9 +1,9 @@
-"""The limit of timing on the grid: likelihood ratios averaged over the very priors that its events were drawn from.
+"""Highest efficiency that arrival times allow on the grid: likelihood ratios averaged over the priors of its events.
 
 By the lemma of Neyman & Pearson (1933, Phil. Trans. A 231, 289) no statistic of the arrival times finds more of the
 grid's events, on average over their priors, at a given false-positive rate. The averages are numerical: lengths and
-strengths on grids of equal prior weight, starts at every `STEPS`-th of the support, profiles as their means over those
-steps; the background's share is the true one. What is lost to that is what the limit is too low by.
+strengths are on grids of equal prior weight, starts at every 1 / `STEPS` of the support, and profiles are averaged over
+those steps; the true share of the background is used. The error of the averages makes the limit too low, if anything.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["oracle_scores"]
 
 STEPS: Final = 16
 NODES: Final = 5
-"""Strengths, and depths, that stand for their prior."""
+"""Strengths, and depths, at which the prior is sampled."""
 
 PER_OCTAVE: Final = 2
-"""Lengths a factor of two, at the most apart."""
+"""Sampled lengths in a factor of two, at least."""
 
 
 def oracle_scores(batch: EventBatch, events: Events, threads: int = 0) -> tuple[F64, F64]:
@@ -39,7 +39,7 @@ def oracle_scores(batch: EventBatch, events: Events, threads: int = 0) -> tuple[
     ----------
     batch : EventBatch
     events : Events
-        Of it no more is used than the background's share, which the batch tells with noise only.
+        Only the share of the background is used, which the batch gives with noise only.
     threads : int
         0 takes every core.
 

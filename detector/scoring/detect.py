@@ -151,7 +151,8 @@ def _judge(
         pooled.probability,
         threshold,
         lambda drawn: score_pooled(drawn, assess(drawn, timing_settings)).probability,
-        timing_settings.threads,
+        is_matched=bool(group.serves),
+        threads=timing_settings.threads,
     )
     direction, best = _choose_likelier(pooled.by_direction)
     best = np.where(own.is_own, np.minimum(best * own.probability / pooled.probability, 1.0), best)

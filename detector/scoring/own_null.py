@@ -22,7 +22,7 @@ from xherald.photons.statistics.tail_probability import MIN_EXCEEDANCES, tail_pr
 __all__ = ["JudgedProbabilities", "judge_by_own_null"]
 
 MAX_P: Final = 0.02
-"""Largest pooled probability of a source with an uncertain background, or few photons, that is judged."""
+"""Largest pooled probability of a source with an uncertain background, or an inexact pooled null, that is judged."""
 
 CANDIDATE_MARGIN: Final = 2.0
 """Largest pooled probability of any other source that is judged, in units of the threshold of candidates."""
@@ -64,7 +64,13 @@ class JudgedProbabilities:
 
 
 def judge_by_own_null(
-    batch: EventBatch, pooled: F64, threshold: float, score: Callable[[EventBatch], F64], threads: int = 0
+    batch: EventBatch,
+    pooled: F64,
+    threshold: float,
+    score: Callable[[EventBatch], F64],
+    *,
+    is_matched: bool = True,
+    threads: int = 0,
 ) -> JudgedProbabilities:
     """Judge sources that would become candidates, or have an uncertain background, by null hypotheses of their own.
 
@@ -77,6 +83,8 @@ def judge_by_own_null(
         Largest probability of a candidate.
     score : callable
         From a batch to the pooled probability of each of its sources.
+    is_matched : bool
+        Whether the pooled null sources are of the batch's instrument; those of others are inexact.
     threads : int
         0 uses all cores.
     """
@@ -89,7 +97,7 @@ def judge_by_own_null(
         is_doubtful = pooled > BEYOND_DOUBT * threshold
         would_be = pooled <= CANDIDATE_MARGIN * threshold
     background = batch.area_ratio * np.diff(batch.background_offsets)
-    is_inexact = (batch.counts <= FEW_PHOTONS) | (background >= LARGE_BACKGROUND * batch.counts)
+    is_inexact = (batch.counts <= FEW_PHOTONS) | (background >= LARGE_BACKGROUND * batch.counts) | (not is_matched)
     judged = np.zeros(len(pooled), np.bool_)
     judged[likely] = (uncertain | (is_doubtful & (would_be | is_inexact)))[likely]
     # Draws of a source without good times have none of the gaps that its photons may have.

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from xherald.detector.configuration.configuration import load_configuration
-from xherald.evaluation.null_rates import LEVELS, NullRate, make_null_report, null_table
+from xherald.evaluation.null_rates import (
+    LEVELS,
+    NullRate,
+    calibrated_instruments,
+    make_null_report,
+    null_tables,
+    total_rates,
+)
 from xherald.evaluation.null_skies import SKIES, draw_sky
 
 
@@ -22,17 +29,21 @@ def test_every_sky_has_photons_within_its_exposure_and_counts() -> None:
 
 def test_report_states_measured_over_stated_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xherald.evaluation.null_skies.SKIES", {"quiet": SKIES["quiet"]})
-    report = make_null_report(500, 2, load_configuration(), lambda _: None)
+    configuration = load_configuration()
+    instruments = calibrated_instruments(configuration)
+    report = make_null_report(100 * len(instruments), 2, configuration, lambda _: None)
     json.dumps(report, allow_nan=False)
-    (sky,) = report["skies"]
-    assert sky["sources"] + sky["untested"] == 500
-    assert list(sky["found"]) == sorted(sky["found"], reverse=True)
-    head, rows = null_table(report)
-    assert len(head) == len(rows[0]) == 4 + len(LEVELS)
+    assert [one["instrument"] for one in report["rates"]] == [str(one) for one in instruments]
+    (sky,) = total_rates(report, "sky")
+    assert sky.sources + sky.untested == 100 * len(instruments)
+    assert list(sky.found) == sorted(sky.found, reverse=True)
+    by_sky, by_instrument = (table for _, table in null_tables(report))
+    assert [len(rows) for _, rows in (by_sky, by_instrument)] == [1, len(instruments)]
+    assert all(len(row) == len(head) == 4 + len(LEVELS) for head, rows in (by_sky, by_instrument) for row in rows)
 
 
 def test_ratio_has_the_binomial_error_of_the_stated_rate() -> None:
-    value, error = NullRate("quiet", 10_000, 0, (1_000, 120, 5), 4, 9).ratio(1)
+    value, error = NullRate("quiet", "all", 10_000, 0, (1_000, 120, 5), 4, 9).ratio(1)
     assert value == pytest.approx(1.2)
     assert error == pytest.approx(np.sqrt(0.99 / (0.01 * 10_000)))
 
@@ -46,8 +57,7 @@ def test_stated_rates_hold_under_every_stress() -> None:
     rates miss the goal, as docs/false-alarm-rates.md states, and are only bounded here.
     """
     report = make_null_report(20_000, 1, load_configuration(), lambda _: None)
-    for one in report["skies"]:
-        rate = NullRate(one["sky"], one["sources"], one["untested"], tuple(one["found"]), one["candidates"], one["own"])
+    for rate in total_rates(report, "sky"):
         sky = SKIES[rate.sky]
         if not sky.knows_good_times:
             assert rate.candidates == 0
