@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["print_candidate"]
 
-STYLES: Final = {"flare": "bold red", "dip": "bold blue", "steady": "bold"}
+STYLES: Final = {"brighter": "bold red", "fainter": "bold blue", None: "bold"}
+"""By direction."""
 WIDTH: Final = 72
 """Characters of a line with label and value."""
 
@@ -38,9 +39,10 @@ def print_candidate(evidence: Evidence) -> None:
     history = format_history(evidence["history"])
     # Text, not markup: names come from files.
     parts: list[Text | Table] = [
-        Text(format_headline(evidence), style=STYLES[evidence["kind"]]),
+        Text(format_headline(evidence), style=STYLES[evidence["direction"]]),
         Text(format_significance(evidence) + variability, style="bold"),
         Text(", ".join(part for part in (format_source_name(evidence), position) if part)),
+        *([Text(evidence["long_term_reason"])] if evidence["long_term_reason"] else []),
         *([Text(history)] if history else []),
         *(Text(f"flag: {one}", style="red") for one in format_warnings(evidence)),
     ]

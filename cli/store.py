@@ -47,21 +47,22 @@ def changes(since: datetime, url: str | None, as_json: bool) -> None:
     Sources of recent observations, and earlier ones in their fields, whose rate changed between exposures more than
     that of ordinary sources does, whether or not they vary within an exposure.
     """
-    from xherald.detector.candidates.long_term_changes import find_long_term_changes
+    from xherald.detector.candidates.change_evidence import change_to_json
+    from xherald.detector.candidates.long_term_changes import search_stored_observations
 
     with open_selected_store(url) as store:
-        found = find_long_term_changes(store.source_histories(since))
-    for one in found.changes:
+        found = search_stored_observations(store.field_histories(since))
+    for row in map(change_to_json, found.changes):
         if as_json:
-            click.echo(json.dumps(asdict(one)))
+            click.echo(json.dumps(row))
             continue
-        place = f"{one.ra_deg:.5f} {one.dec_deg:+.5f}"
-        name = f"{one.mission} {one.instrument} {one.obs_id}/{one.detection_id}"
-        without = f", not in {one.other_obs_id}" if one.other_obs_id else ""
-        click.echo(f"{one.change:9s} {name}  {place}  {one.rate_ct_s:.3g} ct/s{without}  p = {one.p_value:.2g}")
+        name = f"{row['mission']} {row['instrument']} {row['obs_id']}/{row['detection_id']}"
+        place = f"{row['ra_deg']:.5f} {row['dec_deg']:+.5f}"
+        p, probability = row["long_term_p_value"], row["long_term_false_alarm_probability"]
+        click.echo(f"{name}  {place}  {row['long_term_reason']}  p = {p:.2g}, in the observation {probability:.2g}")
     if not as_json:
-        many, expected = f"{len(found.changes):,} of {found.tested:,} sources changed", found.expected_false_alarms
-        click.echo(f"{many}; {expected:.2g} false alarms expected")
+        many, expected = f"{len(found.changes):,} changes in {found.trials:,} comparisons", found.expected_false_alarms
+        click.echo(f"{many}; at most {expected:.2g} false alarms expected")
 
 
 @command.command("show")

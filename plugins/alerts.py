@@ -56,6 +56,9 @@ class Facts:
     novelty : float or None — fraction of events of known classes that are less unusual
     class_probabilities : mapping of str to float — highest first
     similar_to : tuple of str — names of the nearest known transients, nearest first
+    long_term_change, long_term_reason : str or None
+        Change between exposures: new, brighter, fainter or vanished, and what was measured and expected.
+    long_term_false_alarm_probability, long_term_far_hz : float or None — of that change, apart from those above
     history_summary : str — one sentence on other observations of the position
     flags, vetoes : tuple of str — quality flags, and names of the vetoes raised
     """
@@ -91,6 +94,10 @@ class Facts:
     novelty: float | None = None
     class_probabilities: Mapping[str, float] = field(default_factory=dict)
     similar_to: tuple[str, ...] = ()
+    long_term_change: str | None = None
+    long_term_false_alarm_probability: float | None = None
+    long_term_far_hz: float | None = None
+    long_term_reason: str | None = None
     history_summary: str = ""
     flags: tuple[str, ...] = ()
     vetoes: tuple[str, ...] = ()

@@ -12,9 +12,10 @@ from xherald.photons.arrays import F64
 from . import candidate_queries, nightly_queries, outbox
 from .candidate_queries import Cone
 from .candidate_records import CandidateDetails, NearbyDetection
+from .field_history_query import list_field_histories
+from .history_records import FieldHistory
 from .nightly_queries import CalibrationKey, ProcessedFile, VettedCandidate
 from .records import AlertRecord, StoredCandidate
-from .source_histories import SourceHistory, query_source_histories
 from .states import CandidateState, VettingDecision
 from .store_base import StoreBase, resolve_time
 
@@ -99,10 +100,10 @@ class CandidateStore(StoreBase):
 
         self._database.write(step)
 
-    def source_histories(self, since: datetime) -> list[SourceHistory]:
-        """Sources of current observations stored since a time, and earlier ones in their fields, with histories."""
+    def field_histories(self, since: datetime) -> list[FieldHistory]:
+        """Current observations stored since a time, each with others of its field by the same instrument."""
         with self._database.read() as connection:
-            return list(query_source_histories(connection, since))
+            return list_field_histories(connection, since)
 
     def vetted_candidates(self, limit: int) -> list[VettedCandidate]:
         """Candidates whose last verdict is ``confirmed`` or ``rejected``, the latest verdict first."""

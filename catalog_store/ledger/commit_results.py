@@ -19,15 +19,23 @@ from . import candidate_queries, outbox
 from .drop_outcome import CommittedDrop, DropOutcome, DropResult, PriorState
 from .drop_transitions import COMMITTED, UNCLAIMED, lock_drop
 from .event_detections import (
-    StoredDetection,
     as_float,
     list_event_evidence,
     refresh_candidates,
     store_candidates,
 )
+from .field_history_query import query_field_history
 from .healpix_cones import compute_healpix
 from .position_history_query import query_position_history
-from .records import CandidateRecord, DetectionRecord, Json, ObservationRecord, Run, StoredCandidate
+from .records import (
+    CandidateRecord,
+    DetectionRecord,
+    Json,
+    ObservationRecord,
+    Run,
+    StoredCandidate,
+    StoredDetection,
+)
 from .shared_state import read_state, write_state
 from .states import DropState
 from .supersession import IDENTITY, Predecessors, Processing, find_predecessors, supersede_drops
@@ -140,6 +148,7 @@ def _read_prior_state(
         is_outdated=is_outdated,
         shared_state=transaction.state,
         position_history=partial(query_position_history, connection),
+        field_history=partial(query_field_history, connection, without=replaced_ids),
         candidates_near=partial(candidate_queries.find_valid_near, connection),
         candidates_of=partial(candidate_queries.find_valid_of, connection),
         other_evidence=partial(list_event_evidence, connection, without=replaced_ids),
@@ -149,7 +158,7 @@ def _read_prior_state(
 
 def _find_outdated(records: Sequence[CandidateRecord], stored: Sequence[StoredDetection]) -> set[str]:
     """Ids of the candidates of an observation that a later processing has replaced already."""
-    return {one.id for one in records if not stored[one.detection_index].is_current}
+    return {one.id for one in records if not one.find_detection(stored).is_current}
 
 
 def find_run_id(connection: Connection, run: Run, now: datetime) -> int:

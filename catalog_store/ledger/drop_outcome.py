@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .history_records import HistoryQuery, PositionHistory
+from .history_records import FieldHistory, FieldObservation, FieldQuery, HistoryQuery, PositionHistory
 from .records import AlertRecord, CandidateRecord, Drop, Json, ObservationRecord, Run, StoredCandidate
 
 __all__ = ["CommittedDrop", "Decide", "DropOutcome", "DropResult", "PriorState"]
@@ -39,6 +39,10 @@ def _no_history(
     return PositionHistory()
 
 
+def _no_field_history(observation: ObservationRecord) -> FieldHistory:
+    return FieldHistory(FieldObservation(observation, (), None))
+
+
 @dataclass(frozen=True, slots=True)
 class PriorState:
     """State of the store that a decision depends on, read in the same transaction.
@@ -57,6 +61,8 @@ class PriorState:
         Value of a shared state by name, None if unset; locked until the end of the transaction.
     position_history : callable
         Other observations of a position; see `position_history_query.query_position_history`.
+    field_history : callable
+        Other observations of the field of an observation; see `field_history_query.query_field_history`.
     candidates_near, candidates_of : callable
         Candidates that are not superseded: within a cone (right ascension, declination, radius, deg), or of an obs_id.
     other_evidence : callable
@@ -70,6 +76,7 @@ class PriorState:
     is_outdated: tuple[bool, ...]
     shared_state: Callable[[str], Json | None]
     position_history: HistoryQuery = _no_history
+    field_history: FieldQuery = _no_field_history
     candidates_near: Callable[[tuple[float, float, float]], Sequence[StoredCandidate]] = lambda _: ()
     candidates_of: Callable[[str], Sequence[StoredCandidate]] = lambda _: ()
     other_evidence: Callable[[str], Sequence[Json]] = lambda _: ()

@@ -8,18 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from xherald.photons.errors import StoreError
 
-from .records import CandidateRecord, Json
+from .records import CandidateRecord, Json, StoredDetection
 from .states import CandidateState
 from .tables import candidate_detections, candidates, detections, observations
 
 __all__ = [
-    "StoredDetection",
     "as_float",
     "find_candidates_of",
     "list_event_evidence",
@@ -30,28 +29,22 @@ __all__ = [
 ]
 
 
-class StoredDetection(NamedTuple):
-    """Key of a stored detection, its HEALPix index, and whether its observation is current."""
-
-    observation_id: int
-    number: int
-    healpix: int | None
-    is_current: bool
-
-
 def as_float(value: float | None) -> float | None:
     """A plain float: numpy scalars would be stored as their bytes."""
     return None if value is None else float(value)
 
 
-def significance_order(evidence: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Sort key of the detections of an event: the least probable by chance first, then the best position."""
-    ranking, probability = evidence.get("ranking_statistic"), evidence.get("false_alarm_probability")
-    error = evidence.get("pos_err_arcsec")
+def significance_order(evidence: Mapping[str, Any]) -> tuple[float, ...]:
+    """Sort key of the detections of an event: the least probable by chance first, then the best position.
+
+    Those that vary within their exposure come before those that changed between exposures only.
+    """
+    ranking = evidence.get("ranking_statistic")
+    names = ("false_alarm_probability", "long_term_false_alarm_probability", "pos_err_arcsec")
+    values = [evidence.get(name) for name in names]
     return (
         math.inf if ranking is None else -float(ranking),
-        math.inf if probability is None else float(probability),
-        math.inf if error is None else float(error),
+        *(math.inf if value is None else float(value) for value in values),
     )
 
 
@@ -102,11 +95,7 @@ def store_candidates(
     links: dict[tuple[int, int], dict[str, Any]] = {}
     new: dict[str, dict[str, Any]] = {}
     for one in records:
-        if not 0 <= one.detection_index < len(stored):
-            raise StoreError(
-                f"candidate {one.id}: refers to detection {one.detection_index}, but the drop has {len(stored)}"
-            )
-        observation_id, number, healpix, is_current = stored[one.detection_index]
+        observation_id, number, healpix, is_current = one.find_detection(stored)
         values = {
             "observation_id": observation_id,
             "run_id": run_id,

@@ -1,15 +1,26 @@
-"""What the store returns about earlier and later observations of a position: `PositionHistory`."""
+"""What the store returns about other observations of a position or of a field: `PositionHistory`, `FieldHistory`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from .records import ObservationRecord
+from xherald.photons.sky_map import SkyMap
 
-__all__ = ["DetectionElsewhere", "HistoryQuery", "PositionHistory", "Visit"]
+from .records import DetectionRecord, Json, ObservationRecord
+
+__all__ = [
+    "DetectionElsewhere",
+    "FieldHistory",
+    "FieldObservation",
+    "FieldQuery",
+    "FieldSource",
+    "HistoryQuery",
+    "PositionHistory",
+    "Visit",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +78,62 @@ class PositionHistory:
 HistoryQuery: TypeAlias = Callable[[float, float, float, ObservationRecord], PositionHistory]
 """Arguments: right ascension and declination in deg, the radius in arcsec within which a detection is the same source,
 and the present observation."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSource:
+    """A detection with a position, and the candidate that it is a detection of.
+
+    Parameters
+    ----------
+    number : int — within its observation, from 0
+    detection : DetectionRecord
+    healpix : int or None — see `healpix_cones`
+    candidate_id : str or None
+    evidence : mapping — of the candidate; empty if it is none
+    """
+
+    number: int
+    detection: DetectionRecord
+    healpix: int | None = None
+    candidate_id: str | None = None
+    evidence: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldObservation:
+    """An observation with its sources and its sky map.
+
+    Parameters
+    ----------
+    observation : ObservationRecord — without detections and tiles
+    sources : tuple of FieldSource
+    sky : SkyMap or None — None without an image
+    observation_id : int or None — None if it is not stored yet
+    file : str — path or URL
+    """
+
+    observation: ObservationRecord
+    sources: tuple[FieldSource, ...]
+    sky: SkyMap | None
+    observation_id: int | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldHistory:
+    """An observation, and others of its field by the same instrument.
+
+    Parameters
+    ----------
+    present : FieldObservation
+    others : tuple of FieldObservation
+        Current ones with dates that do not overlap with the present one, and those that have its obs_id.
+    """
+
+    present: FieldObservation
+    others: tuple[FieldObservation, ...] = ()
+
+
+FieldQuery: TypeAlias = Callable[[ObservationRecord], FieldHistory]
+"""Argument: the present observation, with its detections and tiles."""

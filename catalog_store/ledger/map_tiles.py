@@ -20,7 +20,7 @@ from xherald.photons.sky_map import MAX_ORDER, MIN_ORDER, SkyMap, healpix_index,
 
 from .records import Json, MapTile
 
-__all__ = ["find_tile_numbers", "is_readable", "join_tiles", "make_tiles"]
+__all__ = ["find_overlapping_tiles", "find_tile_numbers", "is_readable", "join_tiles", "make_tiles", "tile_range"]
 
 TILE_ORDERS: Final = 6
 """Orders by which a tile is coarser than its pixels."""
@@ -70,7 +70,7 @@ def join_tiles(tiles: Iterable[MapTile]) -> SkyMap:
     some = sorted(tiles, key=lambda one: one.uniq)
     if not some:
         raise StoreError("a sky map needs at least one tile")
-    order = (some[0].uniq.bit_length() - 3) // 2
+    order, _ = _split(some[0].uniq)
     parts = [_unpack(one) for one in some]
     stored = some[0].point_spread
     spread = PointSpread(
@@ -81,7 +81,7 @@ def join_tiles(tiles: Iterable[MapTile]) -> SkyMap:
         (tuple(stored["r90_arcsec"]),),
         0.0,
     )
-    first = np.array([(one.uniq - 4 * 4**order) << 2 * TILE_ORDERS for one in some], dtype=np.int64)
+    first = np.array([_split(one.uniq)[1] << 2 * TILE_ORDERS for one in some], dtype=np.int64)
     counts, background, livetime = (np.concatenate(column) for column in zip(*parts, strict=True))
     pixels = (first[:, None] + np.arange(PIXELS)).ravel()
     seen = livetime > 0
@@ -110,6 +110,33 @@ def find_tile_numbers(ra_deg: float, dec_deg: float) -> list[int]:
         lon = (ra_deg + reach * np.append(np.cos(angle), 0.0) / np.maximum(np.cos(np.radians(lat)), 1e-9)) % 360.0
         found.update((healpix_index(lon, lat, order - TILE_ORDERS) + 4 * 4 ** (order - TILE_ORDERS)).tolist())
     return sorted(found)
+
+
+def find_overlapping_tiles(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ranges of UNIQ numbers, first and last, of the tiles of every order that overlap with some tiles."""
+    found: set[tuple[int, int]] = set()
+    for number in numbers:
+        own, pixel = _split(number)
+        for order in range(MIN_ORDER - TILE_ORDERS, MAX_ORDER - TILE_ORDERS + 1):
+            finer = 2 * (order - own)
+            first, last = (
+                (pixel << finer, ((pixel + 1) << finer) - 1) if finer >= 0 else (pixel >> -finer, pixel >> -finer)
+            )
+            found.add((first + 4 * 4**order, last + 4 * 4**order))
+    return sorted(found)
+
+
+def tile_range(number: int, order: int) -> tuple[int, int]:
+    """First and last pixel of a finer HEALPix order in a tile."""
+    own, pixel = _split(number)
+    finer = 2 * (order - own)
+    return pixel << finer, ((pixel + 1) << finer) - 1
+
+
+def _split(number: int) -> tuple[int, int]:
+    """Order and pixel of a UNIQ number."""
+    order = (number.bit_length() - 3) // 2
+    return order, number - 4 * 4**order
 
 
 def is_readable(tile: MapTile) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from xherald.photons.errors import StoreError
 
@@ -31,6 +31,7 @@ __all__ = [
     "Sighting",
     "StoredAlert",
     "StoredCandidate",
+    "StoredDetection",
 ]
 
 Json: TypeAlias = Mapping[str, Any]
@@ -225,6 +226,15 @@ class ObservationRecord:
         _require_position(self, self.ra_deg, self.dec_deg)
 
 
+class StoredDetection(NamedTuple):
+    """Key of a stored detection, its HEALPix index, and whether its observation is current."""
+
+    observation_id: int
+    number: int
+    healpix: int | None
+    is_current: bool
+
+
 @dataclass(frozen=True, slots=True)
 class CandidateRecord:
     """A candidate to be stored.
@@ -233,8 +243,9 @@ class CandidateRecord:
     ----------
     id : str
         Permanent: a later processing of the same observation may store the candidate again under this id.
-    detection_index : int
-        Index of its detection among all detections of the drop, observation by observation, from 0.
+    detection_index : int or StoredDetection
+        Index of its detection among all detections of the drop, observation by observation, from 0; or a detection of
+        an earlier drop.
     kind : str — see `kind` of `detector.results.schema`
     likely_class : str or None — most probable class
     score, far_hz : float or None
@@ -242,7 +253,7 @@ class CandidateRecord:
     """
 
     id: str
-    detection_index: int
+    detection_index: int | StoredDetection
     kind: str
     likely_class: str | None = None
     score: float | None = None
@@ -251,6 +262,16 @@ class CandidateRecord:
 
     def __post_init__(self) -> None:
         _require_finite(self)
+
+    def find_detection(self, stored: Sequence[StoredDetection]) -> StoredDetection:
+        """Its detection; `stored` are those of the drop."""
+        if isinstance(self.detection_index, StoredDetection):
+            return self.detection_index
+        if not 0 <= self.detection_index < len(stored):
+            raise StoreError(
+                f"candidate {self.id}: refers to detection {self.detection_index}, but the drop has {len(stored)}"
+            )
+        return stored[self.detection_index]
 
 
 @dataclass(frozen=True, slots=True)

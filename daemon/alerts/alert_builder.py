@@ -39,7 +39,7 @@ def make_alert_builder(settings: AlertSettings, cause: str, sheets: SheetFolder 
                 tense = tense_of(one.evidence, now, settings.archival_after_days)
                 records += retractions(one.evidence, one.notified_sinks, cause, NOT_RECOVERED, now, tense)
             else:
-                paths = None if sheets is None else sheets.paths_by_sink(one.sheet_id)
+                paths = None if sheets is None or not one.sheet_id else sheets.paths_by_sink(one.sheet_id)
                 records += announcements(one.evidence, settings, cause, now, heard=one.notified_sinks, sheets=paths)
         return records
 

@@ -383,8 +383,9 @@ def _is_untried(one: StoredAlert) -> bool:
 def _rank(one: StoredAlert) -> tuple[float, float]:
     """Sort key, the most significant first; the ranking statistic orders rates that are upper limits."""
     facts = one.payload.get("facts") or {}
-    far_hz, ranking = facts.get("far_hz"), facts.get("ranking_statistic")
-    return math.inf if far_hz is None else float(far_hz), -float(ranking or 0.0)
+    rates = [facts.get(name) for name in ("far_hz", "long_term_far_hz")]
+    far_hz = min((float(one) for one in rates if one is not None), default=math.inf)
+    return far_hz, -float(facts.get("ranking_statistic") or 0.0)
 
 
 def _make_outcome(stored: StoredAlert, result: DeliveryResult, reason: str) -> Outcome:

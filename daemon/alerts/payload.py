@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from xherald.catalog_store.ledger.records import AlertRecord
 from xherald.catalog_store.ledger.states import AlertType
-from xherald.detector.candidates.formatting import format_classes
+from xherald.detector.candidates.formatting import format_change, format_classes
 from xherald.detector.candidates.history_rendering import format_history
 from xherald.detector.configuration.alert_settings import AlertSettings, SinkSettings
 from xherald.photons.probabilities import format_false_alarm_probability
@@ -62,6 +62,10 @@ SHARED_FACTS: Final = (
     "likely_class",
     "class_coverage",
     "novelty",
+    "long_term_change",
+    "long_term_false_alarm_probability",
+    "long_term_far_hz",
+    "long_term_reason",
 )
 """Facts that are copied from the evidence."""
 
@@ -134,15 +138,22 @@ def retractions(
 def wants(sink: SinkSettings, evidence: Mapping[str, Any], tense: AlertTense) -> bool:
     """Whether a candidate passes a sink's thresholds; an unknown rate passes none.
 
-    Beyond the smallest probability that the calibration measured, thresholds are compared with the rates of its
-    exponential tail, which are not stated anywhere: otherwise no candidate could pass a lower threshold.
+    It passes by its variability within the exposure or by its change between exposures, each with its own rates. Beyond
+    the smallest probability that the calibration measured, thresholds are compared with the rates of its exponential
+    tail, which are not stated anywhere: otherwise no candidate could pass a lower threshold.
     """
     tail = _tail_factor(evidence)
-    limits = (
-        (sink.far_hz_below, evidence.get("far_hz")),
-        (sink.expected_false_alarms_per_1000_below, evidence.get("expected_false_alarms_per_1000")),
+    far_hz, per_1000 = evidence.get("far_hz"), evidence.get("expected_false_alarms_per_1000")
+    long_term_p = evidence.get("long_term_p_value")
+    rates = [
+        (None if far_hz is None else far_hz * tail, None if per_1000 is None else per_1000 * tail),
+        (evidence.get("long_term_far_hz"), None if long_term_p is None else 1e3 * long_term_p),
+    ]
+    limits = sink.far_hz_below, sink.expected_false_alarms_per_1000_below
+    passed = any(
+        all(limit is None or (value is not None and value < limit) for limit, value in zip(limits, one, strict=True))
+        for one in rates
     )
-    passed = all(limit is None or (value is not None and value * tail < limit) for limit, value in limits)
     return passed and tense in sink.tenses
 
 
@@ -230,8 +241,9 @@ def facts_of(evidence: Mapping[str, Any]) -> Facts:
 
 
 def headline(facts: Facts) -> str:
-    """One line: kind, position, observation and false-alarm probability."""
-    words = [(facts.kind or "candidate").capitalize()]
+    """One line: kind, position, observation, false-alarm probability, and the change between exposures."""
+    is_change = bool(facts.kind) and facts.kind == facts.long_term_change
+    words = [f"{facts.kind} source".capitalize() if is_change else (facts.kind or "candidate").capitalize()]
     if facts.ra_deg is not None and facts.dec_deg is not None:
         words.append(f"at {facts.ra_deg:.4f} {facts.dec_deg:+.4f}")
     observation = " ".join(part for part in (facts.mission, facts.instrument, facts.obs_id) if part)
@@ -243,6 +255,9 @@ def headline(facts: Facts) -> str:
         line += f", {format_false_alarm_probability(probability, extrapolated=bool(facts.extrapolated))}"
     if facts.class_set:
         line += f", {format_classes(facts.class_set)}"
+    if facts.long_term_reason:
+        reason = format_change(facts.long_term_reason, facts.long_term_false_alarm_probability)
+        line += f": {reason.partition(': ')[2]}" if is_change else f", {reason}"
     return " ".join(line.split())
 
 

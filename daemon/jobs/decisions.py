@@ -14,11 +14,18 @@ import numpy as np
 
 from xherald.catalog_store.ledger.drop_outcome import DropOutcome, PriorState
 from xherald.catalog_store.ledger.event_detections import merge_evidence, significance_order
-from xherald.catalog_store.ledger.records import AlertRecord, CandidateRecord, Json, StoredCandidate
+from xherald.catalog_store.ledger.records import (
+    AlertRecord,
+    CandidateRecord,
+    Json,
+    StoredCandidate,
+    StoredDetection,
+)
 from xherald.catalog_store.ledger.states import AlertType
 from xherald.detector.scoring.false_discovery import Control, run, start
 
 from .announced_facts import is_unchanged, is_worth_an_update
+from .change_candidates import find_change_candidates
 from .drop_results import FileResult
 from .event_matching import match_events
 
@@ -38,7 +45,9 @@ class CandidateChange:
     alert_type : AlertType
     evidence : mapping — of the candidate; for a retraction, of the retracted one
     notified_sinks : tuple of str — sinks that were notified of it before
-    sheet_id : str — id in the name of its plot sheet, that of its own photons; empty for a retraction
+    sheet_id : str
+        Id in the name of its plot sheet, that of its own photons; empty where none is drawn: for a retraction, and for
+        a change between exposures.
     """
 
     candidate_id: str
@@ -58,29 +67,40 @@ def build_no_alerts(_: Sequence[CandidateChange]) -> Sequence[AlertRecord]:
 
 
 def make_decision(
-    result: FileResult, level: float | None, threshold: float, build_alerts: BuildAlerts
+    result: FileResult,
+    level: float | None,
+    threshold: float,
+    build_alerts: BuildAlerts,
+    sources_per_day: float | None = None,
 ) -> Callable[[PriorState], DropOutcome]:
     """Make the function that decides on the results of a file, for `Store.commit_results`.
 
     Parameters
     ----------
     result : FileResult
-    level : float or None — of false-discovery control if there is no state yet; None for no control
+    level : float or None — of false-discovery control at first, before a state is stored; None for no control
     threshold : float — largest false-alarm probability of a candidate
     build_alerts : callable
+    sources_per_day : float or None — see `change_candidates.find_change_candidates`
     """
 
     def decide(prior: PriorState) -> DropOutcome:
-        passed: frozenset[int] = frozenset()
+        passed: frozenset[int | StoredDetection] = frozenset()
         states: dict[str, Json] = {}
         if level is not None:
             state = prior.shared_state(FALSE_DISCOVERY_STATE)
             passed, states[FALSE_DISCOVERY_STATE] = _control_false_discoveries(result, state, level, threshold)
-        candidates, stored = match_events(result, prior)
+        # Their false alarms are controlled by the threshold alone, which all comparisons of the field enter.
+        changed = {
+            one.detection_index: one for one in find_change_candidates(result, prior, threshold, sources_per_day)
+        }
+        passed |= changed.keys()
+        found_candidates = {one.detection_index: one for one in result.candidates} | changed
+        candidates, stored = match_events(replace(result, candidates=tuple(found_candidates.values())), prior)
         candidates = [_add_history(one, result, prior) for one in candidates]
         sheet_ids = {one.detection_index: one.id for one in result.candidates}
         found = [
-            _EventUpdate(name, tuple(own), stored.get(name), sheet_ids[own[0].detection_index])
+            _EventUpdate(name, tuple(own), stored.get(name), sheet_ids.get(own[0].detection_index, ""))
             for name, own in _group_by_id(candidates).items()
         ]
         changes, unchanged_ids = _find_changes(found, passed, prior)
@@ -129,7 +149,7 @@ def _group_by_id(candidates: Sequence[CandidateRecord]) -> dict[str, list[Candid
 
 
 def _find_changes(
-    found: Sequence[_EventUpdate], passed: frozenset[int], prior: PriorState
+    found: Sequence[_EventUpdate], passed: frozenset[int | StoredDetection], prior: PriorState
 ) -> tuple[list[CandidateChange], frozenset[str]]:
     """Changes that sinks are notified of, and the ids of announced candidates that have none."""
     replaced_ids = {one.id for one in prior.replaced_candidates}
@@ -178,10 +198,12 @@ def _control_false_discoveries(
 
 
 def _add_history(one: CandidateRecord, result: FileResult, prior: PriorState) -> CandidateRecord:
-    """The candidate with the history of its position; None if it has no position."""
+    """The candidate with the history of its position, None if it has no position; changes have their own."""
     from xherald.detector.candidates.position_history import compare_with_history
     from xherald.detector.candidates.same_event import match_radius_arcsec
 
+    if one.evidence.get("history") is not None or isinstance(one.detection_index, StoredDetection):
+        return one
     pairs = [(record, detection) for record in result.observations for detection in record.detections]
     record, detection = pairs[one.detection_index]
     if detection.ra_deg is None or detection.dec_deg is None:

@@ -44,12 +44,14 @@ class FileResult:
         Index among all detections and p-value of each source that was tested and not rejected by a veto, in order: the
         input of false-discovery control.
     run : Run
+    file : str — path
     """
 
     observations: tuple[ObservationRecord, ...]
     candidates: tuple[CandidateRecord, ...]
     tested: tuple[tuple[int, float], ...]
     run: Run
+    file: str = ""
 
 
 def compute_settings_hash(configuration: Configuration) -> str:
@@ -89,6 +91,7 @@ def make_file_result(scan: Scan, configuration: Configuration, joint: JointResul
         ),
         tested=tuple((index, float(p[row])) for index, row in enumerate(order) if is_tested[row]),
         run=_make_run(scan, configuration),
+        file=str(scan.photons.path),
     )
 
 
@@ -176,7 +179,7 @@ def _make_detection(row: DetectionRow, psf_fraction: float | None = None) -> Det
             "variability_index": row["variability_index"],
             "p_astro": row["p_astro"],
             "psf_fraction": psf_fraction,
-            "vetoes": [one["veto"] for one in row["vetoes"]],
+            "raised_flags": row["vetoes"],
             "flags": row["flags"],
         },
     )

@@ -8,7 +8,13 @@ from typing import Any
 
 from xherald.catalog_store.ledger.drop_outcome import PriorState
 from xherald.catalog_store.ledger.event_detections import significance_order
-from xherald.catalog_store.ledger.records import CandidateRecord, DetectionRecord, Json, StoredCandidate
+from xherald.catalog_store.ledger.records import (
+    CandidateRecord,
+    DetectionRecord,
+    Json,
+    StoredCandidate,
+    StoredDetection,
+)
 from xherald.photons.projection import separation_deg
 
 from .drop_results import FileResult
@@ -34,13 +40,15 @@ def match_events(result: FileResult, prior: PriorState) -> tuple[list[CandidateR
     outdated = _outdated_indices(result, prior)
     unmatched = {one.id: one for one in prior.replaced_candidates}
     stored: dict[str, StoredCandidate] = {}
-    ids: dict[int, str] = {}
+    ids: dict[int | StoredDetection, str] = {}
     by_rank = sorted(result.candidates, key=lambda one: significance_order(one.evidence))
     for group in group_events([_describe(one, detections) for one in by_rank]):
         members = [by_rank[index] for index in group]
         name = members[0].id
         if members[0].detection_index not in outdated:
-            found = _find_replaced(members[0], detections, unmatched) or _find_joined(members, detections, prior)
+            is_own = not isinstance(members[0].detection_index, StoredDetection)
+            found = _find_replaced(members[0], detections, unmatched) if is_own else None
+            found = found or _find_joined(members, detections, prior)
             if found is not None:
                 unmatched.pop(found.id, None)
                 stored[found.id] = found
@@ -62,9 +70,11 @@ def _outdated_indices(result: FileResult, prior: PriorState) -> set[int]:
 
 def _describe(one: CandidateRecord, detections: list[DetectionRecord]) -> dict[str, Any]:
     """Evidence with the position of the detection, which is authoritative."""
+    if isinstance(one.detection_index, StoredDetection):
+        return dict(one.evidence)
     detection = detections[one.detection_index]
-    place = {"ra_deg": detection.ra_deg, "dec_deg": detection.dec_deg, "pos_err_arcsec": detection.pos_err_arcsec}
-    return {**one.evidence, **place}
+    names = ("ra_deg", "dec_deg", "pos_err_arcsec", "detection_id")
+    return {**one.evidence, **{name: getattr(detection, name) for name in names}}
 
 
 def _find_replaced(
@@ -75,18 +85,18 @@ def _find_replaced(
 
     if one.id in old:
         return old[one.id]
-    detection = detections[one.detection_index]
+    mine = _describe(one, detections)
     best: tuple[float, StoredCandidate] | None = None
     for other in old.values():
         if other.evidence.get("direction") != one.evidence.get("direction"):
             continue
-        if detection.ra_deg is None or detection.dec_deg is None or other.ra_deg is None or other.dec_deg is None:
-            if other.detection_id == detection.detection_id:
+        if mine["ra_deg"] is None or mine["dec_deg"] is None or other.ra_deg is None or other.dec_deg is None:
+            if other.detection_id == mine["detection_id"]:
                 return other
             continue
-        separation = separation_deg(detection.ra_deg, detection.dec_deg, other.ra_deg, other.dec_deg)
+        separation = separation_deg(mine["ra_deg"], mine["dec_deg"], other.ra_deg, other.dec_deg)
         arcsec = float(separation) * 3600.0
-        is_match = arcsec <= match_radius_arcsec(detection.pos_err_arcsec, other.pos_err_arcsec)
+        is_match = arcsec <= match_radius_arcsec(mine["pos_err_arcsec"], other.pos_err_arcsec)
         if is_match and (best is None or arcsec < best[0]):
             best = arcsec, other
     return None if best is None else best[1]

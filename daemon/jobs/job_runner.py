@@ -320,6 +320,7 @@ class JobRunner:
             settings.daemon.false_discovery_level if self.sends_alerts else None,
             settings.detection.false_alarms_per_1000 / 1000.0,
             make_alert_builder(settings.alerts, cause, self.sheets) if self.sends_alerts else build_no_alerts,
+            settings.detection.sources_per_day,
         )
         return DropResult(drop.id, result.run, result.observations, decide)
 

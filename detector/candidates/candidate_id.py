@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from xherald.photons import Identity
 from xherald.photons.statistics.result import DIP, FLARE, STEADY
 
-__all__ = ["KIND_LETTERS", "candidate_id"]
+__all__ = ["KIND_LETTERS", "candidate_id", "long_term_candidate_id"]
 
 KIND_LETTERS: Final = {FLARE: "F", DIP: "D", STEADY: "S"}
 
@@ -39,10 +40,23 @@ def candidate_id(identity: Identity, time: NDArray[np.float64], direction: int) 
     direction : int
         FLARE or DIP (`photons.statistics`); STEADY gives ``S``, for plots of sources that are not candidates.
     """
-    parts = [_plain(part, "") for part in (identity.mission, identity.instrument, identity.obs_id)]
     ticks = np.round(np.asarray(time, dtype=np.float64) * 1e4).astype("<i8")
-    photons = sha256(ticks.tobytes()).hexdigest()[:DIGEST_LENGTH]
-    return "-".join(["XH", *parts, _plain(identity.detection_id, "-"), photons, KIND_LETTERS[direction]])
+    return _join(identity, ticks.tobytes(), KIND_LETTERS[direction])
+
+
+def long_term_candidate_id(identity: Identity, counts: int, start: datetime | None, *, is_brightening: bool) -> str:
+    """Id of a candidate that changed between exposures only: ends in N (new, brighter) or V (vanished, fainter).
+
+    The digits are those of the number of photons and the start of the exposure, as arrival times are not stored.
+    """
+    content = f"{counts} {'' if start is None else start.isoformat()}".encode()
+    return _join(identity, content, "N" if is_brightening else "V")
+
+
+def _join(identity: Identity, content: bytes, letter: str) -> str:
+    names = [_plain(part, "") for part in (identity.mission, identity.instrument, identity.obs_id)]
+    digest = sha256(content).hexdigest()[:DIGEST_LENGTH]
+    return "-".join(["XH", *names, _plain(identity.detection_id, "-"), digest, letter])
 
 
 def _plain(name: str, also: str) -> str:

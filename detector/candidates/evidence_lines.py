@@ -40,6 +40,7 @@ def format_evidence(evidence: Evidence) -> list[Line]:
         *_count_lines(evidence),
         *_hardness_lines(evidence),
         *_significance_lines(evidence),
+        *_change_lines(evidence),
         *_similarity_lines(evidence),
         *_history_lines(evidence),
         *_version_lines(evidence),
@@ -148,6 +149,19 @@ def _significance_lines(evidence: Evidence) -> list[Line]:
         Line("p-value of red noise", _red_noise(evidence)),
         Line("variability index", UNKNOWN if index is None else f"{index} of 10"),
         Line("Gregory–Loredo log10 odds", UNKNOWN if odds is None else f"{odds:.1f}"),
+    ]
+
+
+def _change_lines(evidence: Evidence) -> list[Line]:
+    """Significance of a change between exposures."""
+    if evidence["long_term_change"] is None:
+        return []
+    return [
+        Line("Change between exposures"),
+        Line("change", evidence["long_term_change"]),
+        Line("p-value, ordinary source", format_probability(evidence["long_term_p_value"])),
+        Line("false-alarm probability", format_probability(evidence["long_term_false_alarm_probability"])),
+        Line("false-alarm rate", format_rate_hz(evidence["long_term_far_hz"])),
     ]
 
 

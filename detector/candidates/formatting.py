@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from xherald.photons.probabilities import UNKNOWN, format_false_alarm_probability, format_rate
+from xherald.photons.probabilities import UNKNOWN, format_false_alarm_probability, format_probability, format_rate
 
 if TYPE_CHECKING:
     from xherald.detector.results.row_types import Evidence
 
 __all__ = [
     "MAX_NAMED_CLASSES",
+    "format_change",
     "format_class",
     "format_classes",
     "format_headline",
@@ -94,6 +95,8 @@ def format_source_name(evidence: Evidence) -> str:
 def format_headline(evidence: Evidence) -> str:
     """The kind in capitals, with the classes that cannot be excluded."""
     kind, names = evidence["kind"].upper(), format_classes(evidence["class_set"])
+    if evidence["kind"] == evidence["long_term_change"]:
+        kind += " SOURCE"
     return f"{kind}   {names}" if names else kind
 
 
@@ -123,13 +126,24 @@ def format_novelty(novelty: float | None) -> str:
 
 
 def format_significance(evidence: Evidence) -> str:
-    """False-alarm probability and rate: "false-alarm probability 8.1e-4 per source; 1.2e-6 Hz (1 per 9.4 days)"."""
+    """False-alarm probability and rate: "false-alarm probability 8.1e-4 per source; 1.2e-6 Hz (1 per 9.4 days)".
+
+    Of a candidate that changed between exposures only, those of the change.
+    """
     probability, extrapolated = evidence["false_alarm_probability"], bool(evidence["extrapolated"])
     if probability is None:
-        return "not testable"
+        if evidence["long_term_change"] is None:
+            return "not testable"
+        text = format_probability(evidence["long_term_false_alarm_probability"])
+        return f"false-alarm probability {text} per observation; {format_rate(evidence['long_term_far_hz'])}"
     text = format_false_alarm_probability(probability, extrapolated=extrapolated)
     far_hz = evidence["far_hz"]
     return text if far_hz is None else f"{text}; {format_rate(far_hz, extrapolated=extrapolated)}"
+
+
+def format_change(reason: str, probability: float | None) -> str:
+    """Format a change between exposures with its false-alarm probability, which is that of the whole observation."""
+    return f"{reason} (false-alarm probability {format_probability(probability)} per observation)"
 
 
 def format_warnings(evidence: Evidence) -> list[str]:

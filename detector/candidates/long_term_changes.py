@@ -1,126 +1,212 @@
-"""New, vanished and changed sources between exposures, whether or not they vary within one: `find_long_term_changes`.
+"""New, vanished and strongly changed sources between exposures, whether or not they vary within one.
 
 A source that is steady now but was absent before is a transient that no test within an exposure finds. The null
 hypothesis is an ordinary source, whose rate scatters between exposures (`position_history.SCATTER`).
+
+All comparisons are those of a bright observation of a place with the fainter ones before it ("new", "brighter") or
+after it ("vanished", "fainter"), in the order of observation, so that the order in which files arrive does not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from xherald.photons.statistics.rates import ObservedCounts
 
-from .position_history import MAX_P_OF_CHANGE, compare_with_history, long_term_probabilities
+from .field_places import Place, PlaceVisit, find_places
+from .position_history import MAX_P_OF_CHANGE, SCATTER, long_term_probabilities
 
 if TYPE_CHECKING:
-    from xherald.catalog_store.ledger.history_records import Visit
-    from xherald.catalog_store.ledger.source_histories import SourceHistory
+    from xherald.catalog_store.ledger.history_records import FieldHistory, FieldSource
+    from xherald.detector.results.row_types import LongTermChangeKind
 
-__all__ = ["LongTermChange", "LongTermSearch", "find_long_term_changes"]
+__all__ = ["LongTermChange", "LongTermSearch", "find_long_term_changes", "search_stored_observations"]
+
+MIN_FACTOR: Final = 10.0
+"""Observations at least so many times fainter than a bright one are compared with it; a detection above ends them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LongTermChange:
     """A source whose rate changed more than that of ordinary sources does.
 
     Parameters
     ----------
     change : {"new", "brighter", "fainter", "vanished"}
-    mission, instrument, obs_id, detection_id : str — the detection; of a vanished source the earlier one
-    ra_deg, dec_deg : float
-    rate_ct_s : float — net rate of that detection
-    other_obs_id : str — of a vanished source, the observation without it; else empty
-    p_value : float — of an ordinary source, per source
+        New: not detected in any earlier observation; vanished: not detected in `faint`; else brighter or fainter.
+    bright : PlaceVisit — the observation in which it is bright
+    faint : tuple of PlaceVisit — those before or after it in which it is absent or fainter, in the order of time
+    place : Place — all observations of the position
+    event : FieldSource or None
+        Detection at the same level in an adjoining observation that is a candidate by such a change: the same event.
+    p_value : float — of an ordinary source, in either direction, per source
+    trials : int — comparisons in the field
     """
 
-    change: Literal["new", "brighter", "fainter", "vanished"]
-    mission: str
-    instrument: str
-    obs_id: str
-    detection_id: str
-    ra_deg: float
-    dec_deg: float
-    rate_ct_s: float
-    other_obs_id: str
+    change: LongTermChangeKind
+    bright: PlaceVisit
+    faint: tuple[PlaceVisit, ...]
+    place: Place
+    event: FieldSource | None
     p_value: float
+    trials: int
+
+    @property
+    def is_brightening(self) -> bool:
+        """Whether the bright observation is the later one."""
+        return self.change in ("new", "brighter")
+
+    @property
+    def is_known_end(self) -> bool:
+        """Whether it is the end of an outburst whose beginning is a candidate."""
+        return not self.is_brightening and self.event is not None and self.event.evidence["direction"] == "brighter"
+
+    @property
+    def faint_counts(self) -> ObservedCounts:
+        """Counts of all fainter observations together."""
+        return _merge(self.faint)
+
+    @property
+    def false_alarm_probability(self) -> float:
+        """Probability of so small a p-value in any of the comparisons in the field."""
+        return float(-np.expm1(self.trials * np.log1p(-min(self.p_value, 1 - 1e-16))))
 
 
 @dataclass(frozen=True, slots=True)
 class LongTermSearch:
-    """Changes found, the most significant first, among `tested` sources; about `tested` times 0.001 by chance."""
+    """Changes with a p-value of at most 0.001, the most significant first, among so many comparisons."""
 
     changes: tuple[LongTermChange, ...]
-    tested: int
+    trials: int
 
     @property
     def expected_false_alarms(self) -> float:
         """Changes expected among ordinary sources."""
-        return self.tested * MAX_P_OF_CHANGE
+        return self.trials * MAX_P_OF_CHANGE
 
 
-def find_long_term_changes(sources: Iterable[SourceHistory]) -> LongTermSearch:
-    """Search sources for changes between exposures.
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A bright observation of a place and the fainter ones on one side of it, nearest first."""
+
+    place: Place
+    bright: PlaceVisit
+    faint: tuple[PlaceVisit, ...]
+    is_brightening: bool
+    beyond: tuple[PlaceVisit, ...]
+    """Observations on the same side that are further away."""
+
+
+def find_long_term_changes(field: FieldHistory, scatter: Sequence[tuple[float, float]] = SCATTER) -> LongTermSearch:
+    """Search an observation, and what it tells of other observations of its field, for changes.
+
+    Every source of the present observation is compared with earlier and later ones, and so is every other source whose
+    position is in its field. A comparison that does not involve the present observation is left out.
 
     Parameters
     ----------
-    sources : iterable of SourceHistory
-        Recent sources are compared with all other observations, earlier ones with the latest that has their position
-        in its field and does not detect them.
+    field : FieldHistory
+    scatter : sequence of (float, float) — of ordinary sources between exposures, see `position_history.SCATTER`
     """
-    found: list[LongTermChange] = []
-    tested = 0
-    for one in sources:
-        exposure = one.detection.livetime_s * float(one.detection.details.get("psf_fraction") or 1.0)
-        if exposure <= 0:
+    comparisons: list[_Comparison] = []
+    trials = 0
+    for place in find_places(field):
+        found = list(_compare(place))
+        trials += max(len(found), 1)  # a steady source was compared, too
+        comparisons += found
+    changes = []
+    for one in comparisons:
+        p_value = _p_value(one, scatter)
+        if p_value <= MAX_P_OF_CHANGE:
+            changes.append(_make_change(one, p_value, trials))
+    return LongTermSearch(tuple(sorted(changes, key=lambda change: change.p_value)), trials)
+
+
+def search_stored_observations(fields: Iterable[FieldHistory]) -> LongTermSearch:
+    """Search stored observations; a change that several of them show is listed once.
+
+    Parameters
+    ----------
+    fields : iterable of FieldHistory
+        Of each observation.
+    """
+    best: dict[object, LongTermChange] = {}
+    trials = 0
+    for field in fields:
+        search = find_long_term_changes(field)
+        trials += search.trials
+        for one in search.changes:
+            source = one.bright.source
+            assert source is not None
+            key = one.bright.observation.observation_id, source.number, one.is_brightening
+            if key not in best or one.p_value < best[key].p_value:
+                best[key] = one
+    return LongTermSearch(tuple(sorted(best.values(), key=lambda change: change.p_value)), trials)
+
+
+def _compare(place: Place) -> Iterator[_Comparison]:
+    """Comparisons of a place that involve the present observation."""
+    present = place.visits[place.present]
+    for index, bright in enumerate(place.visits):
+        if bright.source is None:
             continue
-        if not one.is_recent:
-            visit = _latest_without(one)
-            if visit is not None:
-                tested += 1
-                earlier = ObservedCounts(one.detection.counts, one.detection.background_counts, exposure)
-                later = ObservedCounts(visit.counts, visit.background_counts, visit.exposure_s)
-                p = min(2.0 * long_term_probabilities(later, earlier)[1], 1.0)
-                if p <= MAX_P_OF_CHANGE:
-                    found.append(_make_change("vanished", one, exposure, visit.obs_id, p))
-            continue
-        history = compare_with_history(one.detection, one.observation, one.history)
-        if history is None or history["p_long_term"] is None:
-            continue
-        tested += 1
-        if history["change"] is not None:
-            found.append(_make_change(history["change"], one, exposure, "", history["p_long_term"]))
-    return LongTermSearch(tuple(sorted(found, key=lambda change: change.p_value)), tested)
+        sides = ((place.visits[:index][::-1], True), (place.visits[index + 1 :], False))
+        for others, is_brightening in sides:
+            end = next((number for number, one in enumerate(others) if _is_detected(one, bright)), len(others))
+            faint = others[:end]
+            if faint and (bright is present or any(one is present for one in faint)):
+                yield _Comparison(place, bright, faint, is_brightening, others[end:])
 
 
-def _latest_without(one: SourceHistory) -> Visit | None:
-    """The latest observation of the position, if it is later and does not detect the source."""
-    visit = next((visit for visit in one.history.visits if not visit.crowded), None)
-    if visit is None or visit.detection_id is not None or visit.start is None or one.observation.start is None:
-        return None
-    return visit if visit.start > one.observation.start else None
+def _is_detected(one: PlaceVisit, bright: PlaceVisit) -> bool:
+    """Whether the source was detected at more than a tenth of the bright rate."""
+    return one.source is not None and MIN_FACTOR * one.rate_ct_s > bright.rate_ct_s
 
 
-def _make_change(
-    change: Literal["new", "brighter", "fainter", "vanished"],
-    one: SourceHistory,
-    exposure: float,
-    other_obs_id: str,
-    p_value: float,
-) -> LongTermChange:
-    detection, observation = one.detection, one.observation
-    assert detection.ra_deg is not None
-    assert detection.dec_deg is not None
-    return LongTermChange(
-        change=change,
-        mission=observation.mission,
-        instrument=observation.instrument,
-        obs_id=observation.obs_id,
-        detection_id=detection.detection_id,
-        ra_deg=detection.ra_deg,
-        dec_deg=detection.dec_deg,
-        rate_ct_s=max(detection.counts - detection.background_counts, 0.0) / exposure,
-        other_obs_id=other_obs_id,
-        p_value=p_value,
+def _p_value(one: _Comparison, scatter: Sequence[tuple[float, float]]) -> float:
+    """P-value of an ordinary source, in either direction; 1 where the rates differ by less than the factor."""
+    bright, faint = one.bright.measured, _merge(one.faint)
+    net = max(faint.counts - faint.background_counts, 0.0)
+    if MIN_FACTOR * net / faint.exposure_s > one.bright.rate_ct_s:
+        return 1.0
+    if one.is_brightening:
+        p, _ = long_term_probabilities(bright, faint, scatter)
+    else:
+        _, p = long_term_probabilities(faint, bright, scatter)
+    return min(2.0 * p, 1.0)
+
+
+def _merge(visits: Iterable[PlaceVisit]) -> ObservedCounts:
+    """All observations as one."""
+    parts = [one.measured for one in visits]
+    return ObservedCounts(
+        sum(one.counts for one in parts),
+        sum(one.background_counts for one in parts),
+        sum(one.exposure_s for one in parts),
     )
+
+
+def _make_change(one: _Comparison, p_value: float, trials: int) -> LongTermChange:
+    seen = (*one.faint, *one.beyond) if one.is_brightening else one.faint
+    was_detected = any(visit.source is not None for visit in seen)
+    names: tuple[LongTermChangeKind, LongTermChangeKind] = (
+        ("brighter", "new") if one.is_brightening else ("fainter", "vanished")
+    )
+    faint = one.faint[::-1] if one.is_brightening else one.faint
+    return LongTermChange(names[not was_detected], one.bright, faint, one.place, _find_event(one), p_value, trials)
+
+
+def _find_event(one: _Comparison) -> FieldSource | None:
+    """Detection at the bright level that is a candidate by such a change, in the observations that adjoin."""
+    visits = one.place.visits
+    index = next(index for index, visit in enumerate(visits) if visit is one.bright)
+    for others in (visits[:index][::-1], visits[index + 1 :]):
+        for visit in itertools.takewhile(lambda other: _is_detected(other, one.bright), others):
+            if visit.source is not None and visit.source.evidence.get("long_term_change") is not None:
+                return visit.source
+    return None

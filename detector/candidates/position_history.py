@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import DetectionRecord, ObservationRecord
     from xherald.detector.results.json_columns import Value68
 
-__all__ = ["DetectionElsewhere", "History", "ObservationRate", "compare_with_history", "long_term_probabilities"]
+__all__ = [
+    "DetectionElsewhere",
+    "History",
+    "ObservationRate",
+    "compare_with_history",
+    "long_term_probabilities",
+    "to_iso_utc",
+]
 
 LIMIT: Final = 0.95
 """Probability of upper limits, and of ratios that are at least or at most so much."""
@@ -131,7 +138,7 @@ def compare_with_history(
     rates = _rates([now, *([others] if others else []), *counted])
     seen = _observation_rates(place.visits, counted, rates[-len(counted) :] if counted else [])
     history: History = {
-        "start_utc": _iso_utc(observation.start),
+        "start_utc": to_iso_utc(observation.start),
         "rate_ct_s": rates[0],
         "observations": seen,
         "total": place.total,
@@ -153,7 +160,7 @@ def compare_with_history(
                 "mission": one.mission,
                 "instrument": one.instrument,
                 "obs_id": one.obs_id,
-                "start_utc": _iso_utc(one.start),
+                "start_utc": to_iso_utc(one.start),
                 "separation_arcsec": one.separation_arcsec,
             }
             for one in place.elsewhere
@@ -196,12 +203,14 @@ def _compare(history: History, now: ObservedCounts, others: ObservedCounts, mean
     history["extreme"] = _extreme(history["rate_ct_s"], compared)
 
 
-def long_term_probabilities(now: ObservedCounts, others: ObservedCounts) -> tuple[float, float]:
+def long_term_probabilities(
+    now: ObservedCounts, others: ObservedCounts, scatter: Sequence[tuple[float, float]] = SCATTER
+) -> tuple[float, float]:
     """P-values of an ordinary source for a rate as high as now, and as low, given its rate in other exposures.
 
-    Averaged over the long-term scatter of ordinary sources, `SCATTER`.
+    Averaged over the long-term scatter of ordinary sources, see `SCATTER`.
     """
-    parts = [(share, ordinary_change_probability(now, others, dex)) for dex, share in SCATTER]
+    parts = [(share, ordinary_change_probability(now, others, dex)) for dex, share in scatter]
     return sum(share * p for share, (p, _) in parts), sum(share * p for share, (_, p) in parts)
 
 
@@ -219,7 +228,7 @@ def _observation_rates(
     return [
         {
             "obs_id": visit.obs_id,
-            "start_utc": _iso_utc(visit.start),
+            "start_utc": to_iso_utc(visit.start),
             "exposure_s": visit.exposure_s,
             "counts": visit.counts,
             "background_counts": visit.background_counts,
@@ -255,7 +264,8 @@ def _columns(counted: Sequence[ObservedCounts]) -> NDArray[np.float64]:
     return np.array(rows, dtype=np.float64).reshape(-1, 3).T
 
 
-def _iso_utc(moment: datetime | None) -> str | None:
+def to_iso_utc(moment: datetime | None) -> str | None:
+    """A time as ISO 8601, to the second, ending in Z; None if unknown."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

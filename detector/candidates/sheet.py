@@ -106,6 +106,8 @@ def _draw_headline(figure: Figure, evidence: Evidence) -> float:
     variability = "" if p_astro is None else f"   ·   probability of variability {format_percent(p_astro)}"
     write(0.97, f"{format_source_name(evidence)}   ·   {_describe_position(evidence)}{variability}", 10.5)
     write(0.17, evidence["candidate_id"], 13, x=0.988, ha="right", family="monospace")
+    if evidence["long_term_reason"]:
+        write(1.16, evidence["long_term_reason"], 10.5)
     lines = [
         line for one in format_warnings(evidence) for line in wrap(f"⚑ {one}", WARNING_WIDTH, subsequent_indent="   ")
     ]
@@ -115,7 +117,7 @@ def _draw_headline(figure: Figure, evidence: Evidence) -> float:
         write(0.50 + 0.19 * number, one, 9.5, x=0.988, ha="right", color=ALARM)
     if not lines:
         write(0.50, "no flags", 9.5, x=0.988, ha="right", color="#5b7f5b")
-    return 1.0 - max(1.27, 0.50 + 0.19 * len(lines) + 0.1) / height
+    return 1.0 - max(1.43 if evidence["long_term_reason"] else 1.27, 0.50 + 0.19 * len(lines) + 0.1) / height
 
 
 def _describe_position(evidence: Evidence) -> str:

@@ -48,6 +48,8 @@ FIELDS: Final[tuple[Field, ...]] = tuple(
         "false_alarm_probability",
         "extrapolated",
         "far_hz",
+        "long_term_change",
+        "long_term_false_alarm_probability",
         "counts",
         "livetime_s",
         "url",
@@ -78,7 +80,7 @@ def to_qtable(candidates: Sequence[StoredCandidate]) -> QTable:
 
 
 def _get_value(candidate: StoredCandidate, name: str) -> Any:
-    value = getattr(candidate, ATTRIBUTES.get(name, name))
+    value = getattr(candidate, ATTRIBUTES.get(name, name), candidate.evidence.get(name))
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value.value if isinstance(value, Enum) else value

@@ -20,12 +20,15 @@ __all__ = [
     "Evidence",
     "IntervalFields",
     "Kind",
+    "LongTermChangeKind",
+    "LongTermFields",
     "SharedFields",
     "SimilarTransient",
     "TimingFields",
 ]
 
-Kind = Literal["flare", "dip", "onset", "decay", "recurrent", "stochastic", "periodic", "steady"]
+LongTermChangeKind = Literal["new", "brighter", "fainter", "vanished"]
+Kind = Literal["flare", "dip", "onset", "decay", "recurrent", "stochastic", "periodic", "steady", LongTermChangeKind]
 Direction = Literal["brighter", "fainter"]
 
 
@@ -253,6 +256,16 @@ class HardnessChangeFields(TypedDict):
     hardness_change_sigma: float | None
 
 
+class LongTermFields(TypedDict):
+    """Change between exposures; all None without a store, and where the rate did not change significantly."""
+
+    long_term_change: LongTermChangeKind | None
+    long_term_p_value: float | None
+    long_term_false_alarm_probability: float | None
+    long_term_far_hz: float | None
+    long_term_reason: str | None
+
+
 class EventDetection(TypedDict):
     """A detection of an event: one source in one list of one camera."""
 
@@ -274,12 +287,12 @@ class EventDetection(TypedDict):
     interval_stop_s: float | None
 
 
-class Evidence(SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessChangeFields):
+class Evidence(SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessChangeFields, LongTermFields):
     """All measurements of a candidate."""
 
     candidate_id: str
     kind: Kind
-    band_kev: list[float]
+    band_kev: list[float] | None
     embedding: EmbeddingPosition | None
     history: History | None
     detections: list[EventDetection]

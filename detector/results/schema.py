@@ -125,7 +125,8 @@ SIGNIFICANCE_FIELDS: Final = (
         "str",
         "",
         "meta.code.class;src.var",
-        "flare, dip, onset, decay, recurrent, stochastic (red noise) or periodic; steady where not significant",
+        "flare, dip, onset, decay, recurrent, stochastic (red noise) or periodic; steady where not significant; of a "
+        "candidate that changed between exposures only: new, brighter, fainter or vanished",
     ),
     Field(
         "kind_probability",
@@ -272,6 +273,19 @@ PROVENANCE_FIELDS: Final = (
     Field("evidence", "object", "", "meta.note", "all measurements of a candidate; null for other sources"),
 )
 
+LONG_TERM_FIELDS: Final = (
+    Field("long_term_change", "str", "", "meta.code.class;src.var", "new, brighter, fainter or vanished, compared with "
+          "other exposures; null if it changed no more than ordinary sources"),
+    Field("long_term_p_value", "float", "", "stat.probability", "probability that an ordinary source changes as much "
+          "between exposures"),
+    Field("long_term_false_alarm_probability", "float", "", "stat.probability", "probability that any ordinary source "
+          "of the observation changes as much: long_term_p_value with all comparisons as trials"),
+    Field("long_term_far_hz", "float", "Hz", "arith.rate;stat.mean", "rate of such false alarms in the stream of "
+          "files"),
+    Field("long_term_reason", "str", "", "meta.note", "what was measured and what was expected from which exposures"),
+)  # fmt: skip
+"""Of candidates only: changes between exposures, apart from variability within one."""
+
 ROW_FIELDS: Final[tuple[Field, ...]] = (
     *IDENTITY_FIELDS,
     *POSITION_FIELDS,
@@ -336,6 +350,7 @@ EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
     Field("embedding", "object", "", "meta.note", "position on the reference's map: reference, case, x, y, and "
           "ordinary_distance, the distance of the 5th nearest ordinary source in feature space"),
     Field("history", "object", "", "meta.note", "other observations of the position; null without a store"),
+    *LONG_TERM_FIELDS,
     Field("detections", "object", "", "meta.note", "detections of the event, one for each camera and file"),
     Field("photon_times_s", "object", "s", "time", "arrival times of the first photons from the start of the interval, "
           "mission time"),

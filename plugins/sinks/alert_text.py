@@ -63,6 +63,8 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
         ("classes", _classes(facts)),
         ("novelty", "" if facts.novelty is None else format_percent(facts.novelty)),
         ("similar to", ", ".join(facts.similar_to[:MAX_SIMILAR])),
+        ("change between exposures", facts.long_term_reason or ""),
+        ("its false-alarm probability", _change_probability(facts)),
         ("history", facts.history_summary),
         ("flags", ", ".join((*facts.flags, *facts.vetoes))),
     ]
@@ -80,6 +82,15 @@ def _classes(facts: Facts) -> str:
     more = len(facts.class_set) - len(named)
     further = [f"{more} more"] if more > 0 else []
     return f"{', '.join(named + further)} ({format_percent(facts.class_coverage)} coverage)"
+
+
+def _change_probability(facts: Facts) -> str:
+    """Probability and rate of false alarms of a change between exposures."""
+    if facts.long_term_false_alarm_probability is None:
+        return ""
+    probability = format_probability(facts.long_term_false_alarm_probability)
+    rate = "" if facts.long_term_far_hz is None else f"; {format_rate(facts.long_term_far_hz)}"
+    return f"{probability} per observation{rate}"
 
 
 def text(alert: Alert) -> str:

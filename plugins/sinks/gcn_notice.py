@@ -99,7 +99,7 @@ def _position(facts: Facts) -> Mapping[str, Any]:
 
 def _statistics(facts: Facts) -> Mapping[str, Any]:
     return {
-        "far": facts.far_hz,
+        "far": facts.long_term_far_hz if facts.far_hz is None else facts.far_hz,
         "p_astro": facts.p_astro,
         "trigger_type": "rate" if facts.kind else None,
         "net_count_rate": facts.interval_net_rate_ct_s,

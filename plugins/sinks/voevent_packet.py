@@ -49,6 +49,10 @@ PARAMETERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "likely_class": ("string", "", "src.class"),
     "class_coverage": ("float", "", "stat.probability"),
     "novelty": ("float", "", "stat.rank;src.class"),
+    "long_term_change": ("string", "", "meta.code.class;src.var"),
+    "long_term_false_alarm_probability": ("float", "", "stat.probability"),
+    "long_term_far_hz": ("float", "Hz", "arith.rate;stat.mean"),
+    "long_term_reason": ("string", "", "meta.note"),
 }
 """Facts that become Params: type, unit, UCD, as in the schema of results."""
 
