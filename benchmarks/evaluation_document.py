@@ -46,7 +46,8 @@ Sources with known truth are tested by the detector and by every baseline. There
   to half of the livetime; 5 to 90 % of the net counts, log-uniform; spectrum that of the source, harder or softer.
   Dips: flat, V-shaped, absorbed (soft photons are lost first); 1/64 to 1/2 of the livetime, log-uniform; 40 to 100 %
   deep. The middle of an event is uniform over the livetime. Many of these events cannot be detected by any method: the
-  "limit of timing" is the likelihood ratio averaged over the priors from which the events were drawn.
+  "limit of timing" is the likelihood ratio averaged over the priors from which the events were drawn. Photons have
+  places in the point spread; the detector and the averaged likelihood ratio weigh them, the limit of timing cannot.
 - **Classes**: the simulator's populations of the same telescopes, half of the sources variable, 10 to 500 photons, with
   seeds that were not used in training. Pulsars and active nuclei count neither as steady nor as transient.
 
@@ -128,6 +129,7 @@ def _by(sample: Mapping[str, Any], direction: str) -> Table:
     for by, value in groups:
         own = {row["method"]: row for row in rows_where(rows, by=by, value=value)}
         name = f"{_part(value[0])} to {_part(value[1])} of livetime" if by == "duration" else str(value)
+        name += ", 10–50 counts" if by == "faint" else ""
         out.append([name, f"{next(iter(own.values()))['events']:,}", *(percent(own[one]) for one in methods)])
     return ["events", "number", *(METHODS.get(one, one) for one in methods)], out
 

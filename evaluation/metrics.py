@@ -38,6 +38,9 @@ COUNTS: Final = (10, 20, 50, 100, 200, 501)
 SPANS: Final = (*pairwise(COUNTS), (10, 50), (50, 501), (10, 501))
 """Ranges of counts in tables, the second number excluded."""
 
+FAINT: Final = 50
+"""Counts below which sources are faint."""
+
 RATES: Final = (0.01, 0.001)
 
 DURATIONS: Final = (0.0, 2.0**-10, 2.0**-8, 2.0**-6, 2.0**-5, 2.0**-4, 2.0**-3, 2.0**-2, 1.0)
@@ -181,8 +184,8 @@ def efficiencies_by(scored: ScoredSources, rate: float = RATES[0]) -> list[dict[
     Returns
     -------
     list of dict
-        direction, by ("duration", "label", "spectrum", "telescope"), value (of durations the range), method, and what
-        `efficiencies` tells of each.
+        direction, by ("duration", "label", "spectrum", "telescope", and "faint", the telescope for 10–50 counts), value
+        (of durations the range), method, and what `efficiencies` tells of each.
     """
     rows: list[dict[str, Any]] = []
     counts, null = scored.facts["counts"], scored.of_kind("steady")
@@ -195,13 +198,23 @@ def efficiencies_by(scored: ScoredSources, rate: float = RATES[0]) -> list[dict[
         for fact in ("label", "spectrum", "telescope"):
             values = sorted({str(value) for value in scored.facts[fact][events]} - {""})
             groups += [(fact, value, scored.facts[fact] == value) for value in values]
-        for method, score in scored.scores[direction].items():
-            found = _found(*exceeding(score, counts, null), rate)
-            rows += [
-                {"direction": direction, "by": by, "value": value, "method": method, **_efficiency(found[events & own])}
-                for by, value, own in groups
-                if (events & own).any()
-            ]
+        groups += [("faint", value, own & (counts < FAINT)) for by, value, own in groups if by == "telescope"]
+        found = {
+            method: _found(*exceeding(score, counts, null), rate) for method, score in scored.scores[direction].items()
+        }
+        rows += [
+            {
+                "direction": direction,
+                "by": by,
+                "value": value,
+                "method": method,
+                **_efficiency(one[events & own]),
+                **_against(one[events & own], found[DETECTOR][events & own]),
+            }
+            for method, one in found.items()
+            for by, value, own in groups
+            if (events & own).any()
+        ]
     return rows
 
 
