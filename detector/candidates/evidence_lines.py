@@ -142,6 +142,7 @@ def _significance_lines(evidence: Evidence) -> list[Line]:
             "false-alarm probability",
             format_probability(evidence["false_alarm_probability"], extrapolated=extrapolated),
         ),
+        Line("null hypothesis", _null_hypothesis(evidence)),
         Line("expected in 1,000 sources", format_count_per_1000(per_1000, extrapolated=extrapolated)),
         Line("false-alarm rate", format_rate_hz(evidence["far_hz"], extrapolated=extrapolated)),
         Line("probability of variability", format_percent(evidence["p_astro"])),
@@ -163,6 +164,14 @@ def _change_lines(evidence: Evidence) -> list[Line]:
         Line("false-alarm probability", format_probability(evidence["long_term_false_alarm_probability"])),
         Line("false-alarm rate", format_rate_hz(evidence["long_term_far_hz"])),
     ]
+
+
+def _null_hypothesis(evidence: Evidence) -> str:
+    """What gave the false-alarm probability, with its standard error if draws of the source itself did."""
+    hypothesis, error = evidence["null_hypothesis"], evidence["false_alarm_probability_error"]
+    if hypothesis == "own" and error is not None:
+        return f"draws of this source, ± {error:.1g}"
+    return UNKNOWN if hypothesis is None else "pooled steady sources"
 
 
 def _red_noise(evidence: Evidence) -> str:
