@@ -165,7 +165,11 @@ def _make_history(change: LongTermChange) -> Any:
     """The bright observation compared with all others of the place."""
     source = change.bright.source
     assert source is not None
-    others = [visit.as_visit() for visit in change.place.visits[::-1] if visit is not change.bright]
+    others = [
+        visit.as_visit()
+        for visit in change.place.list_all()[::-1]
+        if visit.observation is not change.bright.observation
+    ]
     place = PositionHistory(tuple(others), len(others))
     return compare_with_history(source.detection, change.bright.observation.observation, place)
 

@@ -18,7 +18,10 @@ from xherald.photons.statistics.rates import ObservedCounts
 
 from .same_event import MATCH_ERRORS, match_radius_arcsec
 
-__all__ = ["Place", "PlaceVisit", "find_places", "is_rejected"]
+__all__ = ["MIN_FACTOR", "Place", "PlaceVisit", "find_places", "is_rejected"]
+
+MIN_FACTOR: Final = 10.0
+"""Observations at least so many times fainter than a bright one are compared with it; a detection above ends them."""
 
 MAX_ERROR_ARCSEC: Final = 60.0
 """Largest position error with which a source is matched with those of other observations."""
@@ -60,17 +63,20 @@ class PlaceVisit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A position and the observations of it, in the order of time.
+    """A position and the observations of it that the present one can be compared with, in the order of time.
 
     Parameters
     ----------
     visits : tuple of PlaceVisit
-        Of several lists with one obs_id only one; without those whose counts are those of another source.
+        Of several lists with one obs_id only one; without those whose counts are those of another source. They end on
+        either side with the first detection near the brightest rate.
     present : int — index of the present observation
+    list_all : callable — visits of all observations, also those beyond
     """
 
     visits: tuple[PlaceVisit, ...]
     present: int
+    list_all: Callable[[], tuple[PlaceVisit, ...]]
 
 
 def find_places(field: FieldHistory) -> Iterator[Place]:
@@ -83,26 +89,23 @@ def find_places(field: FieldHistory) -> Iterator[Place]:
     every = [_Prepared(one) for one in (field.present, *field.others) if one.observation.start is not None]
     if len(every) < 2 or every[0].observation is not field.present:
         return
-    order = sorted(range(1, len(every)), key=lambda index: _start(every[index]), reverse=True)
-    every = [every[0], *(every[index] for index in order)]
+    present = every[0]
+    every.sort(key=_time_order)
     owner = np.repeat(np.arange(len(every)), [len(one.sources) for one in every])
     row = np.concatenate([np.arange(len(one.sources)) for one in every])
     match = _make_matcher(np.concatenate([one.position for one in every]), np.concatenate([one.error for one in every]))
     is_known = np.zeros(len(owner), dtype=np.bool_)
-    for index in range(len(owner)):
+    for index in np.lexsort((-owner, owner != every.index(present))).tolist():
         if is_known[index]:
             continue
         nearest = {int(owner[other]): other for other in reversed(match(index))}
         is_known[list(nearest.values())] = True
         first = every[owner[index]].sources[row[index]]
-        if first.detection.ra_deg is None or first.detection.dec_deg is None or is_rejected(first):
-            continue
-        found = [
-            every[one].visit(first, int(row[nearest[one]]) if one in nearest else None) for one in range(len(every))
-        ]
-        place = _make_place([visit for visit in found if visit is not None], field.present)
-        if place is not None:
-            yield place
+        if not is_rejected(first):
+            rows = [int(row[nearest[number]]) if number in nearest else None for number in range(len(every))]
+            place = _make_place(every, rows, first, every.index(present))
+            if place is not None:
+                yield place
 
 
 def is_rejected(source: FieldSource) -> bool:
@@ -146,10 +149,10 @@ class _Prepared:
         return PlaceVisit(self.observation, ObservedCounts(one.counts, one.background_counts, exposure), source)
 
 
-def _start(one: _Prepared) -> float:
+def _time_order(one: _Prepared) -> tuple[float, str]:
     start = one.observation.observation.start
     assert start is not None
-    return start.timestamp()
+    return start.timestamp(), one.observation.observation.obs_id
 
 
 def _make_matcher(position: F64, error: F64) -> Callable[[int], list[int]]:
@@ -170,18 +173,45 @@ def _make_matcher(position: F64, error: F64) -> Callable[[int], list[int]]:
     return match
 
 
-def _make_place(visits: Sequence[PlaceVisit], present: FieldObservation) -> Place | None:
-    """One visit of each obs_id, that with a detection, else with the longest exposure; None without the present one."""
+def _make_place(
+    every: Sequence[_Prepared], rows: Sequence[int | None], first: FieldSource, present: int
+) -> Place | None:
+    """The place of a source; None without the present observation, or if there is no other.
+
+    Parameters
+    ----------
+    every : sequence of _Prepared — in the order of time
+    rows : sequence of int or None — the source's row in each
+    first : FieldSource
+    present : int
+    """
+
+    def measure(begin: int, end: int) -> tuple[PlaceVisit, ...]:
+        chosen = zip(every[begin:end], rows[begin:end], strict=True)
+        return _choose_lists([visit for one, row in chosen if (visit := one.visit(first, row)) is not None])
+
+    rates = [0.0] * len(every)
+    for number, (one, row) in enumerate(zip(every, rows, strict=True)):
+        visit = None if row is None else one.visit(first, row)
+        rates[number] = 0.0 if visit is None else visit.rate_ct_s
+    ends = [number for number, rate in enumerate(rates) if MIN_FACTOR * rate > max(rates)]
+    begin = max((number for number in ends if number < present), default=0)
+    end = min((number for number in ends if number > present), default=len(every) - 1) + 1
+    visits = measure(begin, end)
+    index = next((index for index, one in enumerate(visits) if one.observation is every[present].observation), None)
+    if index is None or len(visits) < 2:
+        return None
+    return Place(visits, index, lambda: measure(0, len(every)))
+
+
+def _choose_lists(visits: Sequence[PlaceVisit]) -> tuple[PlaceVisit, ...]:
+    """One visit of each obs_id, that with a detection, else with the longest exposure."""
     best: dict[object, PlaceVisit] = {}
     for one in visits:
         key = one.observation.observation.obs_id or id(one.observation)
         if key not in best or _rank(one) > _rank(best[key]):
             best[key] = one
-    ordered = sorted(
-        best.values(), key=lambda one: (one.observation.observation.start, one.observation.observation.obs_id)
-    )
-    index = next((index for index, one in enumerate(ordered) if one.observation is present), None)
-    return None if index is None or len(ordered) < 2 else Place(tuple(ordered), index)
+    return tuple(one for one in visits if any(one is other for other in best.values()))
 
 
 def _rank(visit: PlaceVisit) -> tuple[bool, float]:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xherald.photons.statistics.rates import ObservedCounts
 
-from .field_places import Place, PlaceVisit, find_places
+from .field_places import MIN_FACTOR, Place, PlaceVisit, find_places
 from .position_history import MAX_P_OF_CHANGE, SCATTER, long_term_probabilities
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from xherald.detector.results.row_types import LongTermChangeKind
 
 __all__ = ["LongTermChange", "LongTermSearch", "find_long_term_changes", "search_stored_observations"]
-
-MIN_FACTOR: Final = 10.0
-"""Observations at least so many times fainter than a bright one are compared with it; a detection above ends them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +38,7 @@ class LongTermChange:
         New: not detected in any earlier observation; vanished: not detected in `faint`; else brighter or fainter.
     bright : PlaceVisit — the observation in which it is bright
     faint : tuple of PlaceVisit — those before or after it in which it is absent or fainter, in the order of time
-    place : Place — all observations of the position
+    place : Place
     event : FieldSource or None
         Detection at the same level in an adjoining observation that is a candidate by such a change: the same event.
     p_value : float — of an ordinary source, in either direction, per source
@@ -203,8 +200,8 @@ def _make_change(one: _Comparison, p_value: float, trials: int) -> LongTermChang
 
 def _find_event(one: _Comparison) -> FieldSource | None:
     """Detection at the bright level that is a candidate by such a change, in the observations that adjoin."""
-    visits = one.place.visits
-    index = next(index for index, visit in enumerate(visits) if visit is one.bright)
+    visits = one.place.list_all()
+    index = next(index for index, visit in enumerate(visits) if visit.observation is one.bright.observation)
     for others in (visits[:index][::-1], visits[index + 1 :]):
         for visit in itertools.takewhile(lambda other: _is_detected(other, one.bright), others):
             if visit.source is not None and visit.source.evidence.get("long_term_change") is not None:

@@ -7,6 +7,7 @@ incomplete gamma functions. The history of a candidate is computed with these fu
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -210,16 +211,22 @@ def ordinary_change_probability(one: ObservedCounts, other: ObservedCounts, scat
     """
     from scipy.special import pdtr, pdtrc
 
-    nodes, weights = np.polynomial.hermite_e.hermegauss(SCATTER_NODES)
+    nodes, weights = _scatter_quadrature()
     rates = source_quantile(other.counts, other.background_counts, (np.arange(NODES) + 0.5) / NODES) / other.exposure_s
     # Two exposures scatter independently.
     factors = 10.0 ** (np.sqrt(2.0) * scatter_dex * nodes)
     mean = one.background_counts + one.exposure_s * np.outer(rates, factors)
     above = np.ones_like(mean) if one.counts == 0 else pdtrc(one.counts - 1, mean)
-    weights = weights / weights.sum() / NODES
     tiny = np.finfo(float).tiny
-    brighter, fainter = ((part * weights).sum() for part in (above, pdtr(one.counts, mean)))
+    brighter, fainter = ((part * weights).sum() / NODES for part in (above, pdtr(one.counts, mean)))
     return float(np.clip(brighter, tiny, 1.0)), float(np.clip(fainter, tiny, 1.0))
+
+
+@functools.cache
+def _scatter_quadrature() -> tuple[F64, F64]:
+    """Nodes of a Gauss-Hermite quadrature over a normal distribution, and their weights, which sum to 1."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(SCATTER_NODES)
+    return nodes, weights / weights.sum()
 
 
 def same_rate_probability(one: ObservedCounts, other: ObservedCounts) -> float:
