@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .group import configuration, run_options
 from .progress import stages
 from .store_options import open_selected_store, store_option
+
+if TYPE_CHECKING:
+    from xherald.plugins.reference import Reference
 
 __all__ = ["command"]
 
@@ -50,12 +53,22 @@ def command() -> None:
     show_default=True,
     help="Number of simulated sources, relative to the shipped calibration.",
 )
+@click.option(
+    "--classes-of",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Train only the classes of this calibration.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @run_options
-def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_json: bool) -> None:
+def build(
+    out: Path, seed: int, telescopes: tuple[str, ...], scale: float, classes_of: Path | None, as_json: bool
+) -> None:
     """Build a calibration from simulations.
 
     References, injections and null sources are simulated, and the combined scores and the classes are trained on them.
+
+    With --classes-of, the classes are trained with the seed and telescopes of that calibration; all else is copied.
 
     Needs LightGBM: pip install 'xherald[train]'. All telescopes take about forty minutes on two cores.
 
@@ -67,19 +80,26 @@ def build(out: Path, seed: int, telescopes: tuple[str, ...], scale: float, as_js
     """  # noqa: D301
     from xherald.detector.calibration.build_calibration import TELESCOPE_INSTRUMENTS, Sizes, build_calibration
     from xherald.detector.calibration.calibration import load_calibration, save_calibration
+    from xherald.detector.calibration.rebuild_calibration import rebuild_classes
     from xherald.photons.errors import ArtefactError
 
+    if classes_of and (telescopes or _is_given("seed")):
+        raise click.UsageError("--classes-of takes seed and telescopes of its calibration; omit --seed and --telescope")
     if out.exists():
         raise ArtefactError(f"{out}: exists already; artefacts are immutable, choose another name or remove it")
     with stages(shown=not as_json) as stage:
-        calibration, references = build_calibration(
-            out.name,
-            configuration(),
-            seed=seed,
-            sizes=Sizes().scaled(scale),
-            telescopes=telescopes or tuple(TELESCOPE_INSTRUMENTS),
-            stage=stage,
-        )
+        if classes_of:
+            calibration = rebuild_classes(out.name, load_calibration(classes_of), scale=scale, stage=stage)
+            references: dict[str, Reference] = {}
+        else:
+            calibration, references = build_calibration(
+                out.name,
+                configuration(),
+                seed=seed,
+                sizes=Sizes().scaled(scale),
+                telescopes=telescopes or tuple(TELESCOPE_INSTRUMENTS),
+                stage=stage,
+            )
         stage("writing")
         save_calibration(out, calibration, references)
     _print_manifest(out, dict(load_calibration(out).about), as_json)
@@ -164,6 +184,12 @@ def activate_calibration(name: str, url: str | None) -> None:
     with open_selected_store(url) as store:
         activate(store, name)
         click.echo(f"{name} is in use on {store.name}")
+
+
+def _is_given(option: str) -> bool:
+    """Whether an option of the command that runs is not its default."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def _print_manifest(folder: Path, about: dict[str, Any], as_json: bool) -> None:

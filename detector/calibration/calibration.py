@@ -10,6 +10,7 @@ with the null sources of all groups.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -252,7 +253,8 @@ def save_calibration(folder: Path, calibration: Calibration, references: Mapping
     folder : Path
         Must not exist.
     calibration : Calibration
-    references : mapping of str to Reference — by group
+    references : mapping of str to Reference
+        New references by group; those of other groups are copied.
 
     Raises
     ------
@@ -289,6 +291,8 @@ def save_calibration(folder: Path, calibration: Calibration, references: Mapping
             save_arrays(own / "nulls.npz", covariates=group.covariates, **{f"z_{d}": group.z[d] for d in DIRECTIONS})
             if name in references:
                 ReferenceStore(own / "references").save(references[name])
+            elif group.references is not None:
+                shutil.copytree(group.references.folder, own / "references")
 
 
 EITHER: Final = tuple(f"either_{which}_{part}" for which in ("with", "without") for part in ("z", "rank"))

@@ -1,8 +1,8 @@
-"""A calibration with new references: `rebuild_calibration`.
+"""A calibration with new references, `rebuild_calibration`, or with new classes, `rebuild_classes`.
 
 The references of some groups are rebuilt from their simulated sources and from real ones. The null sources of all
 groups are then scored and ranked again. Trained scores and classes are kept, since training needs the truth, which is
-unknown for real sources except the few with a verdict.
+unknown for real sources except the few with a verdict. New classes leave all else as it is.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xherald.detector.references.case_pipeline import select_cases
+from xherald.detector.scoring.boosted_trees import require_lightgbm
 from xherald.photons.errors import ArtefactError
 from xherald.plugins.reference import Reference
 
-from .build_calibration import Sizes, fit_null_curves, fit_two_sided, make_null_group, score_in_blocks
+from .build_calibration import CLASS_SEED, Sizes, fit_null_curves, fit_two_sided, make_null_group, score_in_blocks
+from .build_classes import build_class_model
 from .calibration import ANY_INSTRUMENT, Calibration
 from .simulated_samples import RealSources, ScoredSources, build_group_reference, simulate_sources
 
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     from xherald.detector.configuration.configuration import Configuration
     from xherald.detector.progress import Stage
 
-__all__ = ["rebuild_calibration"]
+__all__ = ["rebuild_calibration", "rebuild_classes"]
 
 KEPT_FACTS = ("seed", "sizes", "telescopes", "cases", "measured", "classes_measured")
+REBUILT_FACTS = ("rebuilt_from", "real", "nulls")
 
 
 def rebuild_calibration(
@@ -83,6 +86,35 @@ def rebuild_calibration(
         "nulls": nulls,
     }
     return replace(draft, about=about, groups=groups, either=fit_two_sided(groups.values())), references
+
+
+def rebuild_classes(name: str, base: Calibration, *, scale: float = 1.0, stage: Stage = lambda _: None) -> Calibration:
+    """Train the classes of a calibration anew; scores, null sources and references stay as they are.
+
+    Parameters
+    ----------
+    name : str
+    base : Calibration
+    scale : float — number of simulated sources, relative to `Sizes`
+    stage : callable, optional
+
+    Raises
+    ------
+    ConfigError
+        LightGBM is not installed.
+    """
+    require_lightgbm()
+    classes = Sizes().scaled(scale).classes
+    model, measured = build_class_model(
+        tuple(base.about["telescopes"]), classes, int(base.about["seed"]) + CLASS_SEED, stage
+    )
+    about = {key: base.about[key] for key in (*KEPT_FACTS, *REBUILT_FACTS) if key in base.about} | {
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sizes": {**base.about["sizes"], "classes": classes},
+        "classes_rebuilt_from": f"{base.name}@{base.about['created_utc']}",
+        "classes_measured": measured,
+    }
+    return replace(base, name=name, about=about, class_model=model)
 
 
 def _reference(
