@@ -62,6 +62,8 @@ class CandidateList:
         rows = [("id", "found (UTC)", "kind", "class", "false-alarm probability", "observation")]
         for one in self.found:
             chance = format_probability(one.false_alarm_probability, extrapolated=one.extrapolated)
+            if one.kind == one.evidence.get("long_term_change"):
+                chance = format_probability(one.evidence["long_term_false_alarm_probability"])
             created = f"{one.created:%Y-%m-%d %H:%M}"
             rows.append((one.id, created, one.kind, one.likely_class or "", chance, f"{one.mission} {one.obs_id}"))
         return html_table(repr(self)[1:-1], rows)
@@ -105,7 +107,7 @@ class StoreView:
             Within `radius_arcsec` of this position.
         radius_arcsec : float
         kind : str, optional
-            "flare" or "dip".
+            Such as "flare", "dip" or "new" (`detector.results.row_types.Kind`).
         likely_class : str, optional
             Most probable class.
         far_below_hz : float, optional
@@ -133,6 +135,30 @@ class StoreView:
             limit=limit,
         )
         return CandidateList(tuple(found))
+
+    def changes(self, since: str | datetime | timedelta) -> QTable:
+        """Sources that are new, vanished or strongly changed between exposures, the most significant first.
+
+        Parameters
+        ----------
+        since : str, datetime or timedelta
+            Changes that observations stored since then show; see `candidates`.
+
+        Returns
+        -------
+        QTable
+            The detections with ``long_term_p_value`` of at most 0.001, candidates or not.
+        """
+        from xherald.detector.candidates.change_evidence import change_to_json
+        from xherald.detector.candidates.long_term_changes import search_stored_observations
+        from xherald.detector.results.schema import LONG_TERM_CHANGE_FIELDS
+        from xherald.detector.results.tables import make_qtable
+
+        found = search_stored_observations(self.store.field_histories(parse_since(since))).changes
+        rows = [change_to_json(one) for one in found]
+        return make_qtable(
+            LONG_TERM_CHANGE_FIELDS, [[row[one.name] for row in rows] for one in LONG_TERM_CHANGE_FIELDS]
+        )
 
     def record_verdict(
         self, candidate_id: str, verdict: str | VettingDecision, *, author: str, comment: str = ""

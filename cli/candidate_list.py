@@ -107,7 +107,10 @@ def _format_line(candidate: StoredCandidate) -> str:
 
     has_position = candidate.ra_deg is not None and candidate.dec_deg is not None
     position = f"{candidate.ra_deg:.5f} {candidate.dec_deg:+.5f}" if has_position else "no position"
-    rate = f"false-alarm rate {format_rate_hz(candidate.far_hz, extrapolated=candidate.extrapolated)}"
+    far_hz, is_limit = candidate.far_hz, candidate.extrapolated
+    if far_hz is None:  # it changed between exposures only, or its rate is unknown
+        far_hz, is_limit = candidate.evidence.get("long_term_far_hz"), False
+    rate = f"false-alarm rate {format_rate_hz(far_hz, extrapolated=is_limit)}"
     kind = f"{candidate.kind} ({candidate.likely_class})" if candidate.likely_class else candidate.kind
     source = f"{candidate.mission} {candidate.instrument} {candidate.obs_id} {candidate.detection_id}"
     state = "" if candidate.state.value == "standing" else f"  {candidate.state.value}"

@@ -16,6 +16,7 @@ __all__ = [
     "ALERT_FIELDS",
     "COLUMNS",
     "EVIDENCE_FIELDS",
+    "LONG_TERM_CHANGE_FIELDS",
     "ROW_FIELDS",
     "STORE_FIELDS",
     "DType",
@@ -401,6 +402,16 @@ def get_field(name: str) -> Field:
         No field has that name.
     """
     return _BY_NAME[name]
+
+
+LONG_TERM_CHANGE_FIELDS: Final[tuple[Field, ...]] = tuple(
+    get_field(name)
+    for name in (
+        "mission", "instrument", "obs_id", "detection_id", "ra_deg", "dec_deg", "net_rate_ct_s", "candidate_id",
+        "long_term_change", "long_term_p_value", "long_term_false_alarm_probability", "long_term_reason",
+    )
+)  # fmt: skip
+"""Of changes between exposures, whether or not they are candidates."""
 
 
 def get_value(row: Any, path: str) -> Any:

@@ -37,6 +37,7 @@ from xherald.simulation.random_streams import stream
 from xherald.simulation.response import record
 from xherald.simulation.telescopes import TELESCOPES
 from xherald.simulation.writers import write_exposure
+from xherald.stores import open_store as open_view
 
 RA, DEC, LIVE = 150.1, 2.2, 12_000.0
 DAY = timedelta(days=1)
@@ -225,6 +226,11 @@ def test_the_commands_show_changes(tmp_path: Path, xherald: Any) -> None:
     (row,) = [json.loads(line) for line in lines]
     assert (row["long_term_change"], row["obs_id"], row["candidate_id"]) == ("new", "2", found.id)
     assert row["long_term_p_value"] == found.evidence["long_term_p_value"]
+    with open_view(url) as view:
+        table = view.changes(since)
+        assert list(table["candidate_id"]) == [found.id]
+        assert table["long_term_p_value"][0] == row["long_term_p_value"]
+        assert view.candidates(kind="new").table["long_term_change"][0] == "new"
     shown = xherald("candidate", "show", found.id, "--store", url)
     assert shown.exit_code == 0, shown.stderr
     assert "NEW SOURCE" in shown.stdout
