@@ -286,7 +286,7 @@ def _largest(values: F64) -> float:
     most = values[0]
     for c in range(1, values.size):
         most = max(most, values[c])
-    return most
+    return float(most)
 
 
 @njit(cache=True, nogil=True)
