@@ -20,7 +20,9 @@ HEADING: Final = "## Measured across shapes"
 PREFACE: Final = """
 `xherald calibration show --json` gives these figures for the calibration in use (`classes_measured`, with the
 reliability curves); `python -m benchmarks.classes_document` writes them here. Every class has the same weight; "right"
-is the fraction whose most probable class is the true one.
+is the fraction whose most probable class is the true one. Neither the trees nor the temperatures and thresholds have
+seen the family of random shapes of the event that they judge, or, for the half of events with a shape of their class,
+the event. "Untrained" is the coverage with temperature and thresholds of the five other telescopes.
 """
 
 FIGURE: Final = """
@@ -46,7 +48,7 @@ def with_tables(text: str, measured: Mapping[str, Any]) -> str:
 
 
 def _telescope_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    heads = ("telescope", "events", "right", "expected calibration error", "class in the set", "set size")
+    heads = ("telescope", "events", "right", "expected calibration error", "class in the set", "set size", "untrained")
     return _markdown(
         heads,
         (
@@ -57,6 +59,7 @@ def _telescope_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
                 f"{one['expected_calibration_error']:.3f}",
                 f"{one['coverage']:.3f}",
                 f"{one['mean_set_size']:.2f}",
+                f"{one['untrained_coverage']:.3f}",
             )
             for name, one in rows.items()
         ),

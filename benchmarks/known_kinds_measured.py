@@ -26,11 +26,13 @@ def measure(telescope: str, n: int, seed: int, kinds: dict) -> NDArray:  # type:
     from xherald.detector.scoring.classify import classify
     from xherald.photons.statistics import assess
 
-    drawn = draw_kinds(telescope, n, seed, kinds)
+    drawn, calibration = draw_kinds(telescope, n, seed, kinds), cached_calibration()
+    group = calibration.find_group(TELESCOPES[telescope].mission, TELESCOPES[telescope].instrument).name
     timing = assess(drawn.batch)
-    found = classify(cached_calibration().class_model, drawn.batch, timing, timing.p_value <= SIGNIFICANT)
+    significant = timing.p_value <= SIGNIFICANT
+    found = classify(calibration.class_model, drawn.batch, timing, significant, telescope=group)
     rows = []
-    for i in np.flatnonzero(timing.p_value <= SIGNIFICANT):
+    for i in np.flatnonzero(significant):
         kind = str(drawn.kinds[i])
         wanted = [found.names.index(name) for name in ((kind,) if kind in KNOWN else OTHERS)]
         best = int(found.probabilities[i].argmax())

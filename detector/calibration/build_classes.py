@@ -2,14 +2,16 @@
 
 The training population (`simulation.population.population_settings.CLASS_MIX`) has every class behind any column, with
 the class's own shapes and with random ones. The thresholds of the class sets must hold for shapes that training never
-had, so they are measured across shapes: events with one half of the families of shapes are classified by trees that
-were trained with the other half. The trees in use are trained with both.
+had, so they are measured across shapes: events with some families of random shapes are classified by trees that were
+trained with the others. The trees in use are trained with all.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +23,10 @@ from xherald.detector.scoring.class_features import CLASS_COLUMNS, TimedSources,
 from xherald.detector.scoring.class_model import (
     ClassModel,
     class_thresholds,
+    compute_conformity,
     novelty_statistic,
     softmax,
+    telescope_thresholds,
 )
 from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics import TimingSettings, assess
@@ -34,8 +38,11 @@ __all__ = ["ClassSample", "build_class_model", "fit_class_model", "simulate_clas
 
 COVERAGE: Final = 0.9
 COUNT_EDGES: Final = (0.0, 30.0, 100.0, np.inf)
-TEMPERATURES: Final = np.linspace(0.6, 2.0, 57)
+TEMPERATURES: Final = (0.4, 3.0)
 NOVELTY_KNOTS: Final = 1_001
+
+FOLDS: Final = 4
+"""Parts of the families of random shapes: events of each are classified by trees that had the other parts."""
 
 SIGNIFICANT: Final = 1e-3
 """Largest p-value of the timing tests of sources that are used: those that a scan would call significant."""
@@ -71,6 +78,11 @@ class ClassSample:
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    def select(self, chosen: NDArray[np.bool_]) -> ClassSample:
+        """Some of the sources."""
+        rest = (getattr(self, name)[chosen] for name in self.__slots__[1:])
+        return ClassSample(_rows(self.columns, chosen), *rest)
 
     @classmethod
     def joined(cls, parts: Sequence[ClassSample]) -> ClassSample:
@@ -147,35 +159,66 @@ def build_class_model(
         LightGBM is not installed.
     """
     parts = [simulate_class_sample(one, n, seed, lambda what, one=one: stage(f"{one}: {what}")) for one in telescopes]  # type: ignore[misc]
-    stage("training classes")
-    return fit_class_model(ClassSample.joined(parts), seed)
+    return fit_class_model(ClassSample.joined(parts), seed, stage)
 
 
-def fit_class_model(sample: ClassSample, seed: int) -> tuple[ClassModel, dict[str, Any]]:
+def fit_class_model(sample: ClassSample, seed: int, stage: Stage = lambda _: None) -> tuple[ClassModel, dict[str, Any]]:
     """Train and calibrate the classes of a sample; see `build_class_model`."""
+    stage("training classes")
     names, truth = np.unique(sample.families, return_inverse=True)
-    random = np.random.default_rng(seed)
-    half = np.where(sample.shapes > 0, sample.shapes % 2, random.integers(0, 2, len(sample)))
+    folds = _draw_folds(sample, seed)
+    trained_with = [folds != part for part in range(FOLDS)] + [np.full(len(sample), True)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # LightGBM releases the interpreter lock
+        *held_out, trees = pool.map(lambda chosen: _fit(sample, truth, len(names), chosen), trained_with)
     raw = np.zeros((len(sample), len(names)))
-    for part in (0, 1):
-        trees = _fit(sample, truth, len(names), half != part)
-        chosen = half == part
-        raw[chosen] = trees.evaluate(_rows(sample.columns, chosen), int(chosen.sum()))
-    temperature = _fit_temperature(raw, truth)
-    probabilities = softmax(raw / temperature)
+    for part, own in enumerate(held_out):
+        chosen = folds == part
+        raw[chosen] = own.evaluate(_rows(sample.columns, chosen), int(chosen.sum()))
+    stage("calibrating classes")
+    model = calibrate_classes(tuple(str(name) for name in names), trees, raw, truth, sample)
+    return model, measure_classes(model, raw, truth, sample, folds)
+
+
+def _draw_folds(sample: ClassSample, seed: int) -> I64:
+    """Part of each event: that of its family of random shapes, or any if it has its class's own shape."""
+    anyone = np.random.default_rng(seed).integers(0, FOLDS, len(sample))
+    folds: I64 = np.where(sample.shapes > 0, sample.shapes % FOLDS, anyone)
+    return folds
+
+
+def calibrate_classes(names: tuple[str, ...], trees: Trees, raw: F64, truth: I64, sample: ClassSample) -> ClassModel:
+    """Temperatures, thresholds and ranks of novelty, of events that the trees of `raw` did not have.
+
+    Parameters
+    ----------
+    names : tuple of str, length k
+    trees : Trees — those of the model
+    raw : ndarray, shape (n, k) — outputs of trees that were trained without the shape of each event
+    truth : ndarray, shape (n,) — index of the class of each event
+    sample : ClassSample
+    """
     edges = np.array(COUNT_EDGES)
-    kinds = tuple(str(name) for name in names)
+    telescopes = tuple(np.unique(sample.telescopes).tolist())
+    parts = [np.full(len(sample), True), *(sample.telescopes == one for one in telescopes)]
+    temperatures = np.array([_fit_temperature(raw[own], truth[own]) for own in parts])
+    of_own = temperatures[1:][np.searchsorted(telescopes, sample.telescopes)]
+    probabilities = softmax(raw / of_own[:, None])
+    pooled = compute_conformity(softmax(raw / temperatures[0]))
+    conformity = compute_conformity(probabilities)
+    thresholds = [class_thresholds(pooled, truth, sample.counts, edges, COVERAGE)]
+    thresholds += [telescope_thresholds(conformity, truth, sample.counts, own, edges, COVERAGE) for own in parts[1:]]
     is_known = ~np.char.startswith(sample.families, "other_")
-    model = ClassModel(
-        names=kinds,
-        trees=_fit(sample, truth, len(names), np.full(len(sample), True)),
-        temperature=temperature,
+    novelty = novelty_statistic(probabilities[is_known], names)
+    return ClassModel(
+        names=names,
+        telescopes=telescopes,
+        trees=trees,
+        temperatures=temperatures,
         coverage=COVERAGE,
         counts=edges,
-        thresholds=class_thresholds(probabilities, truth, sample.counts, edges, COVERAGE),
-        novelty=np.quantile(novelty_statistic(probabilities[is_known], kinds), np.linspace(0.0, 1.0, NOVELTY_KNOTS)),
+        thresholds=np.stack(thresholds),
+        novelty=np.quantile(novelty, np.linspace(0.0, 1.0, NOVELTY_KNOTS)),
     )
-    return model, measure_classes(model, probabilities, truth, sample)
 
 
 def _rows(columns: dict[str, F64], chosen: NDArray[np.bool_]) -> dict[str, F64]:
@@ -202,37 +245,53 @@ def _fit(sample: ClassSample, truth: I64, k: int, chosen: NDArray[np.bool_]) -> 
 
 def _fit_temperature(raw: F64, truth: I64) -> float:
     """Temperature of the largest likelihood (Guo et al. 2017, PMLR 70, 1321), with equal weights of classes."""
+    from scipy.optimize import minimize_scalar
+
     weights = 1.0 / np.bincount(truth)[truth]
     rows = np.arange(len(truth))
-    losses = [-weights @ np.log(np.maximum(softmax(raw / one)[rows, truth], 1e-300)) for one in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+
+    def loss(temperature: float) -> float:
+        return float(-weights @ np.log(np.maximum(softmax(raw / temperature)[rows, truth], 1e-300)))
+
+    return float(minimize_scalar(loss, bounds=TEMPERATURES, method="bounded", options={"xatol": 1e-3}).x)
 
 
-def measure_classes(model: ClassModel, probabilities: F64, truth: I64, sample: ClassSample) -> dict[str, Any]:
+def measure_classes(model: ClassModel, raw: F64, truth: I64, sample: ClassSample, folds: I64) -> dict[str, Any]:
     """Calibration and coverage of held-out events, every class with the same weight.
+
+    Neither the trees nor the temperatures and thresholds that an event is measured with have seen its family of shapes.
 
     Parameters
     ----------
     model : ClassModel
-    probabilities : ndarray, shape (n, k) — of trees that had other shapes in training
+    raw : ndarray, shape (n, k) — outputs of trees that were trained without the shape of each event
     truth : ndarray, shape (n,) — index of each class
     sample : ClassSample
+    folds : ndarray, shape (n,) — part that each event was held out with
 
     Returns
     -------
     dict
         by telescope: events, right (fraction whose most probable class is the true one),
         expected_calibration_error, reliability (mean stated probability, fraction right and events in tenths of the
-        stated probability), coverage, mean_set_size; by class: events, coverage, mean_set_size, single_wrong
-        (fraction with a set of one wrong class), within_three (fraction with their class in a set of three or fewer).
+        stated probability), coverage, mean_set_size, untrained_coverage and untrained_set_size (with temperature and
+        thresholds of the other telescopes); by class: events, coverage, mean_set_size, single_wrong (fraction with a
+        set of one wrong class), within_three (fraction with their class in a set of three or fewer).
     """
-    members = model.sets(probabilities, sample.counts)
+    probabilities, members = np.zeros(raw.shape), np.zeros(raw.shape, dtype=np.bool_)
+    for number in np.unique(folds).tolist():
+        chosen = folds == number
+        others = calibrate_classes(model.names, model.trees, raw[~chosen], truth[~chosen], sample.select(~chosen))
+        for row, name in enumerate(others.telescopes, 1):
+            own = chosen & (sample.telescopes == name)
+            probabilities[own] = softmax(raw[own] / others.temperatures[row])
+            members[own] = others.sets(probabilities[own], sample.counts[own], name)
     size, best = members.sum(axis=1), probabilities.argmax(axis=1)
     is_covered = members[np.arange(len(truth)), truth]
     weights = 1.0 / np.bincount(truth)[truth]
     stated, right = probabilities.max(axis=1), (best == truth).astype(np.float64)
     by_telescope = {}
-    for name in np.unique(sample.telescopes).tolist():
+    for name in model.telescopes:
         own = sample.telescopes == name
         curve = reliability(stated[own], right[own], weights[own])
         by_telescope[name] = {
@@ -244,6 +303,7 @@ def measure_classes(model: ClassModel, probabilities: F64, truth: I64, sample: C
             "reliability": curve,
             "coverage": float(np.average(is_covered[own], weights=weights[own])),
             "mean_set_size": float(np.average(size[own], weights=weights[own])),
+            **_measure_untrained(model, raw, truth, sample, own, weights),
         }
     by_class = {
         name: {
@@ -257,6 +317,21 @@ def measure_classes(model: ClassModel, probabilities: F64, truth: I64, sample: C
         if (own := truth == number).any()
     }
     return {"telescopes": by_telescope, "classes": by_class}
+
+
+def _measure_untrained(
+    model: ClassModel, raw: F64, truth: I64, sample: ClassSample, own: NDArray[np.bool_], weights: F64
+) -> dict[str, float]:
+    """Sets of a telescope with what the other telescopes measure, as for one that is unknown."""
+    if own.all():
+        return {}
+    others = calibrate_classes(model.names, model.trees, raw[~own], truth[~own], sample.select(~own))
+    members = others.sets(softmax(raw[own] / others.temperatures[0]), sample.counts[own])
+    is_covered = members[np.arange(len(members)), truth[own]]
+    return {
+        "untrained_coverage": float(np.average(is_covered, weights=weights[own])),
+        "untrained_set_size": float(np.average(members.sum(axis=1), weights=weights[own])),
+    }
 
 
 def reliability(stated: F64, right: F64, weights: F64) -> list[dict[str, float]]:

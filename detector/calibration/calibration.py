@@ -47,7 +47,7 @@ __all__ = [
 
 
 KIND: Final = "calibration"
-FORMAT: Final = 2
+FORMAT: Final = 3
 SHIPPED: Final = Path(__file__).with_name("shipped") / "standard"
 
 ANY_INSTRUMENT: Final = "any"
@@ -269,6 +269,7 @@ def save_calibration(folder: Path, calibration: Calibration, references: Mapping
             inputs={name: list(trees.inputs) for name, trees in calibration.trees.items()},
             class_inputs=list(calibration.class_model.trees.inputs),
             classes=list(calibration.class_model.names),
+            class_telescopes=list(calibration.class_model.telescopes),
             groups={name: {"serves": list(group.serves)} for name, group in calibration.groups.items()},
         )
         arrays: dict[str, NDArray[Any]] = calibration.class_model.to_arrays()
@@ -318,7 +319,9 @@ def load_calibration(folder: Path) -> Calibration:
         name=folder.name,
         about=about,
         trees={d: Trees.from_arrays(tuple(about["inputs"][d]), arrays, f"score_{d}_") for d in DIRECTIONS},
-        class_model=ClassModel.from_arrays(tuple(about["classes"]), tuple(about["class_inputs"]), arrays),
+        class_model=ClassModel.from_arrays(
+            tuple(about["classes"]), tuple(about["class_telescopes"]), tuple(about["class_inputs"]), arrays
+        ),
         curves={which: _curves(arrays, which) for which in ("with", "without")},
         either={
             which: TwoSidedCalibration(arrays[f"either_{which}_z"], arrays[f"either_{which}_rank"])

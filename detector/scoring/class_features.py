@@ -1,9 +1,9 @@
 """What tells one class of transients from another, as columns: `class_columns`.
 
 Every column is measured on a source's own photons, with its exposure and background, so that classes need no reference
-and answer for every instrument. Lengths are live time, energies logarithms of keV. Columns follow three questions: how
-the photons are spread over the exposure, what the brightest and the faintest interval are like, and how energies
-change.
+and answer for every instrument. Lengths are live time, energies logarithms of keV. Columns follow four questions: how
+the photons are spread over the exposure, what the brightest and the faintest interval are like, how energies change,
+and of which kind the variability is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from xherald.photons import EventBatch
 from xherald.photons.arrays import F32, F64, I64
+from xherald.photons.light_curve_models import KINDS, compare_kinds
 from xherald.photons.statistics import DIP, FLARE, Intervals, accumulated_livetime
 
 from .score_columns import choose_direction, compute_covariates
@@ -49,6 +50,7 @@ CLASS_COLUMNS: Final = (
     "log10_counts", "background_share", "gap_fraction", "log10_livetime",
     "band_low_kev", "band_high_kev", "log10_frame_s", "evidence_flare", "evidence_dip",
     *_MEASURED, "period_power", "log10_period_s",
+    *(f"ln_kind_{kind}" for kind in KINDS),
 )  # fmt: skip
 """Columns, in the order of the trees' inputs."""
 
@@ -68,6 +70,9 @@ PERIOD_BLOCK: Final = 64
 MIN_ENERGIES: Final = 3
 """Photons from which a mean energy is given."""
 
+MIN_KIND_PROBABILITY: Final = 1e-12
+"""Smallest probability of a kind of variability of which the logarithm is a column."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimedSources:
@@ -78,6 +83,7 @@ class TimedSources:
     batch : EventBatch
     flare, dip : Intervals — brightest and faintest interval of each source; NaN if there is none
     flare_p, dip_p : ndarray, shape (n,) — p-values of the averaged likelihood ratios
+    kinds : ndarray, shape (n, kinds) — posterior probabilities of `KINDS`, NaN where unknown
     """
 
     batch: EventBatch
@@ -85,9 +91,10 @@ class TimedSources:
     dip: Intervals
     flare_p: F64
     dip_p: F64
+    kinds: F64
 
     @classmethod
-    def select(cls, batch: EventBatch, timing: Timing, rows: I64) -> TimedSources:
+    def select(cls, batch: EventBatch, timing: Timing, rows: I64, kinds: F64 | None = None) -> TimedSources:
         """Some sources of a batch.
 
         Parameters
@@ -95,6 +102,7 @@ class TimedSources:
         batch : EventBatch
         timing : Timing — of the batch
         rows : ndarray, shape (m,)
+        kinds : ndarray, shape (n, kinds), optional — of all sources of the batch; computed for `rows` if absent
         """
         intervals = [choose_direction(timing, np.full(len(batch), code, dtype=np.int8))[1] for code in (FLARE, DIP)]
         flare, dip = (
@@ -102,7 +110,9 @@ class TimedSources:
             for one in intervals
         )
         p = {test.name: test.p[rows] for test in timing.tests}
-        return cls(batch.select(rows), flare, dip, p["flare_averaged"], p["dip_averaged"])
+        chosen = batch.select(rows)
+        own = compare_kinds(chosen).probability if kinds is None else kinds[rows]
+        return cls(chosen, flare, dip, p["flare_averaged"], p["dip_averaged"], own)
 
 
 def class_columns(sources: TimedSources) -> dict[str, F64]:
@@ -127,6 +137,8 @@ def class_columns(sources: TimedSources) -> dict[str, F64]:
             "evidence_flare": np.minimum(-np.log10(sources.flare_p), LARGEST_EVIDENCE),
             "evidence_dip": np.minimum(-np.log10(sources.dip_p), LARGEST_EVIDENCE),
         }
+    ln_kinds = np.log(np.maximum(sources.kinds, MIN_KIND_PROBABILITY))
+    out |= {f"ln_kind_{kind}": ln_kinds[:, column] for column, kind in enumerate(KINDS)}
     table = _measure(
         batch.time,
         np.log10(np.maximum(batch.energy, np.float32(1e-3))),

@@ -1,15 +1,16 @@
 """Classes of transients as probabilities and as sets with stated coverage, and a measure of novelty: `ClassModel`.
 
-Boosted trees give the probability of every class, and of events of no known kind, trained on random ones. A
-class is in the set of a source if its probability is not smaller than that of all but a tenth of the events of this
-class with as many photons (split-conformal prediction, Mondrian by class and counts: Vovk, Gammerman & Shafer 2005,
-Algorithmic Learning in a Random World, ch. 4.5; Sadinle, Lei & Wasserman 2019, JASA 114, 223). The set of a source
-therefore contains its class in nine of ten cases, whatever the class and whatever the prior.
+Boosted trees give the probability of every class, and of events of no known kind, trained on random ones. A class is
+in the set of a source if it conforms to the source better than to a tenth of the events of this class with as many
+counts (split-conformal prediction, Mondrian by class and counts: Vovk, Gammerman & Shafer 2005, Algorithmic Learning in
+a Random World, ch. 4.5; Sadinle, Lei & Wasserman 2019, JASA 114, 223). The set of a source therefore contains its class
+in nine of ten cases, whatever the class and whatever the prior. Temperature and thresholds are those of the telescope;
+one that training did not have gets those of all telescopes together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -21,7 +22,15 @@ from xherald.photons.errors import ArtefactError, ConfigError
 
 from .boosted_trees import Trees
 
-__all__ = ["OTHERS", "ClassModel", "class_thresholds", "novelty_statistic", "softmax"]
+__all__ = [
+    "OTHERS",
+    "ClassModel",
+    "class_thresholds",
+    "compute_conformity",
+    "novelty_statistic",
+    "softmax",
+    "telescope_thresholds",
+]
 
 OTHERS: Final = ("other_flare", "other_dip")
 """Answers for events of no known class."""
@@ -36,34 +45,45 @@ class ClassModel:
     Parameters
     ----------
     names : tuple of str, length k — `OTHERS` are among them
+    telescopes : tuple of str, length t — groups of the calibration that have events of their own
     trees : Trees — logarithms of probabilities, up to a constant
-    temperature : float — divides them, so that probabilities are calibrated
+    temperatures : ndarray, shape (t + 1,)
+        Divide these logarithms, so that probabilities are calibrated: of all telescopes together, and of each.
     coverage : float — fraction of the events of each class whose set contains it
     counts : ndarray, shape (b + 1,) — edges of the bins of counts
-    thresholds : ndarray, shape (b, k) — smallest probability with which a class is in the set
+    thresholds : ndarray, shape (t + 1, b, k)
+        Smallest `compute_conformity` with which a class is in the set: of all telescopes together, and of each.
     novelty : ndarray, shape (m,)
         `novelty_statistic` of events of known classes, ascending: quantiles from 0 to 1.
     """
 
     names: tuple[str, ...]
+    telescopes: tuple[str, ...]
     trees: Trees
-    temperature: float
+    temperatures: F64
     coverage: float
     counts: F64
     thresholds: F64
     novelty: F64
 
-    def probabilities(self, columns: Mapping[str, F64], n: int, priors: Mapping[str, float] | None = None) -> F64:
+    def _row(self, telescope: str) -> int:
+        """Row of a telescope in `temperatures` and `thresholds`; 0, that of all telescopes, if it has none."""
+        return self.telescopes.index(telescope) + 1 if telescope in self.telescopes else 0
+
+    def probabilities(
+        self, columns: Mapping[str, F64], n: int, telescope: str = "", priors: Mapping[str, float] | None = None
+    ) -> F64:
         """Probability of each class, given that the source varies, shape (n, k).
 
         Parameters
         ----------
         columns : mapping of str to ndarray, shape (n,) — see `class_features.class_columns`
         n : int
+        telescope : str — group of the calibration that serves the instrument of the sources
         priors : mapping of str to float, optional
             Frequencies of classes relative to the others, which have 1; equal if not given.
         """
-        raw = self.trees.evaluate(columns, n) / self.temperature
+        raw = self.trees.evaluate(columns, n) / self.temperatures[self._row(telescope)]
         return softmax(raw + np.log([(priors or {}).get(name, 1.0) for name in self.names]))
 
     def check_priors(self, priors: Mapping[str, float]) -> None:
@@ -76,16 +96,18 @@ class ClassModel:
         if unknown := [name for name in priors if name not in self.names]:
             raise ConfigError(f"detection.class_priors: no class {unknown[0]!r}; classes: {', '.join(self.names)}")
 
-    def sets(self, probabilities: F64, counts: I64) -> NDArray[np.bool_]:
+    def sets(self, probabilities: F64, counts: I64, telescope: str = "") -> NDArray[np.bool_]:
         """Classes that cannot be excluded, shape (n, k); the most probable one is always among them.
 
         Parameters
         ----------
         probabilities : ndarray, shape (n, k) — with equal priors
         counts : ndarray, shape (n,)
+        telescope : str — as in `probabilities`
         """
-        row = np.clip(np.searchsorted(self.counts, counts, side="right") - 1, 0, len(self.counts) - 2)
-        members: NDArray[np.bool_] = probabilities >= self.thresholds[row]
+        bins = np.clip(np.searchsorted(self.counts, counts, side="right") - 1, 0, len(self.counts) - 2)
+        thresholds = self.thresholds[self._row(telescope)]
+        members: NDArray[np.bool_] = compute_conformity(probabilities) >= thresholds[bins]
         members[np.arange(len(members)), probabilities.argmax(axis=1)] = True
         return members
 
@@ -107,7 +129,11 @@ class ClassModel:
 
     @classmethod
     def from_arrays(
-        cls, names: tuple[str, ...], inputs: tuple[str, ...], arrays: Mapping[str, NDArray[Any]]
+        cls,
+        names: tuple[str, ...],
+        telescopes: tuple[str, ...],
+        inputs: tuple[str, ...],
+        arrays: Mapping[str, NDArray[Any]],
     ) -> ClassModel:
         """Create a model from the result of `to_arrays`.
 
@@ -120,14 +146,17 @@ class ClassModel:
             raise ArtefactError(f"classes: array {PREFIX}{missing[0]} is missing; build the calibration again")
         own = {name: arrays[f"{PREFIX}{name}"] for name in ARRAYS}
         trees = Trees.from_arrays(inputs, arrays, PREFIX)
-        if own["thresholds"].shape != (len(own["counts"]) - 1, len(names)) or trees.roots.shape[1] != len(names):
+        shape = (len(telescopes) + 1, len(own["counts"]) - 1, len(names))
+        fits = own["thresholds"].shape == shape and own["temperatures"].shape == shape[:1]
+        if not fits or trees.roots.shape[1] != len(names):
             raise ArtefactError(
                 "classes: thresholds or trees are not those of the classes; build the calibration again"
             )
         return cls(
             names=names,
+            telescopes=telescopes,
             trees=trees,
-            temperature=float(own["temperature"]),
+            temperatures=own["temperatures"],
             coverage=float(own["coverage"]),
             counts=own["counts"],
             thresholds=own["thresholds"],
@@ -135,7 +164,7 @@ class ClassModel:
         )
 
 
-ARRAYS: Final = tuple(one.name for one in fields(ClassModel) if one.name not in ("names", "trees"))
+ARRAYS: Final = tuple(one.name for one in fields(ClassModel) if one.name not in ("names", "telescopes", "trees"))
 
 
 def softmax(raw: F64) -> F64:
@@ -157,29 +186,75 @@ def novelty_statistic(probabilities: F64, names: tuple[str, ...]) -> F64:
     return novelty
 
 
-def class_thresholds(probabilities: F64, truth: I64, counts: I64, edges: F64, coverage: float) -> F64:
-    """Smallest probabilities with which classes are in a set, shape (b, k).
+def compute_conformity(probabilities: F64) -> F64:
+    """How well each class conforms to a source: its probability over that of the third, shape (n, k).
 
-    Of m held-out events of a class in a bin, the floor((m + 1)(1 − coverage))-th smallest probability of that class; 0
+    The third largest probability is a measure of what cannot be told apart. Dividing by it makes sets more alike in
+    size than thresholds of the probability itself do: an event of which little is known gets three classes instead of
+    six, one of which much is known seldom a single wrong one. `MIN_THIRD` is added, below which the third does not
+    matter.
+    """
+    third = -np.partition(-probabilities, 2, axis=1)[:, 2:3] if probabilities.shape[1] > 2 else 0.0
+    conformity: F64 = probabilities / (third + MIN_THIRD)
+    return conformity
+
+
+MIN_THIRD: Final = 0.03
+
+
+def class_thresholds(conformity: F64, truth: I64, counts: I64, edges: F64, coverage: float) -> F64:
+    """Smallest conformities with which classes are in a set, shape (b, k).
+
+    Of m held-out events of a class in a bin, the floor((m + 1)(1 − coverage))-th smallest conformity of that class; 0
     where m is too small for any. A bin with few events of a class is widened to all counts.
 
     Parameters
     ----------
-    probabilities : ndarray, shape (n, k)
+    conformity : ndarray, shape (n, k)
     truth : ndarray, shape (n,) — index of the class of each event
     counts : ndarray, shape (n,)
     edges : ndarray, shape (b + 1,)
     coverage : float
     """
-    table = np.zeros((len(edges) - 1, probabilities.shape[1]))
-    for number in range(probabilities.shape[1]):
-        own, photons = probabilities[truth == number, number], counts[truth == number]
-        for row in range(len(table)):
-            some = own[(photons >= edges[row]) & (photons < edges[row + 1])]
-            chosen = np.sort(own if len(some) < MIN_CELL_EVENTS else some)
-            rank = int((len(chosen) + 1) * (1.0 - coverage))
-            table[row, number] = chosen[rank - 1] if rank > 0 else 0.0
+    table = np.zeros((len(edges) - 1, conformity.shape[1]))
+    for number, row, chosen, _ in _cells(conformity, truth, counts, edges):
+        rank = int((len(chosen) + 1) * (1.0 - coverage))
+        table[row, number] = chosen[rank - 1] if rank > 0 else 0.0
     return table
+
+
+def telescope_thresholds(
+    conformity: F64, truth: I64, counts: I64, is_own: NDArray[np.bool_], edges: F64, coverage: float
+) -> F64:
+    """Thresholds with which the sets of one telescope have the coverage, shape (b, k).
+
+    A cell of class, counts and telescope has too few events for a quantile of its own. The threshold of a cell is a
+    quantile of the events of all telescopes, at a level common to all cells of the telescope: that at which its own
+    events are covered, every class with the same weight.
+
+    Parameters
+    ----------
+    conformity, truth, counts, edges, coverage : see `class_thresholds`
+    is_own : ndarray, shape (n,), bool — events of the telescope
+    """
+    level = np.zeros(len(truth))
+    for number, _, chosen, inside in _cells(conformity, truth, counts, edges):
+        level[inside] = np.searchsorted(chosen, conformity[inside, number], side="left") / len(chosen)
+    order = np.argsort(level[is_own], kind="stable")
+    weights = (1.0 / np.bincount(truth)[truth])[is_own][order]
+    share = np.cumsum(weights) / (weights.sum() + weights.max())
+    place = int(np.searchsorted(share, 1.0 - coverage, side="right"))
+    return class_thresholds(conformity, truth, counts, edges, 1.0 - float(level[is_own][order][place]))
+
+
+def _cells(conformity: F64, truth: I64, counts: I64, edges: F64) -> Iterator[tuple[int, int, F64, NDArray[np.bool_]]]:
+    """Class, bin, ascending conformities of the class that its threshold is taken from, and the events inside."""
+    for number in range(conformity.shape[1]):
+        is_class = truth == number
+        for row in range(len(edges) - 1):
+            inside = is_class & (counts >= edges[row]) & (counts < edges[row + 1])
+            chosen = is_class if inside.sum() < MIN_CELL_EVENTS else inside
+            yield number, row, np.sort(conformity[chosen, number]), inside
 
 
 MIN_CELL_EVENTS: Final = 60

@@ -56,6 +56,9 @@ def classify(
     timing: Timing,
     significant: NDArray[np.bool_],
     priors: Mapping[str, float] | None = None,
+    *,
+    telescope: str = "",
+    kinds: F64 | None = None,
 ) -> SourceClasses:
     """Classify the significant sources of a batch; the others get no class, since noise has none.
 
@@ -67,6 +70,10 @@ def classify(
     significant : ndarray, shape (n,), bool
     priors : mapping of str to float, optional
         See `ClassModel.probabilities`; sets and novelty do not depend on them.
+    telescope : str
+        Group of the calibration that serves the instrument; sets of others have the coverage of all groups together.
+    kinds : ndarray, shape (n, kinds), optional
+        Posterior probabilities of the kinds of variability of significant sources (`judge_kinds`); computed if absent.
 
     Raises
     ------
@@ -79,10 +86,10 @@ def classify(
     rows = np.flatnonzero(significant)
     model.check_priors(priors or {})
     if rows.size:
-        sources = TimedSources.select(batch, timing, rows)
+        sources = TimedSources.select(batch, timing, rows, kinds)
         columns = class_columns(sources)
-        equal = model.probabilities(columns, len(rows))
-        probabilities[rows] = model.probabilities(columns, len(rows), priors) if priors else equal
-        members[rows] = model.sets(equal, sources.batch.counts)
+        equal = model.probabilities(columns, len(rows), telescope)
+        probabilities[rows] = model.probabilities(columns, len(rows), telescope, priors) if priors else equal
+        members[rows] = model.sets(equal, sources.batch.counts, telescope)
         novelty[rows] = model.rank_novelty(equal)
     return SourceClasses(model.names, probabilities, members, model.coverage, novelty)

@@ -173,7 +173,15 @@ def _judge(
         p_astro=_compute_p_astro(calibration, direction, best, batch.counts, settings.varying_per_1000),
         significant=significant,
         kinds=kinds,
-        classes=classify(calibration.class_model, batch, timing, significant, settings.class_priors),
+        classes=classify(
+            calibration.class_model,
+            batch,
+            timing,
+            significant,
+            settings.class_priors,
+            telescope=group.name,
+            kinds=kinds.posterior,
+        ),
         neighbours=find_neighbours(detection_batch, kinds.direction, host),
     )
 

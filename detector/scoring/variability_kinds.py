@@ -33,6 +33,7 @@ class VariabilityKinds:
     ----------
     kind : ndarray, shape (n,), str
     probability : ndarray, shape (n,) — posterior probability of that kind; NaN where it was not judged
+    posterior : ndarray, shape (n, kinds) — posterior probability of each of `KINDS`; NaN where it was not judged
     p_red_noise, p_red_noise_error : ndarray, shape (n,)
         Probability that red noise would look as much like an event, and its standard error; NaN where not judged.
     direction : ndarray, shape (n,), int8
@@ -41,6 +42,7 @@ class VariabilityKinds:
 
     kind: NDArray[np.str_]
     probability: F64
+    posterior: F64
     p_red_noise: F64
     p_red_noise_error: F64
     direction: NDArray[np.int8]
@@ -63,6 +65,7 @@ def judge_kinds(
     """
     kind = np.array([DIRECTION_NAMES[code] for code in direction.tolist()], dtype="U16")
     probability, p_red_noise, p_error = np.full((3, len(batch)), np.nan)
+    posterior = np.full((len(batch), len(KINDS)), np.nan)
     turned = direction.copy()
     index = np.flatnonzero(chosen & (direction != STEADY))
     if index.size:
@@ -71,6 +74,7 @@ def judge_kinds(
         known = best >= 0
         index, best = index[known], best[known]
         kind[index] = np.array(KINDS)[best]
+        posterior[index] = found.probability[known]
         probability[index] = found.probability[known, best]
         statistic = found.log_events_over_red_noise[known]
         p_red_noise[index], p_error[index] = red_noise_probability(statistic, batch.counts[index])
@@ -78,4 +82,4 @@ def judge_kinds(
             DIRECTIONS.get(name, code)
             for name, code in zip(kind[index].tolist(), direction[index].tolist(), strict=True)
         ]
-    return VariabilityKinds(kind, probability, p_red_noise, p_error, turned)
+    return VariabilityKinds(kind, probability, posterior, p_red_noise, p_error, turned)

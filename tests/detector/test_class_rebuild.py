@@ -26,6 +26,7 @@ def test_only_the_classes_of_a_calibration_are_trained_again(tmp_path: Path) -> 
     for name, array in old.items():
         if not name.startswith("class_"):
             np.testing.assert_array_equal(new[name], array)
+    assert rebuilt.class_model.telescopes == (TELESCOPE,)
     (events,) = (one["events"] for one in rebuilt.about["classes_measured"]["telescopes"].values())
     assert events < 400
     assert rebuilt.about["sizes"]["classes"] == 400

@@ -12,7 +12,14 @@ from xherald.detector.calibration.build_classes import reliability
 from xherald.detector.calibration.calibration import cached_calibration
 from xherald.detector.candidates.formatting import MAX_NAMED_CLASSES, format_classes
 from xherald.detector.scoring.class_features import CLASS_COLUMNS, TimedSources, class_columns
-from xherald.detector.scoring.class_model import OTHERS, ClassModel, class_thresholds, softmax
+from xherald.detector.scoring.class_model import (
+    OTHERS,
+    ClassModel,
+    class_thresholds,
+    compute_conformity,
+    softmax,
+    telescope_thresholds,
+)
 from xherald.detector.scoring.classify import classify
 from xherald.photons import Background, EventBatch, EventList, Exposure, Identity
 from xherald.photons.arrays import F64, I64
@@ -52,6 +59,9 @@ def flare(rng: np.random.Generator, decay: float, hot: tuple[float, float], stea
 def timed(batch: EventBatch) -> tuple[Timing, dict[str, F64]]:
     timing = assess(batch, TimingSettings(threads=1))
     return timing, class_columns(TimedSources.select(batch, timing, np.arange(len(batch))))
+
+
+TELESCOPES = ("chandra-acis-i", "xmm-mos1", "swift-xrt", "erosita-pointed", "ep-wxt", "ep-fxt")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +107,44 @@ def test_a_class_without_enough_events_is_in_every_set() -> None:
     truth = np.array([0] * 15 + [1] * 5)
     table = class_thresholds(probabilities, truth, np.full(20, 40), np.array([0.0, np.inf]), 0.9)
     assert table.tolist() == [[0.9, 0.0]]
+
+
+def telescope_toy(rng: np.random.Generator, n: int) -> tuple[F64, I64, I64, np.ndarray]:
+    """As `toy`, of two telescopes, the second of which, with a quarter of the events, tells classes apart less well."""
+    truth = rng.integers(0, 3, n)
+    is_poor = rng.random(n) < 0.25
+    raw = rng.normal(0.0, 1.0, (n, 3))
+    raw[np.arange(n), truth] += np.where(is_poor, 0.5, 2.0)
+    return softmax(raw), truth.astype(np.int64), rng.choice([10, 50, 500], n).astype(np.int64), is_poor
+
+
+def test_sets_of_a_telescope_cover_where_pooled_ones_do_not() -> None:
+    rng = np.random.default_rng(5)
+    edges = np.array([0.0, 30.0, 100.0, np.inf])
+    probabilities, truth, counts, is_poor = telescope_toy(rng, 8_000)
+    conformity = compute_conformity(probabilities)
+    own = telescope_thresholds(conformity, truth, counts, is_poor, edges, 0.9)
+    pooled = class_thresholds(conformity, truth, counts, edges, 0.9)
+    probabilities, truth, counts, is_poor = telescope_toy(rng, 20_000)
+    conformity = compute_conformity(probabilities)[np.arange(len(truth)), truth]
+    row = np.searchsorted(edges, counts, side="right") - 1
+    covered, too_few = ((conformity >= table[row, truth])[is_poor] for table in (own, pooled))
+    margin = 5.0 * np.sqrt(0.09 * (1.0 / is_poor.sum() + 1.0 / 2_000))
+    assert covered.mean() == pytest.approx(0.9, abs=margin)
+    assert too_few.mean() < 0.9 - margin
+    for kind in range(3):
+        assert covered[truth[is_poor] == kind].mean() == pytest.approx(0.9, abs=2.0 * margin)
+
+
+def test_an_unknown_telescope_has_the_thresholds_of_all(model: ClassModel) -> None:
+    assert set(model.telescopes) == set(TELESCOPES)
+    probabilities = softmax(np.random.default_rng(3).normal(0.0, 2.0, (400, len(model.names))))
+    counts = np.full(400, 60)
+    unknown = model.sets(probabilities, counts, "a plugin's")
+    np.testing.assert_array_equal(unknown, model.sets(probabilities, counts))
+    pooled = replace(model, thresholds=np.repeat(model.thresholds[:1], len(model.telescopes) + 1, axis=0))
+    np.testing.assert_array_equal(unknown, pooled.sets(probabilities, counts, "ep-wxt"))
+    assert (unknown != model.sets(probabilities, counts, "ep-wxt")).any()
 
 
 # The model
@@ -156,14 +204,18 @@ def test_priors_weigh_probabilities_and_nothing_else(flares: EventBatch, model: 
 def test_a_model_is_the_same_after_it_was_stored(flares: EventBatch, model: ClassModel) -> None:
     _, columns = timed(flares)
     arrays = model.to_arrays()
-    again = ClassModel.from_arrays(model.names, model.trees.inputs, arrays)
+    again = ClassModel.from_arrays(model.names, model.telescopes, model.trees.inputs, arrays)
     np.testing.assert_array_equal(again.probabilities(columns, len(flares)), model.probabilities(columns, len(flares)))
     with pytest.raises(ArtefactError, match="class_thresholds is missing"):
         ClassModel.from_arrays(
-            model.names, model.trees.inputs, {k: v for k, v in arrays.items() if k != "class_thresholds"}
+            model.names,
+            model.telescopes,
+            model.trees.inputs,
+            {k: v for k, v in arrays.items() if k != "class_thresholds"},
         )
-    with pytest.raises(ArtefactError, match="not those of the classes"):
-        ClassModel.from_arrays(model.names[:-1], model.trees.inputs, arrays)
+    for names, telescopes in ((model.names[:-1], model.telescopes), (model.names, model.telescopes[1:])):
+        with pytest.raises(ArtefactError, match="not those of the classes"):
+            ClassModel.from_arrays(names, telescopes, model.trees.inputs, arrays)
 
 
 def test_what_no_class_explains_is_novel(model: ClassModel) -> None:
@@ -177,17 +229,7 @@ def test_what_no_class_explains_is_novel(model: ClassModel) -> None:
     assert ranks[2] > 0.85
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "chandra-acis-i",
-        "xmm-mos1",
-        "swift-xrt",
-        "erosita-pointed",
-        pytest.param("ep-wxt", marks=pytest.mark.xfail(strict=True, reason="coverage is 0.87")),
-        "ep-fxt",
-    ],
-)
+@pytest.mark.parametrize("name", TELESCOPES)
 def test_the_shipped_classes_are_calibrated_for_every_telescope(name: str) -> None:
     """What the build measured on shapes that its trees did not have."""
     one = cached_calibration().about["classes_measured"]["telescopes"][name]
@@ -277,6 +319,6 @@ def test_reliability_is_weighted() -> None:
 def test_a_model_with_another_temperature_is_as_sure_of_the_order(flares: EventBatch, model: ClassModel) -> None:
     _, columns = timed(flares)
     usual = model.probabilities(columns, len(flares))
-    warm = replace(model, temperature=3.0).probabilities(columns, len(flares))
+    warm = replace(model, temperatures=3.0 * model.temperatures).probabilities(columns, len(flares))
     np.testing.assert_array_equal(usual.argmax(axis=1), warm.argmax(axis=1))
     assert (warm.max(axis=1) <= usual.max(axis=1)).all()
