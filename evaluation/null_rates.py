@@ -143,7 +143,7 @@ def make_null_report(
 
 
 def total_rates(report: Mapping[str, Any], key: str) -> list[NullRate]:
-    """Rates of all instruments together by sky, or of all skies with known good times together by instrument.
+    """Rates of all instruments together by sky, or by instrument, of all skies with good times and constant background.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def total_rates(report: Mapping[str, Any], key: str) -> list[NullRate]:
 
     rates = [NullRate(**{**one, "found": tuple(one["found"])}) for one in report["rates"]]
     if key == "instrument":
-        rates = [one for one in rates if SKIES[one.sky].knows_good_times]
+        rates = [one for one in rates if SKIES[one.sky].knows_good_times and SKIES[one.sky].profile is None]
     names = dict.fromkeys(getattr(one, key) for one in rates)
     return [_added([one for one in rates if getattr(one, key) == name]) for name in names]
 
@@ -177,7 +177,7 @@ def null_tables(report: Mapping[str, Any]) -> list[tuple[str, Table]]:
     """Titles and tables of measured over stated rates with their errors: by sky, and by instrument."""
     levels = [f"at {100 * level:g} %" for level in report["levels"]]
     tables = []
-    for key, title in (("sky", "steady sources"), ("instrument", "instrument")):
+    for key, title in (("sky", "steady sources"), ("instrument", "instrument, constant background")):
         rows = []
         for rate in total_rates(report, key):
             ratios = [rate.ratio(level) for level in range(len(report["levels"]))]
