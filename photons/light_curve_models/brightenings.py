@@ -13,6 +13,7 @@ scales of rise and fall, by the forward algorithm (Rabiner 1989, Proc. IEEE 77, 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -92,7 +93,8 @@ def _forward(lik: F64, scale: F64, rise: float, fall: float) -> F64:
         inverse[k] = 1.0 / k
     # Chains: 0 an event that begins within the exposure, 1 one that began before, 2 all later ones.
     old, new = np.zeros((3, 2, levels)), np.zeros((3, 2, levels))
-    rising, entry, later, none = np.zeros(levels), np.zeros(levels), np.zeros(levels), np.zeros(levels)
+    rising, over = np.zeros(levels), np.zeros(3)
+    entry = np.zeros((3, levels))  # none enters the event that began before
     base, after0, after1, after2 = lik[0, 0] * 0.7, 0.0, 0.0, 0.0
     for k in range(levels):
         old[1, 0, k] = 0.2 * even * lik[0, k + 1]
@@ -103,22 +105,21 @@ def _forward(lik: F64, scale: F64, rise: float, fall: float) -> F64:
         again = (after0 + after1 + after2) * NEXT_HAZARD * even
         lower = 0.0  # of rising levels that reach any maximum above theirs
         for k in range(levels):
-            later[k] = again
-            entry[k] = begins * SHARP * even + lower
+            entry[2, k] = again
+            entry[0, k] = begins * SHARP * even + lower
             if k < levels - 1:
                 lower += 0.5 * leave_rise * rising[k] * inverse[levels - 1 - k]
         for k in range(levels - 1, -1, -1):
             kept = rising[k] * (1.0 - leave_rise) if k < levels - 1 else 0.0
             from_below = 0.5 * leave_rise * rising[k - 1] if k > 0 else 0.0
             rising[k] = lik[c, k + 1] * (kept + from_below + begins * (1.0 - SHARP) * even)
-        over0 = _advance(0, leave, lik, c, entry, inverse, old, new)
-        over1 = _advance(1, leave, lik, c, none, inverse, old, new)
-        over2 = _advance(2, leave, lik, c, later, inverse, old, new)
+        for chain in range(3):
+            over[chain] = _advance(chain, leave, lik, c, entry[chain], inverse, old, new)
         old, new = new, old
         base = lik[c, 0] * base * (1.0 - FIRST_HAZARD)
-        after0 = lik[c, 0] * (after0 * (1.0 - NEXT_HAZARD) + over0)
-        after1 = lik[c, 0] * (after1 * (1.0 - NEXT_HAZARD) + over1)
-        after2 = lik[c, 0] * (after2 * (1.0 - NEXT_HAZARD) + over2)
+        after0 = lik[c, 0] * (after0 * (1.0 - NEXT_HAZARD) + over[0])
+        after1 = lik[c, 0] * (after1 * (1.0 - NEXT_HAZARD) + over[1])
+        after2 = lik[c, 0] * (after2 * (1.0 - NEXT_HAZARD) + over[2])
         if c % RESCALE and c < lik.shape[0] - 1:
             log_scale += scale[c]
             continue
@@ -140,7 +141,7 @@ def _forward(lik: F64, scale: F64, rise: float, fall: float) -> F64:
     return out
 
 
-@njit(cache=True, nogil=True)
+@cache
 def _prior_of_kinds(levels: int) -> F64:
     """Ln prior probability of each kind at each time scale, shape (scales, 4)."""
     out = np.empty((TIME_SCALES.shape[0], 4))
@@ -168,7 +169,6 @@ def _fill_scales(counts: F64, base: float, least: float, first: int, stop: int, 
         out[t] = _forward(lik, scale, TIME_SCALES[t, 0], TIME_SCALES[t, 1]) - prior[t]
 
 
-@njit(cache=True, nogil=True)
 def brightening_evidence(counts: F64) -> F64:
     """Ln evidence of each of `BRIGHTENINGS`, given that kind.
 

@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from xherald.photons.arrays import F64, I64
 from xherald.photons.batch import EventBatch
@@ -78,11 +77,13 @@ class KindProbabilities:
         return np.where(known, np.argmax(np.nan_to_num(self.probability), axis=1), -1).astype(np.int64)
 
 
-@njit(cache=True, nogil=True)
 def _evidence_of(
     counts: F64, time: F64, edges: F64, offsets: I64, background_share: F64, first: int, stop: int, out: F64
 ) -> None:
-    """Fill ln evidence of the first of `MODELS` for sources first..stop; `time` and `edges` in units of the span."""
+    """Fill ln evidence of the first of `MODELS` for sources first..stop; `time` and `edges` in units of the span.
+
+    Not compiled as one, since each model takes milliseconds for a source, and seconds to compile.
+    """
     for s in range(first, stop):
         a, b = offsets[s], offsets[s + 1]
         if b - a < 2:

@@ -94,7 +94,6 @@ def red_noise_grid(counts: F64, background_share: float) -> F64:
     return out
 
 
-@njit(cache=True, nogil=True)
 def red_noise_evidence(counts: F64, background_share: float) -> float:
     """Ln evidence of red noise: averaged over `SIGMAS` and `DAMPING`, integrated over the mean of ln rate."""
     grid = red_noise_grid(counts, background_share)

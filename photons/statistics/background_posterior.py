@@ -236,7 +236,8 @@ def draw_background(
         Expected fraction of the photons of each band that arrive before each edge.
     """
     np.random.seed(seed)
-    edges, expected, _ = draw_null_hypotheses(livetime, band, background, background_band, bands, warp, ratio, 1)
+    draws = np.int64(1)  # for a literal, numba would compile the sampler anew
+    edges, expected, _ = draw_null_hypotheses(livetime, band, background, background_band, bands, warp, ratio, draws)
     return edges, expected[0]
 
 

@@ -214,27 +214,26 @@ def _u_by_band(
     thresholds = np.sort(energy)[np.arange(1, BANDS) * n // BANDS]
     band, background_band = bands_of(energy, thresholds), bands_of(background_energy, thresholds)
     out = np.empty(n)
-    is_small, shared = area_ratio > MAX_RATIO, behind.size < MIN_SPECTRAL_COUNTS
-    counts = np.bincount(band, minlength=BANDS).astype(np.float64)
-    background_counts = np.bincount(background_band, minlength=BANDS).astype(np.float64)
-    if shared and is_small:
-        edges, expected = draw_background(live, band, behind, background_band, BANDS, warp, area_ratio, seed)
-    elif shared:
-        edges, expected = mean_background(behind, counts, background_counts, warp, area_ratio, seed)
-    for k in range(BANDS):
-        own = band == k
-        one, row = live[own], k
-        if not shared:
-            other, row = behind[background_band == k], 0
-            if is_small:
-                zeros = np.zeros(one.size, np.int64), np.zeros(other.size, np.int64)
-                edges, expected = draw_background(one, zeros[0], other, zeros[1], 1, warp, area_ratio, seed + k)
-            else:
-                here = slice(k, k + 1)
-                edges, expected = mean_background(
-                    other, counts[here], background_counts[here], warp, area_ratio, seed + k
-                )
-        out[own] = np.interp(one, edges, expected[row])
+    is_shared = behind.size < MIN_SPECTRAL_COUNTS
+    bands = BANDS if is_shared else 1
+    row, background_row = band, background_band
+    if not is_shared:
+        row, background_row = np.zeros_like(band), np.zeros_like(background_band)
+    for part in range(BANDS // bands):  # all bands at once, or each by itself
+        own, other = np.arange(n), np.arange(behind.size)
+        if not is_shared:
+            own, other = np.flatnonzero(band == part), np.flatnonzero(background_band == part)
+        if area_ratio > MAX_RATIO:
+            edges, expected = draw_background(
+                live[own], row[own], behind[other], background_row[other], bands, warp, area_ratio, seed + part
+            )
+        else:
+            counts = np.bincount(row[own], minlength=bands).astype(np.float64)
+            background_counts = np.bincount(background_row[other], minlength=bands).astype(np.float64)
+            edges, expected = mean_background(behind[other], counts, background_counts, warp, area_ratio, seed + part)
+        for k in range(bands):
+            these = own[row[own] == k]
+            out[these] = np.interp(live[these], edges, expected[k])
     return out
 
 

@@ -116,16 +116,18 @@ def _draw_one(
         live = spread_in_frames(time, accumulated_livetime(time, gti, fraction), frame, total)
         behind = spread_in_frames(background, accumulated_livetime(background, gti, fraction), frame, total)
         live, behind = np.interp(live, warp[0], warp[1]), np.interp(behind, warp[0], warp[1])
-        if is_shared:
-            edges, expected, profiles = draw_null_hypotheses(
-                live, band, behind, background_band, BANDS, warp, area_ratio, draws
-            )
+    bands = BANDS if is_shared else 1
+    row_of, background_row_of = band, background_band
+    if not is_shared:
+        row_of, background_row_of = np.zeros_like(band), np.zeros_like(background_band)
     for k in range(BANDS):
         own, other = np.flatnonzero(band == k), np.flatnonzero(background_band == k)
-        if area_ratio > 0 and not is_shared:
-            zeros = np.zeros(own.size, np.int64), np.zeros(other.size, np.int64)
+        if area_ratio > 0 and (k == 0 or not is_shared):  # all bands at once, or each by itself
+            here, there = own, other
+            if is_shared:
+                here, there = np.arange(n), np.arange(m)
             edges, expected, profiles = draw_null_hypotheses(
-                live[own], zeros[0], behind[other], zeros[1], 1, warp, area_ratio, draws
+                live[here], row_of[here], behind[there], background_row_of[there], bands, warp, area_ratio, draws
             )
         for draw in range(draws):
             one, two = np.empty(own.size), np.empty(other.size)
