@@ -1,4 +1,7 @@
-"""Benchmark of scoring after a warm-up: timing tests, features, neighbours, scores, calibration, vetoes."""
+"""Benchmark from photons to detections after a warm-up.
+
+Timing tests, features, neighbours, scores, calibration, null hypotheses of a source's own, kinds, classes, vetoes.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,9 @@ def bench_detection() -> dict[str, float]:
         return timing_s, judging_s
 
     seconds([batch, singles[0]])
+    begin = time.process_time()
+    judged = score_batch(batch, assess(batch, configuration.settings.timing), configuration).is_own_null
+    processor_s = time.process_time() - begin
     whole = [seconds([batch]) for _ in range(ROUNDS)]
     alone = [sum(seconds(singles)) / len(singles) for _ in range(ROUNDS)]
     return {
@@ -42,5 +48,7 @@ def bench_detection() -> dict[str, float]:
         "timing_1000_sources_s": statistics.median(one[0] for one in whole),
         "judging_1000_sources_s": statistics.median(one[1] for one in whole),
         "scoring_1000_sources_s": statistics.median(sum(one) for one in whole),
+        "processor_time_1000_sources_s": processor_s,
+        "judged_by_own_null_of_1000": float(judged.sum()),
         "one_source_ms": 1e3 * statistics.median(alone),
     }
