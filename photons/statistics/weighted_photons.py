@@ -147,9 +147,9 @@ def _weigh_all(
     stop: int,
     out: _Photons,
 ) -> None:
-    """Fill the photons of sources first..stop that have weights."""
+    """Fill the photons of sources first..stop that have weights, where any is heavy enough."""
     for s in range(first, stop):
-        if not used[s]:
+        if not used[s] or out[3][s] == out[3][s + 1]:
             continue
         own, beyond = slice(aperture[3][s], aperture[3][s + 1]), slice(wing[3][s], wing[3][s + 1])
         behind = slice(background[2][s], background[2][s + 1])
