@@ -56,6 +56,8 @@ def correct_for_off_axis_angle(
     y, x = np.ogrid[: means.shape[0], : means.shape[1]]
     away = np.hypot(x0 + (x + 0.5) * block - spread.x, y0 + (y + 0.5) * block - spread.y)
     seen = (means > 0) & (free > 0)
+    if not seen.any():
+        return
     ring = (away[seen] / step).astype(np.int64)
     expected = np.bincount(ring, means[seen])
     # Single bright blocks, parts of sources that are not masked yet, count as the brightest that chance would give.

@@ -145,3 +145,13 @@ def test_lists_of_others_are_one_source(data: Path, tmp_path: Path) -> None:
         (row,) = xh.scan(here).rows
         assert row["is_candidate"], path.name
         assert row["vetoes"] == []
+
+
+def test_a_cut_list_without_its_region_file_is_searched(data: Path, tmp_path: Path) -> None:
+    """The source and its wings fill the list, so that no background is left to compare with rings about the axis."""
+    path = tmp_path / "acisf23022_000N027_r0122_regevt3.fits.gz"
+    shutil.copyfile(data / "chandra" / path.name, path)
+    (candidate,) = (row for row in xh.scan(path).rows if row["is_candidate"])
+    assert candidate["kind"] == "flare"
+    assert abs(candidate["ra_deg"] - 77.8220) < 0.001
+    assert abs(candidate["dec_deg"] + 67.4324) < 0.001
