@@ -47,7 +47,7 @@ def main(folder: Path) -> int:
     drop.mkdir(parents=True)
     url = f"sqlite:///{folder.absolute()}/store.sqlite"
     say(f"Files of {len(MISSIONS)} instruments arrive in {drop}, where `xherald watch` processes them.")
-    say("The first run compiles numerical kernels, which are cached: 1 to 2 minutes on two cores.\n")
+    say("The first run compiles numerical kernels, which are cached: 2 to 3 minutes on two cores.\n")
     daemon = subprocess.Popen(
         [
             *(str(Path(sys.executable).with_name("xherald")), "watch", "--quiet", "--dir", str(drop)),
