@@ -86,7 +86,7 @@ def _measure_field(
     total = exposure.livetime
     livetime = spread_in_frames(time, exposure.livetime_at(time), frame_time, total)
     penalty = float(change_point_penalty([len(livetime)], FIELD_P0)[0])
-    edges, held = coarse_blocks(np.sort(livetime), 0.0, total, penalty)
+    edges, held = coarse_blocks(np.sort(livetime, kind="stable"), 0.0, total, penalty)
     if len(held) < 2:
         return np.empty(0), np.empty(0)
     # Half a photon is added: an empty block does not mean a rate of zero.
