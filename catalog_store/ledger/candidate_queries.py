@@ -28,6 +28,7 @@ __all__ = [
     "find_valid_of",
     "list_of_observations",
     "load_details",
+    "make_detection",
     "record_vetting",
 ]
 
@@ -209,21 +210,7 @@ def find_detections_near(connection: Connection, near: Cone) -> list[NearbyDetec
     rows = connection.execute(query).all()
     return [
         NearbyDetection(
-            DetectionRecord(
-                row.detection_id,
-                row.ra_deg,
-                row.dec_deg,
-                row.counts,
-                row.livetime_s,
-                row.kind,
-                row.background_counts,
-                row.pos_err_arcsec,
-                row.score,
-                row.false_alarm_probability,
-                row.far_hz,
-                row.extrapolated,
-                row.details,
-            ),
+            make_detection(row),
             3600 * separation,
             row.mission,
             row.instrument,
@@ -263,3 +250,22 @@ def _separations(rows: Sequence[StoredCandidate | Row[Any]], near: Cone) -> F64:
 
 def _make_missing_error(candidate_id: str) -> StoreError:
     return StoreError(f"candidate {candidate_id}: not in the store")
+
+
+def make_detection(row: Row[Any]) -> DetectionRecord:
+    """A detection from a row with all its columns of the table `detections`."""
+    return DetectionRecord(
+        row.detection_id,
+        row.ra_deg,
+        row.dec_deg,
+        row.counts,
+        row.livetime_s,
+        row.kind,
+        row.background_counts,
+        row.pos_err_arcsec,
+        row.score,
+        row.false_alarm_probability,
+        row.far_hz,
+        row.extrapolated,
+        row.details,
+    )

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
-from .candidate_queries import IS_ONE_OF_ITS_DETECTIONS
+from .candidate_queries import IS_ONE_OF_ITS_DETECTIONS, make_detection
 from .healpix_cones import ORDER, compute_healpix, cone_ranges
 from .history_records import FieldHistory, FieldObservation, FieldSource
 from .map_tiles import find_overlapping_tiles, find_tile_numbers, join_tiles, tile_range
-from .records import DetectionRecord, MapTile, ObservationRecord
+from .records import MapTile, ObservationRecord
 from .tables import candidate_detections, detections, drops, map_tiles, observations
 
 __all__ = ["list_field_histories", "query_field_history"]
@@ -146,7 +146,7 @@ def _load(
     )
     sources: dict[int, list[FieldSource]] = {}
     for row in connection.execute(query if in_field is None else query.where(in_field)):
-        source = FieldSource(row.number, _make_detection(row), row.healpix, row.candidate_id, row.evidence or {})
+        source = FieldSource(row.number, make_detection(row), row.healpix, row.candidate_id, row.evidence or {})
         sources.setdefault(row.observation_id, []).append(source)
     return [
         FieldObservation(
@@ -161,21 +161,3 @@ def _load(
         )
         for row in rows
     ]  # fmt: skip
-
-
-def _make_detection(row: Row[Any]) -> DetectionRecord:
-    return DetectionRecord(
-        row.detection_id,
-        row.ra_deg,
-        row.dec_deg,
-        row.counts,
-        row.livetime_s,
-        row.kind,
-        row.background_counts,
-        row.pos_err_arcsec,
-        row.score,
-        row.false_alarm_probability,
-        row.far_hz,
-        row.extrapolated,
-        row.details,
-    )

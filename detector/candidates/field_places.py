@@ -176,7 +176,7 @@ def _make_matcher(position: F64, error: F64) -> Callable[[int], list[int]]:
 def _make_place(
     every: Sequence[_Prepared], rows: Sequence[int | None], first: FieldSource, present: int
 ) -> Place | None:
-    """The place of a source; None without the present observation, or if there is no other.
+    """Observations of the position of a source; None without the present observation or without any other.
 
     Parameters
     ----------

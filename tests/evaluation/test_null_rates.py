@@ -53,8 +53,8 @@ def test_ratio_has_the_binomial_error_of_the_stated_rate() -> None:
 def test_stated_rates_hold_under_every_stress() -> None:
     """20,000 steady sources of each kind: within 20 % at 1 % and 50 % at 0.1 %, but for regions up to the aperture.
 
-    Where the background flares and its region is no larger than the aperture, the prior decides. Those
-    rates miss the goal, as docs/false-alarm-rates.md states, and are only bounded here.
+    Rates under a flaring background with a region no larger than the aperture miss the goal, since such a region says
+    little about it (docs/false-alarm-rates.md). They are only bounded here.
     """
     report = make_null_report(20_000, 1, load_configuration(), lambda _: None)
     for rate in total_rates(report, "sky"):
