@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 DEMO := build/demo
-PACKAGES := photons encoders plugins adapters catalog_store simulation detector evaluation daemon cli
+PACKAGES := photons encoders plugins adapters catalog_store simulation context detector evaluation daemon cli
 
 .PHONY: setup demo test lint types docs bench prove lock clean
 

@@ -1,0 +1,1 @@
+"""Catalogues of sources, imported once and searched on disk."""
