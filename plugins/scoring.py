@@ -102,6 +102,13 @@ class Scorer(Plugin[OptionsT]):
         """
         return {}
 
+    def input_cases(self, options: OptionsT) -> tuple[str, ...] | None:
+        """Cases whose features the columns of `inputs` are computed from; None, by default, for all of the reference.
+
+        Draws of a source under its null hypothesis have the features of these cases only.
+        """
+        return None
+
 
 class Veto(Plugin[OptionsT]):
     """Flags variability that is not astrophysical, such as instrumental or background effects."""

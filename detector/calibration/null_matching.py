@@ -102,21 +102,31 @@ def _weights(own: F64, others: F32, widths: F64, near: F64, within: float, weigh
 
 
 @njit(cache=True, nogil=True)
+def _matched_weights(own: F64, others: F32, widths: F64, distances: F64, weights: F64) -> float:
+    """Fill the weights of the null sources, within a distance that grows until enough of them count; their sum."""
+    _distances(own, others, widths, distances)
+    within = 1.0
+    total, squares = _weights(own, others, widths, distances, within, weights)
+    for _ in range(MAX_GROWTHS):
+        if squares > 0.0 and total * total / squares >= MIN_EFFECTIVE_NULLS:
+            break
+        within *= WIDTH_GROWTH
+        total, squares = _weights(own, others, widths, distances, within, weights)
+    return total
+
+
+@njit(cache=True, nogil=True)
 def _matched(
     z: F64, covariates: F64, null_z: F32, null_covariates: F32, widths: F64, first: int, stop: int, out: F64
 ) -> None:
     weights, distances = np.empty(null_z.size), np.empty(null_z.size)
+    total, weighted = 0.0, -1
     for s in range(first, stop):
         if np.isnan(z[s]):
             continue
-        _distances(covariates[s], null_covariates, widths, distances)
-        within = 1.0
-        total, squares = _weights(covariates[s], null_covariates, widths, distances, within, weights)
-        for _ in range(MAX_GROWTHS):
-            if squares > 0.0 and total * total / squares >= MIN_EFFECTIVE_NULLS:
-                break
-            within *= WIDTH_GROWTH
-            total, squares = _weights(covariates[s], null_covariates, widths, distances, within, weights)
+        # Draws of one source follow each other and have the same weights.
+        if weighted < 0 or (covariates[s] != covariates[weighted]).any():
+            total, weighted = _matched_weights(covariates[s], null_covariates, widths, distances, weights), s
         reached, above, start = 0.0, 0.0, np.inf
         for i in range(null_z.size):
             if null_z[i] < z[s] and start < np.inf:

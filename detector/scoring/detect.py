@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from .classify import SourceClasses, classify
 from .detections import Detections, Neighbours, VetoFlags
 from .nearest_known import find_neighbours
 from .own_null import JudgedProbabilities, judge_by_own_null
-from .score_columns import DIRECTIONS, in_direction, make_detection_batch, score_columns
+from .score_columns import DIRECTIONS, find_input_cases, in_direction, make_detection_batch, score_columns
 from .variability_kinds import MAX_P, VariabilityKinds, judge_kinds
 from .veto_flags import apply_vetoes, rejected
 
@@ -138,19 +138,20 @@ def _judge(
     timing_settings = configuration.settings.timing
     threshold = settings.false_alarms_per_1000 / 1000.0
 
-    def score_pooled(sources: EventBatch, tested: Timing) -> _PooledScores:
-        prepared = make_detection_batch(sources, tested, reference, host)
+    def score_pooled(sources: EventBatch, tested: Timing, cases: Collection[str] | None = None) -> _PooledScores:
+        prepared = make_detection_batch(sources, tested, reference, host, cases)
         columns = score_columns(prepared, host, settings.scorers)
         scores = calibration.compute_scores(columns, len(sources))
         ranks = calibration.compute_ranks(scores, sources.counts, group)
         return _PooledScores(prepared, columns, scores, *calibration.compute_probabilities(ranks, columns, group))
 
     pooled = score_pooled(batch, timing)
+    input_cases = find_input_cases(host, settings.scorers)
     own = judge_by_own_null(
         batch,
         pooled.probability,
         threshold,
-        lambda drawn: score_pooled(drawn, assess(drawn, timing_settings)).probability,
+        lambda drawn: score_pooled(drawn, assess(drawn, timing_settings), input_cases).probability,
         is_matched=bool(group.serves),
         threads=timing_settings.threads,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "COVARIATES",
     "choose_direction",
     "compute_covariates",
+    "find_input_cases",
     "gap_fraction",
     "make_detection_batch",
     "score_columns",
@@ -33,7 +34,11 @@ COVARIATES = ("log10_counts", "background_share", "gap_fraction", "log10_livetim
 
 
 def make_detection_batch(
-    batch: EventBatch, timing: Timing, reference: Reference | None, host: PluginHost
+    batch: EventBatch,
+    timing: Timing,
+    reference: Reference | None,
+    host: PluginHost,
+    cases: Collection[str] | None = None,
 ) -> DetectionBatch:
     """Prepare sources for the scorers, in the direction that the timing tests favour.
 
@@ -44,6 +49,8 @@ def make_detection_batch(
     reference : Reference, optional
         Of the sources' instrument.
     host : PluginHost
+    cases : collection of str, optional
+        Cases whose features are computed; if not given, all of the reference.
     """
     direction, intervals = choose_direction(timing)
     return DetectionBatch(
@@ -52,7 +59,7 @@ def make_detection_batch(
         direction=direction,
         intervals=intervals,
         reference=reference,
-        features=None if reference is None else _features(batch, timing, reference, host),
+        features=None if reference is None else _features(batch, timing, reference, host, cases),
     )
 
 
@@ -82,10 +89,14 @@ def choose_direction(timing: Timing, direction: NDArray[np.int8] | None = None) 
     return found, Intervals(**{name: chosen(name) for name in Intervals.__slots__})
 
 
-def _features(batch: EventBatch, timing: Timing, reference: Reference, host: PluginHost) -> dict[str, F32]:
-    """Features of every case of the reference; cases with a failing plugin are left out, the host notes why."""
+def _features(
+    batch: EventBatch, timing: Timing, reference: Reference, host: PluginHost, cases: Collection[str] | None
+) -> dict[str, F32]:
+    """Features of cases of the reference; those with a failing plugin are left out, the host notes why."""
     features = {}
     for name, kept in reference.cases.items():
+        if cases is not None and name not in cases:
+            continue
         case = make_case(name, kept.settings, host)
         try:
             with guarded(host, "representations", case.representation or case.extractor, f"representing for {name}"):
@@ -95,6 +106,27 @@ def _features(batch: EventBatch, timing: Timing, reference: Reference, host: Plu
         except PluginDefectError:
             continue
     return features
+
+
+def find_input_cases(
+    host: PluginHost, settings: Mapping[str, Mapping[str, Any]] | None = None
+) -> frozenset[str] | None:
+    """Cases whose features the combined score is made of; None for all.
+
+    Parameters
+    ----------
+    host : PluginHost
+    settings : mapping of str to mapping, optional
+        Options of scorers by name.
+    """
+    found: set[str] = set()
+    for name, scorer in host.scorers.items():
+        options = host.validate_options(scorer, (settings or {}).get(name, {}), f"detection.scorers.{name}")
+        cases = scorer.input_cases(options)
+        if cases is None:
+            return None
+        found.update(cases)
+    return frozenset(found)
 
 
 def score_columns(

@@ -144,15 +144,16 @@ def _family(combinations: list[tuple[F64, F64, float]], levels: int, *, flare: b
     else:
         density = np.tile(1.0 - product, (levels, 1, 1, 1))
         outside = 1.0 / (1.0 - share.T * on_clock / bins[:, None, None, None])
+    # Broadcasting keeps the order of its inputs; kernels run over the combinations, which must be contiguous.
     return Family(
         share=share,
         shape=shape,
         weight=np.tile(prior / (prior.sum() * levels), (levels, 1)),
         bins=bins,
         flare=flare,
-        density=density,
-        log_density=np.log(density),
-        log_outside=np.log(outside),
+        density=np.ascontiguousarray(density),
+        log_density=np.ascontiguousarray(np.log(density)),
+        log_outside=np.ascontiguousarray(np.log(outside)),
     )
 
 
@@ -311,16 +312,22 @@ def averaged_likelihood_ratio(u: F64, rows: I64, family: Family) -> tuple[float,
     combos, steps = family.shape.shape
     top, scale, summed = 0.0, 1.0, 0.0  # the average is exp(top) * summed, and scale is exp(-top)
     best, best_start, best_width = 0.0, 0.0, 1.0  # relative to exp(top)
-    ratios, norm, tally = np.empty(combos), np.empty(combos), np.empty((steps, held.size))
+    ratios, tally = np.empty(combos), np.empty((steps, held.size))
+    # Log ratios of windows without photons, by the number of steps on the clock; those of flares are the same at every
+    # level, and so are their sums up to the number of windows.
+    norms, empties = np.empty((2 * steps - 1, combos)), np.empty(2 * steps - 1)
     at = np.empty(n, np.int64)
     alone = np.empty((steps, held.size))  # sums of the ratios of windows with one photon, once computed
     for level in range(family.bins.size):
         bins = family.bins[level]
         windows = float(bins + steps - 1)
         density, log_density, weight = family.density[level], family.log_density[level], family.weight[level] / windows
-        _norm(family.log_outside[level, steps - 1], held, norm)
-        prior = np.exp(norm) * weight
-        empty = prior.sum()
+        if level == 0 or not family.flare:
+            for part in range(2 * steps - 1):
+                _norm(family.log_outside[level, part], held, norms[part])
+                empties[part] = (np.exp(norms[part]) * family.weight[level]).sum()
+        prior = np.exp(norms[steps - 1]) * weight
+        empty = empties[steps - 1] / windows
         alone[:] = -1.0
         for i in range(n):
             at[i] = min(int(u[i] * bins), bins - 1)
@@ -332,6 +339,10 @@ def averaged_likelihood_ratio(u: F64, rows: I64, family: Family) -> tuple[float,
             while low < high and at[low] < b:
                 low += 1
             whole = b >= 0 and b + steps <= bins
+            part = steps - 1
+            if not whole:
+                # At the start of the clock the last b + STEPS steps are on it, at its end the first bins - b.
+                part = b + steps - 1 if b < 0 else 2 * steps - 1 - (bins - b)
             if whole and high - low == 1:
                 # Most windows of the shorter widths hold one photon, of a few kinds on a few steps.
                 row = rows[low]
@@ -353,16 +364,12 @@ def averaged_likelihood_ratio(u: F64, rows: I64, family: Family) -> tuple[float,
                 summed += (until - b) * empty * scale
                 b = until
                 continue
-            if whole and high - low <= MAX_MULTIPLIED:
+            if low == high and family.flare:  # at an end of the clock
+                added = scale * empties[part] / windows
+            elif whole and high - low <= MAX_MULTIPLIED:
                 added = scale * _sum_of_products(prior, density, at, rows, low, high, b, ratios)
             else:
-                if whole:
-                    ratios[:] = norm
-                else:
-                    # At the start of the clock the last b + STEPS steps are on it, at its end the first bins - b.
-                    _norm(
-                        family.log_outside[level, b + steps - 1 if b < 0 else 2 * steps - 1 - (bins - b)], held, ratios
-                    )
+                ratios[:] = norms[part]
                 _add_logarithms(log_density, at, rows, low, high, b, tally, ratios)
                 largest = _largest(ratios)
                 if largest > top:

@@ -7,6 +7,8 @@ flat in both source rates (their ψ = 1), so that the prior of HR is uniform.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -19,41 +21,78 @@ from .result import Hardness
 __all__ = ["hardness_change", "hardness_posterior"]
 
 
-DRAWS = 2000
-"""Posterior draws with background, for an accuracy of the interval of about 0.03."""
+NODES = 128
+"""Intervals in which the posterior of each band's rate is tabulated; the hardness ratio is accurate to 0.005."""
+
+NEGLIGIBLE = 1e-9
+"""Share of the largest weight below which numbers of background photons are left out."""
+
+HALVINGS = 24
+"""Steps of the search for a level of the posterior, on a scale from 0 to 1."""
 
 LEVELS = np.array([0.158655, 0.5, 0.841345])
 
 
 @njit(cache=True, nogil=True)
-def _source_rate(counts: int, background: int, ratio: float, draws: int) -> F64:
-    """Posterior draws of the source counts in one band given total counts, background counts and the area ratio.
+def _weights_of_source_counts(counts: int, background: int, ratio: float) -> tuple[int, F64]:
+    """Fewest photons of the source that matter, and the posterior weight of each number from there on.
 
-    With flat priors the posterior is a mixture over the number j of source photons, with weights proportional to
-    C(counts - j + background, background) (ratio / (1 + ratio))^(counts - j).
+    With flat priors the posterior of the rate is a mixture over the number j of source photons of Gamma(j + 1), with
+    weights proportional to C(counts - j + background, background) (ratio / (1 + ratio))^(counts - j).
     """
     weights = np.empty(counts + 1)
-    log_weight = 0.0
+    log_weight, top = 0.0, 0.0
     log_ratio = np.log(ratio / (1.0 + ratio))
-    top = 0.0
     for lost in range(counts + 1):  # number of background photons
         if lost > 0:
             log_weight += np.log((lost + background) / lost) + log_ratio
-        weights[lost] = log_weight
+        weights[counts - lost] = log_weight
         top = max(top, log_weight)
-    total = 0.0
-    for lost in range(counts + 1):
-        weights[lost] = np.exp(weights[lost] - top)
-        total += weights[lost]
-    out = np.empty(draws)
-    for d in range(draws):
-        left = np.random.random() * total  # noqa: NPY002 - numba's own generator
-        lost = 0
-        while lost < counts and left > weights[lost]:
-            left -= weights[lost]
-            lost += 1
-        out[d] = np.random.gamma(counts - lost + 1.0, 1.0)  # noqa: NPY002
-    return out
+    weights = np.exp(weights - top)
+    first, last = 0, counts
+    while weights[first] < NEGLIGIBLE:
+        first += 1
+    while weights[last] < NEGLIGIBLE:
+        last -= 1
+    kept = weights[first : last + 1]
+    return first, kept / kept.sum()
+
+
+@njit(cache=True, nogil=True)
+def _rate_posterior(counts: int, background: int, ratio: float) -> tuple[float, float, F64, F64]:
+    """Posterior of the source counts in one band: least rate and step, share and cumulative probability at each."""
+    first, weights = _weights_of_source_counts(counts, background, ratio)
+    mean, square = 0.0, 0.0
+    for k in range(weights.size):
+        shape = first + k + 1.0
+        mean += weights[k] * shape
+        square += weights[k] * shape * (shape + 1.0)
+    spread = np.sqrt(square - mean * mean)
+    low = max(mean - 7.0 * spread, 0.0)
+    step = (mean + 7.0 * spread + 3.0 - low) / NODES
+    density, cumulative = np.zeros(NODES + 1), np.zeros(NODES + 1)
+    last = first + weights.size - 1
+    for i in range(NODES + 1):
+        rate = low + i * step
+        if rate == 0.0:
+            density[0] = weights[0] if first == 0 else 0.0
+            continue
+        # From the largest term of the mixture in both directions, since the farthest ones underflow.
+        nearest = min(max(int(rate), first), last)
+        largest = np.exp(nearest * np.log(rate) - rate - math.lgamma(nearest + 1.0))
+        term = largest
+        for k in range(nearest, last + 1):
+            density[i] += weights[k - first] * term
+            term *= rate / (k + 1.0)
+        term = largest
+        for k in range(nearest - 1, first - 1, -1):
+            term *= (k + 1.0) / rate
+            density[i] += weights[k - first] * term
+    for i in range(NODES):
+        cumulative[i + 1] = cumulative[i] + 0.5 * (density[i] + density[i + 1])
+    density[0] *= 0.5  # of the trapezoidal rule
+    density[NODES] *= 0.5
+    return low, step, density / cumulative[NODES], cumulative / cumulative[NODES]
 
 
 @njit(cache=True, nogil=True)
@@ -62,13 +101,32 @@ def _with_background(
 ) -> None:
     """Write quantiles of the hardness ratio of sources first to stop - 1 to rows of `out`, shape (n, 3)."""
     for i in range(first, stop):
-        # Seeded by the counts, for reproducible results.
-        np.random.seed((soft[i] * 1_000_003 + hard[i] * 10_007 + background_soft[i] * 101 + background_hard[i]) % 2**32)  # noqa: NPY002
-        s = _source_rate(soft[i], background_soft[i], ratio[i], DRAWS)
-        h = _source_rate(hard[i], background_hard[i], ratio[i], DRAWS)
-        value = np.sort((h - s) / (h + s))
-        for k in range(3):
-            out[i, k] = value[int(LEVELS[k] * DRAWS)]
+        soft_low, soft_step, soft_density, _ = _rate_posterior(soft[i], background_soft[i], ratio[i])
+        hard_low, hard_step, _, hard_cumulative = _rate_posterior(hard[i], background_hard[i], ratio[i])
+        for level in range(3):
+            low, high = 0.0, 1.0
+            for _ in range(HALVINGS):
+                share = 0.5 * (low + high)  # h / (h + s)
+                scale = share / (1.0 - share) / hard_step
+                start, slope = soft_low * scale - hard_low / hard_step, soft_step * scale
+                below = 0.0
+                for k in range(NODES + 1):
+                    at = start + k * slope
+                    if at <= 0.0:
+                        continue
+                    if at >= NODES:
+                        below += soft_density[k]
+                    else:
+                        node = int(at)
+                        part = at - node
+                        below += soft_density[k] * (
+                            hard_cumulative[node] * (1.0 - part) + hard_cumulative[node + 1] * part
+                        )
+                if below < LEVELS[level]:
+                    low = share
+                else:
+                    high = share
+            out[i, level] = low + high - 1.0
 
 
 def hardness_posterior(
@@ -95,7 +153,7 @@ def hardness_posterior(
     Returns
     -------
     value, low, high : ndarray, shape (n,)
-        NaN without photons in the aperture. Monte Carlo draws are seeded by the counts, for reproducible results.
+        NaN without photons in the aperture.
     """
     from scipy.special import betaincinv
 

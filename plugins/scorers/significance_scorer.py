@@ -76,6 +76,10 @@ class SignificanceScorer(Scorer):
         wanted = (STEADY, FLARE if direction == "flare" else DIP)
         return {f"evidence_{name}": int(target_kind in wanted) for name, target_kind in TESTS}
 
+    def input_cases(self, options: Options) -> tuple[str, ...]:
+        """None of them: tests need no features."""
+        return ()
+
 
 def _shape(batch: EventBatch, interval: Intervals) -> dict[str, F64]:
     """How photons and their hardness run through the interval, in thirds of its length."""

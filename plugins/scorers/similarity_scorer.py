@@ -77,6 +77,10 @@ class SimilarityScorer(Scorer[SimilarityOptions]):
         """Resemblance to transients of the direction, in the cases that are ranked."""
         return {f"similarity_{direction}_{case}": 1 for case in options.ranked}
 
+    def input_cases(self, options: SimilarityOptions) -> tuple[str, ...]:
+        """Those that are ranked."""
+        return options.ranked
+
 
 def _votes(reference: Reference, features: Mapping[str, F32], voters: int) -> dict[str, F64]:
     """Shares of the classes among the nearest transients of a known class, each weighted with its inverse distance."""
