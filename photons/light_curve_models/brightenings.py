@@ -21,7 +21,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64
 
-from .cells import CELLS, constant_rates, fill_likelihoods, log_mean
+from .cells import CELLS, RESCALE, constant_rates, fill_likelihoods, log_mean
 
 __all__ = ["BRIGHTENINGS", "brightening_evidence"]
 
@@ -49,9 +49,6 @@ ENDS_AT_PEAK: Final = 0.25  # from its maximum to the constant rate at once
 ENDS: Final = 0.2  # from below half to the constant rate at once
 AGAIN: Final = 0.1  # from below half to another maximum of the same event
 RISES: Final = 0.15  # from a maximum to the next level, relative to all that leaves it
-
-RESCALE: Final = 4
-"""Cells after which probabilities are scaled to a sum of 1."""
 
 
 @njit(cache=True, nogil=True)
@@ -120,13 +117,13 @@ def _forward(lik: F64, scale: F64, rise: float, fall: float) -> F64:
         after0 = lik[c, 0] * (after0 * (1.0 - NEXT_HAZARD) + over[0])
         after1 = lik[c, 0] * (after1 * (1.0 - NEXT_HAZARD) + over[1])
         after2 = lik[c, 0] * (after2 * (1.0 - NEXT_HAZARD) + over[2])
+        log_scale += scale[c]
         if c % RESCALE and c < lik.shape[0] - 1:
-            log_scale += scale[c]
             continue
         whole = base + after0 + after1 + after2 + old.sum() + rising.sum()
         if not whole > 0.0:  # no path is within exp(-700) of the data
             return np.full(4, -np.inf)
-        log_scale += scale[c] + np.log(whole)
+        log_scale += np.log(whole)
         factor = 1.0 / whole
         base, after0, after1, after2 = base * factor, after0 * factor, after1 * factor, after2 * factor
         old *= factor

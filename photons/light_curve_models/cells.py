@@ -14,10 +14,13 @@ from numba import njit
 
 from xherald.photons.arrays import F64
 
-__all__ = ["CELLS", "constant_rates", "count_cells", "fill_likelihoods", "log_mean"]
+__all__ = ["CELLS", "RESCALE", "constant_rates", "count_cells", "fill_likelihoods", "log_mean"]
 
 CELLS: Final = 128
 """Cells of the clock. A shorter event lies within one cell, and is still an event that begins and ends."""
+
+RESCALE: Final = 4
+"""Cells after which the probabilities of a chain are scaled to a sum of 1."""
 
 
 @njit(cache=True, nogil=True)
@@ -66,26 +69,25 @@ def fill_likelihoods(counts: F64, mean: F64, spread: F64, out: F64, scale: F64) 
     scale : ndarray, shape (cells,) — filled with the logarithm of the largest
     """
     rows = mean.size
-    most = int(counts.max())
-    table = np.full((most + 1, rows), np.nan)
+    known = np.full(int(counts.max()) + 1, -1)  # first cell with so many photons
     for c in range(counts.size):
         k = int(counts[c])
-        if np.isnan(table[k, 0]):
-            for r in range(rows):
-                if spread[r] <= 0.0:
-                    table[k, r] = k * np.log(mean[r]) - mean[r]
-                else:
-                    shape = (mean[r] / spread[r]) ** 2
-                    whole = shape + mean[r]
-                    table[k, r] = (
-                        lgamma(k + shape) - lgamma(shape) + shape * np.log(shape / whole) + k * np.log(mean[r] / whole)
-                    )
-        top = -np.inf
+        if known[k] >= 0:
+            out[c], scale[c] = out[known[k]], scale[known[k]]
+            continue
+        known[k] = c
         for r in range(rows):
-            top = max(top, table[k, r])
-        scale[c] = top
+            if spread[r] <= 0.0:
+                out[c, r] = k * np.log(mean[r]) - mean[r]
+            else:
+                shape = (mean[r] / spread[r]) ** 2
+                whole = shape + mean[r]
+                out[c, r] = (
+                    lgamma(k + shape) - lgamma(shape) + shape * np.log(shape / whole) + k * np.log(mean[r] / whole)
+                )
+        scale[c] = out[c].max()
         for r in range(rows):
-            out[c, r] = np.exp(table[k, r] - top)
+            out[c, r] = np.exp(out[c, r] - scale[c])
 
 
 @njit(cache=True, nogil=True)

@@ -14,7 +14,7 @@ from numba import njit
 
 from xherald.photons.arrays import F64
 
-from .cells import CELLS, fill_likelihoods, log_mean
+from .cells import CELLS, RESCALE, fill_likelihoods, log_mean
 
 __all__ = ["DAMPING", "MEANS", "SIGMAS", "red_noise_evidence", "red_noise_grid"]
 
@@ -56,15 +56,17 @@ def _forward(lik: F64, scale: F64, transitions: F64) -> float:
         for i in range(state.size):
             for j in range(state.size):
                 new[j] += state[i] * transitions[i, j]
-        whole = 0.0
         for j in range(state.size):
             new[j] *= lik[c, j]
-            whole += new[j]
+        state, new = new, state
+        log_scale += scale[c]
+        if c % RESCALE and c < lik.shape[0] - 1:
+            continue
+        whole = state.sum()
         if not whole > 0.0:  # no path is within exp(-700) of the data
             return -np.inf
-        for j in range(state.size):
-            state[j] = new[j] / whole
-        log_scale += scale[c] + np.log(whole)
+        state /= whole
+        log_scale += np.log(whole)
     return float(log_scale + np.log(state.sum()))
 
 
