@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.table import QTable
 
+    from xherald.catalog_store.ledger.place_records import Vetting
     from xherald.catalog_store.ledger.records import StoredCandidate
     from xherald.catalog_store.ledger.states import VettingDecision
     from xherald.catalog_store.ledger.store import Store
 
-__all__ = ["CandidateList", "StoreView", "open_store", "parse_since"]
+__all__ = ["CandidateList", "RecordedVerdict", "StoreView", "open_store", "parse_since"]
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
@@ -67,6 +68,22 @@ class CandidateList:
             created = f"{one.created:%Y-%m-%d %H:%M}"
             rows.append((one.id, created, one.kind, one.likely_class or "", chance, f"{one.mission} {one.obs_id}"))
         return html_table(repr(self)[1:-1], rows)
+
+
+@dataclass(frozen=True)
+class RecordedVerdict:
+    """A verdict as it was recorded.
+
+    Parameters
+    ----------
+    candidate_id : str
+    vetting : Vetting — decision, class of the source, author, time, comment
+    retractions : int — alerts that are pending because the verdict retracts the candidate
+    """
+
+    candidate_id: str
+    vetting: Vetting
+    retractions: int
 
 
 class StoreView:
@@ -162,28 +179,37 @@ class StoreView:
 
     def record_verdict(
         self, candidate_id: str, verdict: str | VettingDecision, *, author: str, comment: str = ""
-    ) -> None:
+    ) -> RecordedVerdict:
         """Record what a person decided on a candidate.
+
+        A verdict of artefact, not_variable or rejected retracts the candidate: alerts that were not sent yet are
+        withdrawn, and sinks that announced it get a retraction with the comment.
 
         Parameters
         ----------
         candidate_id : str
-        verdict : {"confirmed", "rejected", "unsure"}
+        verdict : str
+            "real", "known" (a real event of a source that is known to do this), "artefact", "not_variable", "rejected",
+            "unsure", or the class of the source, such as "stellar_flare", which says that the event is real
+            (`verdict_words.list_verdict_words`).
         author : str
         comment : str
+            Required if the candidate is retracted.
 
         Raises
         ------
         ConfigError
-            The verdict is unknown.
+            The verdict is unknown, a retraction has no comment, or a text is too long.
         StoreError
             The store has no such candidate.
         """
-        from xherald.catalog_store.ledger.states import VettingDecision
+        from xherald.daemon.alerts.retraction import vet_candidate
+        from xherald.verdict_words import parse_verdict
 
-        if verdict not in set(VettingDecision):
-            raise ConfigError(f"verdict: expected {', '.join(VettingDecision)}, got {verdict!r}")
-        self.store.record_vetting(candidate_id, author, VettingDecision(verdict), comment)
+        decision, source_class = parse_verdict(verdict)
+        retractions = vet_candidate(self.store, candidate_id, author, decision, comment, source_class)
+        vetting = self.store.candidate(candidate_id).vettings[-1]
+        return RecordedVerdict(candidate_id, vetting, retractions)
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import socket
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .group import FILE_FAILED, configuration, run_options
-from .store_options import open_selected_store, store_option
+from .store_options import by_option, open_selected_store, store_option
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.records import StoredAlert
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 STATES = ("pending", "sent", "failed", "digested", "withdrawn")
+RETRACTING = ("artefact", "not_variable", "rejected")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
@@ -37,7 +37,7 @@ def command() -> None:
       xherald alert test team --config duty.yaml
       xherald alert list --state failed
       xherald alert replay XH-CHANDRA-ACIS-29128-110-7446eb-F-initial-1f0c2ab9
-      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel"
+      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --as artefact
 
     \b
     Exit codes:
@@ -130,12 +130,20 @@ def replay(alert_id: str, sink: str | None, as_json: bool, url: str | None) -> N
 @command.command("retract")
 @click.argument("name", metavar="ID")
 @click.option("--reason", required=True, help="The reason, on one line; it is sent to the sinks.")
-@click.option("--author", metavar="NAME", help="Your name; default: your user name.")
+@click.option(
+    "--as",
+    "verdict",
+    type=click.Choice(RETRACTING),
+    default="rejected",
+    show_default=True,
+    help="The verdict that is recorded; see `xherald candidate vet --help`.",
+)
+@by_option
 @json_option
 @store_option
 @run_options
-def retract(name: str, reason: str, author: str | None, as_json: bool, url: str | None) -> None:
-    """Reject a candidate and retract its alerts.
+def retract(name: str, reason: str, verdict: str, author: str, as_json: bool, url: str | None) -> None:
+    """Retract a candidate and its alerts.
 
     ID is that of the candidate or of one of its alerts.
 
@@ -143,16 +151,14 @@ def retract(name: str, reason: str, author: str | None, as_json: bool, url: str 
 
     \b
     Example:
-      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --author "Ann"
+      xherald alert retract XH-CHANDRA-ACIS-29128-110-7446eb-F --reason "a hot pixel" --as artefact --by Ann
     """  # noqa: D301
-    from xherald.daemon.alerts.retraction import retract_candidate
-    from xherald.photons.errors import ConfigError
+    from xherald.stores import StoreView
 
-    if not reason.strip():
-        raise ConfigError("--reason is empty; give the reason of the retraction")
     with open_selected_store(url) as store:
         candidate_id = _find_candidate_id(store, name)
-        number = retract_candidate(store, candidate_id, author or getpass.getuser(), " ".join(reason.split()))
+        done = StoreView(store).record_verdict(candidate_id, verdict, author=author, comment=reason)
+    number = done.retractions
     if as_json:
         click.echo(json.dumps({"candidate_id": candidate_id, "retractions": number}))
     else:

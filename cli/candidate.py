@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from .candidate_list import list_candidates
 from .group import configuration, run_options
 from .progress import stages
-from .store_options import open_selected_store, store_option
+from .store_options import by_option, open_selected_store, store_option
 
 if TYPE_CHECKING:
-    from xherald.catalog_store.ledger.candidate_records import CandidateDetails
+    from xherald.catalog_store.ledger.store import Store
     from xherald.detector.results.row_types import Evidence
 
 __all__ = ["command"]
-
-VERDICTS = ("confirmed", "rejected", "unsure")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -33,7 +30,7 @@ def command() -> None:
     Examples:
       xherald candidate list --since 2d --kind flare
       xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F
-      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F confirmed --comment "a stellar flare"
+      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as stellar_flare --comment "flare of a known star"
 
     \b
     Exit codes:
@@ -95,14 +92,16 @@ def show(
     else:
         with open_selected_store(url) as store:
             evidence = find_candidate(candidate_id, store)
-            record = _record_to_json(store.candidate(candidate_id))
+            record = _record_to_json(store, candidate_id)
+    evidence = cast("Evidence", {**evidence, **record})
     if as_json:
-        click.echo(json.dumps({**evidence, **record}, allow_nan=False))
+        click.echo(json.dumps(evidence, allow_nan=False))
     else:
         from .candidate_panel import print_candidate
 
         print_candidate(evidence)
-        _print_record(record)
+        if record:
+            click.echo(f"state: {record['state']}")
     if sheet is not None:
         _draw_sheet(evidence, sheet, sources)
         if not as_json:
@@ -111,67 +110,57 @@ def show(
 
 @command.command("vet")
 @click.argument("candidate_id", metavar="ID")
-@click.argument("verdict", type=click.Choice(VERDICTS))
-@click.option("--comment", default="", help="Reason for the verdict, on one line; required for rejected.")
-@click.option("--author", metavar="NAME", help="Who decided; default: your user name.")
+@click.option("--as", "verdict", metavar="VERDICT", required=True, help="A decision, or a class of source; see above.")
+@click.option("--comment", default="", help="Reason, on one line; required for a retraction, and sent with it.")
+@by_option
 @store_option
 @json_option
 @run_options
-def vet(candidate_id: str, verdict: str, comment: str, author: str | None, url: str | None, as_json: bool) -> None:
+def vet(candidate_id: str, verdict: str, comment: str, author: str, url: str | None, as_json: bool) -> None:
     """Record a person's verdict on candidate ID.
 
-    A rejected candidate is retracted: alerts that were not sent yet are withdrawn, and sinks that announced it get a
-    retraction, sent by the daemon or by `xherald alert send`.
+    \b
+    VERDICT is one of
+      real          an astrophysical event
+      known         one of a source that is known to do this
+      artefact      of the instrument or its environment; retracts the candidate
+      not_variable  a real source that did not vary; retracts the candidate
+      rejected      for the reason in the comment; retracts the candidate
+      unsure
+    or a class of source, which says that the event is real, such as stellar_flare, x_ray_binary, agn, fast_transient;
+    a wrong word lists all of them.
+
+    A retraction withdraws alerts that were not sent yet; sinks that announced the candidate get a retraction, sent by
+    the daemon or by `xherald alert send`.
 
     \b
     Examples:
-      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F confirmed --comment "flare of a known star"
-      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F rejected --comment "hot pixel" --author Ann
+      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as stellar_flare --comment "flare of V1229 Ori"
+      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as artefact --comment "hot pixel" --by Ann
     """  # noqa: D301
-    from xherald.catalog_store.ledger.states import VettingDecision
-    from xherald.daemon.alerts.retraction import retract_candidate
-    from xherald.photons.errors import ConfigError
+    from xherald.detector.candidates.place_notes import format_decision, verdict_to_json
+    from xherald.stores import StoreView
 
-    author, comment = author or getpass.getuser(), " ".join(comment.split())
-    retractions = 0
     with open_selected_store(url) as store:
-        if verdict == VettingDecision.REJECTED:
-            if not comment:
-                raise ConfigError("a rejection needs a reason: add --comment")
-            retractions = retract_candidate(store, candidate_id, author, comment)
-        else:
-            store.record_vetting(candidate_id, author, VettingDecision(verdict), comment)
+        done = StoreView(store).record_verdict(candidate_id, verdict, author=author, comment=comment)
     if as_json:
-        row = {"candidate_id": candidate_id, "verdict": verdict, "author": author, "comment": comment}
-        click.echo(json.dumps({**row, "retractions": retractions}))
+        click.echo(json.dumps({**verdict_to_json(done.vetting), "retractions": done.retractions}))
         return
-    pending = f"; {retractions} retraction{'s' * (retractions != 1)} queued" if retractions else ""
-    click.echo(f"{candidate_id}: {verdict} by {author}{pending}")
+    many = done.retractions
+    pending = f"; {many} retraction{'s' * (many != 1)} queued" if many else ""
+    click.echo(f"{candidate_id}: {format_decision(verdict_to_json(done.vetting))} by {done.vetting.author}{pending}")
 
 
-def _record_to_json(details: CandidateDetails) -> dict[str, Any]:
-    return {
-        "state": details.candidate.state.value,
-        "verdicts": [
-            {
-                "verdict": vetting.verdict.value,
-                "author": vetting.author,
-                "created": vetting.created.isoformat(),
-                "comment": vetting.comment,
-            }
-            for vetting in details.vettings
-        ],
-    }
+def _record_to_json(store: Store, candidate_id: str) -> dict[str, Any]:
+    """State of a candidate, and what people decided about it and its position until now."""
+    from xherald.detector.candidates.place_notes import find_place_fields, verdict_to_json
 
-
-def _print_record(record: dict[str, Any]) -> None:
-    """Print what the store knows of a candidate beside its evidence."""
-    if not record:
-        return
-    click.echo(f"state: {record['state']}")
-    for one in record["verdicts"]:
-        comment = f": {one['comment']}" if one["comment"] else ""
-        click.echo(f"{one['created'][:16].replace('T', ' ')}  {one['verdict']} by {one['author']}{comment}")
+    details = store.candidate(candidate_id)
+    one = details.candidate
+    place = find_place_fields(store.place_notes, one.ra_deg, one.dec_deg, one.pos_err_arcsec)
+    if one.ra_deg is None:
+        place["verdicts"] = [verdict_to_json(vetting) for vetting in reversed(details.vettings)]
+    return {"state": one.state.value, **place}
 
 
 def _draw_sheet(evidence: Evidence, sheet: Path, sources: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,22 @@ from .group import configuration
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.store import Store
 
-__all__ = ["SINCE", "open_selected_store", "store_option"]
+__all__ = ["SINCE", "by_option", "open_selected_store", "store_option"]
 
 store_option = click.option(
     "--store",
     "url",
     metavar="URL",
     help="sqlite:////path/store.sqlite or postgresql://…; default: store.url of the configuration.",
+)
+
+by_option = click.option(
+    "--by",
+    "author",
+    metavar="NAME",
+    default=getpass.getuser,
+    show_default="your user name",
+    help="Who decided.",
 )
 
 

@@ -1,25 +1,14 @@
-"""What queries of candidates return beside the stored rows: details, verdicts, detections near a position."""
+"""What queries of candidates return beside the stored rows: details, detections near a position."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from .place_records import Vetting
 from .records import DetectionRecord, Json, Run, StoredAlert, StoredCandidate
-from .states import VettingDecision
 
-__all__ = ["CandidateDetails", "NearbyDetection", "Vetting"]
-
-
-@dataclass(frozen=True, slots=True)
-class Vetting:
-    """A verdict of a person on a candidate."""
-
-    candidate_id: str
-    author: str
-    created: datetime
-    verdict: VettingDecision
-    comment: str
+__all__ = ["CandidateDetails", "NearbyDetection"]
 
 
 @dataclass(frozen=True, slots=True)

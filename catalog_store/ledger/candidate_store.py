@@ -10,14 +10,17 @@ from sqlalchemy import Connection
 from xherald.photons.arrays import F64
 
 from . import candidate_queries, nightly_queries, outbox
-from .candidate_queries import Cone
+from .candidate_details import load_details
 from .candidate_records import CandidateDetails, NearbyDetection
 from .field_history_query import list_field_histories
+from .healpix_cones import Cone
 from .history_records import FieldHistory
 from .nightly_queries import CalibrationKey, ProcessedFile, VettedCandidate
+from .place_records import Vetting
 from .records import AlertRecord, StoredCandidate
 from .states import CandidateState, VettingDecision
 from .store_base import StoreBase, resolve_time
+from .vetting_queries import record_vetting
 
 __all__ = ["CandidateStore"]
 
@@ -69,7 +72,7 @@ class CandidateStore(StoreBase):
             There is no such candidate.
         """
         with self._database.read() as connection:
-            return candidate_queries.load_details(connection, candidate_id)
+            return load_details(connection, candidate_id)
 
     def detections_near(self, ra_deg: float, dec_deg: float, radius_deg: float) -> list[NearbyDetection]:
         """Detections of current observations within a radius of a position, in the order of time."""
@@ -84,17 +87,26 @@ class CandidateStore(StoreBase):
         comment: str = "",
         alerts: Sequence[AlertRecord] = (),
         now: datetime | None = None,
+        source_class: str | None = None,
     ) -> None:
         """Record a person's verdict on a candidate, and add alerts to the outbox.
 
-        A rejected candidate is retracted: alerts that no dispatcher has taken are withdrawn, and retractions among
-        `alerts` go to the sinks that may have been notified of it.
+        If the verdict retracts it, alerts that no dispatcher has taken are withdrawn, and retractions among `alerts` go
+        to the sinks that may have been notified of it. A verdict that it is real restores a retracted candidate.
+
+        Raises
+        ------
+        ConfigError
+            A text is too long, or the verdict cannot have a class.
+        StoreError
+            There is no such candidate.
         """
         when = resolve_time(now)
+        vetting = Vetting(candidate_id, author, when, verdict, comment, source_class)
 
         def step(connection: Connection) -> None:
-            candidate_queries.record_vetting(connection, candidate_id, author, verdict, comment, when)
-            if verdict is VettingDecision.REJECTED:
+            record_vetting(connection, vetting)
+            if verdict.retracts:
                 outbox.withdraw(connection, [candidate_id], when)
             outbox.enqueue(connection, alerts, None, when)
 
@@ -106,7 +118,7 @@ class CandidateStore(StoreBase):
             return list_field_histories(connection, since)
 
     def vetted_candidates(self, limit: int) -> list[VettedCandidate]:
-        """Candidates whose last verdict is ``confirmed`` or ``rejected``, the latest verdict first."""
+        """Candidates whose last verdict is not ``unsure``, the latest verdict first."""
         with self._database.read() as connection:
             return nightly_queries.load_vetted_candidates(connection, limit)
 

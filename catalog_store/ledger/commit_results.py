@@ -26,6 +26,7 @@ from .event_detections import (
 )
 from .field_history_query import query_field_history
 from .healpix_cones import compute_healpix
+from .place_queries import query_place_notes
 from .position_history_query import query_position_history
 from .records import (
     CandidateRecord,
@@ -152,6 +153,7 @@ def _read_prior_state(
         candidates_near=partial(candidate_queries.find_valid_near, connection),
         candidates_of=partial(candidate_queries.find_valid_of, connection),
         other_evidence=partial(list_event_evidence, connection, without=replaced_ids),
+        place_notes=partial(query_place_notes, connection, now=transaction.now),
         find_notified=partial(outbox.find_notified_sinks, connection),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from .history_records import FieldHistory, FieldObservation, FieldQuery, HistoryQuery, PositionHistory
+from .place_records import PlaceNotes
 from .records import AlertRecord, CandidateRecord, Drop, Json, ObservationRecord, Run, StoredCandidate
 
 __all__ = ["CommittedDrop", "Decide", "DropOutcome", "DropResult", "PriorState"]
@@ -67,6 +68,8 @@ class PriorState:
         Candidates that are not superseded: within a cone (right ascension, declination, radius, deg), or of an obs_id.
     other_evidence : callable
         Evidence of each current detection of a candidate, by its id, without those that are being superseded.
+    place_notes : callable
+        What people decided about the centre of a cone (right ascension, declination, radius, deg).
     find_notified : callable
         `notified_sinks` of further candidates, by id.
     """
@@ -80,6 +83,7 @@ class PriorState:
     candidates_near: Callable[[tuple[float, float, float]], Sequence[StoredCandidate]] = lambda _: ()
     candidates_of: Callable[[str], Sequence[StoredCandidate]] = lambda _: ()
     other_evidence: Callable[[str], Sequence[Json]] = lambda _: ()
+    place_notes: Callable[[tuple[float, float, float]], PlaceNotes] = lambda _: PlaceNotes()
     find_notified: Callable[[Sequence[str]], Mapping[str, tuple[str, ...]]] = lambda _: {}
 
 

@@ -8,13 +8,19 @@ by the exact separation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
+from sqlalchemy import ColumnElement, Row, or_
 
+from xherald.photons.arrays import F64
 from xherald.photons.errors import StoreError
+from xherald.photons.projection import separation_deg
 
-__all__ = ["ORDER", "compute_healpix", "cone_ranges"]
+__all__ = ["ORDER", "Cone", "compute_healpix", "cone_ranges", "in_cone", "separations_from_centre"]
+
+Cone = tuple[float, float, float]
+"""Right ascension, declination and radius, deg, ICRS."""
 
 ORDER: Final = 29
 """The finest order whose indices fit a signed 64-bit integer; its pixels measure 0.0004 arcsec."""
@@ -75,3 +81,22 @@ def cone_ranges(ra_deg: float, dec_deg: float, radius_deg: float) -> list[tuple[
         (int(first) << finer, ((int(last) + 1) << finer) - 1)
         for first, last in zip(pixels[starts].tolist(), pixels[stops].tolist(), strict=True)
     ]
+
+
+def in_cone(column: ColumnElement[Any], near: Cone) -> ColumnElement[bool]:
+    """Condition that a column of HEALPix indices is in a cone, or in a pixel on its edge."""
+    return or_(*(column.between(first, last) for first, last in cone_ranges(*near)))
+
+
+class _Positioned(Protocol):
+    @property
+    def ra_deg(self) -> float | None: ...
+
+    @property
+    def dec_deg(self) -> float | None: ...
+
+
+def separations_from_centre(rows: Sequence[_Positioned] | Sequence[Row[Any]], near: Cone) -> F64:
+    """Exact distances of rows from the centre of a cone, deg."""
+    positions = np.array([(row.ra_deg, row.dec_deg) for row in rows], dtype=np.float64).reshape(-1, 2)
+    return separation_deg(positions[:, 0], positions[:, 1], near[0], near[1])

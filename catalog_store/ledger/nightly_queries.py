@@ -18,7 +18,7 @@ from xherald.photons.arrays import F64
 
 from .candidate_queries import IS_ITS_DETECTION
 from .states import CandidateState, DropState, VettingDecision
-from .tables import candidates, detections, drops, observations, runs, vettings
+from .tables import candidates, detections, drops, observations, runs, verdicts
 
 __all__ = [
     "CalibrationKey",
@@ -140,12 +140,12 @@ def load_processed_files(connection: Connection, limit: int) -> list[ProcessedFi
 
 
 def load_vetted_candidates(connection: Connection, limit: int) -> list[VettedCandidate]:
-    """Candidates whose last verdict is ``confirmed`` or ``rejected``, the latest verdict first."""
-    last = select(func.max(vettings.c.id).label("id")).group_by(vettings.c.candidate_id).subquery()
+    """Candidates whose last verdict is not ``unsure``, the latest verdict first."""
+    last = select(func.max(verdicts.c.id).label("id")).group_by(verdicts.c.candidate_id).subquery()
     query = (
         select(
             candidates.c.id,
-            vettings.c.verdict,
+            verdicts.c.verdict,
             observations.c.mission,
             observations.c.instrument,
             observations.c.obs_id,
@@ -158,14 +158,14 @@ def load_vetted_candidates(connection: Connection, limit: int) -> list[VettedCan
             observations.c.detection_count,
         )
         .select_from(
-            vettings.join(last, last.c.id == vettings.c.id)
-            .join(candidates, candidates.c.id == vettings.c.candidate_id)
+            verdicts.join(last, last.c.id == verdicts.c.id)
+            .join(candidates, candidates.c.id == verdicts.c.candidate_id)
             .join(detections, IS_ITS_DETECTION)
             .join(observations, observations.c.id == candidates.c.observation_id)
             .join(drops, drops.c.id == observations.c.drop_id)
         )
-        .where(vettings.c.verdict != VettingDecision.UNSURE, candidates.c.state != CandidateState.SUPERSEDED)
-        .order_by(vettings.c.id.desc())
+        .where(verdicts.c.verdict != VettingDecision.UNSURE, candidates.c.state != CandidateState.SUPERSEDED)
+        .order_by(verdicts.c.id.desc())
         .limit(limit)
     )
     return [

@@ -1,10 +1,10 @@
-"""States of drops, candidates and alerts, types of alerts, and verdicts."""
+"""States of drops, candidates and alerts, types of alerts, verdicts, and purposes of marked places."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["AlertState", "AlertType", "CandidateState", "DropState", "VettingDecision"]
+__all__ = ["AlertState", "AlertType", "CandidateState", "DropState", "PlacePurpose", "VettingDecision"]
 
 
 class DropState(StrEnum):
@@ -29,7 +29,7 @@ class DropState(StrEnum):
 
 
 class CandidateState(StrEnum):
-    """``standing``: valid. ``superseded``: replaced by a later processing. ``retracted``: rejected by a person."""
+    """``standing``: valid. ``superseded``: replaced by a later processing. ``retracted``: by a verdict."""
 
     STANDING = "standing"
     SUPERSEDED = "superseded"
@@ -48,7 +48,7 @@ class AlertState(StrEnum):
     """State of an alert in the outbox.
 
     ``pending``: to be sent, or to be retried. ``sent``: accepted by the sink. ``failed``: given up. ``digested``: sent
-    as part of a digest. ``withdrawn``: superseded or rejected before the first attempt.
+    as part of a digest. ``withdrawn``: superseded or retracted before the first attempt, or muted.
     """
 
     PENDING = "pending"
@@ -59,8 +59,33 @@ class AlertState(StrEnum):
 
 
 class VettingDecision(StrEnum):
-    """Verdict of a person on a candidate; ``rejected`` retracts it."""
+    """Verdict of a person on a candidate.
 
-    CONFIRMED = "confirmed"
+    ``real``: an astrophysical event. ``known``: one of a source that is known to do this. ``artefact``: of the
+    instrument or its environment. ``not_variable``: a real source that did not vary. ``rejected``: not of interest, for
+    the reason in the comment. ``unsure``.
+    """
+
+    REAL = "real"
+    KNOWN = "known"
+    ARTEFACT = "artefact"
+    NOT_VARIABLE = "not_variable"
     REJECTED = "rejected"
     UNSURE = "unsure"
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the event is astrophysical."""
+        return self in (VettingDecision.REAL, VettingDecision.KNOWN)
+
+    @property
+    def retracts(self) -> bool:
+        """Whether the candidate is retracted."""
+        return self in (VettingDecision.ARTEFACT, VettingDecision.NOT_VARIABLE, VettingDecision.REJECTED)
+
+
+class PlacePurpose(StrEnum):
+    """Why a place is marked: its alerts are muted, or it is on a watch list."""
+
+    MUTE = "mute"
+    WATCH = "watch"

@@ -14,6 +14,7 @@ from typing import Self
 from .alert_store import AlertStore
 from .candidate_store import CandidateStore
 from .drop_store import DropStore
+from .place_store import PlaceStore
 from .shared_state_store import SharedStateStore
 from .store_maintenance import StoreMaintenance
 from .upgrade import open_database
@@ -21,7 +22,7 @@ from .upgrade import open_database
 __all__ = ["Store", "open_store"]
 
 
-class Store(DropStore, CandidateStore, AlertStore, SharedStateStore, StoreMaintenance):
+class Store(DropStore, CandidateStore, AlertStore, PlaceStore, SharedStateStore, StoreMaintenance):
     """A store, opened by `open_store`; a context manager.
 
     Every method raises `StoreUnavailableError` if the store is missing, locked or full, and then has changed nothing.

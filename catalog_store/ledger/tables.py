@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-from .states import AlertState, AlertType, CandidateState, DropState, VettingDecision
+from .states import AlertState, AlertType, CandidateState, DropState, PlacePurpose, VettingDecision
 
 __all__ = [
     "HEAD",
@@ -45,14 +45,16 @@ __all__ = [
     "detections",
     "drops",
     "map_tiles",
+    "marked_places",
     "metadata",
     "observations",
+    "place_removals",
     "runs",
     "shared_states",
-    "vettings",
+    "verdicts",
 ]
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """Latest revision in `migrations`, which creates the tables below. Revisions sort as text."""
 
 VERSION_TABLE: Final = "xherald_version"
@@ -275,15 +277,45 @@ alerts = Table(
 Index("ix_alerts_state_next_attempt", alerts.c.state, alerts.c.next_attempt)
 Index("ix_alerts_state_closed", alerts.c.state, alerts.c.closed)
 
-vettings = Table(
-    "vettings",
+# Rows of the next three tables are never changed or deleted: they say who decided what, and when.
+verdicts = Table(
+    "verdicts",
     metadata,
     Column("id", Id, primary_key=True),
     Column("candidate_id", Text, ForeignKey("candidates.id"), nullable=False, index=True),
     Column("author", Text, nullable=False),
     Column("created", UtcMicroseconds, nullable=False),
     Column("verdict", _enum(VettingDecision, "verdict"), nullable=False),
+    Column("source_class", Text),
     Column("comment", Text, nullable=False),
+)
+
+marked_places = Table(
+    "marked_places",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("purpose", _enum(PlacePurpose, "purpose"), nullable=False),
+    Column("list_name", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("ra_deg", Double, nullable=False),
+    Column("dec_deg", Double, nullable=False),
+    Column("healpix", BigInteger, nullable=False, index=True),
+    Column("radius_arcsec", Double, nullable=False),
+    Column("ends", UtcMicroseconds),
+    Column("candidate_id", Text, ForeignKey("candidates.id")),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created", UtcMicroseconds, nullable=False),
+    Index("ix_marked_places_purpose_list_name", "purpose", "list_name"),
+)
+
+place_removals = Table(
+    "place_removals",
+    metadata,
+    Column("place_id", Id, ForeignKey("marked_places.id"), primary_key=True, autoincrement=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created", UtcMicroseconds, nullable=False),
 )
 
 shared_states = Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from xherald.catalog_store.ledger.event_detections import merge_evidence, signif
 from xherald.catalog_store.ledger.records import (
     AlertRecord,
     CandidateRecord,
+    DetectionRecord,
     Json,
+    ObservationRecord,
     StoredCandidate,
     StoredDetection,
 )
@@ -28,6 +30,10 @@ from .announced_facts import is_unchanged, is_worth_an_update
 from .change_candidates import find_change_candidates
 from .drop_results import FileResult
 from .event_matching import match_events
+
+if TYPE_CHECKING:
+    from xherald.detector.candidates.position_history import History
+    from xherald.detector.results.row_types import PlaceFields
 
 __all__ = ["FALSE_DISCOVERY_STATE", "BuildAlerts", "CandidateChange", "build_no_alerts", "make_decision"]
 
@@ -97,7 +103,7 @@ def make_decision(
         passed |= changed.keys()
         found_candidates = {one.detection_index: one for one in result.candidates} | changed
         candidates, stored = match_events(replace(result, candidates=tuple(found_candidates.values())), prior)
-        candidates = [_add_history(one, result, prior) for one in candidates]
+        candidates = [_add_place(one, result, prior) for one in candidates]
         sheet_ids = {one.detection_index: one.id for one in result.candidates}
         found = [
             _EventUpdate(name, tuple(own), stored.get(name), sheet_ids.get(own[0].detection_index, ""))
@@ -161,6 +167,8 @@ def _find_changes(
         own = [record.evidence for record in one.own]
         others = prior.other_evidence(one.candidate_id) if one.stored is not None else ()
         evidence = merge_evidence(one.candidate_id, [*own, *others])
+        if others:  # what was stored with them may have been decided otherwise since
+            evidence |= _find_place(evidence, prior)
         notified = notified_sinks.get(one.candidate_id, ())
         is_replaced = one.candidate_id in replaced_ids
         announced = one.stored if one.stored is not None and one.stored.alert_type is not None else None
@@ -197,17 +205,39 @@ def _control_false_discoveries(
     return frozenset(indices[is_discovery].tolist()), after.as_dict()
 
 
-def _add_history(one: CandidateRecord, result: FileResult, prior: PriorState) -> CandidateRecord:
-    """The candidate with the history of its position, None if it has no position; changes have their own."""
+def _add_place(one: CandidateRecord, result: FileResult, prior: PriorState) -> CandidateRecord:
+    """The candidate with the history of its position, and with what people decided about it."""
+    detection = None
+    if not isinstance(one.detection_index, StoredDetection):
+        pairs = [(record, found) for record in result.observations for found in record.detections]
+        record, detection = pairs[one.detection_index]
+    place = one.evidence if detection is None else _get_position(detection)
+    evidence = {**one.evidence, **_find_place(place, prior)}
+    # Changes between exposures have a history of their own.
+    if detection is not None and evidence.get("history") is None:
+        evidence["history"] = _find_history(detection, record, prior)
+    return replace(one, evidence=evidence)
+
+
+def _find_place(place: Json, prior: PriorState) -> PlaceFields:
+    """What people decided about a position."""
+    from xherald.detector.candidates.place_notes import find_place_fields
+
+    names = ("ra_deg", "dec_deg", "pos_err_arcsec")
+    return find_place_fields(prior.place_notes, *(place.get(name) for name in names))
+
+
+def _get_position(detection: DetectionRecord) -> Json:
+    return {name: getattr(detection, name) for name in ("ra_deg", "dec_deg", "pos_err_arcsec")}
+
+
+def _find_history(detection: DetectionRecord, record: ObservationRecord, prior: PriorState) -> History | None:
+    """History of a position; None for a detection without one."""
     from xherald.detector.candidates.position_history import compare_with_history
     from xherald.detector.candidates.same_event import match_radius_arcsec
 
-    if one.evidence.get("history") is not None or isinstance(one.detection_index, StoredDetection):
-        return one
-    pairs = [(record, detection) for record in result.observations for detection in record.detections]
-    record, detection = pairs[one.detection_index]
     if detection.ra_deg is None or detection.dec_deg is None:
-        return replace(one, evidence={**one.evidence, "history": None})
+        return None
     radius_arcsec = match_radius_arcsec(detection.pos_err_arcsec, None)
     history = prior.position_history(detection.ra_deg, detection.dec_deg, radius_arcsec, record)
-    return replace(one, evidence={**one.evidence, "history": compare_with_history(detection, record, history)})
+    return compare_with_history(detection, record, history)

@@ -1,8 +1,11 @@
 """Real sources for a rebuilt reference, read again from files that were processed and still exist.
 
 The store keeps no photons, so local files that have not changed are read again: first those of vetted candidates, then
-the latest. A source that no test finds variable is ordinary; a confirmed candidate is a bona-fide transient, a rejected
-one is ordinary. Sources that are significant but not vetted are left out.
+the latest. A candidate that was vetted as real, of a known source or not, is a bona-fide transient; one vetted as not
+variable is ordinary, and so is a source that no test finds variable. Artefacts are left out: what tells them from
+events is the place and energy of their photons on the detector, which vetoes see, and as ordinary sources they would
+make real events that look like them less probable. Rejected candidates and significant ones without a verdict are left
+out, since they may be real.
 """
 
 from __future__ import annotations
@@ -40,6 +43,9 @@ MAX_COUNTS: Final = 5000
 """Photons of a source in a reference, as of simulated ones; brighter sources would need too much memory."""
 
 MAX_REASONS: Final = 5
+
+USEFUL_VERDICTS: Final = (VettingDecision.REAL, VettingDecision.KNOWN, VettingDecision.NOT_VARIABLE)
+"""Verdicts whose candidates join a reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +99,14 @@ def collect_training_sources(
         (one.obs_id, one.detection_id, instrument_key(one.mission, one.instrument)): one
         for one in store.vetted_candidates(limit)
     }
-    vetted_drops = {one.file.drop_id for one in vetted.values()}
+    vetted_drops = {one.file.drop_id for one in vetted.values() if one.verdict in USEFUL_VERDICTS}
     groups = _make_groups(calibration, configuration)
     adapters = {name: one.adapters for name, one in settings.sources.items()}
     of_source = make_source_configurations(configuration, adapters)
     reasons: list[str] = []
     files_read = 0
-    for file in _order_files(vetted.values(), store.processed_files(settings.rebuild_files)):
+    useful = [one for one in vetted.values() if one.verdict in USEFUL_VERDICTS]
+    for file in _order_files(useful, store.processed_files(settings.rebuild_files)):
         group = groups.get(instrument_key(file.mission, file.instrument))
         if group is None or (group.ordinary_count >= limit and file.drop_id not in vetted_drops):
             continue
@@ -205,8 +212,13 @@ def _classify(
     for one, key, p, direction in columns:
         candidate = vetted.get((one.obs_id, one.detection_id, key))
         if candidate is not None:
-            is_confirmed = candidate.verdict is VettingDecision.CONFIRMED
-            kinds.append("" if not is_confirmed else "dip" if direction == DIP else "flare")
+            kinds.append(_kind_of_vetted(candidate.verdict, direction))
         else:
             kinds.append("" if p >= MAX_VARIABLE_P else None)
     return kinds
+
+
+def _kind_of_vetted(verdict: VettingDecision, direction: int) -> str | None:
+    if verdict.is_real:
+        return "dip" if direction == DIP else "flare"
+    return "" if verdict is VettingDecision.NOT_VARIABLE else None

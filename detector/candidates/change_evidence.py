@@ -17,6 +17,7 @@ from xherald.photons.statistics.rates import source_interval, upper_limit
 from .candidate_id import long_term_candidate_id
 from .evidence_measures import excess
 from .formatting import format_measurement
+from .place_notes import make_no_place_fields
 from .position_history import LIMIT, compare_with_history, to_iso_utc
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def make_change_evidence(change: LongTermChange, comparisons_per_second: float |
         "candidate_id": long_term_candidate_id(identity, found.counts, one.start, is_brightening=change.is_brightening),
         "kind": change.change,
         "history": _make_history(change),
+        **make_no_place_fields(),
         "detections": [names | summary | dates],
         "photon_times_s": [],
         "calibration": calibration,

@@ -20,6 +20,7 @@ from xherald.photons.statistics.result import FLARE
 from .burst_measurements import measure_peaks, measure_t90
 from .candidate_id import candidate_id
 from .interval_measurements import measure_counts, measure_hardness_change
+from .place_notes import make_no_place_fields
 
 if TYPE_CHECKING:
     from xherald.detector.scoring.detections import Detections
@@ -83,6 +84,7 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
             "long_term_false_alarm_probability": None,
             "long_term_far_hz": None,
             "long_term_reason": None,
+            **make_no_place_fields(),
             "photon_times_s": _first_photons(source.time, float(intervals.start[i])),
             "calibration": detections.calibration,
             "reference": reference,

@@ -15,14 +15,16 @@ from xherald.photons.probabilities import (
 
 from .formatting import format_class, format_length, format_measurement, format_novelty
 from .history_rendering import history_rows
+from .place_notes import format_decision, format_mute
 
 if TYPE_CHECKING:
-    from xherald.detector.results.row_types import Evidence
+    from xherald.detector.results.row_types import Evidence, PlaceVerdict
 
 __all__ = ["Line", "format_evidence"]
 
 MAX_CLASSES: Final = 4
 MAX_SIMILAR: Final = 4
+MAX_VERDICTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def format_evidence(evidence: Evidence) -> list[Line]:
         *_change_lines(evidence),
         *_similarity_lines(evidence),
         *_history_lines(evidence),
+        *_verdict_lines(evidence),
         *_version_lines(evidence),
     ]
 
@@ -207,6 +210,24 @@ def _history_lines(evidence: Evidence) -> list[Line]:
     if history is None:
         return []
     return [Line("Other observations of the position"), *(Line(*row) for row in history_rows(history))]
+
+
+def _verdict_lines(evidence: Evidence) -> list[Line]:
+    """What people decided about the position."""
+    shown = evidence["verdicts"][:MAX_VERDICTS]
+    lines = [Line(f"{one['created_utc'][:10]}, {one['author']}", _verdict(one)) for one in shown]
+    hidden = len(evidence["verdicts"]) - MAX_VERDICTS
+    if hidden > 0:
+        lines.append(Line("earlier verdicts", f"{hidden:,}"))
+    if evidence["mute"] is not None:
+        lines.append(Line("alerts", format_mute(evidence["mute"])))
+    if evidence["watch_lists"]:
+        lines.append(Line("watch lists", ", ".join(evidence["watch_lists"])))
+    return [Line("Verdicts at the position"), *lines] if lines else []
+
+
+def _verdict(one: PlaceVerdict) -> str:
+    return format_decision(one) + (f": {one['comment']}" if one["comment"] else "")
 
 
 def _version_lines(evidence: Evidence) -> list[Line]:

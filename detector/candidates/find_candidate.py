@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from xherald.detector.results.row_types import Evidence
 from xherald.photons.errors import FileError, StoreError, UnreadableFileError
 
+from .place_notes import make_no_place_fields
+
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.store import Store
 
@@ -55,7 +57,8 @@ def find_candidate(candidate_id: str, source: Path | Store) -> Evidence:
 
 
 def _evidence_in(store: Store, candidate_id: str) -> Evidence:
-    stored: Any = store.candidate(candidate_id).candidate.evidence
+    # Evidence that was stored before there were verdicts by place has none.
+    stored: Any = {**make_no_place_fields(), **store.candidate(candidate_id).candidate.evidence}
     if missing := sorted(Evidence.__required_keys__ - set(stored)):
         raise StoreError(
             f"candidate {candidate_id}: stored by another version, its evidence lacks {missing[0]}; scan its file again"

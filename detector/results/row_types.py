@@ -22,6 +22,9 @@ __all__ = [
     "Kind",
     "LongTermChangeKind",
     "LongTermFields",
+    "PlaceFields",
+    "PlaceMute",
+    "PlaceVerdict",
     "SharedFields",
     "SimilarTransient",
     "TimingFields",
@@ -287,7 +290,42 @@ class EventDetection(TypedDict):
     interval_stop_s: float | None
 
 
-class Evidence(SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessChangeFields, LongTermFields):
+class PlaceVerdict(TypedDict):
+    """A verdict of a person on a candidate at the position; the distance is None if the candidate has no position."""
+
+    candidate_id: str
+    verdict: str
+    source_class: str | None
+    author: str
+    created_utc: str
+    comment: str
+    separation_arcsec: float | None
+
+
+class PlaceMute(TypedDict):
+    """A circle whose alerts are muted; for ever if `ends_utc` is None."""
+
+    mute_id: int
+    ra_deg: float
+    dec_deg: float
+    radius_arcsec: float
+    ends_utc: str | None
+    author: str
+    created_utc: str
+    comment: str
+
+
+class PlaceFields(TypedDict):
+    """What people decided about the position: verdicts, the latest first, the latest mute, names of watch lists."""
+
+    verdicts: list[PlaceVerdict]
+    mute: PlaceMute | None
+    watch_lists: list[str]
+
+
+class Evidence(
+    SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessChangeFields, LongTermFields, PlaceFields
+):
     """All measurements of a candidate."""
 
     candidate_id: str

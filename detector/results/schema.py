@@ -352,6 +352,9 @@ EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
           "ordinary_distance, the distance of the 5th nearest ordinary source in feature space"),
     Field("history", "object", "", "meta.note", "other observations of the position; null without a store"),
     *LONG_TERM_FIELDS,
+    Field("verdicts", "object", "", "meta.note", "verdicts of people on candidates at the position, the latest first"),
+    Field("mute", "object", "", "meta.note", "the mute that contains the position: circle, end, author and comment"),
+    Field("watch_lists", "object", "", "meta.id.assoc", "names of the watch lists that have the position"),
     Field("detections", "object", "", "meta.note", "detections of the event, one for each camera and file"),
     Field("photon_times_s", "object", "s", "time", "arrival times of the first photons from the start of the interval, "
           "mission time"),

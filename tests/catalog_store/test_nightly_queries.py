@@ -55,14 +55,14 @@ def test_processed_files_are_current_latest_first(store: Store) -> None:
 def test_last_verdict_on_a_candidate_counts(store: Store) -> None:
     for name in ("A", "B", "C", "D"):
         kept(store, f"obs{name}", verdict=DropOutcome([candidate(name)]))
-    store.record_vetting("A", "x", VettingDecision.CONFIRMED)
-    store.record_vetting("B", "x", VettingDecision.CONFIRMED)
+    store.record_vetting("A", "x", VettingDecision.REAL)
+    store.record_vetting("B", "x", VettingDecision.REAL)
     store.record_vetting("B", "y", VettingDecision.REJECTED)
-    store.record_vetting("C", "x", VettingDecision.CONFIRMED)
+    store.record_vetting("C", "x", VettingDecision.REAL)
     store.record_vetting("C", "y", VettingDecision.UNSURE)
     found = {one.candidate_id: one for one in store.vetted_candidates(9)}
     assert {name: one.verdict for name, one in found.items()} == {
-        "A": VettingDecision.CONFIRMED,
+        "A": VettingDecision.REAL,
         "B": VettingDecision.REJECTED,
     }
     one = found["A"]

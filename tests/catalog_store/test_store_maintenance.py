@@ -55,7 +55,7 @@ def filled(url: str) -> Iterator[Store]:
             store.mark_sent(out.id, out.sink, {"line": 1}, NOW)
         store.quarantine(drops[3].id, "no events", NOW)
         store.record_sightings([sighting("new")], NOW)
-        store.record_vetting("c2", "Ann", VettingDecision.CONFIRMED, "a flare", now=NOW)
+        store.record_vetting("c2", "Ann", VettingDecision.REAL, "a flare", now=NOW)
         store.set_shared_states({"fdr": {"wealth": 0.05}}, RUN, NOW)
         yield store
 
@@ -298,7 +298,7 @@ def test_prune_deletes_old_rows_only(filled: Store, url: str) -> None:
     pruned = filled.prune(NOW + timedelta(days=1))
     assert (pruned.detections, pruned.payloads, pruned.sightings) == (3, 3, 1)
     after = read_rows(url)
-    for table in ("candidates", "vettings", "shared_states", "runs"):
+    for table in ("candidates", "verdicts", "shared_states", "runs"):
         assert after[table] == before[table]
     assert len(after["drops"]) == len(before["drops"])  # one sighting less, one drop more
     assert {one.obs_id for one in filled.detections_near(83.8, -5.4, 0.1)} == {"1", "2", "3"}

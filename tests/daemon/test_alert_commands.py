@@ -64,14 +64,15 @@ def test_alert_send_list_replay_and_retract(alert_command: Command, store: Store
     assert alert_command("send").exit_code == 0
     assert ids_in(tmp_path / "a.jsonl").count(record.id) == 1
     for _ in range(2):  # a repetition changes nothing
-        back = alert_command("retract", record.id, "--reason", "a hot  pixel", "--author", "Ann", "--json")
+        words = ("--reason", "a hot  pixel", "--as", "artefact", "--by", "Ann", "--json")
+        back = alert_command("retract", record.id, *words)
         assert back.rows == [{"candidate_id": "a", "retractions": 1}]
     assert alert_command("send").exit_code == 0
     *_, last = read_alerts(tmp_path / "a.jsonl")
     assert (last.candidate_id, last.alert_type, last.reason) == ("a", "retraction", "a hot pixel")
     assert last.previous == (record.id,)
     (vetting, *_) = store.candidate("a").vettings
-    assert (vetting.author, vetting.verdict, vetting.comment) == ("Ann", VettingDecision.REJECTED, "a hot pixel")
+    assert (vetting.author, vetting.verdict, vetting.comment) == ("Ann", VettingDecision.ARTEFACT, "a hot pixel")
     assert [one.id for one in store.candidates()] == ["b"]
     assert alert_command("list", "--candidate", "a", "--json").rows[-1]["alert_type"] == "retraction"
 

@@ -21,6 +21,7 @@ from rebuilt_calibration import (
     store_vetted_file,
 )
 
+from xherald.catalog_store.ledger.states import CandidateState, VettingDecision
 from xherald.catalog_store.ledger.store import Store, open_store
 from xherald.daemon.daemon import Daemon
 from xherald.daemon.logs import SilentLog
@@ -133,6 +134,30 @@ def load_active(environment: dict[str, str]):
     configuration = load_configuration(None, environment)
     with open_store(environment["XHERALD_STORE__URL"]) as store:
         return calibration_of(with_active_calibration(configuration, store))
+
+
+def test_verdicts_decide_what_candidates_teach(tmp_path: Path, environment: dict[str, str]) -> None:
+    configuration = load_configuration(None, environment)
+    calibration = calibration_of(configuration)
+    found: dict[str, tuple[int, int]] = {}
+    with open_store(environment["XHERALD_STORE__URL"]) as store:
+        vetted = store_vetted_file(store, tmp_path / "new.parquet", 60, confirm_transients)
+        names = [one.id for one in store.candidates(states=list(CandidateState))]
+        for verdict in VettingDecision:
+            if verdict is not VettingDecision.UNSURE:
+                for name in names:
+                    store.record_vetting(name, "duty", verdict, "why")
+                kinds = collect_training_sources(store, configuration, calibration).sources[TELESCOPE].kinds
+                found[verdict] = len(kinds) - kinds.count(""), kinds.count("")
+    transients, ordinary = found["real"]
+    assert 0.5 * vetted <= transients <= vetted  # some have too few or too many photons for a reference
+    assert found == {
+        "real": (transients, ordinary),
+        "known": (transients, ordinary),
+        "artefact": (0, ordinary),
+        "not_variable": (0, ordinary + transients),
+        "rejected": (0, ordinary),
+    }
 
 
 def test_missing_or_changed_files_are_skipped(

@@ -52,7 +52,7 @@ def announce(
 def retract(store: Store, name: str, now: datetime, sinks: Sequence[str] = ("file",)) -> None:
     """Reject a candidate and queue its retractions."""
     records = retractions({"candidate_id": name}, sinks, "Ann", "a hot pixel", now, "current")
-    store.record_vetting(name, "Ann", VettingDecision.REJECTED, "a hot pixel", records, now)
+    store.record_vetting(name, "Ann", VettingDecision.ARTEFACT, "a hot pixel", records, now)
 
 
 def results_of(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:

@@ -48,8 +48,14 @@ def small_calibration(folder: Path, nulls: int) -> None:
     save_calibration(folder, *built)
 
 
-def store_vetted_file(store: Store, path: Path, sources: int, pick: Callable[[Population, int], str | None]) -> int:
-    """Store a file of simulated sources as the daemon does, and confirm some of them as candidates.
+def store_vetted_file(
+    store: Store,
+    path: Path,
+    sources: int,
+    pick: Callable[[Population, int], str | None],
+    verdict: VettingDecision = VettingDecision.REAL,
+) -> int:
+    """Store a file of simulated sources as the daemon does, and vet some of them as candidates.
 
     Parameters
     ----------
@@ -57,12 +63,13 @@ def store_vetted_file(store: Store, path: Path, sources: int, pick: Callable[[Po
     path : Path — of the file to write
     sources : int
     pick : callable
-        Kind that a source of the population, given by its row, is confirmed as: flare, dip, or None.
+        Kind that a source of the population, given by its row, is a candidate of: flare, dip, or None.
+    verdict : VettingDecision — on each of them
 
     Returns
     -------
     int
-        How many were confirmed.
+        How many were vetted.
     """
     made = {"telescope": TELESCOPE, "seed": 4000, "variable_fraction": 0.5}
     write_population(path, sources, **made)  # type: ignore[arg-type]
@@ -90,7 +97,7 @@ def store_vetted_file(store: Store, path: Path, sources: int, pick: Callable[[Po
     store.claim("w")
     store.commit_result(drop.id, RUN, records, DropOutcome(candidates))
     for one in candidates:
-        store.record_vetting(one.id, "duty", VettingDecision.CONFIRMED)
+        store.record_vetting(one.id, "duty", verdict)
     return len(candidates)
 
 
