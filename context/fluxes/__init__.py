@@ -1,0 +1,1 @@
+"""Fluxes from counts: energy conversion, Galactic absorption, limits, ratios to catalogue fluxes."""
