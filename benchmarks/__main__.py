@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .catalogues import bench_catalogues
 from .day import bench_day
 from .detection import bench_detection
 from .embedding import bench_embedding, bench_neighbours
@@ -228,6 +229,7 @@ BENCHES: dict[str, tuple[Callable[[], dict[str, float]], bool]] = {
     "encoders": (bench_encoders, False),
     "neighbours": (bench_neighbours, False),
     "reference": (bench_reference, False),
+    "catalogues": (bench_catalogues, False),
     "store": (bench_store, False),
     "stream": (bench_stream, False),
     "day": (bench_day, False),

@@ -27,6 +27,7 @@ COMMANDS = (
     "calibration",
     "candidate",
     "config",
+    "context",
     "encoder",
     "evaluate",
     "inject",
@@ -41,6 +42,7 @@ COMMANDS = (
     "status",
     "store",
     "watch",
+    "watchlist",
 )
 
 EXIT_CODES = """

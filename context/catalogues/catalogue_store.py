@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -194,7 +194,12 @@ class CatalogueStore:
             "preset": preset,
             "version": number,
         }
-        import_catalogue(local, self.folder / name / str(number), name, options, about=about, stage=stage)
+        try:
+            import_catalogue(local, self.folder / name / str(number), name, options, about=about, stage=stage)
+        except BaseException:
+            with suppress(OSError):  # not empty: an earlier version is there
+                (self.folder / name).rmdir()
+            raise
         for folder in before:
             shutil.rmtree(folder)
         return self.open(name)

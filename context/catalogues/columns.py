@@ -104,7 +104,7 @@ class ColumnSource(BaseModel):
 
     Parameters
     ----------
-    column : str or None — of the file
+    column : str or None — of the file; alternative names are separated by |
     constant : float or None — the same value for all rows, instead of a column
     unit : str or None — None for the unit that the file states
     """

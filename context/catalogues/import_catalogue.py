@@ -161,8 +161,8 @@ def import_catalogue(
             builder=builder,
             rows=kept,
             skipped=dict(rows.skipped),
-            sky_fraction=writer.sky_fraction,
             columns=options.columns.model_dump(mode="json"),
+            columns_used=rows.columns_used().model_dump(mode="json"),
             reading={
                 "hdu": options.hdu,
                 "skip_invalid": options.skip_invalid,

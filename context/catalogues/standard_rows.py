@@ -78,16 +78,22 @@ class StandardRows:
         self.keep = tuple(self._find(name) for name in self.columns.keep)
         self._factors = {role: self._factor(role, one) for role, one in self.sources.items()}
 
+    def columns_used(self) -> ColumnMap:
+        """The map with the names of columns as the file writes them."""
+        return self.columns.model_copy(update={"roles": dict(self.sources), "keep": self.keep})
+
     def _find(self, name: str) -> str:
-        """The column of the file; upper and lower case do not matter where the name is unique."""
+        """The column of the file: the first of the names, separated by |, that it has.
+
+        Upper and lower case do not matter where a name is unique.
+        """
         units = self.table.units
-        if name in units:
-            return name
-        same = [one for one in units if one.lower() == name.lower()]
-        if len(same) == 1:
-            return same[0]
+        for wanted in (one.strip() for one in name.split("|")):
+            same = [wanted] if wanted in units else [one for one in units if one.lower() == wanted.lower()]
+            if len(same) == 1:
+                return same[0]
         lower = {one.lower(): one for one in units}
-        near = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, 3, cutoff=0.5)]
+        near = [lower[one] for one in difflib.get_close_matches(name.split("|")[0].lower(), lower, 3, cutoff=0.5)]
         hint = f"did you mean {', '.join(near)}?" if near else f"columns: {', '.join(list(units)[:30])}"
         raise ConfigError(f"{self.table.path}: no column is named {name!r}; {hint}")
 

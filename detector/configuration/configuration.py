@@ -28,6 +28,7 @@ from xherald.plugins.cases import Cases
 
 from . import marked_yaml
 from .alert_settings import AlertSettings
+from .context_settings import ContextSettings
 from .daemon_settings import DaemonSettings
 from .detection_settings import DetectionSettings
 from .marked_yaml import MarkedYamlError
@@ -102,6 +103,7 @@ class Settings(Section):
     cases: Cases = Cases()
     detection: DetectionSettings = DetectionSettings()
     reference: ReferenceSettings = ReferenceSettings()
+    context: ContextSettings = ContextSettings()
     alerts: AlertSettings = AlertSettings()
     store: StoreSettings = StoreSettings()
     daemon: DaemonSettings = DaemonSettings()

@@ -80,6 +80,12 @@ def test_a_failed_import_leaves_the_earlier_version(store: CatalogueStore, file:
     assert len(store.open("mine", verify=True)) == 60
 
 
+def test_a_failed_first_import_leaves_nothing(store: CatalogueStore, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"nothing\.csv"):
+        store.add(str(tmp_path / "nothing.csv"), "mine", OPTIONS)
+    assert list(store.folder.iterdir()) == []
+
+
 def test_an_update_imports_what_has_changed(store: CatalogueStore, file: Path, tmp_path: Path) -> None:
     store.add(str(file), "mine", OPTIONS, preset="none")
     assert store.update("mine")[1] is False
