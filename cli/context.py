@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xherald.context.object_types import CATEGORIES
+
 from .group import configuration, run_options
 from .progress import stages
 
@@ -77,6 +79,12 @@ def command() -> None:
 )
 @click.option("--magnitude-band", metavar="BAND", help="Band of the magnitudes, such as G.")
 @click.option("--flux-band", type=Band(), help="Band of the fluxes, keV, such as 0.5-7.")
+@click.option(
+    "--category",
+    type=click.Choice(CATEGORIES),
+    metavar="CATEGORY",
+    help=f"What objects are if their type does not say: {', '.join(CATEGORIES)}.",
+)
 @click.option("--hdu", metavar="NAME|N", help="Extension of a FITS file; default: the first table.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out rows without a name, position or positional error.")
 @click.option("--wrap-ra", is_flag=True, help="Accept right ascensions from -360 to 360 deg.")
@@ -94,6 +102,7 @@ def import_(
     default_error: float | None,
     magnitude_band: str | None,
     flux_band: tuple[float, float] | None,
+    category: str | None,
     hdu: str | None,
     skip_invalid: bool,
     wrap_ra: bool,
@@ -130,6 +139,7 @@ def import_(
             "default_pos_err_arcsec": default_error,
             "magnitude_band": magnitude_band,
             "flux_band_kev": flux_band,
+            "category": category,
         },
         {"hdu": hdu, "skip_invalid": skip_invalid, "wrap_ra": wrap_ra, "keep_repeated": keep_repeated},
     )

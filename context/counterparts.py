@@ -78,12 +78,14 @@ class Counterparts:
     evidence : mapping of str to float
         For each category the ratio of the probability of the positions if the source is one of the rows of this
         category to that if it has no counterpart.
+    failures : tuple of str — catalogues that could not be asked, and why
     """
 
     found: tuple[Counterpart, ...] = ()
     searched: tuple[str, ...] = ()
     p_none: float | None = None
     evidence: Mapping[Category, float] | None = None
+    failures: tuple[str, ...] = ()
 
 
 def find_counterparts(
@@ -155,7 +157,8 @@ def find_counterparts(
 
 def _categories(catalogue: Catalogue, matches: ConeMatches) -> list[Category]:
     """Category of each row: by its type, else that of all objects of the catalogue."""
-    scheme, of_all = catalogue.about.get("types", ""), catalogue.about.get("category", "")
+    columns = catalogue.about["columns"]
+    scheme, of_all = columns["types"], columns["category"]
     by_type = [categorise(one, scheme) for one in matches.text("type")]
     return [of_all if one == "other" and of_all else one for one in by_type]
 

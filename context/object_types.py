@@ -67,6 +67,9 @@ WORDS: Final[tuple[tuple[Category, str], ...]] = (
 )
 """Patterns for words, the first that is found."""
 
+SHORTEST: Final = 3
+"""Letters of SIMBAD's types that other catalogues do not use with another meaning."""
+
 _BY_SIMBAD: Final = {name: category for category, names in SIMBAD.items() for name in names.split()}
 _BY_VSX: Final = {name: category for category, names in VSX.items() for name in names.split()}
 
@@ -78,7 +81,7 @@ def categorise(written: str, scheme: str = "") -> Category:
     ----------
     written : str — the type as the catalogue writes it
     scheme : str
-        "simbad" or "vsx"; otherwise the type is looked for among SIMBAD's and then among words.
+        "simbad" or "vsx"; otherwise SIMBAD's types of three letters or more, and words, are understood.
 
     Returns
     -------
@@ -91,11 +94,11 @@ def categorise(written: str, scheme: str = "") -> Category:
     if scheme == "vsx":
         found = [_BY_VSX[part] for part in re.split(r"[+|/: ]+", text.upper()) if part in _BY_VSX]
         return next((one for one in CATEGORIES[::-1] if one in found), "star")
-    if text in _BY_SIMBAD:
-        return _BY_SIMBAD[text]
-    if text.removesuffix("?") in _BY_SIMBAD:
-        return _BY_SIMBAD[text.removesuffix("?")]
-    if scheme == "simbad" or len(text) <= 3:
+    if scheme == "simbad" or len(text) >= SHORTEST:
+        for name in (text, text.removesuffix("?")):
+            if name in _BY_SIMBAD:
+                return _BY_SIMBAD[name]
+    if scheme == "simbad":
         return "star" if text.endswith(("*", "*?")) else "other"
     lowered = text.lower()
     return next((category for category, pattern in WORDS if re.search(pattern, lowered)), "other")

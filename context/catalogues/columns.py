@@ -11,10 +11,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from xherald.context.object_types import Category
 from xherald.photons.errors import ConfigError
 
 __all__ = ["ROLES", "STORED_ROLES", "ColumnMap", "ColumnSource", "Role", "parse_columns", "sigma_of_error"]
@@ -139,6 +140,10 @@ class ColumnMap(BaseModel):
         Such as "G"; empty if unknown.
     flux_band_kev : (float, float) or None
         Energy band of the fluxes.
+    types : str
+        How types are written: "simbad", "vsx", or "" for words (see `object_types.categorise`).
+    category : str or None
+        Category of objects whose type says nothing, such as "x_ray_source"; see `object_types.CATEGORIES`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -149,6 +154,8 @@ class ColumnMap(BaseModel):
     default_pos_err_arcsec: float | None = Field(default=None, gt=0)
     magnitude_band: str = ""
     flux_band_kev: tuple[float, float] | None = None
+    types: Literal["", "simbad", "vsx"] = ""
+    category: Category | None = None
 
     @field_validator("roles", mode="before")
     @classmethod
