@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xherald.photons.arrays import F64
+from xherald.photons.errors import ArtefactError
 
 from .association import Associations, CatalogueRows, PositionErrors, associate, search_radius_arcsec
 from .catalogues.local_density import measure_density
@@ -31,6 +32,9 @@ MIN_PROBABILITY: Final = 0.01
 """Counterparts below this are left out of lists; they count in all probabilities."""
 
 MAX_LISTED: Final = 10
+
+MEDIAN_OF_NONE: Final = 0.377
+"""Median of the Poisson mean where nothing was seen, ln 2, over its upper limit of 68 %, 1.84."""
 
 POSITION_LEVEL: Final = 0.68
 """Probability within the error radius of a detection."""
@@ -109,50 +113,73 @@ def find_counterparts(
     completeness : mapping of str to float, optional
         By catalogue, the fraction of sources that have a counterpart in it; 0.5 for others.
 
-    Raises
-    ------
-    ArtefactError
-        A catalogue cannot be read.
+    Returns
+    -------
+    list of Counterparts
+        One for each source. A catalogue that cannot be read is named in `failures`, and the others are asked.
     """
     ra, dec = (np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in (ra_deg, dec_deg))
     errors = PositionErrors.from_radius(np.atleast_1d(np.asarray(pos_err_arcsec, dtype=np.float64)), POSITION_LEVEL)
     found: list[list[Counterpart]] = [[] for _ in ra]
     p_none = np.ones(len(ra))
     evidence: list[dict[Category, float]] = [{} for _ in ra]
+    searched: list[str] = []
+    failures: list[str] = []
     for catalogue in catalogues:
         share = (completeness or {}).get(catalogue.name, COMPLETENESS)
-        radius = search_radius_arcsec(errors, float(catalogue.about["max_pos_err_arcsec"]))
-        matches = catalogue.search(ra, dec, radius, epoch_yr=epoch_yr)
-        density = measure_density(catalogue, ra, dec, radius)
-        rows = CatalogueRows(
-            matches.offsets,
-            matches.ra_deg,
-            matches.dec_deg,
-            PositionErrors.circular(matches.numbers("pos_err_arcsec")),
-            # Where no row is near, as many as would be seen in half of such places.
-            np.where(density.count > 0, density.per_deg2, 0.7 * density.high_per_deg2),
-        )
-        found_here = associate(ra, dec, errors, rows, share)
-        p_none = np.minimum(p_none, found_here.p_none)
-        categories = _categories(catalogue, matches)
-        described = _describe(catalogue.name, matches, categories, found_here)
-        factor = found_here.p_match / np.repeat(found_here.p_none, np.diff(matches.offsets)) * (1.0 - share) / share
+        try:
+            one = _ask(catalogue, ra, dec, errors, epoch_yr, share)
+        except ArtefactError as fault:
+            failures.append(f"{catalogue.name}: {fault}")
+            continue
+        searched.append(catalogue.name)
+        p_none = np.minimum(p_none, one.probable.p_none)
         for source, own in enumerate(evidence):
-            here = slice(matches.offsets[source], matches.offsets[source + 1])
-            found[source].extend(one for one in described[here] if one.probability >= MIN_PROBABILITY)
-            for category in set(categories[here]):
-                of_category = np.array([one == category for one in categories[here]])
-                own[category] = max(own.get(category, 0.0), float(factor[here][of_category].sum()))
-    searched = tuple(one.name for one in catalogues)
+            here = slice(one.probable.offsets[source], one.probable.offsets[source + 1])
+            found[source].extend(row for row in one.rows[here] if row.probability >= MIN_PROBABILITY)
+            categories = [row.category for row in one.rows[here]]
+            for category in set(categories):
+                is_of_category = np.array([category == each for each in categories])
+                own[category] = max(own.get(category, 0.0), float(one.factors[here][is_of_category].sum()))
     return [
         Counterparts(
-            tuple(sorted(own, key=lambda one: -one.probability)[:MAX_LISTED]),
-            searched,
+            tuple(sorted(own, key=lambda row: -row.probability)[:MAX_LISTED]),
+            tuple(searched),
             float(none) if searched else None,
             by_category,
+            tuple(failures),
         )
         for own, none, by_category in zip(found, p_none, evidence, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    """Rows of a catalogue near the sources, and the ratio of each to no counterpart."""
+
+    probable: Associations
+    rows: list[Counterpart]
+    factors: F64
+
+
+def _ask(
+    catalogue: Catalogue, ra: F64, dec: F64, errors: PositionErrors, epoch_yr: float | None, completeness: float
+) -> _Answer:
+    radius = search_radius_arcsec(errors, float(catalogue.about["max_pos_err_arcsec"]))
+    matches = catalogue.search(ra, dec, radius, epoch_yr=epoch_yr)
+    density = measure_density(catalogue, ra, dec, radius)
+    rows = CatalogueRows(
+        matches.offsets,
+        matches.ra_deg,
+        matches.dec_deg,
+        PositionErrors.circular(matches.numbers("pos_err_arcsec")),
+        # Where no row is near, as many as would be seen in half of such places.
+        np.where(density.count > 0, density.per_deg2, MEDIAN_OF_NONE * density.high_per_deg2),
+    )
+    probable = associate(ra, dec, errors, rows, completeness)
+    odds = probable.p_match / np.repeat(np.maximum(probable.p_none, 1e-300), np.diff(matches.offsets))
+    described = _describe(catalogue.name, matches, _categories(catalogue, matches), probable)
+    return _Answer(probable, described, odds * (1.0 - completeness) / completeness)
 
 
 def _categories(catalogue: Catalogue, matches: ConeMatches) -> list[Category]:
