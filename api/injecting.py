@@ -54,7 +54,7 @@ def inject(
     *,
     kind: str = "fast_transient",
     counts: float,
-    at: SkyCoord | tuple[float, float],
+    at: str | SkyCoord | tuple[float, float],
     start_s: float | None = None,
     duration_s: float | None = None,
     seed: int = 0,
@@ -72,8 +72,8 @@ def inject(
         Class of the transient (`xherald.simulate.options`).
     counts : float
         Counts that it is expected to add.
-    at : SkyCoord or (float, float)
-        Position; numbers are right ascension and declination, ICRS deg.
+    at : str, SkyCoord or (float, float)
+        Position (`positions.to_position`).
     start_s, duration_s : float, optional
         Seconds since the first good time, and length, s; drawn if not given.
     seed : int
@@ -90,9 +90,10 @@ def inject(
     FileError
         The file cannot be read, or the result not written.
     """
+    from xherald.positions import to_position
     from xherald.simulation.injection import inject as inject_photons
 
-    ra, dec = at if isinstance(at, tuple) else (float(at.icrs.ra.deg), float(at.icrs.dec.deg))
+    ra, dec = to_position(at)
     injection = inject_photons(
         Path(path),
         Path(out),

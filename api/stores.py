@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from xherald.photons.errors import ConfigError
+from xherald.places import DEFAULT_RADIUS_ARCSEC, PlacesView
+from xherald.time_texts import parse_since
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.table import QTable
 
-    from xherald.catalog_store.ledger.place_records import Vetting
+    from xherald.catalog_store.ledger.place_records import StoredPlace, Vetting
     from xherald.catalog_store.ledger.records import StoredCandidate
     from xherald.catalog_store.ledger.states import VettingDecision
-    from xherald.catalog_store.ledger.store import Store
 
-__all__ = ["CandidateList", "RecordedVerdict", "StoreView", "open_store", "parse_since"]
-
-UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+__all__ = ["CandidateList", "RecordedVerdict", "StoreView", "open_store"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,23 +77,22 @@ class RecordedVerdict:
     candidate_id : str
     vetting : Vetting — decision, class of the source, author, time, comment
     retractions : int — alerts that are pending because the verdict retracts the candidate
+    mute : StoredPlace or None
     """
 
     candidate_id: str
     vetting: Vetting
     retractions: int
+    mute: StoredPlace | None = None
 
 
-class StoreView:
-    """What the daemon has stored: drops, candidates, verdicts. Made by `open_store`; a context manager.
+class StoreView(PlacesView):
+    """What the daemon has stored, and what people decided on it. Made by `open_store`; a context manager.
 
     Parameters
     ----------
     store : xherald.catalog_store.ledger.store.Store
     """
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     @property
     def url(self) -> str:
@@ -106,8 +103,8 @@ class StoreView:
         self,
         *,
         since: str | datetime | timedelta | None = None,
-        near: SkyCoord | None = None,
-        radius_arcsec: float = 10.0,
+        near: str | SkyCoord | tuple[float, float] | None = None,
+        radius_arcsec: float = DEFAULT_RADIUS_ARCSEC,
         kind: str | None = None,
         likely_class: str | None = None,
         far_below_hz: float | None = None,
@@ -120,8 +117,8 @@ class StoreView:
         ----------
         since : str, datetime or timedelta, optional
             Found since then: "2d", "36h", "90m" ago, or a date (UTC if it has no zone).
-        near : SkyCoord, optional
-            Within `radius_arcsec` of this position.
+        near : str, SkyCoord or (float, float), optional
+            Within `radius_arcsec` of this position (`positions.to_position`).
         radius_arcsec : float
         kind : str, optional
             Such as "flare", "dip" or "new" (`detector.results.row_types.Kind`).
@@ -139,9 +136,9 @@ class StoreView:
             An argument cannot be used.
         """
         from xherald.catalog_store.ledger.states import CandidateState
+        from xherald.positions import to_position
 
-        icrs = None if near is None else near.icrs
-        cone = None if icrs is None else (float(icrs.ra.deg), float(icrs.dec.deg), radius_arcsec / 3600.0)
+        cone = None if near is None else (*to_position(near), radius_arcsec / 3600.0)
         found = self.store.candidates(
             since=None if since is None else parse_since(since),
             near=cone,
@@ -164,7 +161,7 @@ class StoreView:
         Returns
         -------
         QTable
-            The detections with ``long_term_p_value`` of at most 0.001, candidates or not.
+            The detections with ``long_term_false_alarm_probability`` of at most 0.001, candidates or not.
         """
         from xherald.detector.candidates.change_evidence import change_to_json
         from xherald.detector.candidates.long_term_changes import search_stored_observations
@@ -178,7 +175,14 @@ class StoreView:
         )
 
     def record_verdict(
-        self, candidate_id: str, verdict: str | VettingDecision, *, author: str, comment: str = ""
+        self,
+        candidate_id: str,
+        verdict: str | VettingDecision,
+        *,
+        author: str,
+        comment: str = "",
+        mute_for: str | timedelta | None = None,
+        mute_radius_arcsec: float = DEFAULT_RADIUS_ARCSEC,
     ) -> RecordedVerdict:
         """Record what a person decided on a candidate.
 
@@ -195,11 +199,14 @@ class StoreView:
         author : str
         comment : str
             Required if the candidate is retracted.
+        mute_for : str or timedelta, optional
+            Mute its place for so long: "1y", "30d"; see `mute`.
+        mute_radius_arcsec : float
 
         Raises
         ------
         ConfigError
-            The verdict is unknown, a retraction has no comment, or a text is too long.
+            The verdict is unknown, a retraction has no comment, a text is too long, or the place cannot be muted.
         StoreError
             The store has no such candidate.
         """
@@ -207,9 +214,22 @@ class StoreView:
         from xherald.verdict_words import parse_verdict
 
         decision, source_class = parse_verdict(verdict)
+        mute = None
+        if mute_for is not None:  # first, since more can be wrong with it
+            one = self.store.candidate(candidate_id).candidate
+            if one.ra_deg is None or one.dec_deg is None:
+                raise ConfigError(f"candidate {candidate_id}: has no position that could be muted")
+            mute = self.mute(
+                (one.ra_deg, one.dec_deg),
+                author=author,
+                radius_arcsec=mute_radius_arcsec,
+                duration=mute_for,
+                comment=comment,
+                candidate_id=candidate_id,
+            )
         retractions = vet_candidate(self.store, candidate_id, author, decision, comment, source_class)
         vetting = self.store.candidate(candidate_id).vettings[-1]
-        return RecordedVerdict(candidate_id, vetting, retractions)
+        return RecordedVerdict(candidate_id, vetting, retractions, mute)
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
@@ -259,27 +279,3 @@ def open_store(url: str | Path | None = None, *, create: bool = False) -> StoreV
     where: Any = url if url is not None else load_configuration().settings.store.resolved_url
     text = str(where)
     return StoreView(open_ledger(text if "://" in text else f"sqlite:///{Path(text).absolute()}", create=create))
-
-
-def parse_since(since: str | datetime | timedelta) -> datetime:
-    """An instant out of a length of time before now, or a date.
-
-    Raises
-    ------
-    ConfigError
-        It is neither a length such as "2d", "36h" or "90m" nor a date.
-    """
-    if isinstance(since, timedelta):
-        return datetime.now(UTC) - since
-    if isinstance(since, datetime):
-        return since if since.tzinfo else since.replace(tzinfo=UTC)
-    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dhm])", since.strip()):
-        try:
-            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: float(ago[1])})
-        except OverflowError:
-            raise ConfigError(f"since: {since!r} is too long ago") from None
-    try:
-        moment = datetime.fromisoformat(since.strip())
-    except ValueError:
-        raise ConfigError(f"since: {since!r} is neither a time such as 2d, 36h or 90m nor a date") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -226,7 +226,7 @@ def _alert_to_json(one: StoredAlert) -> dict[str, Any]:
 def _format_alert(one: StoredAlert) -> str:
     state = one.state.value
     retry = f"  next attempt {one.next_attempt:%Y-%m-%d %H:%M:%S}" if state == "pending" and one.attempts else ""
-    error = f"  {one.error}" if one.error and state in ("pending", "failed") else ""
+    error = f"  {one.error}" if one.error and state in ("pending", "failed", "withdrawn") else ""
     return f"{one.created:%Y-%m-%d %H:%M}  {one.id}  {one.alert_type.value} to {one.sink}  {state}{retry}{error}"
 
 

@@ -1,15 +1,18 @@
-"""`xherald candidate`: list, show and vet candidates."""
+"""`xherald candidate`: list, show, vet and mute candidates."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from .candidate_list import list_candidates
+from .candidate_mutes import list_mutes, mute, unmute
 from .group import configuration, run_options
+from .position_options import ANGLE, DURATION
 from .progress import stages
 from .store_options import by_option, open_selected_store, store_option
 
@@ -24,23 +27,25 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 @click.group("candidate")
 def command() -> None:
-    """List, show and vet candidates.
+    """List, show, vet and mute candidates.
 
     \b
     Examples:
       xherald candidate list --since 2d --kind flare
       xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F
       xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as stellar_flare --comment "flare of a known star"
+      xherald candidate mute 83.82,-5.39 --for 1y --comment "flare star V1229 Ori"
 
     \b
     Exit codes:
       0  done
-      1  there is no such candidate, or its event file cannot be read
+      1  there is no such candidate or mute, or its event file cannot be read
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
 
 
-command.add_command(list_candidates)
+for part in (list_candidates, mute, list_mutes, unmute):
+    command.add_command(part)
 
 
 @command.command("show")
@@ -112,11 +117,22 @@ def show(
 @click.argument("candidate_id", metavar="ID")
 @click.option("--as", "verdict", metavar="VERDICT", required=True, help="A decision, or a class of source; see above.")
 @click.option("--comment", default="", help="Reason, on one line; required for a retraction, and sent with it.")
+@click.option("--mute", "mute_for", type=DURATION, metavar="TIME", help="Mute the place for so long: 1y, 30d, 36h.")
+@click.option("--radius", type=ANGLE, metavar="ANGLE", default="10arcsec", show_default=True, help="For --mute.")
 @by_option
 @store_option
 @json_option
 @run_options
-def vet(candidate_id: str, verdict: str, comment: str, author: str, url: str | None, as_json: bool) -> None:
+def vet(
+    candidate_id: str,
+    verdict: str,
+    comment: str,
+    mute_for: timedelta | None,
+    radius: float,
+    author: str,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """Record a person's verdict on candidate ID.
 
     \b
@@ -135,20 +151,25 @@ def vet(candidate_id: str, verdict: str, comment: str, author: str, url: str | N
 
     \b
     Examples:
-      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as stellar_flare --comment "flare of V1229 Ori"
+      xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as stellar_flare --comment "V1229 Ori" --mute 1y
       xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as artefact --comment "hot pixel" --by Ann
     """  # noqa: D301
-    from xherald.detector.candidates.place_notes import format_decision, verdict_to_json
+    from xherald.detector.candidates.place_notes import format_decision, format_mute, mute_to_json, verdict_to_json
     from xherald.stores import StoreView
 
     with open_selected_store(url) as store:
-        done = StoreView(store).record_verdict(candidate_id, verdict, author=author, comment=comment)
+        done = StoreView(store).record_verdict(
+            candidate_id, verdict, author=author, comment=comment, mute_for=mute_for, mute_radius_arcsec=radius
+        )
     if as_json:
-        click.echo(json.dumps({**verdict_to_json(done.vetting), "retractions": done.retractions}))
+        mute = None if done.mute is None else mute_to_json(done.mute)
+        click.echo(json.dumps({**verdict_to_json(done.vetting), "retractions": done.retractions, "mute": mute}))
         return
     many = done.retractions
     pending = f"; {many} retraction{'s' * (many != 1)} queued" if many else ""
-    click.echo(f"{candidate_id}: {format_decision(verdict_to_json(done.vetting))} by {done.vetting.author}{pending}")
+    muted = "" if done.mute is None else f"; {format_mute(mute_to_json(done.mute))}"
+    decision = format_decision(verdict_to_json(done.vetting))
+    click.echo(f"{candidate_id}: {decision} by {done.vetting.author}{pending}{muted}")
 
 
 def _record_to_json(store: Store, candidate_id: str) -> dict[str, Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import click
 
 from xherald.detector.results.row_types import Kind
 
 from .group import run_options
+from .position_options import CONE
 from .store_options import SINCE, open_selected_store, store_option
 
 if TYPE_CHECKING:
@@ -24,31 +24,10 @@ __all__ = ["list_candidates"]
 
 VARIABLE: Final = [kind for kind in get_args(Kind) if kind != "steady"]
 
-DEGREES_PER_UNIT: Final = {"": 1.0, "deg": 1.0, "arcmin": 1 / 60, "arcsec": 1 / 3600}
-
-
-class _Cone(click.ParamType[tuple[float, float, float]]):
-    """RA,DEC,RADIUS in degrees; the radius may have the unit deg, arcmin or arcsec."""
-
-    name = "cone"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        """Parse the value."""
-        if isinstance(value, tuple):
-            return value
-        number = r"([+-]?\d+(?:\.\d*)?)"
-        match = re.fullmatch(rf"\s*{number}\s*,\s*{number}\s*,\s*{number}\s*(deg|arcmin|arcsec)?\s*", str(value))
-        if match is None:
-            self.fail(f"{value!r} is not RA,DEC,RADIUS, such as 83.82,-5.39,30arcsec", parameter, context)
-        cone = float(match[1]), float(match[2]), float(match[3]) * DEGREES_PER_UNIT[match[4] or ""]
-        if not (0 <= cone[0] <= 360 and -90 <= cone[1] <= 90 and 0 < cone[2] <= 180):
-            self.fail(f"{value!r}: RA must be in 0 to 360, DEC in -90 to 90, RADIUS positive", parameter, context)
-        return cone
-
 
 @click.command("list")
 @click.option("--since", type=SINCE, metavar="TIME", help="Found since then: 2d, 36h, 90m, or a date (UTC).")
-@click.option("--near", type=_Cone(), metavar="RA,DEC,R", help="Inside a cone, in degrees; R may be 5arcmin, 30arcsec.")
+@click.option("--near", type=CONE, metavar="RA,DEC,R", help="Inside a cone; R in degrees, or 5arcmin, 30arcsec.")
 @click.option("--kind", type=click.Choice(VARIABLE), help="Of this kind only.")
 @click.option("--class", "likely_class", metavar="CLASS", help="Most probable class of the source.")
 @click.option("--far-below", type=click.FloatRange(min=0), metavar="HZ", help="False-alarm rate below this.")
@@ -75,6 +54,7 @@ def list_candidates(
     Examples:
       xherald candidate list --since 2d --kind flare --far-below 1e-7
       xherald candidate list --near 83.82,-5.39,30arcsec --json
+      xherald candidate list --near "05:35:17.2 -05:23:28,1arcmin"
       xherald candidate list --since 2026-01-01 --votable > candidates.vot
     """  # noqa: D301
     from xherald.catalog_store.ledger.states import CandidateState

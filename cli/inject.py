@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from .group import configuration, run_options
-from .simulate import Position, json_option, seed_option
+from .position_options import POSITION
+from .simulate import json_option, seed_option
 
 __all__ = ["command"]
 
@@ -19,7 +20,7 @@ __all__ = ["command"]
     "--class", "kind", required=True, help="Class of the transient, or a word of its name; see `xherald simulate list`."
 )
 @click.option("--counts", type=click.FloatRange(min=0, min_open=True), required=True, help="Expected counts.")
-@click.option("--at", "position", type=Position(), required=True, help="Position, ICRS degrees.")
+@click.option("--at", "position", type=POSITION, required=True, help="Position, ICRS: degrees, sexagesimal, gal:l,b.")
 @click.option(
     "--start", type=float, metavar="S", help="Start of the event, s after the first good time; default: random."
 )

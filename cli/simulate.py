@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .group import run_options
+from .position_options import POSITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,24 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 SEED = 1
-
-
-class Position(click.ParamType[tuple[float, float]]):
-    """RA,DEC in degrees."""
-
-    name = "RA,DEC"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        if isinstance(value, tuple):
-            return value
-        words = str(value).split(",")
-        try:
-            ra, dec = (float(word) for word in words)
-        except ValueError:
-            self.fail(f"{value!r} is not RA,DEC in degrees, as in 83.82,-5.39", param, ctx)
-        if not (0 <= ra < 360 and -90 <= dec <= 90):
-            self.fail(f"{value!r} is not a position: RA must be 0 to 360, Dec −90 to 90 degrees", param, ctx)
-        return ra, dec
 
 
 def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -150,7 +133,7 @@ def population(
 @click.option("--counts", type=click.FloatRange(min=0, min_open=True), help="Expected counts of each transient.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Good time, s.")
 @click.option("--pattern", help="Observing pattern; the telescope's usual one if not given.")
-@click.option("--at", "position", type=Position(), help="Pointing, ICRS degrees.")
+@click.option("--at", "position", type=POSITION, help="Pointing, ICRS degrees.")
 @click.option("--obs-id", help="Observation identifier in the mission's format.")
 @seed_option
 @click.option(

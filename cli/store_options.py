@@ -57,7 +57,7 @@ class _Since(click.ParamType[datetime]):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> datetime:
         """Parse the value."""
         from xherald.photons.errors import ConfigError
-        from xherald.stores import parse_since
+        from xherald.time_texts import parse_since
 
         try:
             return parse_since(value)

@@ -60,6 +60,10 @@ class Facts:
         Change between exposures: new, brighter, fainter or vanished, and what was measured and expected.
     long_term_false_alarm_probability, long_term_far_hz : float or None — of that change, apart from those above
     history_summary : str — one sentence on other observations of the position
+    last_verdict : str — latest verdict of a person on the source: its class, or a decision such as "artefact"
+    verdict_summary : str — one sentence on earlier verdicts of people on the source
+    mute_summary : str — until when the place is muted, by whom and why; empty if it is not
+    watch_lists : tuple of str — watch lists that have the position
     flags, vetoes : tuple of str — quality flags, and names of the vetoes raised
     """
 
@@ -99,6 +103,10 @@ class Facts:
     long_term_far_hz: float | None = None
     long_term_reason: str | None = None
     history_summary: str = ""
+    last_verdict: str = ""
+    verdict_summary: str = ""
+    mute_summary: str = ""
+    watch_lists: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     vetoes: tuple[str, ...] = ()
 

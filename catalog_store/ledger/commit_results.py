@@ -133,7 +133,8 @@ def _commit(transaction: _Transaction, result: DropResult) -> CommittedDrop:
     statement = update(drops).where(drops.c.id == bindparam("drop_id"))
     connection.execute(statement, {"drop_id": drop_id, **values})
     outbox.mark_drops_alerted(connection, concerned, now)
-    return CommittedDrop(True, replace(drop, **values), superseded, len(outcome.alerts))
+    withheld = tuple(one for one in outcome.alerts if one.withheld)
+    return CommittedDrop(True, replace(drop, **values), superseded, len(outcome.alerts) - len(withheld), withheld)
 
 
 def _read_prior_state(

@@ -119,9 +119,11 @@ class CommittedDrop:
     drop : Drop
     superseded : tuple of int — drops that it replaced
     alerts : int — number of alerts added to the outbox
+    withheld : tuple of AlertRecord — alerts that were stored as withdrawn, with the reason
     """
 
     is_new: bool
     drop: Drop
     superseded: tuple[int, ...] = ()
     alerts: int = 0
+    withheld: tuple[AlertRecord, ...] = ()

@@ -85,7 +85,7 @@ def enqueue(
     for one in records:
         is_retraction = one.alert_type is AlertType.RETRACTION
         is_needless = is_retraction and one.sink not in notified[one.candidate_id]
-        is_withdrawn = is_needless or one.candidate_id in suppressed_ids
+        is_withdrawn = is_needless or bool(one.withheld) or one.candidate_id in suppressed_ids
         if not is_withdrawn:
             latest[one.candidate_id] = one.alert_type
         rows.append(
@@ -101,6 +101,7 @@ def enqueue(
                 "next_attempt": now,
                 "created": now,
                 "closed": now if is_withdrawn else None,
+                "error": one.withheld or None,
             }
         )
     connection.execute(insert_unless_exists(connection, alerts), rows)

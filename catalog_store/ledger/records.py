@@ -285,6 +285,7 @@ class AlertRecord:
     sink : str
     alert_type : AlertType
     payload : mapping — as JSON
+    withheld : str — why it is stored as withdrawn and not sent; empty if it is sent
     """
 
     id: str
@@ -292,6 +293,7 @@ class AlertRecord:
     sink: str
     alert_type: AlertType
     payload: Json
+    withheld: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +354,7 @@ class StoredAlert:
     attempts : int — number of times a dispatcher took it
     next_attempt : datetime
     receipt : mapping or None — of the sink
-    error : str or None — the last error
+    error : str or None — the last error, or why it was withheld
     created : datetime
     closed : datetime or None — when it was sent, digested, withdrawn or given up
     """

@@ -167,6 +167,7 @@ class Dispatcher:
             taken = self._take(sink, MAX_RANKED if has_budget else min(BATCH_SIZE, allowed), now) if allowed > 0 else []
             if not taken:
                 return
+            taken = self._demote_muted(sink, taken, now, outcomes)
             chosen = self._apply_budget(sink, taken, now, outcomes) if has_budget else taken
             reason = f"limit of {sink.settings.rate_per_minute} per minute"
             self._hold(sink, chosen[allowed:], now + MINUTE, reason, now, outcomes)
@@ -281,6 +282,29 @@ class Dispatcher:
             self.store.mark_failed(one.id, sink.name, error, until, now)
             outcomes.append(_make_outcome(one, "held", reason))
 
+    # Muted places
+
+    def _demote_muted(
+        self, sink: Sink, taken: Sequence[StoredAlert], now: datetime, outcomes: list[Outcome]
+    ) -> list[StoredAlert]:
+        """The alerts that are not demoted; those of muted places are held, and digested at the end of the day."""
+        muted = [one for one in taken if sink.settings.muted == "digest" and _is_muted(one)]
+        others = [one for one in taken if one not in muted]
+        retracted = self._find_retracted(sink, muted) if muted else []
+        self._withhold(sink, retracted, now, outcomes)
+        start = day_start(now, self.settings.digest_hour_utc)
+        waiting = [one for one in muted if one not in retracted]
+        late = [one for one in waiting if one.created < start]
+        early = [one for one in waiting if one.created >= start]
+        self._hold(sink, early, start + DAY, "muted, sent with the digest of the day", now, outcomes)
+        day = f"{start - DAY:%Y-%m-%d}"
+        if late and not self._send_digest(
+            sink, late, f"{_count_candidates(late)} of muted places on {day}", now, outcomes
+        ):
+            self._hold(sink, others, now + MINUTE, "the sink is unavailable", now, outcomes)
+            return []
+        return others
+
     # Budgets
 
     def _apply_budget(
@@ -296,7 +320,10 @@ class Dispatcher:
         ranked = [one for one in ranked if one not in retracted]
         sent_yesterday = self._count_announced(sink, start - DAY) - self._count_announced(sink, start)
         late = [one for one in ranked if one.created < start and _is_untried(one)] if sent_yesterday >= per_day else []
-        if late and not self._send_digest(sink, late, start, now, outcomes):
+        summary = (
+            f"{_count_candidates(late, 'more ')} on {start - DAY:%Y-%m-%d}, beyond the budget of {per_day} per day"
+        )
+        if late and not self._send_digest(sink, late, summary, now, outcomes):
             others = [*exempt, *(one for one in ranked if one not in late)]
             self._hold(sink, others, now + MINUTE, "the sink is unavailable", now, outcomes)
             return []
@@ -326,11 +353,12 @@ class Dispatcher:
         return sum(self.store.count_sent(since, sink.name, kind) for kind in (AlertType.INITIAL, AlertType.UPDATE))
 
     def _send_digest(
-        self, sink: Sink, late: Sequence[StoredAlert], end: datetime, now: datetime, outcomes: list[Outcome]
+        self, sink: Sink, late: Sequence[StoredAlert], summary: str, now: datetime, outcomes: list[Outcome]
     ) -> bool:
-        """Send the alerts beyond a day's budget as one message; returns whether the sink is available."""
+        """Send alerts of the day before as one message; returns whether the sink is available."""
+        end = day_start(now, self.settings.digest_hour_utc)
         try:
-            digest = _make_digest(sink, [Alert.from_json(one.payload) for one in late], end)
+            digest = _make_digest(sink, [Alert.from_json(one.payload) for one in late], end, summary)
             receipt = deliver(sink, digest, self.host)
         except AlertRefusedError as fault:
             for one in late:
@@ -346,19 +374,18 @@ class Dispatcher:
         return True
 
 
-def _make_digest(sink: Sink, members: Sequence[Alert], end: datetime) -> Alert:
-    """Digest of a day; the same members give the same id."""
+def _make_digest(sink: Sink, members: Sequence[Alert], end: datetime, summary: str) -> Alert:
+    """Digest of the day that ended; the same members give the same id."""
     day = f"{end - DAY:%Y-%m-%d}"
     digest = hashlib.sha256("\n".join(sorted(one.id for one in members)).encode()).hexdigest()[:8]
     tenses = {one.alert_tense for one in members}
-    count = f"{len(members)} more candidate{'' if len(members) == 1 else 's'}"
     return Alert(
         id=f"XH-DIGEST-{sink.name}-{day}-{digest}",
         candidate_id="",
         alert_type="digest",
         alert_tense=tenses.pop() if len(tenses) == 1 else "current",
         created=end.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        headline=f"{count} on {day}, beyond the budget of {sink.settings.per_day} per day",
+        headline=summary,
         members=tuple(members),
     )
 
@@ -368,6 +395,16 @@ def _delivered_ids(earlier: Iterable[StoredAlert]) -> tuple[str, ...]:
     delivered = (AlertState.SENT, AlertState.DIGESTED)
     received = [one for one in earlier if one.state in delivered and one.receipt != WITHHELD_RECEIPT]
     return tuple(dict.fromkeys(str((one.receipt or {}).get("digest", one.id)) for one in received))
+
+
+def _count_candidates(members: Sequence[StoredAlert], word: str = "") -> str:
+    return f"{len(members)} {word}candidate{'' if len(members) == 1 else 's'}"
+
+
+def _is_muted(one: StoredAlert) -> bool:
+    """Whether it is the first alert of a candidate at a muted place, and not replayed."""
+    facts = one.payload.get("facts") or {}
+    return one.alert_type is AlertType.INITIAL and bool(facts.get("mute_summary")) and not _is_exempt(one)
 
 
 def _is_exempt(one: StoredAlert) -> bool:

@@ -14,6 +14,7 @@ from xherald.catalog_store.ledger.records import AlertRecord
 from xherald.catalog_store.ledger.states import AlertType
 from xherald.detector.candidates.formatting import format_change, format_classes
 from xherald.detector.candidates.history_rendering import format_history
+from xherald.detector.candidates.place_notes import format_decision, format_mute, format_verdicts
 from xherald.detector.configuration.alert_settings import AlertSettings, SinkSettings
 from xherald.photons.probabilities import format_false_alarm_probability
 from xherald.photons.times import SECONDS_A_DAY
@@ -83,7 +84,8 @@ def announcements(
     """Make the alerts of a candidate, one for each sink that wants it.
 
     A sink that was sent an alert of the candidate before gets an update, whatever its thresholds: it must know if the
-    candidate became doubtful. The others get an initial alert if the candidate passes their thresholds.
+    candidate became doubtful. The others get an initial alert if the candidate passes their thresholds; it is stored as
+    withdrawn, with the reason, if its place is muted and the sink skips such candidates.
 
     Parameters
     ----------
@@ -108,7 +110,8 @@ def announcements(
         if was_sent or wants(sink, evidence, tense):
             kind = AlertType.UPDATE if was_sent else AlertType.INITIAL
             alert = alert_of(evidence, kind.value, tense, cause, now, sheet=(sheets or {}).get(name))
-            records.append(_record(alert, name, kind))
+            is_skipped = sink.muted == "skip" and not was_sent
+            records.append(_record(alert, name, kind, alert.facts.mute_summary if is_skipped else ""))
     return records
 
 
@@ -136,11 +139,12 @@ def retractions(
 
 
 def wants(sink: SinkSettings, evidence: Mapping[str, Any], tense: AlertTense) -> bool:
-    """Whether a candidate passes a sink's thresholds; an unknown rate passes none.
+    """Whether a sink wants a candidate: by its tense, watch lists, the last verdict on the source, and thresholds.
 
-    It passes by its variability within the exposure or by its change between exposures, each with its own rates. Beyond
-    the smallest probability that the calibration measured, thresholds are compared with the rates of its exponential
-    tail, which are not stated anywhere: otherwise no candidate could pass a lower threshold.
+    An unknown rate passes no threshold. A candidate passes by its variability within the exposure or by its change
+    between exposures, each with its own rates. Beyond the smallest probability that the calibration measured,
+    thresholds are compared with the rates of its exponential tail, which are not stated anywhere: otherwise no
+    candidate could pass a lower threshold.
     """
     tail = _tail_factor(evidence)
     far_hz, per_1000 = evidence.get("far_hz"), evidence.get("expected_false_alarms_per_1000")
@@ -154,7 +158,14 @@ def wants(sink: SinkSettings, evidence: Mapping[str, Any], tense: AlertTense) ->
         all(limit is None or (value is not None and value < limit) for limit, value in zip(limits, one, strict=True))
         for one in rates
     )
-    return passed and tense in sink.tenses
+    is_watched = sink.watch_list is None or sink.watch_list in (evidence.get("watch_lists") or ())
+    return passed and is_watched and tense in sink.tenses and not _is_excluded(sink, evidence)
+
+
+def _is_excluded(sink: SinkSettings, evidence: Mapping[str, Any]) -> bool:
+    """Whether the last verdict on the source is one that the sink excludes."""
+    verdicts = evidence.get("verdicts") or ()
+    return any(one in sink.exclude_verdicts for last in verdicts[:1] for one in (last["verdict"], last["source_class"]))
 
 
 def _tail_factor(evidence: Mapping[str, Any]) -> float:
@@ -224,6 +235,7 @@ def tense_of(
 def facts_of(evidence: Mapping[str, Any]) -> Facts:
     """Facts of an alert from the evidence of its candidate."""
     livetime, band = evidence.get("interval_livetime_s"), evidence.get("band_kev")
+    verdicts = evidence.get("verdicts") or ()
     shared = {name: evidence[name] for name in SHARED_FACTS if evidence.get(name) is not None}
     return Facts(
         **shared,
@@ -235,13 +247,17 @@ def facts_of(evidence: Mapping[str, Any]) -> Facts:
         class_probabilities=dict(evidence.get("class_probabilities") or {}),
         similar_to=tuple(one["name"] for one in (evidence.get("similar_to") or [])[:MAX_SIMILAR]),
         history_summary=format_history(evidence.get("history")),
+        last_verdict=format_decision(verdicts[0]) if verdicts else "",
+        verdict_summary=format_verdicts(verdicts),
+        mute_summary=format_mute(evidence.get("mute")),
+        watch_lists=tuple(evidence.get("watch_lists") or ()),
         flags=tuple(evidence.get("flags") or ()),
         vetoes=tuple(one["veto"] for one in evidence.get("vetoes") or ()),
     )
 
 
 def headline(facts: Facts) -> str:
-    """One line: kind, position, observation, false-alarm probability, and the change between exposures."""
+    """One line: kind, position, observation, false-alarm probability, change between exposures, last verdict."""
     is_change = bool(facts.kind) and facts.kind == facts.long_term_change
     words = [f"{facts.kind} source".capitalize() if is_change else (facts.kind or "candidate").capitalize()]
     if facts.ra_deg is not None and facts.dec_deg is not None:
@@ -258,6 +274,8 @@ def headline(facts: Facts) -> str:
     if facts.long_term_reason:
         reason = format_change(facts.long_term_reason, facts.long_term_false_alarm_probability)
         line += f": {reason.partition(': ')[2]}" if is_change else f", {reason}"
+    if facts.last_verdict:
+        line += f", source vetted before as {facts.last_verdict}"
     return " ".join(line.split())
 
 
@@ -289,8 +307,8 @@ def trial_alert(now: datetime) -> Alert:
     return Alert(name, name, "initial", "test", _iso_utc(now), "Test of xherald: no source was detected", facts)
 
 
-def _record(alert: Alert, sink: str, kind: AlertType) -> AlertRecord:
-    return AlertRecord(alert.id, alert.candidate_id, sink, kind, alert.as_json())
+def _record(alert: Alert, sink: str, kind: AlertType, withheld: str = "") -> AlertRecord:
+    return AlertRecord(alert.id, alert.candidate_id, sink, kind, alert.as_json(), withheld)
 
 
 def _rate(counts: float | None, seconds: float | None) -> float | None:

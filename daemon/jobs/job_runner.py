@@ -309,6 +309,9 @@ class JobRunner:
                     latency_s=round(latency_s, 3),
                     notes=[note for record in result.observations for note in record.details.get("notes", ())],
                 )
+                for alert in one.withheld:
+                    self.metrics.count_alert(alert.sink, "muted")
+                    self.log.info("alert", result="muted", sink=alert.sink, alert=alert.id, reason=alert.withheld)
                 self.on_done(one)
             self.files.discard(drop)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,12 @@ class SinkSettings(BaseModel):
         Only candidates with fewer expected false alarms per 1,000 sources are sent.
     tenses : tuple of str
         Tenses that are sent: current, archival, injection, test.
+    watch_list : str or None
+        Only candidates on this watch list are sent; see `xherald watchlist`.
+    exclude_verdicts : tuple of str
+        Candidates are not sent whose source has one of these as its last verdict: a decision or a class of source.
+    muted : str
+        First alerts of muted places: skip, digest (one message at the end of the day) or send.
     rate_per_minute : int or None
         Largest number of messages per minute; others wait.
     per_day : int or None
@@ -37,6 +43,9 @@ class SinkSettings(BaseModel):
     far_hz_below: float | None = Field(default=None, gt=0)
     expected_false_alarms_per_1000_below: float | None = Field(default=None, gt=0)
     tenses: tuple[AlertTense, ...] = ("current", "archival")
+    watch_list: str | None = None
+    exclude_verdicts: tuple[str, ...] = ()
+    muted: Literal["skip", "digest", "send"] = "skip"
     rate_per_minute: int | None = Field(default=None, ge=1)
     per_day: int | None = Field(default=None, ge=1)
 

@@ -17,6 +17,7 @@ __all__ = [
     "COLUMNS",
     "EVIDENCE_FIELDS",
     "LONG_TERM_CHANGE_FIELDS",
+    "PLACE_FIELDS",
     "ROW_FIELDS",
     "STORE_FIELDS",
     "DType",
@@ -378,7 +379,7 @@ ALERT_FIELDS: Final[tuple[Field, ...]] = (
 """Of alerts only, besides those that they share with rows and evidence."""
 
 STORE_FIELDS: Final[tuple[Field, ...]] = (
-    Field("created_utc", "utc", "", "time.creation", "when the candidate was first stored, UTC"),
+    Field("created_utc", "utc", "", "time.creation", "when it was first stored, UTC"),
     Field("updated_utc", "utc", "", "time.processing", "when the candidate last changed, UTC"),
     Field("state", "str", "", "meta.code.status", "standing, superseded or retracted"),
     Field("alert_type", "str", "", "meta.code.status", "latest alert: initial, update or retraction"),
@@ -390,7 +391,7 @@ STORE_FIELDS: Final[tuple[Field, ...]] = (
 
 def all_fields() -> Iterator[Field]:
     """Every declared field, those of rows first."""
-    yield from (*ROW_FIELDS, *EVIDENCE_FIELDS, *ALERT_FIELDS, *STORE_FIELDS)
+    yield from (*ROW_FIELDS, *EVIDENCE_FIELDS, *ALERT_FIELDS, *STORE_FIELDS, *_OF_PLACES)
 
 
 _BY_NAME: Final = {one.name: one for one in all_fields()}
@@ -402,6 +403,10 @@ def get_field(name: str) -> Field:
     Raises
     ------
     KeyError
+    Field("last_verdict", "str", "", "meta.code.class", "latest verdict of a person on the source: its class, or a "
+          "decision such as artefact"),
+    Field("verdict_summary", "str", "", "meta.note", "one sentence on earlier verdicts on the source"),
+    Field("mute_summary", "str", "", "meta.note", "until when the place is muted, by whom and why; empty if it is not"),
         No field has that name.
     """
     return _BY_NAME[name]
@@ -415,6 +420,20 @@ LONG_TERM_CHANGE_FIELDS: Final[tuple[Field, ...]] = tuple(
     )
 )  # fmt: skip
 """Of changes between exposures, whether or not they are candidates."""
+
+_OF_PLACES: Final = (
+    Field("place_id", "int", "", "meta.id", "number of the mute or the entry"),
+    Field("list_name", "str", "", "meta.id.assoc", "watch list of the entry; null for a mute"),
+    Field("name", "str", "", "meta.id", "name of the place"),
+    Field("radius_arcsec", "float", "arcsec", "phys.angSize", "radius of the circle"),
+    Field("ends_utc", "utc", "", "time.end", "when it ends, UTC; null for never"),
+    Field("author", "str", "", "meta.id", "who added it"),
+    Field("comment", "str", "", "meta.note", "why"),
+    Field("removed_utc", "utc", "", "time", "when it was removed, UTC"),
+    Field("removed_by", "str", "", "meta.id", "who removed it"),
+    Field("removal_comment", "str", "", "meta.note", "why it was removed"),
+)
+
 
 
 def get_value(row: Any, path: str) -> Any:
@@ -437,3 +456,13 @@ def _get_value(value: Any, steps: Sequence[str]) -> Any:
             return [_get_value(one, steps[number + 1 :]) for one in value]
         value = dict(enumerate(value)).get(int(step)) if isinstance(value, list) else value.get(step)
     return value
+PLACE_FIELDS: Final[tuple[Field, ...]] = tuple(
+    get_field(name)
+    for name in (
+        "place_id", "list_name", "name", "ra_deg", "dec_deg", "radius_arcsec", "ends_utc", "candidate_id", "author",
+        "comment", "created_utc", "removed_utc", "removed_by", "removal_comment",
+    )
+)  # fmt: skip
+"""Of mutes and entries of watch lists."""
+
+

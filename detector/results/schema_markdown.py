@@ -15,7 +15,7 @@ from typing import Final
 from xherald.plugins.alerts import Facts
 
 from .candidate_table import FIELDS
-from .schema import EVIDENCE_FIELDS, ROW_FIELDS, Field, get_field
+from .schema import EVIDENCE_FIELDS, PLACE_FIELDS, ROW_FIELDS, Field, get_field
 
 __all__ = ["TABLES", "make_markdown_table", "update_document"]
 
@@ -24,6 +24,7 @@ TABLES: Final[dict[str, Sequence[Field]]] = {
     "evidence": EVIDENCE_FIELDS,
     "facts": tuple(get_field(one.name) for one in fields(Facts)),
     "stored candidates": FIELDS,
+    "places": PLACE_FIELDS,
 }
 
 BLOCK: Final = re.compile(r"(<!-- fields: (?P<name>[\w ]+) -->\n).*?(<!-- end of fields -->)", re.DOTALL)

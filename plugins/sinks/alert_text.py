@@ -66,6 +66,9 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
         ("change between exposures", facts.long_term_reason or ""),
         ("its false-alarm probability", _change_probability(facts)),
         ("history", facts.history_summary),
+        ("verdicts", facts.verdict_summary),
+        ("mute", facts.mute_summary),
+        ("watch lists", ", ".join(facts.watch_lists)),
         ("flags", ", ".join((*facts.flags, *facts.vetoes))),
     ]
     return [(name, value) for name, value in rows if value]

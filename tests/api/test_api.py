@@ -348,7 +348,7 @@ def test_an_empty_store_has_no_candidates(tmp_path: Path) -> None:
 
 
 def test_since_is_a_length_or_a_date() -> None:
-    from xherald.stores import parse_since
+    from xherald.time_texts import parse_since
 
     now = datetime.now(UTC)
     for given, hours in (("2d", 48), ("36h", 36), ("90m", 1.5), (timedelta(hours=5), 5)):

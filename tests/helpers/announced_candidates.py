@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,14 @@ def announce(
     chosen: AlertSettings,
     far_hz: Callable[[int], float] = lambda _: 1e-7,
     now: datetime = NOW,
+    place: Mapping[str, Any] | None = None,
     **about: Any,
 ) -> list[AlertRecord]:
-    """Store candidates of one drop with their alerts."""
+    """Store candidates of one drop with their alerts; `place` is what people decided about their position."""
     (drop,) = claimed(store, "-".join(names), now=now)
     records: list[AlertRecord] = []
     for number, name in enumerate(names):
-        evidence = evidence_of_a_flare(name, far_hz=far_hz(number))
+        evidence = evidence_of_a_flare(name, far_hz=far_hz(number), **(place or {}))
         records += announcements(evidence, chosen, f"drop {name}", now, **about)
     found = [candidate(name, index) for index, name in enumerate(names)]
     seen = [observation("-".join(names), detections=[detection(name) for name in names])]
