@@ -85,6 +85,7 @@ def command() -> None:
     metavar="CATEGORY",
     help=f"What objects are if their type does not say: {', '.join(CATEGORIES)}.",
 )
+@click.option("--types", type=click.Choice(["simbad", "vsx"]), help="How types are written; default: in words.")
 @click.option("--hdu", metavar="NAME|N", help="Extension of a FITS file; default: the first table.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out rows without a name, position or positional error.")
 @click.option("--wrap-ra", is_flag=True, help="Accept right ascensions from -360 to 360 deg.")
@@ -103,6 +104,7 @@ def import_(
     magnitude_band: str | None,
     flux_band: tuple[float, float] | None,
     category: str | None,
+    types: str | None,
     hdu: str | None,
     skip_invalid: bool,
     wrap_ra: bool,
@@ -140,6 +142,7 @@ def import_(
             "magnitude_band": magnitude_band,
             "flux_band_kev": flux_band,
             "category": category,
+            "types": types,
         },
         {"hdu": hdu, "skip_invalid": skip_invalid, "wrap_ra": wrap_ra, "keep_repeated": keep_repeated},
     )

@@ -25,6 +25,7 @@ from xherald.plugins.drops import Listing
 from .catalogue import Catalogue
 from .columns import ColumnMap
 from .import_catalogue import ImportOptions, import_catalogue
+from .known_sources import KNOWN_SOURCES, open_known_sources
 
 __all__ = ["CatalogueStore", "default_folder", "fetched_file"]
 
@@ -95,6 +96,16 @@ class CatalogueStore:
         """Open a catalogue by name (see `find` and `Catalogue.open`)."""
         return Catalogue.open(self.find(name), verify=verify)
 
+    def open_all(self) -> list[Catalogue]:
+        """Open the shipped table of known sources and all imported catalogues.
+
+        Raises
+        ------
+        ArtefactError
+            One of them cannot be read.
+        """
+        return [open_known_sources(), *(self.open(name) for name in self.names())]
+
     def add(
         self,
         origin: str,
@@ -128,6 +139,8 @@ class CatalogueStore:
         """
         if not NAME.fullmatch(name):
             raise ConfigError(f"{name!r} is not a valid name of a catalogue; use letters, digits, '.', '_' and '-'")
+        if name == KNOWN_SOURCES:
+            raise ConfigError(f"{name!r} is the name of the shipped table; choose another")
         if self._versions(name) and not replace:
             raise ConfigError(
                 f"a catalogue {name!r} exists; pass --replace, use `xherald context update`, or rename it"
