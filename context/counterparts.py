@@ -83,6 +83,7 @@ class Counterparts:
         For each category the ratio of the probability of the positions if the source is one of the rows of this
         category to that if it has no counterpart.
     failures : tuple of str — catalogues that could not be asked, and why
+    completeness : float — fraction of X-ray sources that have a counterpart in at least one of the catalogues
     """
 
     found: tuple[Counterpart, ...] = ()
@@ -90,6 +91,7 @@ class Counterparts:
     p_none: float | None = None
     evidence: Mapping[Category, float] | None = None
     failures: tuple[str, ...] = ()
+    completeness: float = 0.0
 
 
 def find_counterparts(
@@ -123,6 +125,7 @@ def find_counterparts(
     found: list[list[Counterpart]] = [[] for _ in ra]
     p_none = np.ones(len(ra))
     evidence: list[dict[Category, float]] = [{} for _ in ra]
+    without = 1.0
     searched: list[str] = []
     failures: list[str] = []
     for catalogue in catalogues:
@@ -133,6 +136,7 @@ def find_counterparts(
             failures.append(f"{catalogue.name}: {fault}")
             continue
         searched.append(catalogue.name)
+        without *= 1.0 - share
         p_none = np.minimum(p_none, one.probable.p_none)
         for source, own in enumerate(evidence):
             here = slice(one.probable.offsets[source], one.probable.offsets[source + 1])
@@ -148,6 +152,7 @@ def find_counterparts(
             float(none) if searched else None,
             by_category,
             tuple(failures),
+            1.0 - without,
         )
         for own, none, by_category in zip(found, p_none, evidence, strict=True)
     ]

@@ -68,6 +68,7 @@ class InterestFacts:
     novelty : float or None — fraction of events of known classes that are less unusual
     counterparts : tuple of Counterpart — the most probable first
     searched : tuple of str — catalogues in which counterparts were looked for; none if there are no catalogues
+    completeness : float — fraction of X-ray sources that have a counterpart in them
     p_none : float or None — probability that the source has no counterpart in any of them
     galactic_latitude_deg : float or None
     earlier_observations : int — that would have shown the source, had it been as bright
@@ -84,6 +85,7 @@ class InterestFacts:
     novelty: float | None = None
     counterparts: tuple[Counterpart, ...] = ()
     searched: tuple[str, ...] = ()
+    completeness: float = 0.0
     p_none: float | None = None
     galactic_latitude_deg: float | None = None
     earlier_observations: int = 0
@@ -152,8 +154,9 @@ def _of_counterparts(facts: InterestFacts) -> Iterator[Reason]:
     best = facts.counterparts[0] if facts.counterparts else None
     if best is None or best.probability < LIKELY:
         p_none = 1.0 if facts.p_none is None else facts.p_none
-        points = 1.0 if latitude is None or abs(latitude) >= PLANE_DEG else 0.5
-        yield Reason(round(points * p_none, 2), f"no counterpart in {', '.join(facts.searched)} (p = {p_none:.2f})")
+        points = 1.5 if latitude is None or abs(latitude) >= PLANE_DEG else 0.75
+        searched = f"{', '.join(facts.searched)}, which have {facts.completeness:.0%} of X-ray sources"
+        yield Reason(round(points * p_none * facts.completeness, 2), f"no counterpart (p = {p_none:.2f}) in {searched}")
         return
     name, weight = f"{best.name} ({best.category.replace('_', ' ')}, p = {best.probability:.2f})", best.probability
     if best.category == "galaxy":

@@ -55,14 +55,15 @@ VSX: Final[Mapping[Category, str]] = {
 
 WORDS: Final[tuple[tuple[Category, str], ...]] = (
     ("galaxy_cluster", r"(cluster|group)s? of galaxies|galaxy (cluster|group)"),
-    ("x_ray_binary", r"x-?ray binar|\b[hl]mxb\b|\bulx\b|microquasar|black hole binar"),
-    ("cataclysmic_variable", r"cataclysmic|nova(?!e? remnant)\b|polar\b"),
+    ("x_ray_source", r"gamma-ray burst|fast (x-?ray|blue optical) transient|tidal disruption"),
+    ("x_ray_binary", r"(x|gamma)-?(ray )?binar|\b[hl]mxb\b|microquasar|black hole binar|luminous (supersoft )?x-?ray"),
     ("supernova", r"supernova"),
+    ("cataclysmic_variable", r"cataclysmic|nova\b|\bpolar\b"),
     ("pulsar", r"pulsar|magnetar|neutron star"),
     ("agn", r"\bagn\b|quasar|\bqso\b|seyfert|blazar|bl lac|liner|active gal"),
-    ("galaxy", r"galax"),
-    ("active_star", r"flare star|flaring|rs cvn|by dra|t tauri|young stellar|eclipsing|coronal"),
-    ("star", r"\bstars?\b|dwarf|giant"),
+    ("galaxy", r"galax|galactic nucleus"),
+    ("active_star", r"flare star|flaring|rs cvn|by dra|t tauri|young stellar|eclipsing|coronal|active binary"),
+    ("star", r"\bstars?\b|dwarf|giant|wind binary"),
     ("x_ray_source", r"x-?ray (source|transient)|burst"),
 )
 """Patterns for words, the first that is found."""
@@ -100,5 +101,5 @@ def categorise(written: str, scheme: str = "") -> Category:
                 return _BY_SIMBAD[name]
     if scheme == "simbad":
         return "star" if text.endswith(("*", "*?")) else "other"
-    lowered = text.lower()
+    lowered = text.lower().replace("supergiant fast x-ray transient", "x-ray binary")
     return next((category for category, pattern in WORDS if re.search(pattern, lowered)), "other")

@@ -134,6 +134,14 @@ def test_without_catalogues_nothing_is_claimed() -> None:
         ("Seyfert 2 galaxy", "", "agn"),
         ("flare star", "", "active_star"),
         ("group of galaxies", "", "galaxy_cluster"),
+        ("supergiant fast X-ray transient", "", "x_ray_binary"),
+        ("fast X-ray transient", "", "x_ray_source"),
+        ("X-ray outburst of the supernova SN 2008D", "", "supernova"),
+        ("nova", "", "cataclysmic_variable"),
+        ("quasi-periodic eruptions of a galactic nucleus", "", "galaxy"),
+        ("low-mass X-ray binary, bursting pulsar", "", "x_ray_binary"),
+        ("magnetar", "", "pulsar"),
+        ("ultraluminous supersoft X-ray source", "", "x_ray_binary"),
         ("", "", "other"),
         ("\x1b[31m=1+1", "", "other"),
     ],
@@ -172,7 +180,13 @@ def star(probability: float = 0.97) -> Counterpart:
 
 
 def test_a_hostless_burst_is_more_interesting_than_a_flaring_star() -> None:
-    common = {"false_alarm_probability": 1e-6, "threshold": 1e-3, "kind": "flare", "searched": ("gaia", "simbad")}
+    common = {
+        "false_alarm_probability": 1e-6,
+        "threshold": 1e-3,
+        "kind": "flare",
+        "searched": ("gaia", "simbad"),
+        "completeness": 0.75,
+    }
     burst = rate_interest(InterestFacts(**common, class_set=("fast_transient", "stellar_flare"), p_none=0.99))
     flare = rate_interest(InterestFacts(**common, class_set=("stellar_flare",), counterparts=(star(),), p_none=0.03))
     assert burst.score > 0.9
