@@ -375,6 +375,10 @@ ALERT_FIELDS: Final[tuple[Field, ...]] = (
     ),
     Field("signal_to_noise", "float", "", "stat.snr", "fluence_counts over its 68 % error"),
     Field("history_summary", "str", "", "meta.note", "one sentence on other observations of the position"),
+    Field("last_verdict", "str", "", "meta.code.class", "latest verdict of a person on the source: its class, or a "
+          "decision such as artefact"),
+    Field("verdict_summary", "str", "", "meta.note", "one sentence on earlier verdicts on the source"),
+    Field("mute_summary", "str", "", "meta.note", "until when the place is muted, by whom and why; empty if it is not"),
 )  # fmt: skip
 """Of alerts only, besides those that they share with rows and evidence."""
 
@@ -387,6 +391,20 @@ STORE_FIELDS: Final[tuple[Field, ...]] = (
     Field("url", "str", "", "meta.ref.url", "path or URL of the event file"),
 )
 """Of candidates in the store only, besides those that they share with rows."""
+
+
+_OF_PLACES: Final = (
+    Field("place_id", "int", "", "meta.id", "number of the mute or the entry"),
+    Field("list_name", "str", "", "meta.id.assoc", "watch list of the entry; null for a mute"),
+    Field("name", "str", "", "meta.id", "name of the place"),
+    Field("radius_arcsec", "float", "arcsec", "phys.angSize", "radius of the circle"),
+    Field("ends_utc", "utc", "", "time.end", "when it ends, UTC; null for never"),
+    Field("author", "str", "", "meta.id", "who added it"),
+    Field("comment", "str", "", "meta.note", "why"),
+    Field("removed_utc", "utc", "", "time", "when it was removed, UTC"),
+    Field("removed_by", "str", "", "meta.id", "who removed it"),
+    Field("removal_comment", "str", "", "meta.note", "why it was removed"),
+)
 
 
 def all_fields() -> Iterator[Field]:
@@ -403,10 +421,6 @@ def get_field(name: str) -> Field:
     Raises
     ------
     KeyError
-    Field("last_verdict", "str", "", "meta.code.class", "latest verdict of a person on the source: its class, or a "
-          "decision such as artefact"),
-    Field("verdict_summary", "str", "", "meta.note", "one sentence on earlier verdicts on the source"),
-    Field("mute_summary", "str", "", "meta.note", "until when the place is muted, by whom and why; empty if it is not"),
         No field has that name.
     """
     return _BY_NAME[name]
@@ -421,19 +435,15 @@ LONG_TERM_CHANGE_FIELDS: Final[tuple[Field, ...]] = tuple(
 )  # fmt: skip
 """Of changes between exposures, whether or not they are candidates."""
 
-_OF_PLACES: Final = (
-    Field("place_id", "int", "", "meta.id", "number of the mute or the entry"),
-    Field("list_name", "str", "", "meta.id.assoc", "watch list of the entry; null for a mute"),
-    Field("name", "str", "", "meta.id", "name of the place"),
-    Field("radius_arcsec", "float", "arcsec", "phys.angSize", "radius of the circle"),
-    Field("ends_utc", "utc", "", "time.end", "when it ends, UTC; null for never"),
-    Field("author", "str", "", "meta.id", "who added it"),
-    Field("comment", "str", "", "meta.note", "why"),
-    Field("removed_utc", "utc", "", "time", "when it was removed, UTC"),
-    Field("removed_by", "str", "", "meta.id", "who removed it"),
-    Field("removal_comment", "str", "", "meta.note", "why it was removed"),
-)
 
+PLACE_FIELDS: Final[tuple[Field, ...]] = tuple(
+    get_field(name)
+    for name in (
+        "place_id", "list_name", "name", "ra_deg", "dec_deg", "radius_arcsec", "ends_utc", "candidate_id", "author",
+        "comment", "created_utc", "removed_utc", "removed_by", "removal_comment",
+    )
+)  # fmt: skip
+"""Of mutes and entries of watch lists."""
 
 
 def get_value(row: Any, path: str) -> Any:
@@ -456,13 +466,3 @@ def _get_value(value: Any, steps: Sequence[str]) -> Any:
             return [_get_value(one, steps[number + 1 :]) for one in value]
         value = dict(enumerate(value)).get(int(step)) if isinstance(value, list) else value.get(step)
     return value
-PLACE_FIELDS: Final[tuple[Field, ...]] = tuple(
-    get_field(name)
-    for name in (
-        "place_id", "list_name", "name", "ra_deg", "dec_deg", "radius_arcsec", "ends_utc", "candidate_id", "author",
-        "comment", "created_utc", "removed_utc", "removed_by", "removal_comment",
-    )
-)  # fmt: skip
-"""Of mutes and entries of watch lists."""
-
-
