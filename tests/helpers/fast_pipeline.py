@@ -10,6 +10,7 @@ import os
 import signal
 import time
 import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,8 @@ def drop_file(folder: Path, name: str, source: str = "plain", *, burst: bool = F
     return path
 
 
-def configured(folder: Path, sink: Path | None, **settings: Any) -> Configuration:
-    """A configuration that watches a folder, with short delays."""
+def configured(folder: Path, sink: Path | Mapping[str, Any] | None, **settings: Any) -> Configuration:
+    """A configuration that watches a folder, with short delays; alerts go to a file, or to sinks by name."""
     import json
 
     quick = {"stable_after_s": 0.1, "companions_wait_s": 0.3, "incomplete_wait_s": 0.3, "workers": 1}
@@ -91,5 +92,6 @@ def configured(folder: Path, sink: Path | None, **settings: Any) -> Configuratio
         **{f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in (quick | settings).items()},
     }
     if sink is not None:
-        environment["XHERALD_ALERTS__SINKS"] = json.dumps({"file": {"kind": "jsonl", "path": str(sink)}})
+        sinks = {"file": {"kind": "jsonl", "path": str(sink)}} if isinstance(sink, Path) else dict(sink)
+        environment["XHERALD_ALERTS__SINKS"] = json.dumps(sinks)
     return load_configuration(None, environment)
