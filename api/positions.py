@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from xherald.photons.errors import ConfigError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["RESOLVERS", "to_position"]
 
 SESAME_TIMEOUT_S: Final = 10.0
+DAYS_PER_YEAR: Final = 365.25
 
 
 def to_position(value: str | SkyCoord | tuple[float, float]) -> tuple[float, float]:
@@ -21,8 +23,9 @@ def to_position(value: str | SkyCoord | tuple[float, float]) -> tuple[float, flo
     Parameters
     ----------
     value : str, SkyCoord or (float, float)
-        Text as in `photons.sky_position.parse_position`, or ``sesame:NAME``, for which the name resolver of CDS is
-        asked on the internet; numbers are right ascension and declination, ICRS deg.
+        Text as in `photons.sky_position.parse_position`; ``name:NAME``, an object of the shipped table of known
+        sources, moved to today; or ``sesame:NAME``, for which the name resolver of CDS is asked on the internet.
+        Numbers are right ascension and declination, ICRS deg.
 
     Raises
     ------
@@ -58,5 +61,13 @@ def _ask_sesame(name: str) -> tuple[float, float]:
         raise ConfigError(f"sesame:{name}: {' '.join(str(fault).split())}") from None
 
 
-RESOLVERS: Final[Mapping[str, Callable[[str], tuple[float, float]]]] = {"sesame": _ask_sesame}
+def _find_known(name: str) -> tuple[float, float]:
+    """Position of an object of the shipped table, today."""
+    from xherald.context.catalogues.known_names import find_known_position
+
+    today = datetime.now(UTC)
+    return find_known_position(name, today.year + (today.timetuple().tm_yday - 1) / DAYS_PER_YEAR)
+
+
+RESOLVERS: Final[Mapping[str, Callable[[str], tuple[float, float]]]] = {"name": _find_known, "sesame": _ask_sesame}
 """Functions that find named objects, by the prefix of the name."""

@@ -45,7 +45,7 @@ def mute(
 
     Candidates whose position lies in the circle are found and stored as ever; sinks skip their first alerts, or send
     them as a digest, or all the same, as the option `muted` of each sink says. RA,DEC may be in degrees, sexagesimal,
-    or Galactic (gal:l,b).
+    Galactic (gal:l,b), or the name of a well-known source (name:Sgr A*).
 
     \b
     Examples:

@@ -72,7 +72,8 @@ def add(
 ) -> None:
     """Add positions to a watch list.
 
-    Either RA,DEC, in degrees, sexagesimal or Galactic (gal:l,b), or the rows of a table. The list is created with its
+    Either RA,DEC, in degrees, sexagesimal, Galactic (gal:l,b) or the name of a well-known source (name:Sgr A*), or the
+    rows of a table. The list is created with its
     first position; a position that it has already is left unchanged.
 
     \b
