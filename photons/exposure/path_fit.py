@@ -105,6 +105,9 @@ def fit_matrices(
     for unit in units:
         mine = kept.unit == unit
         own = kept.pixel[mine]
+        if len(own) < MIN_UNIT_EVENTS:  # most were clipped: those left do not say how the unit is placed
+            out[unit] = np.nan
+            continue
         fitted = float(np.sqrt(abs(np.linalg.det(out[unit, :2]))))
         nominal = fitted if scale is None else scale
         is_off = abs(fitted / nominal - 1.0) > MAX_SCALE_ERROR

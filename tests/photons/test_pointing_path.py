@@ -13,6 +13,7 @@ from xherald.adapters.erosita import SURVEY_SPREAD, ErositaAdapter
 from xherald.adapters.swift import SwiftAdapter
 from xherald.photons import Attitude, Observation
 from xherald.photons.exposure.live_area import live_areas
+from xherald.photons.exposure.path_fit import MIN_UNIT_EVENTS
 from xherald.photons.exposure.pointing_path import measure_pointing_path
 
 EROSITA, SWIFT = (one.mission.instruments[0] for one in (ErositaAdapter, SwiftAdapter))
@@ -128,3 +129,18 @@ def test_wide_dead_band_is_found_in_a_sparse_field() -> None:
     # Empty columns beside the band cannot be told from it.
     assert set(band) <= set(dead.tolist())
     assert len(dead) <= len(band) + 6
+
+
+def test_a_detector_unit_without_sky_is_left_out() -> None:
+    """Events of one unit lie anywhere, as those of a noisy CCD: the path is that of the other units."""
+    rng = np.random.default_rng(5)
+    sky = observe_sky(erosita(rng), survey(rng), np.zeros((1, 2)), np.array([0.01]), rng)
+    last = int(sky.unit.max())
+    few = np.flatnonzero(sky.unit == last)[: MIN_UNIT_EVENTS + 5]
+    kept = np.sort(np.concatenate([np.flatnonzero(sky.unit != last), few]))
+    sky = replace(sky, **{name: getattr(sky, name)[kept] for name in ("time", "x", "y", "unit", "px", "py")})
+    noise = np.where(sky.unit == last, 1e5, 0.0)
+    sky = replace(sky, x=sky.x + noise * rng.normal(size=len(kept)), y=sky.y + noise * rng.normal(size=len(kept)))
+    path = measure_pointing_path(observation_of(sky, SURVEY_SPREAD, EROSITA.layout, is_scan=True))
+    assert path is not None
+    assert set(path.units) == set(np.unique(sky.unit).tolist()) - {last}
