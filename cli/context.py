@@ -10,7 +10,8 @@ import click
 
 from xherald.context.object_types import CATEGORIES
 
-from .group import configuration, run_options
+from .group import FILE_FAILED, configuration, report, run_options
+from .position_options import POSITION
 from .progress import stages
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def command() -> None:
       xherald context import stars.csv --name stars --columns "name=ID,ra=RA[deg],dec=DEC[deg],pos_err=ERR[arcsec]"
       xherald context list
       xherald context show gaia
+      xherald context search --at 83.633,22.014 --radius 10
     """  # noqa: D301
 
 
@@ -249,6 +251,58 @@ def remove(name: str, as_json: bool) -> None:
     """  # noqa: D301
     _store().remove(name)
     click.echo(json.dumps({"removed": name}) if as_json else f"Removed {name}.")
+
+
+@command.command("search")
+@click.option("--at", "position", type=POSITION, required=True, help="Position, ICRS: degrees, sexagesimal, gal:l,b.")
+@click.option(
+    "--radius",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="ARCSEC",
+    help="Radius of the search.",
+)
+@click.option("--epoch", type=float, metavar="YEAR", help="Julian year of the position; default: now.")
+@json_option
+@run_options
+def search(position: tuple[float, float], radius: float, epoch: float | None, as_json: bool) -> None:
+    """Show what is known at a position.
+
+    Asks the shipped table, the imported catalogues and the context providers of plugins. Proper motions are carried
+    to the epoch.
+
+    \b
+    Examples:
+      xherald context search --at 217.4,-62.68 --radius 120 --epoch 2016
+      xherald context search --at "05:34:31.97 +22:00:52.1" --json
+
+    \b
+    Exit codes:
+      0  everything was asked
+      1  some provider could not be asked; the others were
+      2  wrong options or configuration
+    """  # noqa: D301
+    from datetime import UTC, datetime
+
+    from xherald.detector.context_search import search_context
+
+    from .context_rendering import matches_to_json, print_matches
+
+    year = datetime.now(UTC)
+    when = epoch if epoch is not None else year.year + (year.timetuple().tm_yday - 1) / 365.25
+    with stages(shown=not as_json) as stage:
+        stage("searching")
+        found = search_context(configuration(), [position[0]], [position[1]], radius, when)
+    rows = matches_to_json(found.matches)
+    if as_json:
+        click.echo(json.dumps(rows, allow_nan=False))
+    else:
+        print_matches(rows, [one.catalogue for one in found.matches], radius)
+    for failure in found.failures:
+        report(failure)
+    if found.failures:
+        raise click.exceptions.Exit(FILE_FAILED)
 
 
 def _store() -> CatalogueStore:

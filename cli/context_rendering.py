@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,16 @@ from rich.table import Table
 if TYPE_CHECKING:
     from xherald.context.catalogues.catalogue import Catalogue
     from xherald.context.catalogues.presets import Preset
+    from xherald.plugins import ContextMatches
 
-__all__ = ["catalogue_to_json", "print_catalogue", "print_catalogues", "print_presets"]
+__all__ = [
+    "catalogue_to_json",
+    "matches_to_json",
+    "print_catalogue",
+    "print_catalogues",
+    "print_matches",
+    "print_presets",
+]
 
 PIPED_WIDTH = 200
 """Characters in a line where the output is not a terminal, so that no cell is folded."""
@@ -62,6 +71,46 @@ def print_catalogue(catalogue: Catalogue) -> None:
     _console().print(f"in {catalogue.folder}", soft_wrap=True)
 
 
+def matches_to_json(found: Sequence[ContextMatches]) -> list[dict[str, Any]]:
+    """Matches of one position, nearest first; what is unknown is null."""
+    rows = [
+        {
+            "catalogue": one.catalogue,
+            "name": one.names[i],
+            "type": one.types[i],
+            "separation_arcsec": float(one.separation_arcsec[i]),
+            "ra_deg": float(one.ra_deg[i]),
+            "dec_deg": float(one.dec_deg[i]),
+            "pos_err_arcsec": float(one.pos_err_arcsec[i]),
+            **{name: float(values[i]) if math.isfinite(values[i]) else None for name, values in one.numbers.items()},
+        }
+        for one in found
+        for i in range(len(one))
+    ]
+    return sorted(rows, key=lambda row: row["separation_arcsec"])
+
+
+def print_matches(rows: Sequence[Mapping[str, Any]], searched: Sequence[str], radius_arcsec: float) -> None:
+    """One line for each source."""
+    if not rows:
+        _console().print(f"Nothing within {radius_arcsec:g}″ in {', '.join(searched)}.")
+        return
+    table = _table("catalogue", "name", "type", "separation (″)", "error (″)", "magnitude", "other")
+    for row in rows:
+        other = ("distance_pc", "redshift", "flux_erg_cm2_s")
+        table.add_row(
+            row["catalogue"],
+            row["name"],
+            row["type"] or "–",
+            f"{row['separation_arcsec']:.2f}",
+            f"{row['pos_err_arcsec']:.2g}",
+            "–" if row.get("magnitude") is None else f"{row['magnitude']:.2f}",
+            ", ".join(f"{one} {row[one]:.4g}" for one in other if row.get(one) is not None) or "–",
+        )
+    _console().print(table)
+    _console().print(f"{len(rows)} within {radius_arcsec:g}″ in {', '.join(searched)}.")
+
+
 def print_presets(presets: Mapping[str, Preset]) -> None:
     """One line for each preset."""
     table = _table("preset", "catalogue", "positional error", "reference")
@@ -92,6 +141,6 @@ def _console() -> Console:
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        right = heading in ("rows", "left out", "largest error (″)")
+        right = heading in ("rows", "left out", "largest error (″)", "separation (″)", "error (″)", "magnitude")
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     return table

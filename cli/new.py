@@ -14,7 +14,7 @@ from .group import configuration, run_options
 __all__ = ["command"]
 
 # Same as `xherald.detector.plugin_support.new_package.KINDS`, which `--help` must not import.
-KINDS = ("adapter", "representation", "extractor", "embedder", "scorer", "veto", "sink", "drop-source")
+KINDS = ("adapter", "representation", "extractor", "embedder", "scorer", "veto", "sink", "drop-source", "context")
 
 
 @click.command("new")

@@ -30,6 +30,7 @@ KINDS = (
     "vetoes",
     "alert_sinks",
     "drop_sources",
+    "context",
 )
 NOT_CONFORMING = 1
 """Exit code: a plugin breaks a rule of the contract."""

@@ -1,6 +1,7 @@
 """The contract between the pipeline and its plugins: base classes, hooks, and the host that finds plugins."""
 
 from .alerts import Alert, AlertKind, AlertSink, AlertTense, Facts, Receipt
+from .context import ContextMatches, ContextProvider
 from .contract import (
     Advance,
     Embedder,
@@ -35,6 +36,8 @@ __all__ = [
     "AlertKind",
     "AlertSink",
     "AlertTense",
+    "ContextMatches",
+    "ContextProvider",
     "DetectionBatch",
     "DropSource",
     "Embedder",

@@ -14,7 +14,7 @@ from xherald.photons.errors import PluginError
 
 __all__ = ["CONTRACT_ATTRIBUTE", "CONTRACT_VERSION", "check_contract_version"]
 
-CONTRACT_VERSION: Final = "2.1"
+CONTRACT_VERSION: Final = "2.2"
 """Version of the names listed in docs/contract.md."""
 
 CONTRACT_ATTRIBUTE: Final = "XHERALD_CONTRACT"

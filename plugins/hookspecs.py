@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pluggy
 
 from .alerts import AlertSink
+from .context import ContextProvider
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Representation
 from .drops import DropSource
 from .scoring import Scorer, Veto
@@ -56,3 +57,8 @@ def register_drop_sources(register: Callable[[DropSource], None]) -> None:
 @hookspec
 def register_alert_sinks(register: Callable[[AlertSink], None]) -> None:
     """Register alert sinks, which send alerts to a destination."""
+
+
+@hookspec
+def register_context(register: Callable[[ContextProvider], None]) -> None:
+    """Register context providers, which know sources on the sky."""

@@ -20,6 +20,7 @@ from xherald.photons.errors import ConfigError, PluginError, UnclaimedFileError
 
 from . import hookspecs
 from .alerts import AlertSink
+from .context import ContextProvider
 from .contract import Embedder, FeatureExtractor, InstrumentAdapter, Options, Plugin, Representation
 from .contract_version import CONTRACT_ATTRIBUTE, CONTRACT_VERSION, check_contract_version
 from .drops import DropSource
@@ -42,6 +43,7 @@ KINDS: Final[Mapping[str, type[Plugin]]] = {
     "vetoes": Veto,
     "alert_sinks": AlertSink,
     "drop_sources": DropSource,
+    "context": ContextProvider,
 }
 """Base classes of the plugin kinds; keys as in ``register_KIND``."""
 
@@ -264,6 +266,11 @@ class PluginHost:
     def alert_sinks(self) -> Mapping[str, AlertSink]:
         """Registered alert sinks by name."""
         return self._of_kind("alert_sinks", AlertSink)  # type: ignore[type-abstract]
+
+    @property
+    def context(self) -> Mapping[str, ContextProvider]:
+        """Registered context providers by name."""
+        return self._of_kind("context", ContextProvider)  # type: ignore[type-abstract]
 
     def registered(self, kind: str) -> Mapping[str, Plugin]:
         """Registered plugins of a kind, one of `KINDS`, by name."""

@@ -17,7 +17,10 @@ __all__ = ["MIN_COUNT", "LocalDensity", "measure_density"]
 MIN_COUNT: Final = 25
 """Sources in the annulus, for an error of 20 %."""
 
-FIRST_OUTER_ARCSEC: Final = 300.0
+EXPECTED_OVER_MIN: Final = 4.0
+"""Expected sources in the first annulus, relative to the smallest number, so that few have to be enlarged."""
+
+MIN_OUTER_ARCSEC: Final = 60.0
 MAX_OUTER_ARCSEC: Final = 9_600.0
 SQUARE_DEG_PER_SR: Final = (180.0 / np.pi) ** 2
 TAIL: Final = 0.158655254
@@ -50,8 +53,9 @@ def measure_density(
 ) -> LocalDensity:
     """Measure the density of a catalogue in annuli around positions.
 
-    The outer radius begins at 5 arcmin, or four times the inner radius, and doubles up to 2.7 deg until the annulus
-    holds enough sources. Where an annulus reaches beyond the area that the catalogue covers, the density is too low.
+    The outer radius is that at which four times the smallest number is expected from the density of the surroundings,
+    at least 1 arcmin and four times the inner radius; it doubles up to 2.7 deg until the annulus holds enough sources.
+    Where an annulus reaches beyond the area that the catalogue covers, the density is too low.
 
     Parameters
     ----------
@@ -66,7 +70,9 @@ def measure_density(
 
     ra, dec = (np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in (ra_deg, dec_deg))
     inner = np.broadcast_to(np.asarray(inner_arcsec, dtype=np.float64), ra.shape)
-    outer = np.maximum(FIRST_OUTER_ARCSEC, 4 * inner)
+    expected = EXPECTED_OVER_MIN * min_count / np.maximum(catalogue.coarse_density(ra, dec), 1e-9)
+    outer = np.clip(3600 * np.sqrt(expected / np.pi), MIN_OUTER_ARCSEC, MAX_OUTER_ARCSEC)
+    outer = np.maximum(outer, 4 * inner)
     count = np.zeros(len(ra), dtype=np.int64)
     todo = np.arange(len(ra))
     while len(todo):

@@ -57,6 +57,9 @@ def _choices(configuration: Configuration) -> Iterator[tuple[Key, Key, str, str,
         for name, options in given.items():
             path = ("detection", kind, name)
             yield path, path, kind, name, options
+    for name, options in settings.context.providers.items():
+        path = ("context", "providers", name)
+        yield path, path, "context", name, options
     for name, case in settings.cases.root.items():
         parts = (("representation", case.representation), ("extractor", case.extractor), ("embedder", case.embedder))
         for part, choice in parts:

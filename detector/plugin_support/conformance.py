@@ -11,6 +11,7 @@ from typing import Any, Final
 from xherald.adapters.testing import ADAPTER_RULES, check_adapter
 from xherald.plugins.contract import Plugin
 from xherald.plugins.testing import (
+    CONTEXT_RULES,
     EMBEDDER_RULES,
     EXTRACTOR_RULES,
     REPRESENTATION_RULES,
@@ -20,6 +21,7 @@ from xherald.plugins.testing import (
     VETO_RULES,
     Report,
     Rules,
+    check_context,
     check_embedder,
     check_extractor,
     check_representation,
@@ -44,6 +46,7 @@ RULES: Final[Mapping[str, Rules[Any]]] = {
         VETO_RULES,
         SINK_RULES,
         SOURCE_RULES,
+        CONTEXT_RULES,
     )
 }
 """Rules by plugin kind, as in `KINDS`."""
@@ -57,6 +60,7 @@ CHECKS: Final[Mapping[str, Callable[..., Report]]] = {
     "vetoes": check_veto,
     "alert_sinks": check_sink,
     "drop_sources": check_source,
+    "context": check_context,
 }
 """Check functions by plugin kind."""
 

@@ -53,6 +53,7 @@ KINDS: Final = {
     "veto": Kind("vetoes", "a veto", "Flags flares of very few photons"),
     "sink": Kind("alert_sinks", "an alert sink", "Writes each alert as a JSON file"),
     "drop-source": Kind("drop_sources", "a drop source", "Takes the files that a text file lists"),
+    "context": Kind("context", "a context provider", "Knows two pulsars"),
 }
 """By name on the command line."""
 

@@ -51,7 +51,7 @@ def check_plugin(
     if kind != "adapters" and files:
         raise ConfigError(f"{kind} {plugin.name!r} is checked with simulated photons; remove the FILE arguments")
     arguments: dict[str, Any] = (
-        {} if kind in ("alert_sinks", "drop_sources") else {"enforce_performance": enforce_performance}
+        {} if kind in ("alert_sinks", "drop_sources", "context") else {"enforce_performance": enforce_performance}
     )
     if kind == "adapters":
         arguments["files"] = list(files)
@@ -69,6 +69,7 @@ def _configured(kind: str, name: str, configuration: Configuration) -> Mapping[s
         "adapters": settings.adapters,
         "scorers": settings.detection.scorers,
         "vetoes": settings.detection.vetoes,
+        "context": settings.context.providers,
     }
     return sections.get(kind, {}).get(name, {})
 

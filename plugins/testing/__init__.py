@@ -6,6 +6,7 @@ def test_it_conforms() -> None:
 check_scorer(MyScorer()).require()
 """
 
+from .context_rules import CONTEXT_RULES, check_context
 from .drop_source_rules import SOURCE_RULES, check_source
 from .embedder_rules import EMBEDDER_RULES, check_embedder
 from .extractor_rules import EXTRACTOR_RULES, check_extractor
@@ -17,6 +18,7 @@ from .sink_rules import SINK_RULES, check_sink
 from .veto_rules import VETO_RULES, check_veto
 
 __all__ = [
+    "CONTEXT_RULES",
     "EMBEDDER_RULES",
     "EXTRACTOR_RULES",
     "REPRESENTATION_RULES",
@@ -27,6 +29,7 @@ __all__ = [
     "Outcome",
     "Report",
     "Rules",
+    "check_context",
     "check_embedder",
     "check_extractor",
     "check_representation",

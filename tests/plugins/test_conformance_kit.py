@@ -45,6 +45,9 @@ FLOORS = {
 SHORT = {"tsne": {"perplexity": 20, "max_iter": 250}, "umap": {"epochs": 50}}
 """Options of plugins that are slow with their defaults."""
 
+CRAB = (83.63322, 22.01446)
+"""A source that every context provider here knows, deg."""
+
 MORE: Mapping[str, tuple[dict[str, Any], ...]] = {
     "et_map": ({"options": {"normalise": True}}, {"options": {"bins": (7, 3), "band_kev": (0.3, 10.0)}}),
     "etdt_cube": ({"options": {"normalise": True}},),
@@ -102,12 +105,22 @@ def given(written: Any, tmp_path: Path) -> Iterator[Callable[[Plugin], list[dict
                 return [{"files": [one.events for key, one in written.items() if key.startswith(MISSIONS[name])]}]
             if name in SHORT:
                 return [{"options": SHORT[name]}]
+            if name in ("known_sources", "catalogues"):
+                return [{"options": {"folder": catalogue_of(tmp_path)} if name == "catalogues" else {}, "known": CRAB}]
             if name in places:
                 more = {"received": received[name]} if name in received else {}
                 return [{"options": places[name], "unreachable": unreachable.get(name), **more}]
             return [{}, *MORE.get(name, ())]
 
         yield arguments_for
+
+
+def catalogue_of(folder: Path) -> Path:
+    """A folder with an imported catalogue: the table that is shipped, under another name."""
+    from xherald.context.catalogues.known_sources import write_known_sources
+
+    write_known_sources(folder / "catalogues" / "mine" / "1")
+    return folder / "catalogues"
 
 
 def tables(folder: Path) -> list[Path]:
@@ -190,6 +203,8 @@ def tried(kind: str, plugin: Plugin, written: Any, tmp_path: Path, **more: Any) 
     if kind == "alert_sinks":
         place, away = tmp_path / "lines.txt", tmp_path / "no" / "lines.txt"
         more |= {"options": {"path": place}, "unreachable": {"path": away}, "received": lambda: read_ids(place)}
+    if kind == "context":
+        more |= {"known": CRAB}
     if kind == "drop_sources":
         folder = tmp_path / "place"
         folder.mkdir(exist_ok=True)

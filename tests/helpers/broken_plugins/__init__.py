@@ -12,6 +12,7 @@ from xherald.plugins import Plugin
 
 from .adapters import ADAPTERS, GOOD_FILES
 from .alert_sinks import ALERT_SINKS, Lines, read_ids
+from .context import CONTEXT, Three
 from .drop_sources import DROP_SOURCES, Folder
 from .embedders import EMBEDDERS, Plane
 from .extractors import EXTRACTORS, Mean
@@ -30,6 +31,7 @@ CONFORMING_PLUGINS: dict[str, Plugin] = {
     "vetoes": Bright(),
     "alert_sinks": Lines(),
     "drop_sources": Folder(),
+    "context": Three(),
 }
 """The plugins that the broken ones are variants of."""
 
@@ -42,6 +44,7 @@ BROKEN_PLUGINS: dict[str, dict[str, Any]] = {
     "vetoes": VETOES,
     "alert_sinks": ALERT_SINKS,
     "drop_sources": DROP_SOURCES,
+    "context": CONTEXT,
 }
 """By kind and rule."""
 
