@@ -191,6 +191,7 @@ def fit_turns(events: FieldPhotons, matrices: F64, segments: Gti, turn: F64) -> 
     relative = np.angle(np.exp(1j * (angle - best)))
     weight = 1.0 / np.maximum(error2, 1e-12)
     mean = float(np.average(relative, weights=weight))
-    excess = max(float(np.average((relative - mean) ** 2 - error2 * (error2 < np.inf), weights=weight)), 0.0)
-    shrunk = mean + (relative - mean) * np.where(np.isfinite(error2), excess / (excess + error2 + 1e-18), 0.0)
+    known = np.isfinite(error2)  # segments without events have no weight
+    excess = max(float(np.average((relative - mean) ** 2 - np.where(known, error2, 0.0), weights=weight)), 0.0)
+    shrunk = mean + (relative - mean) * np.where(known, excess / (excess + error2 + 1e-18), 0.0)
     return np.asarray(shrunk + best, dtype=np.float64)

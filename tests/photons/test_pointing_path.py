@@ -144,3 +144,19 @@ def test_a_detector_unit_without_sky_is_left_out() -> None:
     path = measure_pointing_path(observation_of(sky, SURVEY_SPREAD, EROSITA.layout, is_scan=True))
     assert path is not None
     assert set(path.units) == set(np.unique(sky.unit).tolist()) - {last}
+
+
+def test_a_snapshot_without_events_of_the_other_units_gets_the_mean_rotation() -> None:
+    """In one snapshot only a noisy unit has events: the path of the others is fitted as without it."""
+    rng = np.random.default_rng(6)
+    sky = observe_sky(erosita(rng), snapshots(rng), np.zeros((1, 2)), np.array([0.01]), rng)
+    last, start = int(sky.unit.max()), sky.gti[-1][0]
+    kept = np.flatnonzero(np.where(sky.time < start, sky.unit != last, sky.unit == last))
+    kept = np.concatenate([kept[sky.time[kept] < start], kept[sky.time[kept] >= start][: MIN_UNIT_EVENTS + 5]])
+    sky = replace(sky, **{name: getattr(sky, name)[kept] for name in ("time", "x", "y", "unit", "px", "py")})
+    noise = np.where(sky.unit == last, 1e5, 0.0)
+    sky = replace(sky, x=sky.x + noise * rng.normal(size=len(kept)), y=sky.y + noise * rng.normal(size=len(kept)))
+    path = measure_pointing_path(observation_of(sky, SURVEY_SPREAD, EROSITA.layout))
+    assert path is not None
+    assert np.isfinite(path.turn).all()
+    assert last not in path.units
