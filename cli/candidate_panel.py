@@ -14,6 +14,7 @@ from xherald.detector.candidates.formatting import (
 )
 from xherald.detector.candidates.history_rendering import format_history
 from xherald.photons.probabilities import format_percent
+from xherald.photons.sky_links import describe_position, make_sky_links, make_vet_command
 
 if TYPE_CHECKING:
     from xherald.detector.results.row_types import Evidence
@@ -36,12 +37,14 @@ def print_candidate(evidence: Evidence) -> None:
     console = Console(highlight=False)
     position, p_astro = format_position(evidence["ra_deg"], evidence["dec_deg"]), evidence["p_astro"]
     variability = "" if p_astro is None else f"; probability of variability {format_percent(p_astro)}"
+    notations = describe_position(evidence["ra_deg"], evidence["dec_deg"])
     history = format_history(evidence["history"])
     # Text, not markup: names come from files.
     parts: list[Text | Table] = [
         Text(format_headline(evidence), style=STYLES[evidence["direction"]]),
         Text(format_significance(evidence) + variability, style="bold"),
         Text(", ".join(part for part in (format_source_name(evidence), position) if part)),
+        *([Text(", ".join(f"{name} {value}" for name, value in notations))] if notations else []),
         *([Text(evidence["long_term_reason"])] if evidence["long_term_reason"] else []),
         *([Text(history)] if history else []),
         *(Text(f"flag: {one}", style="red") for one in format_warnings(evidence)),
@@ -56,10 +59,15 @@ def print_candidate(evidence: Evidence) -> None:
         else:
             table.add_row(Text(line.label), Text(line.value))
     parts += [Text(), Text(f"file {evidence['file']}")]
+    links = make_sky_links(evidence["ra_deg"], evidence["dec_deg"], evidence["pos_err_arcsec"])
+    vet = Text(f"to vet: {make_vet_command(evidence['candidate_id'])}")
     if console.is_terminal:
+        words = [Text(name, style=f"underline link {url}") for name, url in links]
+        parts += [*([Text("  ").join(words)] if words else []), vet]
         title = Text(evidence["candidate_id"], style="bold")
         console.print(Panel(Group(*parts), title=title, title_align="left", width=min(console.width, WIDTH + 8)))
         return
+    parts += [*(Text(f"{name}: {url}") for name, url in links), vet]
     plain = Console(highlight=False, width=200)
     plain.print(Text(evidence["candidate_id"]))
     for part in parts:

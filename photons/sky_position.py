@@ -11,6 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import numpy as np
+
+from xherald.photons.arrays import F64
+
 from .errors import ConfigError
 
 __all__ = [
@@ -40,6 +44,15 @@ ARCSEC_PER_UNIT: Final = {
     '"': 1.0,
     "″": 1.0,
 }
+
+TO_GALACTIC: Final[F64] = np.array(
+    [
+        [-0.05487565771259, -0.87343705195562, -0.48383507361672],
+        [+0.49410943719273, -0.44482972122330, +0.74698218398667],
+        [-0.86766613755966, -0.19807633727300, +0.45598381368730],
+    ]
+)
+"""From ICRS to Galactic coordinates, as in astropy: defined in FK5 (Reid & Brunthaler 2004, ApJ 616, 872, appendix)."""
 
 _NUMBER: Final = r"\d+(?:\.\d*)?|\.\d+"
 _ANGLE: Final = re.compile(rf"({_NUMBER})\s*(deg|arcmin|arcsec|[°'\"′″])?")
@@ -147,17 +160,17 @@ def format_galactic(ra_deg: float, dec_deg: float) -> str:
 
 def to_galactic(ra_deg: float, dec_deg: float) -> tuple[float, float]:
     """Galactic longitude and latitude of a position, deg."""
-    from astropy.coordinates import SkyCoord
-
-    found = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs").galactic
-    return float(found.l.deg), float(found.b.deg)
+    return _rotate(TO_GALACTIC, ra_deg, dec_deg)
 
 
 def _from_galactic(longitude: float, latitude: float) -> tuple[float, float]:
-    from astropy.coordinates import SkyCoord
+    return _rotate(TO_GALACTIC.T, longitude, latitude)
 
-    found = SkyCoord(longitude, latitude, unit="deg", frame="galactic").icrs
-    return float(found.ra.deg), float(found.dec.deg)
+
+def _rotate(matrix: F64, longitude: float, latitude: float) -> tuple[float, float]:
+    lon, lat = math.radians(longitude), math.radians(latitude)
+    x, y, z = matrix @ np.array([math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)])
+    return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
 
 
 def _split_pair(line: str, text: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from xherald.photons import EventList
 from xherald.photons.probabilities import format_percent
+from xherald.photons.sky_links import describe_position, make_vet_command
 
 from .drawing import INK, MARK, PHOTONS, GoodTimeAxis, close_up, draw_light_curve, label_good_time, mark_times
 from .evidence_lines import Line, format_evidence
@@ -40,6 +41,9 @@ __all__ = ["DPI", "draw_sheet"]
 DPI: Final = 150
 SIZE: Final = (15.5, 9.6)
 """Inches: at 150 dpi a little more than a full-HD screen."""
+
+FOOTER: Final = 0.02
+"""Height of the footer, in figure units."""
 
 ALARM: Final = "#c1121f"
 SOFT, HARD = "#d98324", "#355f9e"
@@ -77,7 +81,9 @@ def draw_sheet(
     figure = (figure_type or Figure)(figsize=SIZE)
     FigureCanvasAgg(figure)
     top = _draw_headline(figure, evidence)
-    figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, top), w_pad=0.05, h_pad=0.05))
+    _draw_footer(figure, evidence)
+    layout = ConstrainedLayoutEngine(rect=(0, FOOTER, 1, top - FOOTER), w_pad=0.05, h_pad=0.05)
+    figure.set_layout_engine(layout)
     left, right = figure.subfigures(1, 2, width_ratios=(3.35, 1.0), squeeze=False)[0]
     upper, lower = left.subfigures(2, 1, height_ratios=(1.72, 1.0), squeeze=False)[:, 0]
     _draw_times(upper, detections, index, evidence)
@@ -118,6 +124,13 @@ def _draw_headline(figure: Figure, evidence: Evidence) -> float:
     if not lines:
         write(0.50, "no flags", 9.5, x=0.988, ha="right", color="#5b7f5b")
     return 1.0 - max(1.43 if evidence["long_term_reason"] else 1.27, 0.50 + 0.19 * len(lines) + 0.1) / height
+
+
+def _draw_footer(figure: Figure, evidence: Evidence) -> None:
+    """Write the position in other notations, and how to record a verdict, below the panels."""
+    notations = [value for _, value in describe_position(evidence["ra_deg"], evidence["dec_deg"])]
+    words = "   ·   ".join([*notations, make_vet_command(evidence["candidate_id"])])
+    figure.text(0.012, 0.005, words, fontsize=8, va="bottom", color=INK)
 
 
 def _describe_position(evidence: Evidence) -> str:

@@ -9,6 +9,7 @@ from xherald.photons.probabilities import (
     format_probability,
     format_rate,
 )
+from xherald.photons.sky_links import describe_position, make_sky_links, make_vet_command
 from xherald.plugins.alerts import Alert, Facts
 
 __all__ = ["label", "lines", "subject", "text"]
@@ -51,6 +52,7 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
             " ".join(part for part in (facts.mission, facts.instrument, facts.obs_id, facts.detection_id) if part),
         ),
         ("position", _position(facts)),
+        *describe_position(facts.ra_deg, facts.dec_deg),
         ("interval", _interval(facts)),
         ("exposure within the interval", _seconds(facts.interval_livetime_s)),
         ("T90", _t90(facts)),
@@ -70,8 +72,16 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
         ("mute", facts.mute_summary),
         ("watch lists", ", ".join(facts.watch_lists)),
         ("flags", ", ".join((*facts.flags, *facts.vetoes))),
+        *make_sky_links(facts.ra_deg, facts.dec_deg, facts.pos_err_arcsec),
+        ("to vet", _vet_command(alert)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _vet_command(alert: Alert) -> str:
+    """Command that records a verdict; empty for what is not a candidate, or not any more."""
+    is_candidate = alert.alert_type in ("initial", "update") and alert.alert_tense != "test"
+    return make_vet_command(alert.candidate_id) if is_candidate else ""
 
 
 def _classes(facts: Facts) -> str:
