@@ -1,10 +1,9 @@
 """False alarms and recall of new and vanished sources, on fields that the simulator did not make.
 
-``python -m benchmarks.long_term_changes --fields 300 --seed 1`` prints the tables of docs/store.md; with
-``--scatter 0.15`` the null hypothesis has that scatter only. Photons of point
-sources and of a flat background are drawn with numpy and counted in apertures and in coarse maps; sources are those
-that stand out of the background. The rates of ordinary sources scatter between observations; transients are absent in
-all observations but one.
+``python -m benchmarks.long_term_changes --fields 200 --seed 1`` prints the tables of docs/candidates.md. Photons of
+point sources and of a flat background are drawn with numpy and counted in apertures and in coarse maps; sources are
+those that stand out of the background. The rates of ordinary sources scatter between observations; transients are
+absent in all observations but one.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import numpy as np
 
 from xherald.catalog_store.ledger.history_records import FieldHistory, FieldObservation, FieldSource
 from xherald.catalog_store.ledger.records import DetectionRecord, ObservationRecord
-from xherald.detector.candidates.long_term_changes import LongTermSearch, find_long_term_changes
-from xherald.detector.candidates.position_history import SCATTER
+from xherald.detector.candidates.long_term_changes import find_long_term_changes
+from xherald.detector.candidates.ordinary_changes import ordinary_scatter
 from xherald.photons import PointSpread
 from xherald.photons.sky_map import SkyMap, healpix_index
 
@@ -39,8 +38,6 @@ SLOPE = 1.2
 FAINTEST, BRIGHTEST = 3.0, 3_000.0
 """Counts of ordinary sources in an exposure of 1, distributed as N(> s) ~ s^-SLOPE."""
 THRESHOLD = 1e-3
-Scatter = tuple[tuple[float, float], ...]
-"""See `position_history.SCATTER`."""
 SPREAD = PointSpread("Gaussian", (0.0,), (1.5,), ((R50,),), ((R90,),), 0.0)
 
 
@@ -53,23 +50,23 @@ class Sky:
     rate: np.ndarray
 
 
-def draw_sky(rng: np.random.Generator) -> Sky:
+def draw_sky(rng: np.random.Generator, slope: float = SLOPE) -> Sky:
     """Ordinary sources on a grid."""
     x, y = ((np.indices((SIDE, SIDE)) - (SIDE - 1) / 2) * SPACING_ARCSEC).reshape(2, -1)
-    low, high = FAINTEST**-SLOPE, BRIGHTEST**-SLOPE
-    rate = (low - rng.random(len(x)) * (low - high)) ** (-1 / SLOPE)
+    low, high = FAINTEST**-slope, BRIGHTEST**-slope
+    rate = (low - rng.random(len(x)) * (low - high)) ** (-1 / slope)
     return Sky(x + rng.uniform(-5, 5, len(x)), y + rng.uniform(-5, 5, len(x)), rate)
 
 
 def observe(
-    rng: np.random.Generator, sky: Sky, days: float, exposure: float, dex: float, transient: float | None = None
+    rng: np.random.Generator, sky: Sky, days: float, exposure: float, dex: np.ndarray, transient: float | None = None
 ) -> FieldObservation:
     """Photons, apertures and map of an observation.
 
     Parameters
     ----------
     exposure : float — relative to `EXPOSURE_S`
-    dex : float — scatter of the logarithm of the rates
+    dex : ndarray, shape (n,) — scatter of the logarithm of the rates
     transient : float, optional — counts of the first source within its aperture, in place of its rate
     """
     mean = sky.rate * 10.0 ** rng.normal(0.0, dex, len(sky.rate)) * exposure
@@ -125,67 +122,83 @@ def count_map(x: np.ndarray, y: np.ndarray, exposure: float) -> SkyMap:
     return SkyMap(ORDER, pixels, counts, background * each, EXPOSURE_S * exposure * each, SPREAD, (RA, DEC))
 
 
-def search_ordinary(rng: np.random.Generator, dex: float, null: Scatter) -> tuple[LongTermSearch, int]:
-    """Changes of a field of ordinary sources, observed one to four times before, and the number of sources detected."""
-    sky = draw_sky(rng)
-    others = tuple(
-        observe(rng, sky, -30.0 * number, 10.0 ** rng.uniform(-0.5, 1.0), dex)
-        for number in range(1, rng.integers(2, 6))
-    )
-    present = observe(rng, sky, 0.0, 1.0, dex)
-    return find_long_term_changes(FieldHistory(present, others), null), len(present.sources)
+def search_ordinary(rng: np.random.Generator, dex: float | None, days: float, slope: float) -> tuple[int, int]:
+    """Number of candidates in a field of ordinary sources, observed one to four times before, and of sources compared.
+
+    The scatter of the sources is that of the null hypothesis if `dex` is None.
+    """
+    sky = draw_sky(rng, slope)
+    numbers = range(1, rng.integers(2, 6))
+    scatter = draw_scatter(rng, days * numbers[-1]) if dex is None else np.full(len(sky.rate), dex)
+    others = tuple(observe(rng, sky, -days * number, 10.0 ** rng.uniform(-0.5, 1.0), scatter) for number in numbers)
+    search = find_long_term_changes(FieldHistory(observe(rng, sky, 0.0, 1.0, scatter), others))
+    return sum(one.false_alarm_probability <= THRESHOLD for one in search.changes), search.sources
 
 
-def search_transient(
-    rng: np.random.Generator, counts: float, ratio: float, is_new: bool, null: Scatter
-) -> tuple[bool, bool]:
-    """Whether a transient is listed, and whether it is a candidate.
+def draw_scatter(rng: np.random.Generator, days: float) -> np.ndarray:
+    """Scatter of ordinary sources, dex, as in the null hypothesis."""
+    dex, share = np.array(ordinary_scatter(days)).T
+    return rng.choice(dex, SIDE**2, p=share)
+
+
+def search_transient(rng: np.random.Generator, counts: float, ratio: float, days: float, is_new: bool) -> bool:
+    """Whether a transient is a candidate.
 
     It has so many counts in an exposure of 1; the other exposure, without it, is `ratio` times as long.
     """
     sky = draw_sky(rng)
-    bright = observe(rng, sky, 0.0 if is_new else -30.0, 1.0, 0.15, transient=counts)
-    faint = observe(rng, sky, -30.0 if is_new else 0.0, ratio, 0.15, transient=0.0)
+    scatter = np.full(len(sky.rate), 0.15)
+    bright = observe(rng, sky, 0.0 if is_new else -days, 1.0, scatter, transient=counts)
+    faint = observe(rng, sky, -days if is_new else 0.0, ratio, scatter, transient=0.0)
     field = FieldHistory(bright, (faint,)) if is_new else FieldHistory(faint, (bright,))
-    found = [
-        one
-        for one in find_long_term_changes(field, null).changes
-        if one.bright.source is not None and one.bright.source.number == 0 and one.is_brightening is is_new
-    ]
-    return bool(found), any(one.false_alarm_probability <= THRESHOLD for one in found)
+    return any(
+        one.bright.source is not None
+        and one.bright.source.number == 0
+        and one.is_brightening is is_new
+        and one.false_alarm_probability <= THRESHOLD
+        for one in find_long_term_changes(field).changes
+    )
+
+
+def format_share(found: int, total: int) -> str:
+    """A share with its binomial error, or its upper limit at 95 % if nothing was found."""
+    if found == 0:
+        return f"< {3.0 / total:.1e} (95 %)"
+    share, error = found / total, (max(found * (total - found) / total, 1.0)) ** 0.5 / total
+    return f"{share:.2f} ± {error:.2f}" if share > 0.1 else f"{share:.1e} ± {error:.1e}"
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fields", type=int, default=300)
+    parser.add_argument("--null-fields", type=int, default=600)
+    parser.add_argument("--slope", type=float, default=SLOPE, help="of ordinary sources in the first table")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scatter", type=float)
     options = parser.parse_args()
-    null = SCATTER if options.scatter is None else ((options.scatter, 1.0),)
-    print("| scatter, dex | sources | comparisons | listed (p <= 0.001), per source | fields with a candidate |")
+    print("| scatter, dex | days apart | sources | candidates | false alarms per source |")
     print("|---|---|---|---|---|")
-    for dex in (0.15, 0.3):
-        rng = np.random.default_rng([options.seed, round(100 * dex)])
-        done = [search_ordinary(rng, dex, null) for _ in range(options.fields)]
-        sources, trials = sum(found for _, found in done), sum(search.trials for search, _ in done)
-        listed = sum(len(search.changes) for search, _ in done)
-        fields = sum(any(one.false_alarm_probability <= THRESHOLD for one in search.changes) for search, _ in done)
-        print(
-            f"| {dex} | {sources:,} | {trials:,} | {listed} ({listed / sources:.1e}) | {fields} of {options.fields} |"
-        )
-    print("\n| counts | other exposure | new: listed / candidate | vanished: listed / candidate |")
-    print("|---|---|---|---|")
+    for dex in (None, 0.15, 0.3):
+        for days in (30.0, 365.0):
+            rng = np.random.default_rng([options.seed, 0 if dex is None else round(100 * dex), int(days)])
+            found, sources = np.sum(
+                [search_ordinary(rng, dex, days, options.slope) for _ in range(options.null_fields)], axis=0
+            )
+            name = "as in the null hypothesis" if dex is None else str(dex)
+            print(f"| {name} | {days:.0f} | {sources:,} | {found} | {format_share(found, sources)} |", flush=True)
+    if not options.fields:
+        return
+    print("\n| counts | other exposure | new, 30 days | vanished, 30 days | new, 1 year | vanished, 1 year |")
+    print("|---|---|---|---|---|---|")
     for counts in (12.0, 20.0, 40.0):
         for ratio in (1.0, 3.0, 10.0):
             cells = []
-            for is_new in (True, False):
-                rng = np.random.default_rng([options.seed, int(counts), int(ratio), is_new])
-                share = np.mean(
-                    [search_transient(rng, counts, ratio, is_new, null) for _ in range(options.fields)], axis=0
-                )
-                cells.append(" / ".join(f"{one:.2f}" for one in share))
-            print(f"| {counts:.0f} | {ratio:.0f} x | {cells[0]} | {cells[1]} |", flush=True)
+            for days in (30.0, 365.0):
+                for is_new in (True, False):
+                    rng = np.random.default_rng([options.seed, int(counts), int(ratio), int(days), is_new])
+                    found = sum(search_transient(rng, counts, ratio, days, is_new) for _ in range(options.fields))
+                    cells.append(format_share(found, options.fields))
+            print(f"| {counts:.0f} | {ratio:.0f} × | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

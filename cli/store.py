@@ -49,6 +49,7 @@ def changes(since: datetime, url: str | None, as_json: bool) -> None:
     """
     from xherald.detector.candidates.change_evidence import change_to_json
     from xherald.detector.candidates.long_term_changes import search_stored_observations
+    from xherald.photons.probabilities import format_false_alarm_probability
 
     with open_selected_store(url) as store:
         found = search_stored_observations(store.field_histories(since))
@@ -58,10 +59,10 @@ def changes(since: datetime, url: str | None, as_json: bool) -> None:
             continue
         name = f"{row['mission']} {row['instrument']} {row['obs_id']}/{row['detection_id']}"
         place = f"{row['ra_deg']:.5f} {row['dec_deg']:+.5f}"
-        p, probability = row["long_term_p_value"], row["long_term_false_alarm_probability"]
-        click.echo(f"{name}  {place}  {row['long_term_reason']}  p = {p:.2g}, in the observation {probability:.2g}")
+        probability = format_false_alarm_probability(row["long_term_false_alarm_probability"])
+        click.echo(f"{name}  {place}  {row['long_term_reason']}  {probability}")
     if not as_json:
-        many, expected = f"{len(found.changes):,} changes in {found.trials:,} comparisons", found.expected_false_alarms
+        many, expected = f"{len(found.changes):,} changes of {found.sources:,} sources", found.expected_false_alarms
         click.echo(f"{many}; at most {expected:.2g} false alarms expected")
 
 

@@ -17,7 +17,16 @@ from xherald.photons.arrays import F64, I64
 from .pointspread import PointSpread
 from .projection import separation_deg
 
-__all__ = ["MAX_ORDER", "MIN_ORDER", "SkyMap", "SkyMapSample", "healpix_centre", "healpix_index", "pixel_side_arcsec"]
+__all__ = [
+    "MAX_ORDER",
+    "MIN_ORDER",
+    "SkyMap",
+    "SkyMapSample",
+    "SkyMapSamples",
+    "healpix_centre",
+    "healpix_index",
+    "pixel_side_arcsec",
+]
 
 
 ENCLOSED_FRACTION: Final = 0.90
@@ -26,8 +35,11 @@ ENCLOSED_FRACTION: Final = 0.90
 MIN_EXPOSURE_FRACTION: Final = 0.3
 """Fraction of the largest livetime of the map below which a position counts as not observed."""
 
-N_RADII, N_ANGLES = 40, 32
-"""Sample points of the point spread, each representing the same number of photons."""
+N_RADII, N_ANGLES = 20, 24
+"""Sample points of the point spread, each representing the same number of photons: exposures to 1 %."""
+
+MAX_SAMPLED_TOGETHER: Final = 500
+"""Positions that are sampled at once, which bounds the memory to some 50 MB."""
 
 MIN_ORDER, MAX_ORDER = 6, 18
 """Range of HEALPix orders: pixels of 55 arcmin to 0.8 arcsec."""
@@ -77,6 +89,27 @@ class SkyMapSample:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SkyMapSamples:
+    """Counts and exposure of positions in a `SkyMap`.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n,), int64
+    background : ndarray, shape (n,), float64 — expected background counts
+    exposure_s : ndarray, shape (n,), float64
+        Livetime times the fraction of the point spread in the pixels, s; 0 outside the field.
+    pixels : ndarray, shape (p,), int64 — nested indices of the summed pixels of all positions, one after another
+    offsets : ndarray, shape (n + 1,), int64 — where those of each position begin
+    """
+
+    counts: I64
+    background: F64
+    exposure_s: F64
+    pixels: I64
+    offsets: I64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SkyMap:
     """Counts, background and livetime of a field, or of a part of it.
 
@@ -100,38 +133,70 @@ class SkyMap:
     pointing: tuple[float, float] | None
 
     def sample(self, ra: float, dec: float, error_arcsec: float = 0.0) -> SkyMapSample | None:
-        """Sum the map over the point spread at a position; None outside the field.
+        """Sum the map over the point spread at one position, as `sample_many`; None outside the field."""
+        found = self.sample_many([ra], [dec], [error_arcsec])
+        if not found.exposure_s[0] > 0:
+            return None
+        return SkyMapSample(int(found.counts[0]), float(found.background[0]), float(found.exposure_s[0]), found.pixels)
+
+    def sample_many(self, ra: ArrayLike, dec: ArrayLike, error_arcsec: ArrayLike) -> SkyMapSamples:
+        """Sum the map over the point spread at positions.
 
         The sum includes all pixels that the inner 90 % of the point spread overlaps, with the position error (68 %
         radius) added to all radii in quadrature. The exposure is the mean livetime of these pixels weighted by the
         point spread, without vignetting. Photons of nearby sources are included, so that an upper limit there is
         conservative.
-        """
-        if not len(self.pixels):
-            return None
-        sampled, is_inner = self._sample_pixels(ra, dec, error_arcsec)
-        summed = np.unique(sampled[is_inner])
-        rows = np.minimum(np.searchsorted(self.pixels, summed), len(self.pixels) - 1)
-        rows = rows[self.pixels[rows] == summed]
-        if not rows.size:
-            return None
-        index = np.searchsorted(self.pixels[rows], sampled)
-        is_mapped = self.pixels[rows][np.minimum(index, len(rows) - 1)] == sampled
-        exposure = float(self.livetime[rows[np.where(is_mapped, index, 0)]] @ is_mapped) / len(sampled)
-        if exposure < MIN_EXPOSURE_FRACTION * float(self.livetime.max()):
-            return None
-        return SkyMapSample(
-            int(self.counts[rows].sum()), float(self.background[rows].sum()), exposure, self.pixels[rows]
-        )
 
-    def _sample_pixels(self, ra: float, dec: float, error_arcsec: float) -> tuple[I64, NDArray[np.bool_]]:
-        """Pixels of equally weighted sample points of the point spread, and which of these are in its inner part."""
-        angle = 0.0 if self.pointing is None else float(separation_deg(ra, dec, *self.pointing)) * 60.0
-        core, slope = self.point_spread.king(angle)
+        Parameters
+        ----------
+        ra, dec, error_arcsec : array_like, shape (n,) — deg, arcsec
+
+        Returns
+        -------
+        SkyMapSamples
+        """
+        places = [np.asarray(part, dtype=np.float64) for part in (ra, dec, error_arcsec)]
+        parts = [
+            self._sum_pixels(*(part[begin : begin + MAX_SAMPLED_TOGETHER] for part in places))
+            for begin in range(0, len(places[0]), MAX_SAMPLED_TOGETHER)
+        ]
+        if not parts:
+            parts = [self._sum_pixels(*places)]
+        counts, background, exposure, pixels, lengths = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return SkyMapSamples(counts, background, exposure, pixels, np.concatenate([[0], np.cumsum(lengths)]))
+
+    def _sum_pixels(self, ra: F64, dec: F64, error_arcsec: F64) -> tuple[I64, F64, F64, I64, I64]:
+        """Counts, background and exposure at positions; the pixels that are summed, and how many at each position."""
+        n, size = len(ra), len(self.pixels)
+        if not (n and size):
+            return np.zeros(n, dtype=np.int64), np.zeros(n), np.zeros(n), np.zeros(0, np.int64), np.zeros(n, np.int64)
+        sampled, is_inner = self._sample_pixels(ra, dec, error_arcsec)
+        row = np.minimum(np.searchsorted(self.pixels, sampled), size - 1)
+        is_mapped = self.pixels[row] == sampled
+        key = np.arange(n)[:, None] * size + row
+        summed = np.unique(key[:, is_inner][is_mapped[:, is_inner]])
+        place, rows = np.divmod(summed, size)
+        # Beyond the inner part only photons in the pixels that are summed are counted.
+        is_counted = is_mapped & (is_inner | np.isin(key, summed))
+        exposure = (self.livetime[row] * is_counted).sum(axis=1) / sampled.shape[1]
+        exposure[exposure < MIN_EXPOSURE_FRACTION * float(self.livetime.max())] = 0.0
+        counts = np.bincount(place, self.counts[rows], n).astype(np.int64)
+        background = np.asarray(np.bincount(place, self.background[rows], n), dtype=np.float64)
+        lengths = np.bincount(place, minlength=n).astype(np.int64)
+        return counts, background, exposure, self.pixels[rows], lengths
+
+    def _sample_pixels(self, ra: F64, dec: F64, error_arcsec: F64) -> tuple[I64, NDArray[np.bool_]]:
+        """Pixels of equally weighted sample points of the point spread, and which of these are in its inner part.
+
+        Shapes (n, points), (points,).
+        """
+        angle = np.zeros(len(ra)) if self.pointing is None else separation_deg(ra, dec, *self.pointing) * 60.0
+        core, slope = self.point_spread.kings(angle)
         fraction = (np.arange(N_RADII) + 0.5) / N_RADII
-        radius = np.hypot(core * np.sqrt((1.0 - fraction) ** (-1.0 / slope) - 1.0), error_arcsec)
+        radius = core[:, None] * np.sqrt((1.0 - fraction) ** (-1.0 / slope[:, None]) - 1.0)
+        radius = np.hypot(radius, error_arcsec[:, None])[:, :, None]
         turn = 2 * np.pi * (np.arange(N_ANGLES)[None, :] + 0.5 * (np.arange(N_RADII)[:, None] % 2)) / N_ANGLES
-        east, north = (radius[:, None] * np.cos(turn)).ravel(), (radius[:, None] * np.sin(turn)).ravel()
-        lat = np.clip(dec + north / 3600.0, -90.0, 90.0)
-        lon = (ra + east / 3600.0 / np.maximum(np.cos(np.radians(lat)), 1e-9)) % 360.0
+        east, north = ((radius * part).reshape(len(ra), -1) for part in (np.cos(turn), np.sin(turn)))
+        lat = np.clip(dec[:, None] + north / 3600.0, -90.0, 90.0)
+        lon = (ra[:, None] + east / 3600.0 / np.maximum(np.cos(np.radians(lat)), 1e-9)) % 360.0
         return healpix_index(lon, lat, self.order), np.repeat(fraction <= ENCLOSED_FRACTION, N_ANGLES)

@@ -37,13 +37,15 @@ def as_float(value: float | None) -> float | None:
 def significance_order(evidence: Mapping[str, Any]) -> tuple[float, ...]:
     """Sort key of the detections of an event: the least probable by chance first, then the best position.
 
-    Those that vary within their exposure come before those that changed between exposures only.
+    Those that vary within their exposure come before those that changed between exposures only, and of these the
+    beginning of an outburst before its end.
     """
     ranking = evidence.get("ranking_statistic")
     names = ("false_alarm_probability", "long_term_false_alarm_probability", "pos_err_arcsec")
     values = [evidence.get(name) for name in names]
     return (
         math.inf if ranking is None else -float(ranking),
+        float(ranking is None and evidence.get("long_term_change") in ("fainter", "vanished")),
         *(math.inf if value is None else float(value) for value in values),
     )
 

@@ -148,10 +148,10 @@ def wants(sink: SinkSettings, evidence: Mapping[str, Any], tense: AlertTense) ->
     """
     tail = _tail_factor(evidence)
     far_hz, per_1000 = evidence.get("far_hz"), evidence.get("expected_false_alarms_per_1000")
-    long_term_p = evidence.get("long_term_p_value")
+    long_term = evidence.get("long_term_false_alarm_probability")
     rates = [
         (None if far_hz is None else far_hz * tail, None if per_1000 is None else per_1000 * tail),
-        (evidence.get("long_term_far_hz"), None if long_term_p is None else 1e3 * long_term_p),
+        (evidence.get("long_term_far_hz"), None if long_term is None else 1e3 * long_term),
     ]
     limits = sink.far_hz_below, sink.expected_false_alarms_per_1000_below
     passed = any(

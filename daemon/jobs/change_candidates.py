@@ -30,8 +30,8 @@ def find_change_candidates(
     ----------
     result : FileResult
     prior : PriorState
-    threshold : float — largest false-alarm probability, all comparisons in the field counted as trials
-    sources_per_day : float or None — comparisons in the stream of files; None for as many as the file holds in its time
+    threshold : float — largest false-alarm probability
+    sources_per_day : float or None — in the stream of files; None for as many as are compared, in the file's time
     """
     from xherald.detector.candidates.change_evidence import change_fields, make_change_evidence
     from xherald.detector.candidates.long_term_changes import find_long_term_changes
@@ -40,7 +40,7 @@ def find_change_candidates(
     found: dict[int | StoredDetection, CandidateRecord] = {}
     for first, field in _iterate_fields(result, prior):
         search = find_long_term_changes(field)
-        rate = _comparisons_per_second(field, search.trials, sources_per_day)
+        rate = _sources_per_second(field, search.sources, sources_per_day)
         for change in search.changes:
             where, source = change.bright.observation, change.bright.source
             assert source is not None
@@ -73,8 +73,8 @@ def _iterate_fields(result: FileResult, prior: PriorState) -> Iterator[tuple[int
         first += len(record.detections)
 
 
-def _comparisons_per_second(field: FieldHistory, trials: int, sources_per_day: float | None) -> float | None:
+def _sources_per_second(field: FieldHistory, sources: int, sources_per_day: float | None) -> float | None:
     if sources_per_day is not None:
         return sources_per_day / SECONDS_A_DAY
     start, stop = field.present.observation.start, field.present.observation.stop
-    return None if start is None or stop is None or stop <= start else trials / (stop - start).total_seconds()
+    return None if start is None or stop is None or stop <= start else sources / (stop - start).total_seconds()

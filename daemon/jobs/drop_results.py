@@ -178,6 +178,7 @@ def _make_detection(row: DetectionRow, psf_fraction: float | None = None) -> Det
             **{name: value for name, value in row.items() if name.startswith("p_") and name != "p_astro"},
             "variability_index": row["variability_index"],
             "p_astro": row["p_astro"],
+            "background_counts_error": row["background_counts_error"],
             "psf_fraction": psf_fraction,
             "raised_flags": row["vetoes"],
             "flags": row["flags"],

@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["change_fields", "change_to_json", "describe_change", "make_change_evidence"]
 
 
-def change_fields(change: LongTermChange, comparisons_per_second: float | None) -> LongTermFields:
+def change_fields(change: LongTermChange, sources_per_second: float | None) -> LongTermFields:
     """The change as evidence has it.
 
     Parameters
     ----------
     change : LongTermChange
-    comparisons_per_second : float or None — in the stream of files
+    sources_per_second : float or None — in the stream of files
     """
+    probability = change.false_alarm_probability
     return {
         "long_term_change": change.change,
         "long_term_p_value": change.p_value,
-        "long_term_false_alarm_probability": change.false_alarm_probability,
-        "long_term_far_hz": None if comparisons_per_second is None else change.p_value * comparisons_per_second,
+        "long_term_false_alarm_probability": probability,
+        "long_term_far_hz": None if sources_per_second is None else probability * sources_per_second,
         "long_term_reason": describe_change(change),
     }
 
@@ -78,7 +79,7 @@ def describe_change(change: LongTermChange) -> str:
     )
 
 
-def make_change_evidence(change: LongTermChange, comparisons_per_second: float | None, calibration: str) -> Evidence:
+def make_change_evidence(change: LongTermChange, sources_per_second: float | None, calibration: str) -> Evidence:
     """Evidence of a candidate that changed between exposures, and did not vary significantly within one.
 
     The detection is that of the bright observation. The interval is the observation in which the change is seen: the
@@ -87,7 +88,7 @@ def make_change_evidence(change: LongTermChange, comparisons_per_second: float |
     Parameters
     ----------
     change : LongTermChange
-    comparisons_per_second : float or None
+    sources_per_second : float or None
     calibration : str — of the run
     """
     observation, source = change.bright.observation, change.bright.source
@@ -115,7 +116,7 @@ def make_change_evidence(change: LongTermChange, comparisons_per_second: float |
         **names,
         **summary,
         **interval,
-        **change_fields(change, comparisons_per_second),
+        **change_fields(change, sources_per_second),
         "background_counts": found.background_counts,
         "livetime_s": found.livetime_s,
         "net_rate_ct_s": net / found.livetime_s if found.livetime_s > 0 else None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xherald.catalog_store.ledger.history_records import FieldHistory, FieldObservation, FieldSource, Visit
 from xherald.photons.arrays import F64
@@ -22,6 +22,10 @@ __all__ = ["MIN_FACTOR", "Place", "PlaceVisit", "find_places", "is_rejected"]
 
 MIN_FACTOR: Final = 10.0
 """Observations at least so many times fainter than a bright one are compared with it; a detection above ends them."""
+
+BACKGROUND_ERROR: Final = 0.05
+"""Relative error of the background of a sky map, which is measured in far more than the point spread and stored in
+steps of 3 %, and of a detection's where its own error is unknown."""
 
 MAX_ERROR_ARCSEC: Final = 60.0
 """Largest position error with which a source is matched with those of other observations."""
@@ -86,26 +90,20 @@ def find_places(field: FieldHistory) -> Iterator[Place]:
     within three times the errors of both (`same_event.match_radius_arcsec`), the nearest one of each observation. Where
     nothing was detected, the sky map gives counts and exposure. Sources that a veto rejects are no measurement.
     """
-    every = [_Prepared(one) for one in (field.present, *field.others) if one.observation.start is not None]
-    if len(every) < 2 or every[0].observation is not field.present:
+    dated = [one for one in (field.present, *field.others) if one.observation.start is not None]
+    if len(dated) < 2 or dated[0] is not field.present:
         return
-    present = every[0]
-    every.sort(key=_time_order)
-    owner = np.repeat(np.arange(len(every)), [len(one.sources) for one in every])
-    row = np.concatenate([np.arange(len(one.sources)) for one in every])
-    match = _make_matcher(np.concatenate([one.position for one in every]), np.concatenate([one.error for one in every]))
-    is_known = np.zeros(len(owner), dtype=np.bool_)
-    for index in np.lexsort((-owner, owner != every.index(present))).tolist():
-        if is_known[index]:
-            continue
-        nearest = {int(owner[other]): other for other in reversed(match(index))}
-        is_known[list(nearest.values())] = True
-        first = every[owner[index]].sources[row[index]]
-        if not is_rejected(first):
-            rows = [int(row[nearest[number]]) if number in nearest else None for number in range(len(every))]
-            place = _make_place(every, rows, first, every.index(present))
-            if place is not None:
-                yield place
+    every = [_Prepared(number, one) for number, one in enumerate(sorted(dated, key=_time_order))]
+    present = next(one.number for one in every if one.observation is field.present)
+    matched = list(_match_sources(every, present))
+    for one in every:
+        is_wanted = (place.begin <= one.number < place.end and one.number not in place.rows for place in matched)
+        one.measure_undetected(list(itertools.compress(matched, is_wanted)))
+    for place in matched:
+        visits = _choose_lists([one.visit(place) for one in every[place.begin : place.end]])
+        index = next((i for i, one in enumerate(visits) if one.observation is field.present), None)
+        if index is not None and len(visits) > 1:
+            yield Place(visits, index, functools.partial(_list_all, every, place))
 
 
 def is_rejected(source: FieldSource) -> bool:
@@ -113,46 +111,70 @@ def is_rejected(source: FieldSource) -> bool:
     return any(flag["rejects"] for flag in source.detection.details.get("raised_flags", ()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Matched:
+    """A source, its row in each observation that detects it, and the observations that it is measured in."""
+
+    first: FieldSource
+    rows: Mapping[int, int]
+    begin: int
+    end: int
+
+
 class _Prepared:
     """An observation with its sources as arrays."""
 
-    def __init__(self, observation: FieldObservation) -> None:
+    def __init__(self, number: int, observation: FieldObservation) -> None:
+        self.number = number
         self.observation = observation
         self.sources: Sequence[FieldSource] = observation.sources
         found = [one.detection for one in self.sources]
         self.position = np.array([(one.ra_deg, one.dec_deg) for one in found], dtype=np.float64).reshape(-1, 2)
         self.error = np.minimum([one.pos_err_arcsec or 0.0 for one in found], MAX_ERROR_ARCSEC)
+        self.detections = [self._visit_detection(one) for one in self.sources]
+        self._undetected: dict[_Matched, PlaceVisit | None] = {}
 
-    @cached_property
-    def source_pixels(self) -> NDArray[np.int64]:
-        """Pixels of the sky map that contain a source."""
-        assert self.observation.sky is not None
-        return np.unique(healpix_index(self.position[:, 0], self.position[:, 1], self.observation.sky.order))
+    def measure_undetected(self, places: Sequence[_Matched]) -> None:
+        """Measure the sky map at places without a detection; None outside it and next to a source."""
+        sky = self.observation.sky
+        if sky is None or not places:
+            self._undetected |= dict.fromkeys(places)
+            return
+        where = [place.first.detection for place in places]
+        columns = [(one.ra_deg, one.dec_deg, one.pos_err_arcsec or 0.0) for one in where]
+        found = sky.sample_many(*np.array(columns, dtype=np.float64).T)
+        of_source = np.unique(healpix_index(self.position[:, 0], self.position[:, 1], sky.order))
+        owner = np.repeat(np.arange(len(places)), np.diff(found.offsets))
+        is_crowded = np.bincount(owner, np.isin(found.pixels, of_source), len(places)) > 0
+        is_usable = (found.exposure_s > 0) & ~is_crowded
+        numbers = zip(found.counts.tolist(), found.background.tolist(), found.exposure_s.tolist(), strict=True)
+        for place, usable, (counts, background, exposure) in zip(places, is_usable.tolist(), numbers, strict=True):
+            measured = ObservedCounts(counts, background, exposure, BACKGROUND_ERROR * background) if usable else None
+            self._undetected[place] = None if measured is None else PlaceVisit(self.observation, measured)
 
-    def visit(self, place: FieldSource, row: int | None) -> PlaceVisit | None:
-        """What it measures at the position of a source, of which it has the detection in a row; None if nothing."""
+    def visit(self, place: _Matched) -> PlaceVisit | None:
+        """What it measures at a place; None if nothing."""
+        row = place.rows.get(self.number)
         if row is not None:
-            return self._visit_detection(self.sources[row])
-        sky, where = self.observation.sky, place.detection
-        if sky is None:
-            return None
-        seen = sky.sample(where.ra_deg or 0.0, where.dec_deg or 0.0, where.pos_err_arcsec or 0.0)
-        if seen is None or (len(self.sources) and np.isin(self.source_pixels, seen.pixels).any()):
-            return None
-        return PlaceVisit(self.observation, ObservedCounts(seen.counts, seen.background, seen.exposure_s))
+            return self.detections[row]
+        if place not in self._undetected:
+            self.measure_undetected([place])
+        return self._undetected[place]
 
     def _visit_detection(self, source: FieldSource) -> PlaceVisit | None:
         one = source.detection
         exposure = one.livetime_s * float(one.details.get("psf_fraction") or 1.0)
         if exposure <= 0 or is_rejected(source):
             return None
-        return PlaceVisit(self.observation, ObservedCounts(one.counts, one.background_counts, exposure), source)
+        background = one.background_counts
+        error = float(one.details.get("background_counts_error") or BACKGROUND_ERROR * background)
+        return PlaceVisit(self.observation, ObservedCounts(one.counts, background, exposure, error), source)
 
 
-def _time_order(one: _Prepared) -> tuple[float, str]:
-    start = one.observation.observation.start
+def _time_order(one: FieldObservation) -> tuple[float, str]:
+    start = one.observation.start
     assert start is not None
-    return start.timestamp(), one.observation.observation.obs_id
+    return start.timestamp(), one.observation.obs_id
 
 
 def _make_matcher(position: F64, error: F64) -> Callable[[int], list[int]]:
@@ -173,40 +195,47 @@ def _make_matcher(position: F64, error: F64) -> Callable[[int], list[int]]:
     return match
 
 
-def _make_place(
-    every: Sequence[_Prepared], rows: Sequence[int | None], first: FieldSource, present: int
-) -> Place | None:
-    """Observations of the position of a source; None without the present observation or without any other.
+def _match_sources(every: Sequence[_Prepared], present: int) -> Iterator[_Matched]:
+    """Sources that no veto rejects, those of the present observation first, and their detections in each observation.
 
     Parameters
     ----------
     every : sequence of _Prepared — in the order of time
-    rows : sequence of int or None — the source's row in each
-    first : FieldSource
     present : int
     """
+    owner = np.repeat(np.arange(len(every)), [len(one.sources) for one in every])
+    row = np.concatenate([np.arange(len(one.sources)) for one in every])
+    match = _make_matcher(np.concatenate([one.position for one in every]), np.concatenate([one.error for one in every]))
+    is_known = np.zeros(len(owner), dtype=np.bool_)
+    for index in np.lexsort((-owner, owner != present)).tolist():
+        if is_known[index]:
+            continue
+        nearest = {int(owner[other]): other for other in reversed(match(index))}
+        is_known[list(nearest.values())] = True
+        first = every[owner[index]].sources[row[index]]
+        if not is_rejected(first):
+            rows = {number: int(row[other]) for number, other in nearest.items()}
+            yield _Matched(first, rows, *_find_bounds(every, rows, present))
 
-    def measure(begin: int, end: int) -> tuple[PlaceVisit, ...]:
-        chosen = zip(every[begin:end], rows[begin:end], strict=True)
-        return _choose_lists([visit for one, row in chosen if (visit := one.visit(first, row)) is not None])
 
-    rates = [0.0] * len(every)
-    for number, (one, row) in enumerate(zip(every, rows, strict=True)):
-        visit = None if row is None else one.visit(first, row)
-        rates[number] = 0.0 if visit is None else visit.rate_ct_s
-    ends = [number for number, rate in enumerate(rates) if MIN_FACTOR * rate > max(rates)]
+def _find_bounds(every: Sequence[_Prepared], rows: Mapping[int, int], present: int) -> tuple[int, int]:
+    """The first and one beyond the last observation up to a detection near the brightest rate on either side."""
+    seen = {number: visit for number, row in rows.items() if (visit := every[number].detections[row]) is not None}
+    brightest = max((visit.rate_ct_s for visit in seen.values()), default=0.0)
+    ends = [number for number, visit in seen.items() if MIN_FACTOR * visit.rate_ct_s > brightest]
     begin = max((number for number in ends if number < present), default=0)
-    end = min((number for number in ends if number > present), default=len(every) - 1) + 1
-    visits = measure(begin, end)
-    index = next((index for index, one in enumerate(visits) if one.observation is every[present].observation), None)
-    if index is None or len(visits) < 2:
-        return None
-    return Place(visits, index, lambda: measure(0, len(every)))
+    return begin, min((number for number in ends if number > present), default=len(every) - 1) + 1
 
 
-def _choose_lists(visits: Sequence[PlaceVisit]) -> tuple[PlaceVisit, ...]:
+def _list_all(every: Sequence[_Prepared], place: _Matched) -> tuple[PlaceVisit, ...]:
+    """Visits of all observations of a place."""
+    return _choose_lists([one.visit(place) for one in every])
+
+
+def _choose_lists(found: Sequence[PlaceVisit | None]) -> tuple[PlaceVisit, ...]:
     """One visit of each obs_id, that with a detection, else with the longest exposure."""
     best: dict[object, PlaceVisit] = {}
+    visits = [one for one in found if one is not None]
     for one in visits:
         key = one.observation.observation.obs_id or id(one.observation)
         if key not in best or _rank(one) > _rank(best[key]):

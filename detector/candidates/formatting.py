@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from xherald.photons.probabilities import UNKNOWN, format_false_alarm_probability, format_probability, format_rate
+from xherald.photons.probabilities import UNKNOWN, format_false_alarm_probability, format_rate
 
 if TYPE_CHECKING:
     from xherald.detector.results.row_types import Evidence
@@ -134,16 +134,16 @@ def format_significance(evidence: Evidence) -> str:
     if probability is None:
         if evidence["long_term_change"] is None:
             return "not testable"
-        text = format_probability(evidence["long_term_false_alarm_probability"])
-        return f"false-alarm probability {text} per observation; {format_rate(evidence['long_term_far_hz'])}"
+        text = format_false_alarm_probability(evidence["long_term_false_alarm_probability"])
+        return f"{text}; {format_rate(evidence['long_term_far_hz'])}"
     text = format_false_alarm_probability(probability, extrapolated=extrapolated)
     far_hz = evidence["far_hz"]
     return text if far_hz is None else f"{text}; {format_rate(far_hz, extrapolated=extrapolated)}"
 
 
 def format_change(reason: str, probability: float | None) -> str:
-    """Format a change between exposures with its false-alarm probability, which is that of the whole observation."""
-    return f"{reason} (false-alarm probability {format_probability(probability)} per observation)"
+    """Format a change between exposures with its false-alarm probability."""
+    return f"{reason} ({format_false_alarm_probability(probability)})"
 
 
 def format_warnings(evidence: Evidence) -> list[str]:

@@ -1,7 +1,7 @@
 """New, vanished and strongly changed sources between exposures, whether or not they vary within one.
 
 A source that is steady now but was absent before is a transient that no test within an exposure finds. The null
-hypothesis is an ordinary source, whose rate scatters between exposures (`position_history.SCATTER`).
+hypothesis is an ordinary source, whose rate scatters between exposures (`ordinary_changes`).
 
 All comparisons are those of a bright observation of a place with the fainter ones before it ("new", "brighter") or
 after it ("vanished", "fainter"), in the order of observation, so that the order in which files arrive does not matter.
@@ -10,7 +10,7 @@ after it ("vanished", "fainter"), in the order of observation, so that the order
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ import numpy as np
 from xherald.photons.statistics.rates import ObservedCounts
 
 from .field_places import MIN_FACTOR, Place, PlaceVisit, find_places
-from .position_history import MAX_P_OF_CHANGE, SCATTER, long_term_probabilities
+from .ordinary_changes import decline_probability, lag_days, ordinary_scatter
+from .position_history import MAX_P_OF_CHANGE
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.history_records import FieldHistory, FieldSource
@@ -41,8 +42,8 @@ class LongTermChange:
     place : Place
     event : FieldSource or None
         Detection at the same level in an adjoining observation that is a candidate by such a change: the same event.
-    p_value : float — of an ordinary source, in either direction, per source
-    trials : int — comparisons in the field
+    p_value : float — of an ordinary source that is detected in the bright observation, in this comparison
+    trials : int — observations of this source compared with those that detect it
     """
 
     change: LongTermChangeKind
@@ -70,21 +71,21 @@ class LongTermChange:
 
     @property
     def false_alarm_probability(self) -> float:
-        """Probability of so small a p-value in any of the comparisons in the field."""
-        return float(-np.expm1(self.trials * np.log1p(-min(self.p_value, 1 - 1e-16))))
+        """Probability of so small a p-value in any of the comparisons of an ordinary source."""
+        return _after_trials(self.p_value, self.trials)
 
 
 @dataclass(frozen=True, slots=True)
 class LongTermSearch:
-    """Changes with a p-value of at most 0.001, the most significant first, among so many comparisons."""
+    """Changes with a false-alarm probability of at most 0.001, the most significant first, among so many sources."""
 
     changes: tuple[LongTermChange, ...]
-    trials: int
+    sources: int
 
     @property
     def expected_false_alarms(self) -> float:
-        """Changes expected among ordinary sources."""
-        return self.trials * MAX_P_OF_CHANGE
+        """Changes expected among ordinary sources, at most."""
+        return self.sources * MAX_P_OF_CHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +100,22 @@ class _Comparison:
     """Observations on the same side that are further away."""
 
 
-def find_long_term_changes(field: FieldHistory, scatter: Sequence[tuple[float, float]] = SCATTER) -> LongTermSearch:
+def find_long_term_changes(field: FieldHistory) -> LongTermSearch:
     """Search an observation, and what it tells of other observations of its field, for changes.
 
     Every source of the present observation is compared with earlier and later ones, and so is every other source whose
     position is in its field. A comparison that does not involve the present observation is left out.
-
-    Parameters
-    ----------
-    field : FieldHistory
-    scatter : sequence of (float, float) — of ordinary sources between exposures, see `position_history.SCATTER`
     """
-    comparisons: list[_Comparison] = []
-    trials = 0
-    for place in find_places(field):
-        found = list(_compare(place))
-        trials += max(len(found), 1)  # a steady source was compared, too
-        comparisons += found
     changes = []
-    for one in comparisons:
-        p_value = _p_value(one, scatter)
-        if p_value <= MAX_P_OF_CHANGE:
-            changes.append(_make_change(one, p_value, trials))
-    return LongTermSearch(tuple(sorted(changes, key=lambda change: change.p_value)), trials)
+    sources = 0
+    for place in find_places(field):
+        sources += 1
+        trials = _count_trials(place)
+        for one in _compare(place):
+            p_value = _p_value(one)
+            if _after_trials(p_value, trials) <= MAX_P_OF_CHANGE:
+                changes.append(_make_change(one, p_value, trials))
+    return LongTermSearch(tuple(sorted(changes, key=lambda change: change.false_alarm_probability)), sources)
 
 
 def search_stored_observations(fields: Iterable[FieldHistory]) -> LongTermSearch:
@@ -133,17 +127,18 @@ def search_stored_observations(fields: Iterable[FieldHistory]) -> LongTermSearch
         Of each observation.
     """
     best: dict[object, LongTermChange] = {}
-    trials = 0
+    sources = 0
     for field in fields:
         search = find_long_term_changes(field)
-        trials += search.trials
+        sources += search.sources
         for one in search.changes:
             source = one.bright.source
             assert source is not None
             key = one.bright.observation.observation_id, source.number, one.is_brightening
-            if key not in best or one.p_value < best[key].p_value:
+            if key not in best or one.false_alarm_probability < best[key].false_alarm_probability:
                 best[key] = one
-    return LongTermSearch(tuple(sorted(best.values(), key=lambda change: change.p_value)), trials)
+    changes = sorted(best.values(), key=lambda change: change.false_alarm_probability)
+    return LongTermSearch(tuple(changes), sources)
 
 
 def _compare(place: Place) -> Iterator[_Comparison]:
@@ -165,17 +160,28 @@ def _is_detected(one: PlaceVisit, bright: PlaceVisit) -> bool:
     return one.source is not None and MIN_FACTOR * one.rate_ct_s > bright.rate_ct_s
 
 
-def _p_value(one: _Comparison, scatter: Sequence[tuple[float, float]]) -> float:
-    """P-value of an ordinary source, in either direction; 1 where the rates differ by less than the factor."""
+def _count_trials(place: Place) -> int:
+    """Pairs of the present observation and another one of which at least one detects the source, and may be bright."""
+    present = place.visits[place.present]
+    others = len(place.visits) - 1
+    detected = sum(one.source is not None for one in place.visits if one is not present)
+    return detected + (others if present.source is not None else 0)
+
+
+def _after_trials(p_value: float, trials: int) -> float:
+    """Probability of so small a p-value in any of a number of trials."""
+    return float(-np.expm1(trials * np.log1p(-min(p_value, 1 - 1e-16))))
+
+
+def _p_value(one: _Comparison) -> float:
+    """P-value of an ordinary source; 1 where the rates differ by less than the factor."""
     bright, faint = one.bright.measured, _merge(one.faint)
     net = max(faint.counts - faint.background_counts, 0.0)
     if MIN_FACTOR * net / faint.exposure_s > one.bright.rate_ct_s:
         return 1.0
-    if one.is_brightening:
-        p, _ = long_term_probabilities(bright, faint, scatter)
-    else:
-        _, p = long_term_probabilities(faint, bright, scatter)
-    return min(2.0 * p, 1.0)
+    starts = [visit.observation.observation.start for visit in one.faint]
+    lag = lag_days(one.bright.observation.observation.start, starts)
+    return decline_probability(bright, faint, ordinary_scatter(lag))
 
 
 def _merge(visits: Iterable[PlaceVisit]) -> ObservedCounts:
@@ -185,6 +191,7 @@ def _merge(visits: Iterable[PlaceVisit]) -> ObservedCounts:
         sum(one.counts for one in parts),
         sum(one.background_counts for one in parts),
         sum(one.exposure_s for one in parts),
+        sum(one.background_error for one in parts),  # of one map after another, all with the same systematic error
     )
 
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from xherald.photons.statistics.rates import (
     ObservedCounts,
-    ordinary_change_probability,
     rate_ratio,
     same_rate_probability,
     source_interval,
     upper_limit,
 )
+
+from .ordinary_changes import ScatterMixture, decline_probability, lag_days, ordinary_scatter
 
 if TYPE_CHECKING:
     from xherald.catalog_store.ledger.history_records import PositionHistory, Visit
@@ -31,7 +32,6 @@ __all__ = [
     "History",
     "ObservationRate",
     "compare_with_history",
-    "long_term_probabilities",
     "to_iso_utc",
 ]
 
@@ -41,9 +41,6 @@ LIMIT: Final = 0.95
 TAIL: Final = 0.15865525393145707
 """Probability beyond one standard deviation of a Gaussian."""
 
-
-SCATTER: Final = ((0.15, 0.8), (0.3, 0.2))
-"""Long-term scatter of ordinary sources in the null hypothesis of a change, dex, and the part of sources with it."""
 
 MAX_P_OF_CHANGE: Final = 1e-3
 """Largest p-value at which the rate of a position has changed more than ordinary sources do."""
@@ -86,8 +83,8 @@ class History(TypedDict):
     None where nothing was detected before; `ratio_at_least` and `ratio_at_most` are 95 % limits. `p_value` is that of a
     likelihood-ratio test of a constant rate; `p_after_trials` counts the observations compared as trials. `extreme`
     says whether the 68 % interval lies beyond those of all others. `p_long_term` is the p-value of an ordinary source,
-    whose rate scatters between exposures as `SCATTER` says, for a change in either direction; `change` names one that
-    is significant: "new" if nothing was detected before.
+    whose rate scatters between exposures (`ordinary_changes`), in either direction; `change` names a significant one:
+    "new" if nothing was detected before.
     """
 
     start_utc: str | None
@@ -167,7 +164,8 @@ def compare_with_history(
         ],
     }
     if others:
-        _compare(history, now, others, rates[1])
+        starts = [visit.start for visit in place.visits if not visit.crowded]
+        _compare(history, now, others, rates[1], ordinary_scatter(lag_days(observation.start, starts)))
     return history
 
 
@@ -182,7 +180,9 @@ def _merge(compared: Sequence[ObservedCounts]) -> ObservedCounts | None:
     )
 
 
-def _compare(history: History, now: ObservedCounts, others: ObservedCounts, mean: Value68) -> None:
+def _compare(
+    history: History, now: ObservedCounts, others: ObservedCounts, mean: Value68, scatter: ScatterMixture
+) -> None:
     compared = [one for one in history["observations"] if not one["crowded"]]
     least, low, middle, high, most = rate_ratio(now, others, [1 - LIMIT, TAIL, 0.5, 1 - TAIL, LIMIT]).tolist()
     if any(one["detection_id"] is not None for one in compared):
@@ -194,24 +194,13 @@ def _compare(history: History, now: ObservedCounts, others: ObservedCounts, mean
     p_value = same_rate_probability(now, others)
     history["p_value"] = p_value
     history["p_after_trials"] = float(-np.expm1(len(compared) * np.log1p(-min(p_value, 1 - 1e-16))))
-    brighter, fainter = long_term_probabilities(now, others)
+    brighter, fainter = decline_probability(now, others, scatter), decline_probability(others, now, scatter)
     p_long_term = min(2.0 * min(brighter, fainter), 1.0)
     history["p_long_term"] = p_long_term
     if p_long_term <= MAX_P_OF_CHANGE:
         is_new = brighter < fainter and history["mean_rate_ct_s"] is None
         history["change"] = "new" if is_new else "brighter" if brighter < fainter else "fainter"
     history["extreme"] = _extreme(history["rate_ct_s"], compared)
-
-
-def long_term_probabilities(
-    now: ObservedCounts, others: ObservedCounts, scatter: Sequence[tuple[float, float]] = SCATTER
-) -> tuple[float, float]:
-    """P-values of an ordinary source for a rate as high as now, and as low, given its rate in other exposures.
-
-    Averaged over the long-term scatter of ordinary sources, see `SCATTER`.
-    """
-    parts = [(share, ordinary_change_probability(now, others, dex)) for dex, share in scatter]
-    return sum(share * p for share, (p, _) in parts), sum(share * p for share, (_, p) in parts)
 
 
 def _extreme(rate: Value68, compared: Sequence[ObservationRate]) -> Literal["brightest", "faintest"] | None:

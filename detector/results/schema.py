@@ -278,10 +278,10 @@ PROVENANCE_FIELDS: Final = (
 LONG_TERM_FIELDS: Final = (
     Field("long_term_change", "str", "", "meta.code.class;src.var", "new, brighter, fainter or vanished, compared with "
           "other exposures; null if it changed no more than ordinary sources"),
-    Field("long_term_p_value", "float", "", "stat.probability", "probability that an ordinary source changes as much "
-          "between exposures"),
-    Field("long_term_false_alarm_probability", "float", "", "stat.probability", "probability that any ordinary source "
-          "of the observation changes as much: long_term_p_value with all comparisons as trials"),
+    Field("long_term_p_value", "float", "", "stat.probability", "probability that an ordinary source, detected as in "
+          "the bright exposure, has as few counts in the others"),
+    Field("long_term_false_alarm_probability", "float", "", "stat.probability", "probability that an ordinary source "
+          "changes as much: long_term_p_value with the observations of the source compared as trials"),
     Field("long_term_far_hz", "float", "Hz", "arith.rate;stat.mean", "rate of such false alarms in the stream of "
           "files"),
     Field("long_term_reason", "str", "", "meta.note", "what was measured and what was expected from which exposures"),

@@ -7,7 +7,6 @@ incomplete gamma functions. The history of a candidate is computed with these fu
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +18,6 @@ from xherald.photons.errors import PhotonError
 
 __all__ = [
     "ObservedCounts",
-    "ordinary_change_probability",
     "rate_ratio",
     "same_rate_probability",
     "source_interval",
@@ -43,9 +41,6 @@ LOG_BISECTIONS: Final = 30
 NODES: Final = 200
 """Quantiles of one posterior over which the posterior of a ratio is averaged."""
 
-SCATTER_NODES: Final = 41
-"""Nodes of the quadrature over the scatter of a source between exposures."""
-
 MAX_PAIRS: Final = 200_000
 """Largest number of pairs of counts for the exact test; with more, counts are large and Wilks' theorem applies."""
 
@@ -62,17 +57,20 @@ class ObservedCounts:
     counts : int
     background_counts : float — expected background counts
     exposure_s : float — s, livetime times the fraction of the point spread in the aperture
+    background_error : float — 68 % error of the background counts
     """
 
     counts: int
     background_counts: float
     exposure_s: float
+    background_error: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.counts >= 0 and 0 <= self.background_counts < np.inf and 0 < self.exposure_s < np.inf):
+        background_is_valid = 0 <= self.background_counts < np.inf and 0 <= self.background_error < np.inf
+        if not (self.counts >= 0 and background_is_valid and 0 < self.exposure_s < np.inf):
             raise PhotonError(
-                f"invalid counts {self.counts}, background counts {self.background_counts} or exposure "
-                f"{self.exposure_s} s; the counts must be at least 0, the exposure above 0"
+                f"invalid counts {self.counts}, background counts {self.background_counts} ± {self.background_error} "
+                f"or exposure {self.exposure_s} s; the counts must be at least 0, the exposure above 0"
             )
 
 
@@ -188,45 +186,6 @@ def rate_ratio(one: ObservedCounts, other: ObservedCounts, probabilities: ArrayL
         cdf = _posterior_cdf(counts, background, source).mean(axis=1)
         low, high = np.where(cdf < wanted, middle, low), np.where(cdf < wanted, high, middle)
     return np.asarray(np.exp(0.5 * (low + high)), dtype=np.float64)
-
-
-def ordinary_change_probability(one: ObservedCounts, other: ObservedCounts, scatter_dex: float) -> tuple[float, float]:
-    """Probability that an ordinary source gives as many counts or more, and as few or fewer, as observed in `one`.
-
-    An ordinary source varies between exposures: the logarithm of its rate has a normal scatter in each. The counts are
-    predicted from the posterior of its rate in `other`, for any counts there, also none, so that the error of that rate
-    is included. The prior of the rate is flat, which favours bright sources: for few counts in `other` the first
-    probability is conservative.
-
-    Parameters
-    ----------
-    one, other : ObservedCounts
-    scatter_dex : float
-        Standard deviation of log10 rate of a source between exposures.
-
-    Returns
-    -------
-    brighter, fainter : float
-        In (0, 1].
-    """
-    from scipy.special import pdtr, pdtrc
-
-    nodes, weights = _scatter_quadrature()
-    rates = source_quantile(other.counts, other.background_counts, (np.arange(NODES) + 0.5) / NODES) / other.exposure_s
-    # Two exposures scatter independently.
-    factors = 10.0 ** (np.sqrt(2.0) * scatter_dex * nodes)
-    mean = one.background_counts + one.exposure_s * np.outer(rates, factors)
-    above = np.ones_like(mean) if one.counts == 0 else pdtrc(one.counts - 1, mean)
-    tiny = np.finfo(float).tiny
-    brighter, fainter = ((part * weights).sum() / NODES for part in (above, pdtr(one.counts, mean)))
-    return float(np.clip(brighter, tiny, 1.0)), float(np.clip(fainter, tiny, 1.0))
-
-
-@functools.cache
-def _scatter_quadrature() -> tuple[F64, F64]:
-    """Nodes of a Gauss-Hermite quadrature over a normal distribution, and their weights, which sum to 1."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(SCATTER_NODES)
-    return nodes, weights / weights.sum()
 
 
 def same_rate_probability(one: ObservedCounts, other: ObservedCounts) -> float:

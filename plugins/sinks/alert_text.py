@@ -103,7 +103,7 @@ def _change_probability(facts: Facts) -> str:
         return ""
     probability = format_probability(facts.long_term_false_alarm_probability)
     rate = "" if facts.long_term_far_hz is None else f"; {format_rate(facts.long_term_far_hz)}"
-    return f"{probability} per observation{rate}"
+    return f"{probability} per source{rate}"
 
 
 def text(alert: Alert) -> str:

@@ -116,8 +116,9 @@ def test_a_steady_source_that_was_absent_is_a_candidate_and_an_alert(store: Stor
     assert (found.kind, found.obs_id, found.detection_id) == ("new", "2", "s1")
     evidence = found.evidence
     assert evidence["false_alarm_probability"] is None
-    assert evidence["long_term_p_value"] < evidence["long_term_false_alarm_probability"] < 1e-3
-    reason = "new source: 119 ±11 counts, at most 2.8 expected from obsid 1 on 2025-05-05"
+    # One earlier observation is one trial.
+    assert evidence["long_term_p_value"] == evidence["long_term_false_alarm_probability"] < 1e-3
+    reason = "new source: 119 ±11 counts, at most 2.9 expected from obsid 1 on 2025-05-05"
     assert evidence["long_term_reason"] == reason
     assert evidence["history"]["change"] == "new"
     assert (evidence["file"], evidence["interval_counts"]) == ("/drop/2 EPN ", 120.0)
@@ -126,6 +127,17 @@ def test_a_steady_source_that_was_absent_is_a_candidate_and_an_alert(store: Stor
     assert alert.payload["headline"].startswith("New source at 150.1000 +2.2000 in XMM EPN 2: 119 ±11 counts")
     assert alert.payload["facts"]["long_term_reason"] == reason
     assert [one.name for one in store.check() if one.is_error] == []
+
+
+def test_earlier_observations_of_a_source_are_trials(store: Store) -> None:
+    steady = [source(55, f"old {number}", 0.02 + 0.005 * number) for number in range(8)]
+    before = [observed(f"0{number}", -300 - 30 * number, *steady) for number in range(4)]
+    keep(store, *before, observed("2", -200, source(120), *steady))
+    (found,) = store.candidates()
+    # The other sources of the field, which are compared, too, are none.
+    assert found.evidence["long_term_false_alarm_probability"] == pytest.approx(
+        4 * found.evidence["long_term_p_value"], rel=0.01
+    )
 
 
 def test_a_source_that_is_missing_has_vanished(store: Store) -> None:
@@ -220,8 +232,8 @@ def test_the_commands_show_changes(tmp_path: Path, xherald: Any) -> None:
     since = (NOW - 5000 * DAY).isoformat()
     answer = xherald("store", "changes", "--since", since, "--store", url)
     assert answer.exit_code == 0, answer.stderr
-    assert "new source: 119 ±11 counts, at most 2.8 expected from obsid 1" in answer.stdout
-    assert "1 changes in 4 comparisons; at most 0.004 false alarms expected" in answer.stdout
+    assert "new source: 119 ±11 counts, at most 2.9 expected from obsid 1" in answer.stdout
+    assert "1 changes of 4 sources; at most 0.004 false alarms expected" in answer.stdout
     lines = xherald("store", "changes", "--since", since, "--store", url, "--json").stdout.splitlines()
     (row,) = [json.loads(line) for line in lines]
     assert (row["long_term_change"], row["obs_id"], row["candidate_id"]) == ("new", "2", found.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def mapped(observation: Observation) -> SkyMap:
     return sky
 
 
-def place(west: float, north: float) -> tuple[float, float]:
+def place(west: Any, north: Any) -> tuple[Any, Any]:
     """A place so many arcsec from the middle, deg, as `PointSource` counts them."""
     dec = DEC + north / 3600
     return RA - west / 3600 / np.cos(np.radians(dec)), dec
@@ -82,6 +83,24 @@ def test_positions_off_the_detectors_have_no_sample() -> None:
     for west, north in ((400.0, 0.0), (0.0, -400.0), (90_000.0, 0.0)):
         assert sky.sample(*place(west, north)) is None
     assert sky.sample(RA + 180, -DEC) is None
+
+
+def test_many_positions_are_sampled_as_one_by_one() -> None:
+    sky = mapped(on_two_detectors(simulated_field(10, 20_000, [PointSource(60, 60, 2000)]), np.array([[0.0, 8_000.0]])))
+    rng = np.random.default_rng(11)
+    ra, dec = place(*rng.uniform(-400, 400, (2, 1200)))
+    error = rng.uniform(0, 4, len(ra))
+    many = sky.sample_many(ra, dec, error)
+    single = [sky.sample(*one) for one in zip(ra, dec, error, strict=True)]
+    assert 300 < sum(one is None for one in single) < 900
+    for number, one in enumerate(single):
+        if one is None:
+            assert many.exposure_s[number] == 0
+            continue
+        expected = one.counts, one.background, one.exposure_s
+        assert (many.counts[number], many.background[number], many.exposure_s[number]) == expected
+        np.testing.assert_array_equal(many.pixels[slice(*many.offsets[number : number + 2])], one.pixels)
+    assert len(sky.sample_many([], [], []).counts) == 0
 
 
 def test_livetime_is_that_of_the_detector() -> None:
