@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from xherald.photons.errors import ConfigError
 from xherald.places import DEFAULT_RADIUS_ARCSEC, PlacesView
@@ -108,10 +108,12 @@ class StoreView(PlacesView):
         kind: str | None = None,
         likely_class: str | None = None,
         far_below_hz: float | None = None,
+        min_interest: float | None = None,
+        sort: Literal["latest", "interest"] = "latest",
         include_superseded: bool = False,
         limit: int | None = None,
     ) -> CandidateList:
-        """Candidates, the latest first.
+        """Candidates, the latest or the most interesting first.
 
         Parameters
         ----------
@@ -126,6 +128,10 @@ class StoreView(PlacesView):
             Most probable class.
         far_below_hz : float, optional
             False-alarm rate below this.
+        min_interest : float, optional
+            Interest of at least this, 0 to 1.
+        sort : {"latest", "interest"}
+            Which come first.
         include_superseded : bool
             Superseded and retracted candidates, too.
         limit : int, optional
@@ -145,6 +151,8 @@ class StoreView(PlacesView):
             kind=kind,
             likely_class=likely_class,
             far_below=far_below_hz,
+            min_interest=min_interest,
+            by_interest=sort == "interest",
             states=tuple(CandidateState) if include_superseded else (CandidateState.STANDING,),
             limit=limit,
         )

@@ -24,6 +24,8 @@ __all__ = ["make_column", "replace_on_success", "write_fits", "write_votable"]
 NULL: Final = -(2**63)
 """Value of unknown integers in FITS, unless a column sets another."""
 
+FLUX_UNIT: Final = "erg / (cm2 s)"
+
 
 @contextmanager
 def replace_on_success(target: Path) -> Iterator[Path]:
@@ -104,11 +106,19 @@ def write_fits(table: Table, target: Path, name: str) -> None:
 
 
 def write_votable(table: Table, target: Path) -> None:
-    """Write a table as a VOTable; its ``meta`` becomes PARAMs."""
+    """Write a table as a VOTable; its ``meta`` becomes PARAMs.
+
+    Fluxes are in mW / m2, as in VizieR: VOUnit deprecates the erg, and 1 mW / m2 is 1 erg / (cm2 s).
+    """
+    from astropy import units
     from astropy.io.votable import from_table
     from astropy.io.votable.tree import Param
 
-    document = from_table(table)
+    written = table.copy(copy_data=False)
+    for column in written.columns.values():
+        if column.unit is not None and units.Unit(column.unit) == units.Unit(FLUX_UNIT):
+            column.unit = units.Unit("mW / m2")
+    document = from_table(written)
     resource = document.get_first_table()
     for field in resource.fields:
         field.ucd = table[field.name].meta["ucd"] or None

@@ -31,6 +31,14 @@ VARIABLE: Final = [kind for kind in get_args(Kind) if kind != "steady"]
 @click.option("--kind", type=click.Choice(VARIABLE), help="Of this kind only.")
 @click.option("--class", "likely_class", metavar="CLASS", help="Most probable class of the source.")
 @click.option("--far-below", type=click.FloatRange(min=0), metavar="HZ", help="False-alarm rate below this.")
+@click.option("--min-interest", type=click.FloatRange(0, 1), metavar="X", help="Interest of at least this, 0 to 1.")
+@click.option(
+    "--sort",
+    type=click.Choice(["latest", "interest"]),
+    default="latest",
+    show_default=True,
+    help="Which come first.",
+)
 @click.option("--all", "include_all", is_flag=True, help="Include superseded and retracted candidates.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most the latest N.")
 @click.option("--json", "form", flag_value="json", help="Print JSON, one object a line, with the evidence.")
@@ -43,6 +51,8 @@ def list_candidates(
     kind: str | None,
     likely_class: str | None,
     far_below: float | None,
+    min_interest: float | None,
+    sort: str,
     include_all: bool,
     limit: int | None,
     form: str | None,
@@ -52,6 +62,7 @@ def list_candidates(
 
     \b
     Examples:
+      xherald candidate list --sort interest --limit 20
       xherald candidate list --since 2d --kind flare --far-below 1e-7
       xherald candidate list --near 83.82,-5.39,30arcsec --json
       xherald candidate list --near "05:35:17.2 -05:23:28,1arcmin"
@@ -67,6 +78,8 @@ def list_candidates(
             kind=kind,
             likely_class=likely_class,
             far_below=far_below,
+            min_interest=min_interest,
+            by_interest=sort == "interest",
             states=tuple(CandidateState) if include_all else (CandidateState.STANDING,),
             limit=limit,
         )
@@ -92,9 +105,13 @@ def _format_line(candidate: StoredCandidate) -> str:
         far_hz, is_limit = candidate.evidence.get("long_term_far_hz"), False
     rate = f"false-alarm rate {format_rate_hz(far_hz, extrapolated=is_limit)}"
     kind = f"{candidate.kind} ({candidate.likely_class})" if candidate.likely_class else candidate.kind
+    interest = candidate.evidence.get("interest")
+    rated = "" if interest is None else f"  interest {interest:.2f}"
+    known = f"  {name}" if (name := candidate.evidence.get("known_source")) else ""
     source = f"{candidate.mission} {candidate.instrument} {candidate.obs_id} {candidate.detection_id}"
     state = "" if candidate.state.value == "standing" else f"  {candidate.state.value}"
-    return f"{candidate.created:%Y-%m-%d %H:%M}  {candidate.id}  {kind}  {rate}  {position}  {source}{state}"
+    found = f"{candidate.created:%Y-%m-%d %H:%M}  {candidate.id}  {kind}  {rate}{rated}"
+    return f"{found}  {position}  {source}{known}{state}"
 
 
 def _format_votable(candidates: Sequence[StoredCandidate]) -> str:

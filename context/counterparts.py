@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xherald.photons.arrays import F64
-from xherald.photons.errors import ArtefactError
 
 from .association import Associations, CatalogueRows, PositionErrors, associate, search_radius_arcsec
-from .catalogues.local_density import measure_density
-from .object_types import Category, categorise
+from .object_types import Category, as_category, categorise
 
 if TYPE_CHECKING:
-    from .catalogues.catalogue import Catalogue, ConeMatches
+    from xherald.plugins.context import ContextMatches
 
-__all__ = ["Counterpart", "Counterparts", "find_counterparts"]
+__all__ = ["Counterpart", "Counterparts", "find_counterparts", "needed_radius_arcsec"]
 
 COMPLETENESS: Final = 0.5
 """Fraction of X-ray sources with a counterpart in a catalogue, where the settings do not state it."""
@@ -33,8 +31,16 @@ MIN_PROBABILITY: Final = 0.01
 
 MAX_LISTED: Final = 10
 
-MEDIAN_OF_NONE: Final = 0.377
-"""Median of the Poisson mean where nothing was seen, ln 2, over its upper limit of 68 %, 1.84."""
+MAX_LETTERS: Final = 100
+
+LARGEST_ERROR_ARCSEC: Final = 3.0
+"""Standard deviation per axis of catalogue positions; of rows with larger errors, far ones are missed."""
+
+LARGEST_AREA_DEG2: Final = 22.3
+"""Area in which `measure_density` counts rows at most."""
+
+UNMEASURED_PER_DEG2: Final = 1_000.0
+"""Density of a catalogue that states none: that of stars of 16 mag at middle Galactic latitudes."""
 
 POSITION_LEVEL: Final = 0.68
 """Probability within the error radius of a detection."""
@@ -98,27 +104,24 @@ def find_counterparts(
     ra_deg: ArrayLike,
     dec_deg: ArrayLike,
     pos_err_arcsec: ArrayLike,
-    catalogues: Sequence[Catalogue],
-    *,
-    epoch_yr: float | None = None,
+    catalogues: Sequence[ContextMatches],
     completeness: Mapping[str, float] | None = None,
 ) -> list[Counterparts]:
-    """Find counterparts of X-ray sources.
+    """Find counterparts of X-ray sources among the rows of catalogues near them.
 
     Parameters
     ----------
     ra_deg, dec_deg : array_like, shape (n,) — ICRS
     pos_err_arcsec : array_like, shape (n,) — radius that holds 68 %, astrometric error included
-    catalogues : sequence of Catalogue
-    epoch_yr : float, optional
-        Julian year of the observation, to which proper motions are carried.
+    catalogues : sequence of ContextMatches
+        Rows within `needed_radius_arcsec` of each source, at the epoch of the observation.
     completeness : mapping of str to float, optional
         By catalogue, the fraction of sources that have a counterpart in it; 0.5 for others.
 
     Returns
     -------
     list of Counterparts
-        One for each source. A catalogue that cannot be read is named in `failures`, and the others are asked.
+        One for each source.
     """
     ra, dec = (np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in (ra_deg, dec_deg))
     errors = PositionErrors.from_radius(np.atleast_1d(np.asarray(pos_err_arcsec, dtype=np.float64)), POSITION_LEVEL)
@@ -126,87 +129,70 @@ def find_counterparts(
     p_none = np.ones(len(ra))
     evidence: list[dict[Category, float]] = [{} for _ in ra]
     without = 1.0
-    searched: list[str] = []
-    failures: list[str] = []
-    for catalogue in catalogues:
-        share = (completeness or {}).get(catalogue.name, COMPLETENESS)
-        try:
-            one = _ask(catalogue, ra, dec, errors, epoch_yr, share)
-        except ArtefactError as fault:
-            failures.append(f"{catalogue.name}: {fault}")
+    searched = tuple(one.catalogue for one in catalogues if not one.failure)
+    for matches in catalogues:
+        if matches.failure:
             continue
-        searched.append(catalogue.name)
+        share = (completeness or {}).get(matches.catalogue, COMPLETENESS)
+        probable = _associate(ra, dec, errors, matches, share)
+        odds = probable.p_match / np.repeat(np.maximum(probable.p_none, 1e-300), np.diff(matches.offsets))
+        factors, rows = odds * (1.0 - share) / share, _describe(matches, probable)
         without *= 1.0 - share
-        p_none = np.minimum(p_none, one.probable.p_none)
+        p_none = np.minimum(p_none, probable.p_none)
         for source, own in enumerate(evidence):
-            here = slice(one.probable.offsets[source], one.probable.offsets[source + 1])
-            found[source].extend(row for row in one.rows[here] if row.probability >= MIN_PROBABILITY)
-            categories = [row.category for row in one.rows[here]]
+            here = slice(matches.offsets[source], matches.offsets[source + 1])
+            found[source].extend(row for row in rows[here] if row.probability >= MIN_PROBABILITY)
+            categories = [row.category for row in rows[here]]
             for category in set(categories):
                 is_of_category = np.array([category == each for each in categories])
-                own[category] = max(own.get(category, 0.0), float(one.factors[here][is_of_category].sum()))
+                own[category] = max(own.get(category, 0.0), float(factors[here][is_of_category].sum()))
     return [
         Counterparts(
             tuple(sorted(own, key=lambda row: -row.probability)[:MAX_LISTED]),
-            tuple(searched),
+            searched,
             float(none) if searched else None,
             by_category,
-            tuple(failures),
-            1.0 - without,
+            completeness=1.0 - without,
         )
         for own, none, by_category in zip(found, p_none, evidence, strict=True)
     ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Answer:
-    """Rows of a catalogue near the sources, and the ratio of each to no counterpart."""
+def needed_radius_arcsec(pos_err_arcsec: ArrayLike) -> F64:
+    """Radius around each source within which rows are needed, for catalogues with errors up to 3 arcsec.
 
-    probable: Associations
-    rows: list[Counterpart]
-    factors: F64
+    Parameters
+    ----------
+    pos_err_arcsec : array_like, shape (n,) — radius that holds 68 %
+    """
+    errors = PositionErrors.from_radius(np.atleast_1d(np.asarray(pos_err_arcsec, dtype=np.float64)), POSITION_LEVEL)
+    return search_radius_arcsec(errors, LARGEST_ERROR_ARCSEC)
 
 
-def _ask(
-    catalogue: Catalogue, ra: F64, dec: F64, errors: PositionErrors, epoch_yr: float | None, completeness: float
-) -> _Answer:
-    radius = search_radius_arcsec(errors, float(catalogue.about["max_pos_err_arcsec"]))
-    matches = catalogue.search(ra, dec, radius, epoch_yr=epoch_yr)
-    density = measure_density(catalogue, ra, dec, radius)
+def _associate(ra: F64, dec: F64, errors: PositionErrors, matches: ContextMatches, completeness: float) -> Associations:
+    density = matches.density_per_deg2
+    # Where no row is near, as many as would be seen in half of such places of the largest area.
+    least = np.log(2.0) / LARGEST_AREA_DEG2
     rows = CatalogueRows(
         matches.offsets,
         matches.ra_deg,
         matches.dec_deg,
-        PositionErrors.circular(matches.numbers("pos_err_arcsec")),
-        # Where no row is near, as many as would be seen in half of such places.
-        np.where(density.count > 0, density.per_deg2, MEDIAN_OF_NONE * density.high_per_deg2),
+        PositionErrors.circular(matches.pos_err_arcsec),
+        np.full(len(ra), UNMEASURED_PER_DEG2) if density is None else np.maximum(np.nan_to_num(density), least),
     )
-    probable = associate(ra, dec, errors, rows, completeness)
-    odds = probable.p_match / np.repeat(np.maximum(probable.p_none, 1e-300), np.diff(matches.offsets))
-    described = _describe(catalogue.name, matches, _categories(catalogue, matches), probable)
-    return _Answer(probable, described, odds * (1.0 - completeness) / completeness)
+    return associate(ra, dec, errors, rows, completeness)
 
 
-def _categories(catalogue: Catalogue, matches: ConeMatches) -> list[Category]:
-    """Category of each row: by its type, else that of all objects of the catalogue."""
-    columns = catalogue.about["columns"]
-    scheme, of_all = columns["types"], columns["category"]
-    by_type = [categorise(one, scheme) for one in matches.text("type")]
-    return [of_all if one == "other" and of_all else one for one in by_type]
-
-
-def _describe(
-    name: str, matches: ConeMatches, categories: Sequence[Category], probable: Associations
-) -> list[Counterpart]:
-    columns = [matches.numbers(one) for one in ("magnitude", "redshift", "flux_erg_cm2_s")]
-    magnitude, redshift, flux = (_or_none(one) for one in columns)
+def _describe(matches: ContextMatches, probable: Associations) -> list[Counterpart]:
+    numbers = [_or_none(_column(matches, one)) for one in ("magnitude", "redshift", "flux_erg_cm2_s")]
+    magnitude, redshift, flux = numbers
     distance = _or_none(_distances(matches))
     return [
         Counterpart(
-            catalogue=name,
-            name=row_name,
-            category=categories[row],
-            type=row_type,
+            catalogue=matches.catalogue,
+            name=_one_line(matches.names[row]),
+            category=as_category(matches.categories[row]) if matches.categories else categorise(matches.types[row]),
+            type=_one_line(matches.types[row]),
             probability=float(probable.p_match[row]),
             ra_deg=float(matches.ra_deg[row]),
             dec_deg=float(matches.dec_deg[row]),
@@ -217,13 +203,22 @@ def _describe(
             redshift=redshift[row],
             flux_erg_cm2_s=flux[row],
         )
-        for row, (row_name, row_type) in enumerate(zip(matches.text("name"), matches.text("type"), strict=True))
+        for row in range(len(matches))
     ]
 
 
-def _distances(matches: ConeMatches) -> F64:
+def _column(matches: ContextMatches, name: str) -> F64:
+    return matches.numbers.get(name, np.full(len(matches), np.nan))
+
+
+def _one_line(text: str) -> str:
+    """A text of a catalogue as printable characters on one line: it is shown in terminals, mails and pages."""
+    return " ".join("".join(one for one in word if one.isprintable()) for word in text.split())[:MAX_LETTERS]
+
+
+def _distances(matches: ContextMatches) -> F64:
     """Distances, pc: as given, else from parallaxes of at least five standard errors."""
-    given, parallax, error = (matches.numbers(one) for one in ("distance_pc", "parallax_mas", "parallax_err_mas"))
+    given, parallax, error = (_column(matches, one) for one in ("distance_pc", "parallax_mas", "parallax_err_mas"))
     with np.errstate(divide="ignore", invalid="ignore"):
         is_measured = parallax >= 5.0 * error
         return np.where(np.isfinite(given), given, np.where(is_measured, 1000.0 / parallax, np.nan))

@@ -50,6 +50,9 @@ VERDICT_POINTS: Final = {"artefact": -4.0, "not_variable": -2.0, "known": -1.5, 
 LIKELY: Final = 0.5
 """Probability of a counterpart from which it counts."""
 
+MIN_COMPLETENESS: Final = 0.1
+"""Fraction of sources that catalogues must have for a missing counterpart to count."""
+
 NUCLEAR_SIGMA: Final = 2.0
 PLANE_DEG: Final = 10.0
 UNUSUAL: Final = 0.95
@@ -153,6 +156,8 @@ def _of_counterparts(facts: InterestFacts) -> Iterator[Reason]:
         return
     best = facts.counterparts[0] if facts.counterparts else None
     if best is None or best.probability < LIKELY:
+        if facts.completeness < MIN_COMPLETENESS:
+            return  # that they have none says nothing
         p_none = 1.0 if facts.p_none is None else facts.p_none
         points = 1.5 if latitude is None or abs(latitude) >= PLANE_DEG else 0.75
         searched = f"{', '.join(facts.searched)}, which have {facts.completeness:.0%} of X-ray sources"

@@ -8,10 +8,10 @@ taken for what it may be.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, get_args
 
-__all__ = ["CATEGORIES", "Category", "categorise"]
+__all__ = ["CATEGORIES", "Category", "as_category", "categorise", "categorise_all"]
 
 Category = Literal[
     "star",
@@ -73,6 +73,24 @@ SHORTEST: Final = 3
 
 _BY_SIMBAD: Final = {name: category for category, names in SIMBAD.items() for name in names.split()}
 _BY_VSX: Final = {name: category for category, names in VSX.items() for name in names.split()}
+
+
+def as_category(written: str) -> Category:
+    """The category of that name; "other" if there is none."""
+    return next((one for one in CATEGORIES if one == written), "other")
+
+
+def categorise_all(types: Sequence[str], scheme: str, of_others: Category | None) -> tuple[Category, ...]:
+    """Category of each object of a catalogue.
+
+    Parameters
+    ----------
+    types : sequence of str
+    scheme : str — see `categorise`
+    of_others : str or None — category of objects whose type says nothing
+    """
+    found = (categorise(one, scheme) for one in types)
+    return tuple(of_others if one == "other" and of_others is not None else one for one in found)
 
 
 def categorise(written: str, scheme: str = "") -> Category:

@@ -1,4 +1,4 @@
-"""Built-in context providers: the shipped table of known sources, and the imported catalogues."""
+"""Built-in context providers: the shipped table of known sources, the imported catalogues, and services."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from xherald.photons.arrays import F64
 from xherald.photons.artefact_folders import MANIFEST
+from xherald.photons.errors import ArtefactError, ConfigError
 from xherald.plugins.context import ContextMatches, ContextProvider
 from xherald.plugins.contract import Options
 from xherald.plugins.hookspecs import hookimpl
@@ -20,6 +21,8 @@ from .catalogues.catalogue_store import CatalogueStore, default_folder
 from .catalogues.columns import ROLES
 from .catalogues.known_sources import open_known_sources
 from .catalogues.local_density import measure_density
+from .object_types import categorise_all
+from .services import ServiceProvider
 
 __all__ = [
     "CatalogueProvider",
@@ -41,11 +44,13 @@ def match_catalogue(
     """Find sources of a catalogue, and their density, in the form of `ContextProvider.find`."""
     columns = [one for one in ("name", "type", *MATCH_COLUMNS, *NUMBERS) if one in catalogue.columns]
     found = catalogue.search(ra_deg, dec_deg, radius_arcsec, epoch_yr=epoch_yr, columns=columns)
+    types, written = tuple(found.text("type")), catalogue.about["columns"]
     return ContextMatches(
         catalogue=catalogue.name,
         offsets=found.offsets,
         names=tuple(found.text("name")),
-        types=tuple(found.text("type")),
+        types=types,
+        categories=categorise_all(types, written["types"], written["category"]),
         ra_deg=found.ra_deg,
         dec_deg=found.dec_deg,
         pos_err_arcsec=found.numbers("pos_err_arcsec"),
@@ -89,15 +94,19 @@ class CatalogueProvider(ContextProvider[CatalogueProviderOptions]):
         epoch_yr: float | None,
         options: CatalogueProviderOptions,
     ) -> Sequence[ContextMatches]:
-        """Sources of each catalogue."""
+        """Sources of each catalogue; one that cannot be read is named in its `failure`."""
         store = CatalogueStore(options.folder or default_folder())
-        folders = [store.find(name) for name in (store.names() if options.names is None else options.names)]
-        return [
-            match_catalogue(
-                _open(folder, (folder / MANIFEST).stat().st_mtime_ns), ra_deg, dec_deg, radius_arcsec, epoch_yr
-            )
-            for folder in folders
-        ]
+        found = []
+        for name in store.names() if options.names is None else options.names:
+            try:
+                folder = store.find(name)
+                catalogue = _open(folder, (folder / MANIFEST).stat().st_mtime_ns)
+                found.append(match_catalogue(catalogue, ra_deg, dec_deg, radius_arcsec, epoch_yr))
+            except (ArtefactError, ConfigError, OSError) as fault:
+                none = np.zeros(0)
+                offsets = np.zeros(len(ra_deg) + 1, dtype=np.int64)
+                found.append(ContextMatches(name, offsets, (), (), none, none, none, none, failure=str(fault)))
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -111,3 +120,4 @@ def register_context(register: Callable[[ContextProvider], None]) -> None:
     """Register the built-in context providers."""
     register(KnownSourceProvider())
     register(CatalogueProvider())
+    register(ServiceProvider())

@@ -5,7 +5,7 @@ A provider that fails is named in the result, and the others are asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class ContextFound:
     Parameters
     ----------
     matches : tuple of ContextMatches — of all catalogues, in the order of the providers
-    failures : tuple of str — providers that could not be asked, and why
+    failures : tuple of str — providers and catalogues that could not be asked, and why
     """
 
     matches: tuple[ContextMatches, ...]
@@ -41,6 +41,7 @@ def search_context(
     dec_deg: ArrayLike,
     radius_arcsec: ArrayLike,
     epoch_yr: float | None = None,
+    providers: Collection[str] | None = None,
 ) -> ContextFound:
     """Find what is known within a radius of each position.
 
@@ -51,6 +52,8 @@ def search_context(
     radius_arcsec : array_like, shape (n,) or a number
     epoch_yr : float, optional
         Julian year to which proper motions are carried.
+    providers : collection of str, optional
+        Names of those to ask; by default all.
 
     Raises
     ------
@@ -63,14 +66,19 @@ def search_context(
     matches: list[ContextMatches] = []
     failures: list[str] = []
     for name, provider in host.context.items():
+        if providers is not None and name not in providers:
+            continue
         options = host.validate_options(provider, options_of(configuration, name), f"context.providers.{name}")
         try:
             with guarded(host, "context", provider, "searching positions"):
-                matches += provider.find(ra.copy(), dec.copy(), radius.copy(), epoch_yr, options)
+                found = provider.find(ra.copy(), dec.copy(), radius.copy(), epoch_yr, options)
         except ConfigError:
             raise
         except (XheraldError, OSError) as fault:
             failures.append(f"{name}: {fault}")
+            continue
+        matches += found
+        failures += [f"{one.catalogue}: {one.failure}" for one in found if one.failure]
     return ContextFound(tuple(matches), tuple(failures))
 
 

@@ -120,14 +120,13 @@ def scan_together(scans: Sequence[Scan], configuration: Configuration) -> tuple[
             batch = _select_detected([scans[each].photons.batch for each in cameras], detected[wanted], main[wanted])
             completed[index], matches[wanted, camera] = _force_sources(scans[index], batch, configuration)
         is_joint = (matches != ABSENT).sum(axis=1) > 1
-        batches = [completed[index].photons.batch for index in cameras]
         for camera in np.unique(main[is_joint]).tolist():
             own = matches[is_joint & (main == camera)]
             order = [camera, *(other for other in range(len(cameras)) if other != camera)]
             members = tuple(
                 tuple((cameras[each], row[each]) for each in order if row[each] != ABSENT) for row in own.tolist()
             )
-            scan = _score_joined(batches, own, completed[cameras[camera]], camera, configuration)
+            scan = _score_joined([completed[index] for index in cameras], own, camera, configuration)
             threshold = SINGLE_CAMERA_SHARE * configuration.settings.detection.false_alarms_per_1000 / 1000.0
             found.append(JointScan(scan, members, _find_decided_alone(completed, scan, members, threshold)))
     return completed, found
@@ -231,15 +230,15 @@ def _without_rejected(scan: Scan) -> EventBatch:
     return replace(batch, identities=tuple(identities))
 
 
-def _score_joined(
-    batches: Sequence[EventBatch], matches: I64, main: Scan, camera: int, configuration: Configuration
-) -> Scan:
+def _score_joined(scans: Sequence[Scan], matches: I64, camera: int, configuration: Configuration) -> Scan:
     """Scan of the joined photons of sources with most counts in one camera."""
+    from xherald.context.fluxes.flux_scale import join_scales
     from xherald.detector.scoring.detect import score_batch
     from xherald.detector.scoring.joint_cameras import join_cameras
     from xherald.photons.statistics import assess
 
-    joined = join_cameras(batches, matches)
+    main = scans[camera]
+    joined = join_cameras([one.photons.batch for one in scans], matches)
     names = joined.identities
     # Calibrations are measured for single instruments: that of the camera with most counts applies.
     instrument = main.photons.batch.identities[0].instrument
@@ -247,7 +246,9 @@ def _score_joined(
     timing = assess(scored, configuration.settings.timing)
     detections = score_batch(scored, timing, configuration)
     batch = replace(joined, identities=names)
-    detections = replace(detections, detection_batch=replace(detections.detection_batch, batch=batch))
+    order = [camera, *(other for other in range(len(scans)) if other != camera)]
+    scale = join_scales([scans[other].detections.flux_scale for other in order], matches[:, order])
+    detections = replace(detections, detection_batch=replace(detections.detection_batch, batch=batch), flux_scale=scale)
     index = matches[:, camera].tolist()
     apertures = tuple(main.photons.apertures[i] for i in index) if main.photons.apertures else ()
     return Scan(ExtractedSources(main.photons.path, None, apertures, batch), timing, detections)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,7 @@ def score_files(files: Sequence[ExtractedSources], configuration: Configuration,
     list of Scan
         One for each file.
     """
+    from xherald.context.fluxes.flux_scale import measure_flux_scale
     from xherald.detector.scoring.detect import detect
     from xherald.photons.statistics import assess
 
@@ -85,4 +86,10 @@ def score_files(files: Sequence[ExtractedSources], configuration: Configuration,
     timing = assess(batch, configuration.settings.timing)
     stage(f"scoring {len(batch)} sources")
     detections = detect(files, batch, timing, configuration)
-    return [Scan(photons, one.detection_batch.timing, one) for photons, one in zip(files, detections, strict=True)]
+    energy = configuration.settings.apertures.energy_kev
+    columns = configuration.settings.context.galactic_columns
+    scales = [measure_flux_scale(one.observation, one.apertures, one.batch, energy, columns) for one in files]
+    return [
+        Scan(photons, one.detection_batch.timing, replace(one, flux_scale=scale))
+        for photons, one, scale in zip(files, detections, scales, strict=True)
+    ]

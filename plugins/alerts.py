@@ -44,6 +44,17 @@ class Facts:
     signal_to_noise : float or None — excess counts over their 68 % error
     t90_s, t90_low_s, t90_high_s : float or None — of a flare, with 68 % limits
     livetime_s : float or None — of the whole exposure
+    peak_flux_broad_erg_cm2_s, peak_flux_broad_low_erg_cm2_s, peak_flux_broad_high_erg_cm2_s : float or None
+        Flux of a flare at its peak, 0.3-10 keV as observed, with 68 % limits.
+    flux_broad_erg_cm2_s, flux_broad_low_erg_cm2_s, flux_broad_high_erg_cm2_s : float or None
+        Mean flux of the exposure in the same band.
+    nh_cm2 : float or None — hydrogen column of the Galaxy in this direction
+    nh_source : str or None — what it is from
+    known_source : str or None — most probable catalogued counterpart, if its probability is at least 0.5
+    association_probability : float or None — that the source has a counterpart; None if no catalogue was searched
+    counterparts : tuple of str — the most probable ones, in words
+    interest : float or None — 0 to 1, for ordering; no probability
+    interest_reasons : tuple of str — the weightiest first
     false_alarm_probability : float or None — of one source; an upper limit if `extrapolated`
     extrapolated : bool or None — whether the probability is below the smallest one that the calibration measured
     ranking_statistic : float or None — orders candidates, also those that are extrapolated; higher is more significant
@@ -86,6 +97,19 @@ class Facts:
     t90_low_s: float | None = None
     t90_high_s: float | None = None
     livetime_s: float | None = None
+    peak_flux_broad_erg_cm2_s: float | None = None
+    peak_flux_broad_low_erg_cm2_s: float | None = None
+    peak_flux_broad_high_erg_cm2_s: float | None = None
+    flux_broad_erg_cm2_s: float | None = None
+    flux_broad_low_erg_cm2_s: float | None = None
+    flux_broad_high_erg_cm2_s: float | None = None
+    nh_cm2: float | None = None
+    nh_source: str | None = None
+    known_source: str | None = None
+    association_probability: float | None = None
+    counterparts: tuple[str, ...] = ()
+    interest: float | None = None
+    interest_reasons: tuple[str, ...] = ()
     false_alarm_probability: float | None = None
     extrapolated: bool | None = None
     ranking_statistic: float | None = None

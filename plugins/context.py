@@ -32,8 +32,12 @@ class ContextMatches:
     numbers : mapping of str to ndarray, shape (matches,)
         What else is known, NaN where it is not: "magnitude", "distance_pc", "redshift", "flux_erg_cm2_s", and others
         with a unit suffix.
-    density_per_deg2 : ndarray, shape (n,)
-        Sources of the catalogue per square degree around each position; NaN if it was not measured.
+    density_per_deg2 : ndarray, shape (n,), or None
+        Sources of the catalogue per square degree around each position; None if it was not measured.
+    categories : tuple of str, one a match, or empty
+        What the sources are, such as "star" (docs/interest.md); if empty, it is derived from the types.
+    failure : str
+        Why the catalogue could not be asked about some or all of the positions; empty if it was.
     """
 
     catalogue: str
@@ -46,6 +50,8 @@ class ContextMatches:
     separation_arcsec: F64
     numbers: Mapping[str, F64] = field(default_factory=dict)
     density_per_deg2: F64 | None = None
+    categories: tuple[str, ...] = ()
+    failure: str = ""
 
     def __len__(self) -> int:
         return len(self.names)

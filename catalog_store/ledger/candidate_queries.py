@@ -79,10 +79,13 @@ def find(
     kind: str | None = None,
     likely_class: str | None = None,
     far_below: float | None = None,
+    min_interest: float | None = None,
+    by_interest: bool = False,
     states: Collection[CandidateState] = (CandidateState.STANDING,),
     limit: int | None = None,
 ) -> list[StoredCandidate]:
-    """Candidates that match all conditions, the latest first."""
+    """Candidates that match all conditions, the latest or the most interesting first."""
+    interest = candidates.c.evidence["interest"].as_float()
     query = SELECT_CANDIDATES.where(candidates.c.state.in_(states))
     if since is not None:
         query = query.where(candidates.c.created >= since)
@@ -92,14 +95,20 @@ def find(
         query = query.where(candidates.c.likely_class == likely_class)
     if far_below is not None:
         query = query.where(candidates.c.far_hz < far_below)
+    if min_interest is not None:
+        query = query.where(interest >= min_interest)
     if near is None:
-        return _load(connection, query.order_by(candidates.c.created.desc(), candidates.c.id).limit(limit))
+        first = [func.coalesce(interest, 0.0).desc()] if by_interest else []
+        return _load(connection, query.order_by(*first, candidates.c.created.desc(), candidates.c.id).limit(limit))
     # Sort here: for ORDER BY, SQLite would scan the index of times instead of looking up the few rows in the cone. The
     # limit applies after rows outside the cone, in pixels on its edge, are removed.
     found = _load(connection, query.where(in_cone(candidates.c.healpix, near)))
     is_inside = (separations_from_centre(found, near) <= near[2]).tolist()
     inside = [one for one, keep in zip(found, is_inside, strict=True) if keep]
-    return sorted(sorted(inside, key=lambda one: one.id), key=lambda one: one.created, reverse=True)[:limit]
+    latest = sorted(sorted(inside, key=lambda one: one.id), key=lambda one: one.created, reverse=True)
+    if by_interest:
+        latest.sort(key=lambda one: -float(one.evidence.get("interest") or 0.0))
+    return latest[:limit]
 
 
 def list_of_observations(connection: Connection, ids: Sequence[int]) -> list[StoredCandidate]:

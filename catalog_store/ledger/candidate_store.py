@@ -36,10 +36,12 @@ class CandidateStore(StoreBase):
         kind: str | None = None,
         likely_class: str | None = None,
         far_below: float | None = None,
+        min_interest: float | None = None,
+        by_interest: bool = False,
         states: Collection[CandidateState] = (CandidateState.STANDING,),
         limit: int | None = None,
     ) -> list[StoredCandidate]:
-        """Candidates that match all conditions, the latest first.
+        """Candidates that match all conditions, the latest or the most interesting first.
 
         Parameters
         ----------
@@ -48,6 +50,8 @@ class CandidateStore(StoreBase):
         kind : str, optional — flare or dip
         likely_class : str, optional — most probable class
         far_below : float, optional — Hz; candidates without a false-alarm rate are excluded
+        min_interest : float, optional — candidates that were not rated are excluded
+        by_interest : bool — order by interest instead of time
         states : collection of CandidateState
         limit : int, optional
         """
@@ -59,6 +63,8 @@ class CandidateStore(StoreBase):
                 kind=kind,
                 likely_class=likely_class,
                 far_below=far_below,
+                min_interest=min_interest,
+                by_interest=by_interest,
                 states=states,
                 limit=limit,
             )

@@ -240,7 +240,8 @@ class Catalogue:
         index = lonlat_to_healpix(ra * units.deg, dec * units.deg, 2**HEALPIX_ORDER, order="nested")
         group = np.clip(np.searchsorted(self._groups.first, index, "right") - 1, 0, None)
         extent = (self._groups.last - self._groups.first + 1)[group] * (SKY_DEG2 / (12 * 4.0**HEALPIX_ORDER))
-        return self._groups.rows[group] / extent
+        density: F64 = self._groups.rows[group] / extent
+        return density
 
     def _matches(self, ra: F64, dec: F64, radius: F64, epoch: float | None) -> Iterator[_Found]:
         """Pairs of cones and rows within their radii, in batches of row groups."""

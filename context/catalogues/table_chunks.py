@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from astropy.table import Table
 
-__all__ = ["ChunkedTable", "open_table"]
+__all__ = ["ChunkedTable", "chunk_table", "open_table"]
 
 MAX_WHOLE_BYTES: Final = 256 * 2**20
 """Largest VOTable or ECSV file; astropy needs several times as much memory."""
@@ -233,10 +233,11 @@ def _open_whole(path: Path, local: Path, form: str, options: Mapping[str, Any]) 
         table = Table.read(local, format=form, **options)
     except Exception as fault:  # whatever a malformed file makes the parsers raise
         raise UnreadableFileError(path, f"cannot be read: {type(fault).__name__}: {fault}") from fault
-    return _whole_table(path, table)
+    return chunk_table(path, table)
 
 
-def _whole_table(path: Path, table: Table) -> ChunkedTable:
+def chunk_table(path: Path, table: Table) -> ChunkedTable:
+    """A table of astropy, as one that is read in chunks; the path is for messages."""
     import pyarrow as pa
 
     def read(names: Sequence[str], _text: frozenset[str], size: int) -> Iterator[pa.Table]:

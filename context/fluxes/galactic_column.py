@@ -45,6 +45,15 @@ MAP_ERROR_DEX: Final = 0.1
 
 CM_PER_PC: Final = 3.0857e18
 
+TO_GALACTIC: Final = np.array(
+    [
+        (-0.0548755604, -0.8734370902, -0.4838350155),
+        (+0.4941094279, -0.4448296300, +0.7469822445),
+        (-0.8676661490, -0.1980763734, +0.4559837762),
+    ]
+)
+"""Rotation from ICRS (Hipparcos catalogue, ESA SP-1200, vol. 1, eq. 1.5.11)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GalacticColumns:
@@ -112,10 +121,11 @@ def layer_column(latitude_deg: ArrayLike) -> F64:
 
 
 def _to_galactic(ra: F64, dec: F64) -> tuple[F64, F64]:
-    from astropy.coordinates import SkyCoord
-
-    galactic = SkyCoord(ra, dec, unit="deg").galactic
-    return np.asarray(galactic.l.deg, dtype=np.float64), np.asarray(galactic.b.deg, dtype=np.float64)
+    """Galactic longitude and latitude, deg, within 1e-4 deg of astropy's, which takes 0.5 s to start."""
+    lon, lat = np.radians(np.atleast_1d(ra)), np.radians(np.atleast_1d(dec))
+    vector = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    x, y, z = TO_GALACTIC @ vector
+    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arcsin(np.clip(z, -1.0, 1.0)))
 
 
 @functools.lru_cache(maxsize=2)

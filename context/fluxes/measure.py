@@ -43,7 +43,7 @@ class Fluxes:
 
 
 def measure_fluxes(
-    counts: ArrayLike, background: ArrayLike, exposure_s: ArrayLike, factors: Factors, calibration_error: float
+    counts: ArrayLike, background: ArrayLike, exposure_s: ArrayLike, factors: Factors, calibration_error: ArrayLike
 ) -> Fluxes:
     """Fluxes of sources.
 
@@ -52,7 +52,7 @@ def measure_fluxes(
     counts, background : array_like, shape (n,) — in the aperture, and expected background among them
     exposure_s : array_like, shape (n,) — s on the axis; NaN where unknown
     factors : Factors, of n sources
-    calibration_error : float — relative error of the effective area
+    calibration_error : array_like, broadcast with (n, b) — relative error of the effective area
 
     Notes
     -----

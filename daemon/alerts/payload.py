@@ -6,7 +6,7 @@ The records are written in the same transaction as the candidate itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from xherald.detector.candidates.formatting import format_change, format_classes
 from xherald.detector.candidates.history_rendering import format_history
 from xherald.detector.candidates.place_notes import format_decision, format_mute, format_verdicts
 from xherald.detector.configuration.alert_settings import AlertSettings, SinkSettings
-from xherald.photons.probabilities import format_false_alarm_probability
+from xherald.photons.probabilities import format_false_alarm_probability, format_percent
 from xherald.photons.times import SECONDS_A_DAY
 from xherald.plugins.alerts import Alert, AlertKind, AlertTense, Facts
 
@@ -34,6 +34,9 @@ __all__ = [
 
 CAUSE_DIGITS: Final = 8
 """Hexadecimal digits of the hash of an alert's cause in its id."""
+
+MAX_COUNTERPARTS: Final = 3
+MAX_REASONS: Final = 3
 
 MAX_SIMILAR: Final = 3
 """Known transients that are named."""
@@ -54,6 +57,17 @@ SHARED_FACTS: Final = (
     "t90_low_s",
     "t90_high_s",
     "livetime_s",
+    "peak_flux_broad_erg_cm2_s",
+    "peak_flux_broad_low_erg_cm2_s",
+    "peak_flux_broad_high_erg_cm2_s",
+    "flux_broad_erg_cm2_s",
+    "flux_broad_low_erg_cm2_s",
+    "flux_broad_high_erg_cm2_s",
+    "nh_cm2",
+    "nh_source",
+    "known_source",
+    "association_probability",
+    "interest",
     "false_alarm_probability",
     "extrapolated",
     "ranking_statistic",
@@ -159,13 +173,18 @@ def wants(sink: SinkSettings, evidence: Mapping[str, Any], tense: AlertTense) ->
         for one in rates
     )
     is_watched = sink.watch_list is None or sink.watch_list in (evidence.get("watch_lists") or ())
-    return passed and is_watched and tense in sink.tenses and not _is_excluded(sink, evidence)
+    interest = evidence.get("interest")
+    is_interesting = sink.min_interest is None or (interest is not None and interest >= sink.min_interest)
+    return passed and is_watched and is_interesting and tense in sink.tenses and not _is_excluded(sink, evidence)
 
 
 def _is_excluded(sink: SinkSettings, evidence: Mapping[str, Any]) -> bool:
-    """Whether the last verdict on the source is one that the sink excludes."""
+    """Whether the sink excludes the last verdict on the source, or the category of the object that it is known as."""
     verdicts = evidence.get("verdicts") or ()
-    return any(one in sink.exclude_verdicts for last in verdicts[:1] for one in (last["verdict"], last["source_class"]))
+    if any(one in sink.exclude_verdicts for last in verdicts[:1] for one in (last["verdict"], last["source_class"])):
+        return True
+    counterparts: Sequence[Mapping[str, Any]] = evidence.get("counterparts") or []
+    return evidence.get("known_source") is not None and counterparts[0]["category"] in sink.exclude_counterparts
 
 
 def _tail_factor(evidence: Mapping[str, Any]) -> float:
@@ -246,6 +265,8 @@ def facts_of(evidence: Mapping[str, Any]) -> Facts:
         class_set=tuple(evidence.get("class_set") or ()),
         class_probabilities=dict(evidence.get("class_probabilities") or {}),
         similar_to=tuple(one["name"] for one in (evidence.get("similar_to") or [])[:MAX_SIMILAR]),
+        counterparts=tuple(_format_counterpart(one) for one in (evidence.get("counterparts") or [])[:MAX_COUNTERPARTS]),
+        interest_reasons=tuple(one["text"] for one in (evidence.get("interest_reasons") or [])[:MAX_REASONS]),
         history_summary=format_history(evidence.get("history")),
         last_verdict=format_decision(verdicts[0]) if verdicts else "",
         verdict_summary=format_verdicts(verdicts),
@@ -256,8 +277,15 @@ def facts_of(evidence: Mapping[str, Any]) -> Facts:
     )
 
 
+def _format_counterpart(one: Mapping[str, Any]) -> str:
+    """A counterpart in words: "V1229 Ori (active star) 97 %, 0.3 arcsec"."""
+    category = str(one["category"]).replace("_", " ")
+    probability, separation = format_percent(one["probability"]), one["separation_arcsec"]
+    return f"{one['name']} ({category}) {probability}, {separation:.1f} arcsec"
+
+
 def headline(facts: Facts) -> str:
-    """One line: kind, position, observation, false-alarm probability, change between exposures, last verdict."""
+    """One line: kind, position, observation, false-alarm probability, known source, classes, change, last verdict."""
     is_change = bool(facts.kind) and facts.kind == facts.long_term_change
     words = [f"{facts.kind} source".capitalize() if is_change else (facts.kind or "candidate").capitalize()]
     if facts.ra_deg is not None and facts.dec_deg is not None:
@@ -269,6 +297,8 @@ def headline(facts: Facts) -> str:
     if facts.false_alarm_probability is not None:
         probability = facts.false_alarm_probability
         line += f", {format_false_alarm_probability(probability, extrapolated=bool(facts.extrapolated))}"
+    if facts.known_source:
+        line += f", {facts.known_source}"
     if facts.class_set:
         line += f", {format_classes(facts.class_set)}"
     if facts.long_term_reason:

@@ -33,7 +33,7 @@ from .event_matching import match_events
 
 if TYPE_CHECKING:
     from xherald.detector.candidates.position_history import History
-    from xherald.detector.results.row_types import PlaceFields
+    from xherald.detector.configuration.configuration import Configuration
 
 __all__ = ["FALSE_DISCOVERY_STATE", "BuildAlerts", "CandidateChange", "build_no_alerts", "make_decision"]
 
@@ -78,6 +78,7 @@ def make_decision(
     threshold: float,
     build_alerts: BuildAlerts,
     sources_per_day: float | None = None,
+    configuration: Configuration | None = None,
 ) -> Callable[[PriorState], DropOutcome]:
     """Make the function that decides on the results of a file, for `Store.commit_results`.
 
@@ -88,7 +89,10 @@ def make_decision(
     threshold : float — largest false-alarm probability of a candidate
     build_alerts : callable
     sources_per_day : float or None — see `change_candidates.find_change_candidates`
+    configuration : Configuration or None
+        Where counterparts of changes between exposures are looked for; those of other candidates are known already.
     """
+    place = _Place(threshold, configuration)
 
     def decide(prior: PriorState) -> DropOutcome:
         passed: frozenset[int | StoredDetection] = frozenset()
@@ -103,13 +107,13 @@ def make_decision(
         passed |= changed.keys()
         found_candidates = {one.detection_index: one for one in result.candidates} | changed
         candidates, stored = match_events(replace(result, candidates=tuple(found_candidates.values())), prior)
-        candidates = [_add_place(one, result, prior) for one in candidates]
+        candidates = [place.add_to(one, result, prior) for one in candidates]
         sheet_ids = {one.detection_index: one.id for one in result.candidates}
         found = [
             _EventUpdate(name, tuple(own), stored.get(name), sheet_ids.get(own[0].detection_index, ""))
             for name, own in _group_by_id(candidates).items()
         ]
-        changes, unchanged_ids = _find_changes(found, passed, prior)
+        changes, unchanged_ids = _find_changes(found, passed, prior, place)
         own_ids = {one.candidate_id for one in found}
         changes += [
             CandidateChange(old.id, AlertType.RETRACTION, old.evidence, notified)
@@ -155,7 +159,7 @@ def _group_by_id(candidates: Sequence[CandidateRecord]) -> dict[str, list[Candid
 
 
 def _find_changes(
-    found: Sequence[_EventUpdate], passed: frozenset[int | StoredDetection], prior: PriorState
+    found: Sequence[_EventUpdate], passed: frozenset[int | StoredDetection], prior: PriorState, place: _Place
 ) -> tuple[list[CandidateChange], frozenset[str]]:
     """Changes that sinks are notified of, and the ids of announced candidates that have none."""
     replaced_ids = {one.id for one in prior.replaced_candidates}
@@ -168,7 +172,7 @@ def _find_changes(
         others = prior.other_evidence(one.candidate_id) if one.stored is not None else ()
         evidence = merge_evidence(one.candidate_id, [*own, *others])
         if others:  # what was stored with them may have been decided otherwise since
-            evidence |= _find_place(evidence, prior)
+            evidence |= place.find_fields(evidence, prior)
         notified = notified_sinks.get(one.candidate_id, ())
         is_replaced = one.candidate_id in replaced_ids
         announced = one.stored if one.stored is not None and one.stored.alert_type is not None else None
@@ -205,26 +209,50 @@ def _control_false_discoveries(
     return frozenset(indices[is_discovery].tolist()), after.as_dict()
 
 
-def _add_place(one: CandidateRecord, result: FileResult, prior: PriorState) -> CandidateRecord:
-    """The candidate with the history of its position, and with what people decided about it."""
-    detection = None
-    if not isinstance(one.detection_index, StoredDetection):
-        pairs = [(record, found) for record in result.observations for found in record.detections]
-        record, detection = pairs[one.detection_index]
-    place = one.evidence if detection is None else _get_position(detection)
-    evidence = {**one.evidence, **_find_place(place, prior)}
-    # Changes between exposures have a history of their own.
-    if detection is not None and evidence.get("history") is None:
-        evidence["history"] = _find_history(detection, record, prior)
-    return replace(one, evidence=evidence)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is known of positions: history, decisions of people, catalogued objects, and the interest that follows."""
+
+    threshold: float
+    configuration: Configuration | None
+
+    def add_to(self, one: CandidateRecord, result: FileResult, prior: PriorState) -> CandidateRecord:
+        """The candidate with what is known of its position."""
+        detection = None
+        if not isinstance(one.detection_index, StoredDetection):
+            pairs = [(record, found) for record in result.observations for found in record.detections]
+            record, detection = pairs[one.detection_index]
+        evidence = dict(one.evidence)
+        if detection is not None:
+            # What the decision compares is the detection that is stored, also of a test of several cameras.
+            evidence |= _get_position(detection)
+            # Changes between exposures have a history of their own.
+            if evidence.get("history") is None:
+                evidence["history"] = _find_history(detection, record, prior)
+        fields = self.find_fields(evidence, prior)
+        return replace(one, evidence={**one.evidence, "history": evidence.get("history"), **fields})
+
+    def find_fields(self, evidence: Json, prior: PriorState) -> dict[str, Any]:
+        """Fields that depend on the position, given the others."""
+        from xherald.detector.candidates.place_notes import find_place_fields
+        from xherald.detector.results.context_fields import make_context_fields, make_interest_fields
+        from xherald.detector.scoring.known_objects import find_objects_at
+
+        ra, dec, error = (evidence.get(name) for name in ("ra_deg", "dec_deg", "pos_err_arcsec"))
+        fields: dict[str, Any] = dict(find_place_fields(prior.place_notes, ra, dec, error))
+        asked = self.configuration if evidence.get("counterparts") is None else None
+        if asked is not None and ra is not None and dec is not None and error is not None:
+            known = find_objects_at(ra, dec, error, _julian_year(evidence.get("interval_start_utc")), asked)
+            fields |= make_context_fields(
+                known, evidence.get("class_probabilities"), evidence.get("galactic_latitude_deg")
+            )
+        return {**fields, **make_interest_fields({**evidence, **fields}, self.threshold)}
 
 
-def _find_place(place: Json, prior: PriorState) -> PlaceFields:
-    """What people decided about a position."""
-    from xherald.detector.candidates.place_notes import find_place_fields
+def _julian_year(utc: str | None) -> float | None:
+    from astropy.time import Time
 
-    names = ("ra_deg", "dec_deg", "pos_err_arcsec")
-    return find_place_fields(prior.place_notes, *(place.get(name) for name in names))
+    return None if utc is None else float(Time(utc.removesuffix("Z")).jyear)
 
 
 def _get_position(detection: DetectionRecord) -> Json:

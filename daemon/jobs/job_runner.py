@@ -324,6 +324,7 @@ class JobRunner:
             settings.detection.false_alarms_per_1000 / 1000.0,
             make_alert_builder(settings.alerts, cause, self.sheets) if self.sends_alerts else build_no_alerts,
             settings.detection.sources_per_day,
+            self.configuration,
         )
         return DropResult(drop.id, result.run, result.observations, decide)
 

@@ -112,7 +112,7 @@ def _matched_weights(own: F64, others: F32, widths: F64, distances: F64, weights
             break
         within *= WIDTH_GROWTH
         total, squares = _weights(own, others, widths, distances, within, weights)
-    return total
+    return float(total)
 
 
 @njit(cache=True, nogil=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from xherald.catalog_store.ledger.history_records import PositionHistory
+from xherald.detector.results.context_fields import make_context_fields
 from xherald.detector.results.row_types import Evidence, LongTermFields
 from xherald.detector.results.version import code_version
 from xherald.photons import Identity
@@ -130,6 +131,9 @@ def make_change_evidence(change: LongTermChange, sources_per_second: float | Non
         "kind": change.change,
         "history": _make_history(change),
         **make_no_place_fields(),
+        **make_context_fields(None, None, None),
+        "interest": None,
+        "interest_reasons": [],
         "detections": [names | summary | dates],
         "photon_times_s": [],
         "calibration": calibration,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xherald.detector.results.context_fields import make_context_fields, make_interest_fields
+from xherald.detector.results.flux_fields import make_peak_flux_fields, select_scale
 from xherald.detector.results.json_columns import nan_to_none
 from xherald.detector.results.row_types import EmbeddingPosition, EventDetection, Evidence, Kind, SharedFields
 from xherald.detector.results.shared_fields import compute_hardness, make_shared_fields, select_intervals
@@ -24,6 +26,7 @@ from .place_notes import make_no_place_fields
 
 if TYPE_CHECKING:
     from xherald.detector.scoring.detections import Detections
+    from xherald.photons import EventBatch
 
 __all__ = ["Evidence", "make_evidence", "summarize_detection"]
 
@@ -60,18 +63,21 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
     t90 = measure_t90(batch, intervals, is_flare, _select_blocks(detections, index))
     peaks = select_intervals(detections.detection_batch.timing.peak, index)
     peak_rates = measure_peaks(batch, intervals, peaks, is_flare)
+    peak_fluxes = make_peak_flux_fields(batch, select_scale(detections.flux_scale, index), peak_rates)
     changes = measure_hardness_change(batch, intervals, hardness)
     embedding = _embedding_positions(detections, index)
     reference = _name_reference(detections)
     codes: list[int] = direction.tolist()
     kinds: list[Kind] = detections.kind[index].tolist()
     bands: list[list[float]] = batch.band.tolist()
-    return [
+    latitudes = _galactic_latitudes(batch)
+    made: list[Evidence] = [
         {
             **shared[i],
             **counts[i],
             **t90[i],
             **peak_rates[i],
+            **peak_fluxes[i],
             **changes[i],
             "candidate_id": candidate_id(source.identity, source.time, codes[i]),
             "kind": kinds[i],
@@ -85,12 +91,21 @@ def make_evidence(detections: Detections, which: ArrayLike) -> list[Evidence]:
             "long_term_far_hz": None,
             "long_term_reason": None,
             **make_no_place_fields(),
+            **make_context_fields(
+                detections.known_objects.get(int(index[i])), shared[i]["class_probabilities"], latitudes[i]
+            ),
+            "interest": None,
+            "interest_reasons": [],
             "photon_times_s": _first_photons(source.time, float(intervals.start[i])),
             "calibration": detections.calibration,
             "reference": reference,
         }
         for i, source in enumerate(batch)
     ]
+    for one in made:
+        rated = make_interest_fields(one, detections.threshold)
+        one["interest"], one["interest_reasons"] = rated["interest"], rated["interest_reasons"]
+    return made
 
 
 def summarize_detection(row: SharedFields) -> EventDetection:
@@ -113,6 +128,18 @@ def summarize_detection(row: SharedFields) -> EventDetection:
         "interval_start_s": row["interval_start_s"],
         "interval_stop_s": row["interval_stop_s"],
     }
+
+
+def _galactic_latitudes(batch: EventBatch) -> list[float | None]:
+    """Galactic latitude of each source, deg; None without a position."""
+    from astropy.coordinates import SkyCoord
+
+    positions = np.array([(one.ra, one.dec) for one in batch.identities], dtype=np.float64).reshape(-1, 2)
+    known = np.isfinite(positions).all(axis=1)
+    latitudes = np.full(len(positions), np.nan)
+    if known.any():
+        latitudes[known] = SkyCoord(*positions[known].T, unit="deg", frame="icrs").galactic.b.deg
+    return nan_to_none(latitudes)
 
 
 def _first_photons(time: F64, start: float) -> list[float]:

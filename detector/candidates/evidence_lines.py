@@ -25,6 +25,7 @@ __all__ = ["Line", "format_evidence"]
 MAX_CLASSES: Final = 4
 MAX_SIMILAR: Final = 4
 MAX_VERDICTS: Final = 4
+MAX_COUNTERPARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def format_evidence(evidence: Evidence) -> list[Line]:
         *_significance_lines(evidence),
         *_change_lines(evidence),
         *_similarity_lines(evidence),
+        *_object_lines(evidence),
         *_history_lines(evidence),
         *_verdict_lines(evidence),
         *_version_lines(evidence),
@@ -111,7 +113,22 @@ def _count_lines(evidence: Evidence) -> list[Line]:
         lines.append(Line(f"peak, {format_length(seconds)}", rate))
     background = one["background_counts"]
     around = "background unknown" if background is None else f"background {background:.1f}"
-    return [*lines, Line("whole exposure", f"{one['counts']:,} in {one['livetime_s']:,.0f} s, {around}")]
+    return [
+        *lines,
+        Line("whole exposure", f"{one['counts']:,} in {one['livetime_s']:,.0f} s, {around}"),
+        *_flux_lines(evidence),
+    ]
+
+
+def _flux_lines(evidence: Evidence) -> list[Line]:
+    """Flux at the peak and of the whole exposure in 0.3-10 keV; none of telescopes without conversion factors."""
+    lines = []
+    for label, prefix in (("peak flux", "peak_flux_broad"), ("mean flux", "flux_broad")):
+        value, low, high = (evidence.get(f"{prefix}{end}_erg_cm2_s") for end in ("", "_low", "_high"))
+        if isinstance(value, float) and isinstance(low, float) and isinstance(high, float):
+            limits = f"{value:.2g} ({low:.2g} to {high:.2g}) erg/cm²/s"
+            lines.append(Line(label, limits))
+    return lines
 
 
 def _hardness_lines(evidence: Evidence) -> list[Line]:
@@ -203,6 +220,26 @@ def _similarity_lines(evidence: Evidence) -> list[Line]:
         *([Line(f"Classes, {format_percent(evidence['class_coverage'])} coverage"), *classes] if class_set else []),
         *([Line("Distance to known transients"), *similar] if similar else []),
     ]
+
+
+def _object_lines(evidence: Evidence) -> list[Line]:
+    """What is catalogued at the position, and the interest."""
+    shown = (evidence["counterparts"] or [])[:MAX_COUNTERPARTS]
+    lines = [
+        Line(
+            one["name"],
+            f"{format_percent(one['probability'])}, {one['category'].replace('_', ' ')}, "
+            f"{one['separation_arcsec']:.1f}″ ({one['catalogue']})",
+        )
+        for one in shown
+    ]
+    association = evidence["association_probability"]
+    if association is not None:
+        lines.append(Line("none of the catalogues", format_percent(1.0 - association)))
+    lines += [Line("not searched", one.partition(":")[0]) for one in evidence["context_failures"]]
+    if evidence["interest"] is not None:
+        lines.append(Line("interest", f"{evidence['interest']:.2f}"))
+    return [Line("Counterparts"), *lines] if lines else []
 
 
 def _history_lines(evidence: Evidence) -> list[Line]:

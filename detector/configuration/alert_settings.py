@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from xherald.context.object_types import Category
 from xherald.plugins.alerts import AlertTense
 
 __all__ = ["AlertSettings", "SinkSettings"]
@@ -28,6 +29,10 @@ class SinkSettings(BaseModel):
         Only candidates on this watch list are sent; see `xherald watchlist`.
     exclude_verdicts : tuple of str
         Candidates are not sent whose source has one of these as its last verdict: a decision or a class of source.
+    min_interest : float or None
+        Only candidates of at least this interest are sent, 0 to 1 (docs/interest.md).
+    exclude_counterparts : tuple of str
+        Candidates are not sent that are known as an object of one of these categories, such as active_star.
     muted : str
         First alerts of muted places: skip, digest (one message at the end of the day) or send.
     rate_per_minute : int or None
@@ -45,6 +50,8 @@ class SinkSettings(BaseModel):
     tenses: tuple[AlertTense, ...] = ("current", "archival")
     watch_list: str | None = None
     exclude_verdicts: tuple[str, ...] = ()
+    min_interest: float | None = Field(default=None, ge=0, le=1)
+    exclude_counterparts: tuple[Category, ...] = ()
     muted: Literal["skip", "digest", "send"] = "skip"
     rate_per_minute: int | None = Field(default=None, ge=1)
     per_day: int | None = Field(default=None, ge=1)

@@ -87,6 +87,37 @@ class ExposureFields(TypedDict):
     net_rate_ct_s: float | None
 
 
+class FluxFields(TypedDict):
+    """Mean flux of the exposure, as observed; all None where the telescope has no energy conversion factors."""
+
+    flux_soft_erg_cm2_s: float | None
+    flux_soft_low_erg_cm2_s: float | None
+    flux_soft_high_erg_cm2_s: float | None
+    flux_hard_erg_cm2_s: float | None
+    flux_hard_low_erg_cm2_s: float | None
+    flux_hard_high_erg_cm2_s: float | None
+    flux_broad_erg_cm2_s: float | None
+    flux_broad_low_erg_cm2_s: float | None
+    flux_broad_high_erg_cm2_s: float | None
+    flux_model: str | None
+    nh_cm2: float | None
+    nh_source: str | None
+
+
+class PeakFluxFields(TypedDict):
+    """Flux of a flare at its peak, as observed; all None for a dip."""
+
+    peak_flux_soft_erg_cm2_s: float | None
+    peak_flux_soft_low_erg_cm2_s: float | None
+    peak_flux_soft_high_erg_cm2_s: float | None
+    peak_flux_hard_erg_cm2_s: float | None
+    peak_flux_hard_low_erg_cm2_s: float | None
+    peak_flux_hard_high_erg_cm2_s: float | None
+    peak_flux_broad_erg_cm2_s: float | None
+    peak_flux_broad_low_erg_cm2_s: float | None
+    peak_flux_broad_high_erg_cm2_s: float | None
+
+
 class SignificanceFields(TypedDict):
     """How improbable the source is without variability."""
 
@@ -179,6 +210,7 @@ class SharedFields(
     IdentityFields,
     PositionFields,
     ExposureFields,
+    FluxFields,
     SignificanceFields,
     KindFields,
     ClassFields,
@@ -323,8 +355,62 @@ class PlaceFields(TypedDict):
     watch_lists: list[str]
 
 
+class CounterpartRow(TypedDict):
+    """A catalogued object that may be the source; what the catalogue does not have is None."""
+
+    catalogue: str
+    name: str
+    category: str
+    type: str
+    probability: float
+    ra_deg: float
+    dec_deg: float
+    separation_arcsec: float
+    separation_sigma: float
+    magnitude: float | None
+    distance_pc: float | None
+    redshift: float | None
+    flux_erg_cm2_s: float | None
+
+
+class ContextFields(TypedDict):
+    """What is catalogued at the position; `counterparts` is None where no catalogue was searched."""
+
+    counterparts: list[CounterpartRow] | None
+    catalogues_searched: list[str]
+    catalogue_completeness: float
+    context_failures: list[str]
+    known_source: str | None
+    association_probability: float | None
+    class_probabilities_in_context: dict[str, float] | None
+    galactic_latitude_deg: float | None
+
+
+class InterestReason(TypedDict):
+    """Points that a reason adds to the interest, and the reason."""
+
+    points: float
+    text: str
+
+
+class InterestFields(TypedDict):
+    """How much a candidate deserves attention, 0 to 1; None until it is rated."""
+
+    interest: float | None
+    interest_reasons: list[InterestReason]
+
+
 class Evidence(
-    SharedFields, CountsFields, T90Fields, PeakRateFields, HardnessChangeFields, LongTermFields, PlaceFields
+    SharedFields,
+    CountsFields,
+    T90Fields,
+    PeakRateFields,
+    PeakFluxFields,
+    HardnessChangeFields,
+    LongTermFields,
+    PlaceFields,
+    ContextFields,
+    InterestFields,
 ):
     """All measurements of a candidate."""
 

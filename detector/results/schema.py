@@ -120,6 +120,32 @@ EXPOSURE_FIELDS: Final = (
     Field("net_rate_ct_s", "float", "ct / s", "arith.rate;phot.count", "mean count rate less background"),
 )
 
+FLUX_UNIT: Final = "erg / (cm2 s)"
+
+FLUX_BANDS: Final = (("soft", "0.5-2 keV", "em.X-ray.soft"), ("hard", "2-10 keV", "em.X-ray.hard"),
+                     ("broad", "0.3-10 keV", "em.X-ray"))  # fmt: skip
+"""Name, energies and UCD of the bands of fluxes."""
+
+
+def _fluxes(prefix: str, what: str) -> tuple[Field, ...]:
+    """Fluxes in each band with limits, which include the errors of spectrum and effective area."""
+    return tuple(
+        one
+        for band, energies, ucd in FLUX_BANDS
+        for one in _with_limits(
+            f"{prefix}flux_{band}_erg_cm2_s", f"{prefix}flux_{band}_low_erg_cm2_s",
+            f"{prefix}flux_{band}_high_erg_cm2_s", FLUX_UNIT, f"phot.flux;{ucd}", f"{what} in {energies} as observed",
+        )
+    )  # fmt: skip
+
+
+FLUX_FIELDS: Final = (
+    *_fluxes("", "mean flux"),
+    Field("flux_model", "str", "", "meta.note", "most probable of the spectra over which fluxes are averaged"),
+    Field("nh_cm2", "float", "cm-2", "phys.columnDensity", "hydrogen column of the Galaxy in this direction"),
+    Field("nh_source", "str", "", "meta.note", "file of the map of columns, or plane-parallel layer: a coarse guess"),
+)
+
 SIGNIFICANCE_FIELDS: Final = (
     Field("candidate_id", "str", "", "meta.id", "id of the candidate that the source is a detection of"),
     Field(
@@ -288,10 +314,31 @@ LONG_TERM_FIELDS: Final = (
 )  # fmt: skip
 """Of candidates only: changes between exposures, apart from variability within one."""
 
+CONTEXT_FIELDS: Final = (
+    Field("known_source", "str", "", "meta.id.cross", "name of the most probable counterpart, if its probability is "
+          "at least 0.5"),
+    Field("association_probability", "float", "", "stat.probability", "probability that the source has a counterpart "
+          "in the catalogues that were searched; null if there was none"),
+    Field("counterparts", "object", "", "meta.id.cross", "catalogued objects that the source may be, the most probable "
+          "first; null if no catalogue was searched"),
+    Field("catalogues_searched", "object", "", "meta.note", "catalogues in which counterparts were looked for"),
+    Field("catalogue_completeness", "float", "", "stat.value", "fraction of X-ray sources that have a counterpart in "
+          "them"),
+    Field("context_failures", "object", "", "meta.note", "catalogues that could not be searched, and why"),
+    Field("class_probabilities_in_context", "object", "", "src.class;stat.probability", "class_probabilities weighted "
+          "by what lies at the position"),
+    Field("galactic_latitude_deg", "float", "deg", "pos.galactic.lat", "Galactic latitude"),
+    Field("interest", "float", "", "stat.rank", "how much the candidate deserves attention, 0 to 1; orders the queue, "
+          "is no probability"),
+    Field("interest_reasons", "object", "", "meta.note", "what the interest is made of: points and reason"),
+)  # fmt: skip
+"""Of candidates only: what is known of the position, and the interest that follows."""
+
 ROW_FIELDS: Final[tuple[Field, ...]] = (
     *IDENTITY_FIELDS,
     *POSITION_FIELDS,
     *EXPOSURE_FIELDS,
+    *FLUX_FIELDS,
     Field(
         "is_candidate",
         "bool",
@@ -346,6 +393,7 @@ EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
     Field(
         "peak_rate_origin", "str", "", "meta.note", "brightest Bayesian block, or interval if there is one block only"
     ),
+    *_fluxes("peak_", "flux of a flare at its peak"),
     *_measured("hardness_outside", "", "phot.color;em.X-ray", "hardness (H - S) / (H + S) outside the interval"),
     *_measured("hardness_change", "", "phot.color;arith.diff", "hardness within less hardness outside the interval"),
     Field("hardness_change_sigma", "float", "", "stat.snr", "its significance in sigma, positive if harder"),
@@ -353,6 +401,7 @@ EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
           "ordinary_distance, the distance of the 5th nearest ordinary source in feature space"),
     Field("history", "object", "", "meta.note", "other observations of the position; null without a store"),
     *LONG_TERM_FIELDS,
+    *CONTEXT_FIELDS,
     Field("verdicts", "object", "", "meta.note", "verdicts of people on candidates at the position, the latest first"),
     Field("mute", "object", "", "meta.note", "the mute that contains the position: circle, end, author and comment"),
     Field("watch_lists", "object", "", "meta.id.assoc", "names of the watch lists that have the position"),

@@ -14,6 +14,7 @@ from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics.result import DIP, FLARE, STEADY, Hardness, Intervals
 from xherald.simulation.published_templates import TEMPLATES
 
+from .flux_fields import make_flux_fields, select_scale
 from .json_columns import nan_to_none, utc_dates
 from .row_types import (
     ClassFields,
@@ -62,6 +63,7 @@ def make_shared_fields(detections: Detections, index: I64, hardness: Hardness) -
     version = code_version()
     # Lists and an index instead of one zip, whose items mypy would not check.
     exposures = _exposure_fields(batch)
+    fluxes = make_flux_fields(batch, select_scale(detections.flux_scale, index))
     significances = _significance_fields(detections, index)
     kinds = _kind_fields(detections, index)
     classes = _class_fields(detections, index, batch.identities)
@@ -72,6 +74,7 @@ def make_shared_fields(detections: Detections, index: I64, hardness: Hardness) -
             **_identity_fields(identity),
             **_position_fields(identity),
             **exposures[i],
+            **fluxes[i],
             **significances[i],
             **kinds[i],
             **classes[i],

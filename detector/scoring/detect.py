@@ -21,6 +21,7 @@ from xherald.plugins.scoring import DetectionBatch
 
 from .classify import SourceClasses, classify
 from .detections import Detections, Neighbours, VetoFlags
+from .known_objects import find_known_objects
 from .nearest_known import find_neighbours
 from .own_null import JudgedProbabilities, judge_by_own_null
 from .score_columns import DIRECTIONS, find_input_cases, in_direction, make_detection_batch, score_columns
@@ -200,6 +201,7 @@ def _detections_of_part(
     part = _select_part(whole.detection_batch, some.start, some.stop, batch, photons)
     vetoes = _run_vetoes(part, configuration)
     judged, kinds, significant = whole.judged, whole.kinds, whole.significant[some]
+    candidate = significant & ~rejected(vetoes, len(batch))
     probability = judged.probability[some]
     per_second = _sources_per_second(batch, configuration.settings.detection.sources_per_day)
     return Detections(
@@ -221,8 +223,10 @@ def _detections_of_part(
         neighbours=None if whole.neighbours is None else whole.neighbours.part(some.start, some.stop),
         vetoes=vetoes,
         significant=significant,
-        candidate=significant & ~rejected(vetoes, len(batch)),
+        candidate=candidate,
         calibration=calibration,
+        threshold=configuration.settings.detection.false_alarms_per_1000 / 1000.0,
+        known_objects=find_known_objects(batch, np.flatnonzero(candidate).tolist(), configuration),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xherald.context.counterparts import Counterparts
+from xherald.context.fluxes.flux_scale import FluxScale
 from xherald.photons.arrays import F64
 from xherald.plugins.scoring import DetectionBatch, Flags
 
@@ -100,6 +102,9 @@ class Detections:
     significant : ndarray, shape (n,), bool — tail probability at or below the threshold
     candidate : ndarray, shape (n,), bool — significant, and rejected by no veto
     calibration : str — name, version and group of the calibration, as ``name@version group``
+    flux_scale : FluxScale or None — counts for a unit of flux; None where the telescope has no conversion factors
+    threshold : float — largest tail probability of a significant source
+    known_objects : mapping of int to Counterparts — what is catalogued at the positions of candidates, by index
     """
 
     detection_batch: DetectionBatch
@@ -122,6 +127,9 @@ class Detections:
     significant: NDArray[np.bool_]
     candidate: NDArray[np.bool_]
     calibration: str
+    flux_scale: FluxScale | None = None
+    threshold: float = 1e-3
+    known_objects: Mapping[int, Counterparts] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.detection_batch)

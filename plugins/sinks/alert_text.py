@@ -57,6 +57,9 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
         ("exposure within the interval", _seconds(facts.interval_livetime_s)),
         ("T90", _t90(facts)),
         ("rate", _rate(facts)),
+        ("peak flux", _peak_flux(facts)),
+        ("mean flux", _mean_flux(facts)),
+        ("Galactic column", "" if facts.nh_cm2 is None else f"{facts.nh_cm2:.2g} cm^-2 ({facts.nh_source})"),
         ("signal to noise", "" if facts.signal_to_noise is None else f"{facts.signal_to_noise:.1f}"),
         ("false-alarm probability", _false_alarm_probability(facts)),
         ("expected false alarms", _expected_false_alarms(facts)),
@@ -64,6 +67,9 @@ def lines(alert: Alert) -> list[tuple[str, str]]:
         ("probability of variability", "" if facts.p_astro is None else format_percent(facts.p_astro)),
         ("classes", _classes(facts)),
         ("novelty", "" if facts.novelty is None else format_percent(facts.novelty)),
+        ("counterparts", "; ".join(facts.counterparts)),
+        ("no counterpart", _no_counterpart(facts)),
+        ("interest", _interest(facts)),
         ("similar to", ", ".join(facts.similar_to[:MAX_SIMILAR])),
         ("change between exposures", facts.long_term_reason or ""),
         ("its false-alarm probability", _change_probability(facts)),
@@ -95,6 +101,16 @@ def _classes(facts: Facts) -> str:
     more = len(facts.class_set) - len(named)
     further = [f"{more} more"] if more > 0 else []
     return f"{', '.join(named + further)} ({format_percent(facts.class_coverage)} coverage)"
+
+
+def _no_counterpart(facts: Facts) -> str:
+    return "" if facts.association_probability is None else format_percent(1.0 - facts.association_probability)
+
+
+def _interest(facts: Facts) -> str:
+    if facts.interest is None:
+        return ""
+    return f"{facts.interest:.2f} ({'; '.join(facts.interest_reasons)})"
 
 
 def _change_probability(facts: Facts) -> str:
@@ -141,6 +157,23 @@ def _rate(facts: Facts) -> str:
         return ""
     band = "" if facts.band_kev is None else f", {facts.band_kev[0]:g} to {facts.band_kev[1]:g} keV"
     return f"{format_count_rate(facts.interval_net_rate_ct_s, facts.interval_expected_rate_ct_s)}{band}"
+
+
+def _peak_flux(facts: Facts) -> str:
+    return format_flux(
+        facts.peak_flux_broad_erg_cm2_s, facts.peak_flux_broad_low_erg_cm2_s, facts.peak_flux_broad_high_erg_cm2_s
+    )
+
+
+def _mean_flux(facts: Facts) -> str:
+    return format_flux(facts.flux_broad_erg_cm2_s, facts.flux_broad_low_erg_cm2_s, facts.flux_broad_high_erg_cm2_s)
+
+
+def format_flux(value: float | None, low: float | None, high: float | None) -> str:
+    """Flux in 0.3-10 keV with its limits; empty if unknown."""
+    if value is None or low is None or high is None:
+        return ""
+    return f"{value:.2g} ({low:.2g} to {high:.2g}) erg cm^-2 s^-1, 0.3 to 10 keV"
 
 
 def _expected_false_alarms(facts: Facts) -> str:

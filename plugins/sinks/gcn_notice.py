@@ -16,6 +16,9 @@ CONTAINMENT: Final = 0.68
 
 ARCSEC_PER_DEGREE: Final = 3600.0
 
+FLUX_BAND_KEV: Final = (0.3, 10.0)
+"""Band of the fluxes of `Facts`."""
+
 
 def gcn_notice(alert: Alert, schema: str | None = None) -> dict[str, Any]:
     """Make a notice with the fields of the core schemas; unknown values are left out.
@@ -48,6 +51,9 @@ def gcn_notice(alert: Alert, schema: str | None = None) -> dict[str, Any]:
         **_time(alert.facts),
         **_position(alert.facts),
         **_statistics(alert.facts),
+        **_flux(alert.facts),
+        "known_source": alert.facts.known_source,
+        "association_probability": alert.facts.association_probability,
         "additional_info": ". ".join(
             part for part in (subject(alert), alert.facts.history_summary, alert.reason) if part
         ),
@@ -94,6 +100,22 @@ def _position(facts: Facts) -> Mapping[str, Any]:
         "ra_dec_error": error_deg,
         "containment_probability": CONTAINMENT,
         "systematic_included": True,
+    }
+
+
+def _flux(facts: Facts) -> Mapping[str, Any]:
+    """Flux as observed: of a flare at its peak, else the mean; half the width of the 68 % interval is its error."""
+    peak = (facts.peak_flux_broad_erg_cm2_s, facts.peak_flux_broad_low_erg_cm2_s, facts.peak_flux_broad_high_erg_cm2_s)
+    mean = (facts.flux_broad_erg_cm2_s, facts.flux_broad_low_erg_cm2_s, facts.flux_broad_high_erg_cm2_s)
+    value, low, high = mean if peak[0] is None else peak
+    if value is None or low is None or high is None:
+        return {}
+    return {
+        "flux": value,
+        "flux_error": 0.5 * (high - low),
+        "flux_unit": "erg/cm2/s",
+        "flux_spectral_band": list(FLUX_BAND_KEV),
+        "flux_spectral_unit": "keV",
     }
 
 

@@ -14,9 +14,10 @@ from xherald.context.catalogues.catalogue import Catalogue
 from xherald.context.catalogues.columns import ColumnMap
 from xherald.context.catalogues.import_catalogue import ImportOptions, import_catalogue
 from xherald.context.class_context import COUNTERPARTS_OF_CLASSES, weigh_classes
-from xherald.context.counterparts import Counterpart, find_counterparts
+from xherald.context.counterparts import Counterpart, Counterparts, find_counterparts, needed_radius_arcsec
 from xherald.context.interest import InterestFacts, rate_interest
 from xherald.context.object_types import CATEGORIES, categorise
+from xherald.context.providers import match_catalogue
 
 CENTRE = (83.8, -5.4)
 SIDE_DEG = 1.0
@@ -55,6 +56,15 @@ def make_catalogue(folder: Path, name: str, positions: np.ndarray, types: list[s
     return Catalogue.open(folder / name)
 
 
+def ask(
+    ra: np.ndarray, dec: np.ndarray, error: np.ndarray, catalogues: list[Catalogue], epoch_yr: float | None = None
+) -> list[Counterparts]:
+    """Counterparts in some catalogues."""
+    ra, dec, error = (np.atleast_1d(np.asarray(one, dtype=float)) for one in (ra, dec, error))
+    matches = [match_catalogue(one, ra, dec, needed_radius_arcsec(error), epoch_yr) for one in catalogues]
+    return find_counterparts(ra, dec, error, matches)
+
+
 @pytest.mark.parametrize("density_deg2", [1_000.0, 40_000.0])
 def test_stated_probabilities_are_the_fractions_that_are_right(density_deg2: float, tmp_path: Path) -> None:
     """Half of the sources have a counterpart, among unrelated stars of a sparse or of a crowded field."""
@@ -75,7 +85,7 @@ def test_stated_probabilities_are_the_fractions_that_are_right(density_deg2: flo
     # The 68 % radius of a normal distribution is 1.51 standard deviations of one coordinate.
     shift = random.normal(0.0, ERROR_ARCSEC / 1.5096, (sources, 2)) / 3600.0
     seen = truth + shift / [scale, 1.0]
-    found = find_counterparts(seen[:, 0], seen[:, 1], np.full(sources, ERROR_ARCSEC), [catalogue])
+    found = ask(seen[:, 0], seen[:, 1], np.full(sources, ERROR_ARCSEC), [catalogue])
     stated = np.array([1.0 - one.p_none for one in found if one.p_none is not None])
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 0.95), (0.95, 1.0)):
         some = (stated >= low) & (stated <= high)
@@ -95,8 +105,8 @@ def test_proper_motion_decides_which_star_it_is(tmp_path: Path) -> None:
     position = np.array([[10.0, 20.0]])
     catalogue = make_catalogue(tmp_path, "fast", position, ["PM*"], pmdec=1000.0, plx=50.0)
     moved = (10.0, 20.0 + 5.0 / 3600.0)
-    (now,) = find_counterparts(*moved, 1.0, [catalogue], epoch_yr=2021.0)
-    (then,) = find_counterparts(*moved, 1.0, [catalogue], epoch_yr=2016.0)
+    (now,) = ask(*moved, 1.0, [catalogue], epoch_yr=2021.0)
+    (then,) = ask(*moved, 1.0, [catalogue], epoch_yr=2016.0)
     assert now.found[0].probability > 0.9
     assert now.found[0].separation_arcsec < 0.05
     assert now.found[0].distance_pc == pytest.approx(20.0, rel=1e-3)
@@ -107,7 +117,7 @@ def test_proper_motion_decides_which_star_it_is(tmp_path: Path) -> None:
 def test_the_same_object_in_two_catalogues_is_no_second_witness(tmp_path: Path) -> None:
     position = np.array([[150.0, 2.0]])
     two = [make_catalogue(tmp_path, name, position, ["QSO"]) for name in ("first", "second")]
-    (alone,), (both,) = (find_counterparts(150.0, 2.0002, 1.0, some) for some in (two[:1], two))
+    (alone,), (both,) = (ask(150.0, 2.0002, 1.0, some) for some in (two[:1], two))
     assert both.p_none == pytest.approx(alone.p_none)
     assert both.evidence == pytest.approx(alone.evidence)
     assert [one.catalogue for one in both.found] == ["first", "second"]
@@ -115,7 +125,7 @@ def test_the_same_object_in_two_catalogues_is_no_second_witness(tmp_path: Path) 
 
 
 def test_without_catalogues_nothing_is_claimed() -> None:
-    (one,) = find_counterparts(150.0, 2.0, 1.0, [])
+    (one,) = ask(150.0, 2.0, 1.0, [])
     assert (one.found, one.searched, one.p_none) == ((), (), None)
 
 

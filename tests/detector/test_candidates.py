@@ -282,7 +282,7 @@ def test_the_last_line_of_a_candidate_counts(written: tuple[Path, list[Evidence]
         ("not json\n", "line 1 is not JSON"),
         ("[1]\n", "line 1 is not a row of a scan"),
         ('{"evidence": null}\n{"a": 1}\n', "line 2 is not a row of a scan"),
-        ('{"evidence": {"candidate_id": "XH-none"}}\n', "written by another version, evidence lacks background_counts"),
+        ('{"evidence": {"candidate_id": "XH-none"}}\n', "another version, evidence lacks association_probability"),
         ('{"evidence": 3}\n', "line 1: evidence is not an object"),
         ("[" * 100_000, "line 1 is not JSON"),
     ],

@@ -64,6 +64,7 @@ EVIDENCE_NAMES = [
 SUFFIXES = {
     "_deg": "deg", "_arcsec": "arcsec", "_arcmin": "arcmin", "_ct_s": "ct / s", "_s": "s", "_hz": "Hz", "_kev": "keV",
     "_counts": "ct", "_counts_low": "ct", "_counts_high": "ct", "_counts_error": "ct",
+    "_erg_cm2_s": "erg / (cm2 s)", "_cm2": "cm-2",
 }  # fmt: skip
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {

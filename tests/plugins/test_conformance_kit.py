@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from alert_servers import mail_server, web_server
 from broken_plugins import BROKEN_PLUGINS, CONFORMING_PLUGINS, GOOD_FILES, RULES_ALSO_BROKEN, read_ids
+from sky_server import sky_server
 
 from xherald.adapters.photon_lists import write_batch
 from xherald.adapters.testing import refusal_rules
@@ -65,7 +66,13 @@ MORE: Mapping[str, tuple[dict[str, Any], ...]] = {
 @pytest.fixture
 def given(written: Any, tmp_path: Path) -> Iterator[Callable[[Plugin], list[dict[str, Any]]]]:
     """Arguments of the checks of each plugin."""
-    with web_server() as hook, mail_server() as box, archive(tmp_path) as url:
+    with web_server() as hook, mail_server() as box, archive(tmp_path) as url, sky_server() as sky:
+        cone = {"kind": "cone", "url": f"{sky.url}/cone", "columns": sky.columns}
+        providers = {
+            "known_sources": {},
+            "catalogues": {"folder": catalogue_of(tmp_path)},
+            "services": {"services": {"sky": cone}, "cache_folder": tmp_path / "answers", "deadline_s": 60},
+        }
         places = {
             "jsonl": {"path": tmp_path / "alerts.jsonl"},
             "stdout": {"form": "text"},
@@ -105,8 +112,8 @@ def given(written: Any, tmp_path: Path) -> Iterator[Callable[[Plugin], list[dict
                 return [{"files": [one.events for key, one in written.items() if key.startswith(MISSIONS[name])]}]
             if name in SHORT:
                 return [{"options": SHORT[name]}]
-            if name in ("known_sources", "catalogues"):
-                return [{"options": {"folder": catalogue_of(tmp_path)} if name == "catalogues" else {}, "known": CRAB}]
+            if name in providers:
+                return [{"options": providers[name], "known": CRAB}]
             if name in places:
                 more = {"received": received[name]} if name in received else {}
                 return [{"options": places[name], "unreachable": unreachable.get(name), **more}]

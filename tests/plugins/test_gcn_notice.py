@@ -16,9 +16,12 @@ from xherald.daemon.alerts.payload import alert_of
 from xherald.detector.candidates.evidence import make_evidence
 from xherald.photons import EventBatch
 from xherald.plugins.alerts import Alert
+from xherald.plugins.sinks.alert_text import text
 from xherald.plugins.sinks.gcn_notice import gcn_notice
 
-CORE = ("Alert", "Event", "Reporter", "Localization", "Statistics", "DateTime", "Duration", "AdditionalInfo")
+CORE = (
+    "Alert", "Event", "Reporter", "Localization", "Statistics", "DateTime", "Duration", "AdditionalInfo", "Spectral",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +65,26 @@ def test_gcn_notice_has_the_values_for_follow_up(gcn_validator: Any) -> None:
     }
     assert {key: notice[key] for key in expected} == expected
     assert sum(notice["classification"].values()) == pytest.approx(1.0)
+
+
+def test_gcn_notice_has_the_flux_at_the_peak_else_the_mean(gcn_validator: Any) -> None:
+    alert = flare_alert()
+    mean = replace(
+        alert.facts, flux_broad_erg_cm2_s=2e-13, flux_broad_low_erg_cm2_s=1.5e-13, flux_broad_high_erg_cm2_s=2.7e-13,
+        nh_cm2=3e20, nh_source="plane-parallel layer",
+    )  # fmt: skip
+    peak = replace(
+        mean, peak_flux_broad_erg_cm2_s=3e-12, peak_flux_broad_low_erg_cm2_s=2e-12, peak_flux_broad_high_erg_cm2_s=5e-12
+    )
+    for facts, flux, error in ((mean, 2e-13, 0.6e-13), (peak, 3e-12, 1.5e-12)):
+        notice = gcn_notice(replace(alert, facts=facts))
+        gcn_validator.validate(notice)
+        assert (notice["flux"], notice["flux_error"]) == (flux, pytest.approx(error))
+        assert (notice["flux_unit"], notice["flux_spectral_band"]) == ("erg/cm2/s", [0.3, 10.0])
+        words = text(replace(alert, facts=facts))
+        assert "2e-13 (1.5e-13 to 2.7e-13) erg cm^-2 s^-1, 0.3 to 10 keV" in words
+        assert "3e+20 cm^-2 (plane-parallel layer)" in words
+    assert "flux" not in gcn_notice(alert)
 
 
 def test_gcn_notice_of_a_scan_has_rates_with_their_band(gcn_validator: Any) -> None:
