@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from announced_candidates import read_alerts
+from astropy.table import Table
 from cli_result import CliResult
 from demo_files import SPECTRUM, box
 from fast_pipeline import configured
@@ -129,3 +131,51 @@ def test_known_flaring_star_is_muted_and_the_burst_beside_it_announced_first(
         ["stars"],
         "stellar_flare",
     )
+
+
+def test_catalogued_star_comes_after_the_burst_beside_it(
+    tmp_path: Path, xherald: Callable[..., CliResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has vetted anything: the catalogue alone says which of both deserves a look."""
+    folder, url = tmp_path / "drop", f"sqlite:///{tmp_path}/store.sqlite"
+    folder.mkdir()
+    random = np.random.default_rng(3)
+    field = [place(*random.uniform(-900, 900, 2)) for _ in range(60)]
+    ra, dec = np.transpose([place(*STAR), *field])
+    names = ["V1229 Ori", *(f"star {number}" for number in range(len(field)))]
+    Table({"name": names, "ra": ra, "dec": dec, "type": ["Er*", *["*"] * len(field)]}).write(tmp_path / "stars.csv")
+    monkeypatch.setenv("XHERALD_CONTEXT__FOLDER", str(tmp_path / "catalogues"))
+    columns = "name=name,ra=ra[deg],dec=dec[deg],pos_err=0.1[arcsec],type=type"
+    done = xherald("context", "import", tmp_path / "stars.csv", "--name", "stars", "--columns", columns)
+    assert done.exit_code == 0
+    sinks = {
+        "all": {"kind": "jsonl", "path": str(tmp_path / "all.jsonl")},
+        "bursts": {"kind": "jsonl", "path": str(tmp_path / "bursts.jsonl"), "exclude_counterparts": ["active_star"]},
+        "best": {"kind": "jsonl", "path": str(tmp_path / "best.jsonl"), "min_interest": 0.8},
+    }
+    configuration = configured(folder, sinks, context={"folder": str(tmp_path / "catalogues")})
+    observe_night(folder, "00099002002", 7.0e8, with_burst=True)
+    with open_store(url) as store:
+        assert Daemon(configuration, store).once().processed == 1
+        burst, star = store.candidates(by_interest=True)
+        assert (star.evidence["known_source"], burst.evidence["known_source"]) == ("V1229 Ori", None)
+        assert star.evidence["counterparts"][0]["category"] == "active_star"
+        assert star.evidence["association_probability"] > 0.9
+        assert burst.evidence["association_probability"] < 0.1
+        assert burst.evidence["interest"] > star.evidence["interest"] + 0.2
+        context = star.evidence["class_probabilities_in_context"]
+        assert context["stellar_flare"] > star.evidence["class_probabilities"]["stellar_flare"]
+        # Both are candidates at their own false-alarm probability, which the catalogue does not change.
+        assert max(one.false_alarm_probability or 1.0 for one in (burst, star)) <= 1e-3
+        assert [one.id for one in store.candidates(min_interest=0.8)] == [burst.id]
+    assert {one.candidate_id for one in read_alerts(tmp_path / "all.jsonl")} == {burst.id, star.id}
+    assert [one.candidate_id for one in read_alerts(tmp_path / "bursts.jsonl")] == [burst.id]
+    (best,) = read_alerts(tmp_path / "best.jsonl")
+    assert best.facts.interest == burst.evidence["interest"]
+    (of_star,) = [one for one in read_alerts(tmp_path / "all.jsonl") if one.candidate_id == star.id]
+    assert "V1229 Ori" in of_star.headline
+    assert of_star.facts.counterparts[0].startswith("V1229 Ori (active star) ")
+    first, second = xherald("candidate", "list", "--sort", "interest", "--store", url).stdout.splitlines()
+    assert burst.id in first
+    assert second.endswith("V1229 Ori")
+    assert "Counterparts" in xherald("candidate", "show", star.id, "--store", url).stdout

@@ -80,7 +80,12 @@ def drop_file(folder: Path, name: str, source: str = "plain", *, burst: bool = F
     return path
 
 
-def configured(folder: Path, sink: Path | Mapping[str, Any] | None, **settings: Any) -> Configuration:
+def configured(
+    folder: Path,
+    sink: Path | Mapping[str, Any] | None,
+    context: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Configuration:
     """A configuration that watches a folder, with short delays; alerts go to a file, or to sinks by name."""
     import json
 
@@ -91,6 +96,8 @@ def configured(folder: Path, sink: Path | Mapping[str, Any] | None, **settings: 
         "XHERALD_DAEMON__SOURCES": json.dumps({"here": source}),
         **{f"XHERALD_DAEMON__{key.upper()}": json.dumps(value) for key, value in (quick | settings).items()},
     }
+    for key, value in (context or {}).items():
+        environment[f"XHERALD_CONTEXT__{key.upper()}"] = json.dumps(value)
     if sink is not None:
         sinks = {"file": {"kind": "jsonl", "path": str(sink)}} if isinstance(sink, Path) else dict(sink)
         environment["XHERALD_ALERTS__SINKS"] = json.dumps(sinks)
