@@ -26,6 +26,7 @@ from .catalogues.cone_search import carry_to_epoch, separation_arcsec
 from .catalogues.presets import find_preset
 from .catalogues.standard_rows import StandardRows
 from .catalogues.table_chunks import chunk_table
+from .object_types import categorise_all
 from .service_cache import AnswerCache
 from .service_requests import fetch_sources
 
@@ -110,7 +111,10 @@ class ServiceProvider(ContextProvider[ServiceOptions]):
         # Threads that still wait for a server end with their own timeout, without anybody waiting for them.
         pool.shutdown(wait=False, cancel_futures=True)
         cache.prune()
-        return [_matches(name, futures, ra_deg, dec_deg, radius_arcsec, epoch_yr) for name, futures in asked.items()]
+        return [
+            _matches(name, options.services[name].column_map, futures, ra_deg, dec_deg, radius_arcsec, epoch_yr)
+            for name, futures in asked.items()
+        ]
 
 
 def _cache_folder() -> Path:
@@ -161,6 +165,7 @@ def _json_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _matches(
     name: str,
+    columns: ColumnMap,
     futures: Sequence[Future[list[dict[str, Any]]]],
     ra_deg: F64,
     dec_deg: F64,
@@ -191,11 +196,13 @@ def _matches(
     kept = np.flatnonzero(separation <= radius_arcsec[of])
     kept = kept[np.lexsort((separation[kept], of[kept]))]
     counts = np.bincount(of[kept], minlength=len(futures))
+    types = tuple(str(rows[i].get("type") or "") for i in kept)
     return ContextMatches(
         catalogue=name,
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         names=tuple(str(rows[i]["name"]) for i in kept),
-        types=tuple(str(rows[i].get("type") or "") for i in kept),
+        types=types,
+        categories=categorise_all(types, columns.types, columns.category),
         ra_deg=ra[kept],
         dec_deg=dec[kept],
         pos_err_arcsec=_numbers(rows, "pos_err_arcsec")[kept],
