@@ -19,6 +19,7 @@ MODULES = (
     "xherald.photons.artefact_folders",
     "xherald.photons.errors",
     "xherald.photons.probabilities",
+    "xherald.photons.sky_links",
     "xherald.photons.statistics",
     "xherald.plugins",
     "xherald.plugins.testing",
