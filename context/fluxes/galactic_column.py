@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from xherald.photons.arrays import F64
 from xherald.photons.errors import UnreadableFileError
+from xherald.photons.sky_position import TO_GALACTIC
 
 __all__ = ["GalacticColumns", "galactic_columns", "layer_column"]
 
@@ -44,15 +45,6 @@ MAP_ERROR_DEX: Final = 0.1
 """Of a map: scatter within its beam, molecular hydrogen and helium not counted."""
 
 CM_PER_PC: Final = 3.0857e18
-
-TO_GALACTIC: Final = np.array(
-    [
-        (-0.0548755604, -0.8734370902, -0.4838350155),
-        (+0.4941094279, -0.4448296300, +0.7469822445),
-        (-0.8676661490, -0.1980763734, +0.4559837762),
-    ]
-)
-"""Rotation from ICRS (Hipparcos catalogue, ESA SP-1200, vol. 1, eq. 1.5.11)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +113,7 @@ def layer_column(latitude_deg: ArrayLike) -> F64:
 
 
 def _to_galactic(ra: F64, dec: F64) -> tuple[F64, F64]:
-    """Galactic longitude and latitude, deg, within 1e-4 deg of astropy's, which takes 0.5 s to start."""
+    """Galactic longitude and latitude of many positions, deg; astropy takes 0.5 s to start."""
     lon, lat = np.radians(np.atleast_1d(ra)), np.radians(np.atleast_1d(dec))
     vector = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
     x, y, z = TO_GALACTIC @ vector
