@@ -17,6 +17,18 @@ __all__ = ["make_context_fields", "make_interest_fields"]
 KNOWN: Final = 0.5
 """Probability of a counterpart from which the source is said to be known."""
 
+CLASSES_OF_ONE_EVENT: Final = (
+    "afterglow",
+    "fast_transient",
+    "gamma_ray_burst",
+    "nova",
+    "shock_breakout",
+    "supernova",
+    "tidal_disruption",
+    "xray_flash",
+)
+"""Classes whose events do not repeat soon: another one at the same place would be news."""
+
 COUNTERPART_NAMES: Final = tuple(Counterpart.__dataclass_fields__)
 
 
@@ -80,7 +92,7 @@ def make_interest_fields(evidence: Mapping[str, Any], threshold: float) -> Inter
             earlier_observations=history["compared"] if history else 0,
             earlier_candidates=len({one["candidate_id"] for one in evidence.get("verdicts") or ()}),
             long_term_change=evidence.get("long_term_change"),
-            verdicts=tuple(one["verdict"] for one in evidence.get("verdicts") or ()),
+            verdicts=tuple(map(_get_decision, evidence.get("verdicts") or ())),
             watch_lists=tuple(evidence.get("watch_lists") or ()),
         )
     )
@@ -88,6 +100,13 @@ def make_interest_fields(evidence: Mapping[str, Any], threshold: float) -> Inter
         "interest": rated.score,
         "interest_reasons": [{"points": one.points, "text": one.text} for one in rated.reasons],
     }
+
+
+def _get_decision(verdict: Mapping[str, Any]) -> str:
+    """Decision of a verdict; a real event of a class whose sources live on makes the source a known one."""
+    if verdict["verdict"] == "real" and verdict["source_class"] not in (None, *CLASSES_OF_ONE_EVENT):
+        return "known"
+    return str(verdict["verdict"])
 
 
 def _to_counterpart(row: Mapping[str, Any]) -> Counterpart:
