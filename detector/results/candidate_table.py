@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
+
+from xherald.photons.sky_position import format_sexagesimal, to_galactic
 
 from .schema import Field, get_field
 from .tables import make_field_column, make_qtable
@@ -26,6 +28,13 @@ ATTRIBUTES: Final = {
 }
 """Attributes of `StoredCandidate` that are not named as the field."""
 
+NOTATIONS: Final[Mapping[str, Callable[[float, float], Any]]] = {
+    "sexagesimal": format_sexagesimal,
+    "galactic_longitude_deg": lambda ra_deg, dec_deg: to_galactic(ra_deg, dec_deg)[0],
+    "galactic_latitude_deg": lambda ra_deg, dec_deg: to_galactic(ra_deg, dec_deg)[1],
+}
+"""The position in other notations, by field."""
+
 FIELDS: Final[tuple[Field, ...]] = tuple(
     get_field(name)
     for name in (
@@ -42,6 +51,9 @@ FIELDS: Final[tuple[Field, ...]] = tuple(
         "ra_deg",
         "dec_deg",
         "pos_err_arcsec",
+        "sexagesimal",
+        "galactic_longitude_deg",
+        "galactic_latitude_deg",
         "kind",
         "likely_class",
         "score",
@@ -83,6 +95,9 @@ def to_qtable(candidates: Sequence[StoredCandidate]) -> QTable:
 
 
 def _get_value(candidate: StoredCandidate, name: str) -> Any:
+    if name in NOTATIONS:
+        ra_deg, dec_deg = candidate.ra_deg, candidate.dec_deg
+        return None if ra_deg is None or dec_deg is None else NOTATIONS[name](ra_deg, dec_deg)
     value = getattr(candidate, ATTRIBUTES.get(name, name), candidate.evidence.get(name))
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -437,6 +437,8 @@ STORE_FIELDS: Final[tuple[Field, ...]] = (
     Field("state", "str", "", "meta.code.status", "standing, superseded or retracted"),
     Field("alert_type", "str", "", "meta.code.status", "latest alert: initial, update or retraction"),
     Field("observation_start_utc", "utc", "", "time.start;obs", "start of the observation, UTC"),
+    Field("sexagesimal", "str", "", "pos.eq", "right ascension (h:m:s) and declination (d:m:s), ICRS"),
+    Field("galactic_longitude_deg", "float", "deg", "pos.galactic.lon", "Galactic longitude"),
     Field("url", "str", "", "meta.ref.url", "path or URL of the event file"),
 )
 """Of candidates in the store only, besides those that they share with rows."""

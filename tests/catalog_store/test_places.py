@@ -183,7 +183,11 @@ def test_vetting_can_mute_the_place(command: Callable[..., CliResult], store: St
     assert (mute.place.candidate_id, mute.place.ra_deg, mute.place.radius_arcsec) == ("a", 83.8, 10.0)
     assert store.candidate("a").candidate.state.value == "standing"
     shown = command("candidate", "list", "--near", "83.8,-5.4,1arcsec", "--json").rows
-    assert [one["candidate_id"] for one in shown] == ["a"]
+    assert [(one["candidate_id"], one["sexagesimal"]) for one in shown] == [("a", "05:35:12.00 -05:24:00.0")]
+    sky = SkyCoord(83.8, -5.4, unit="deg").galactic
+    assert (shown[0]["galactic_longitude_deg"], shown[0]["galactic_latitude_deg"]) == pytest.approx(
+        (sky.l.deg, sky.b.deg)
+    )
     # Nothing is recorded if the place cannot be muted.
     failed = command("candidate", "vet", "nowhere", *words)
     assert (failed.exit_code, store.candidate("nowhere").vettings) == (2, ())
