@@ -48,6 +48,8 @@ class Facts:
         Flux of a flare at its peak, 0.3-10 keV as observed, with 68 % limits.
     flux_broad_erg_cm2_s, flux_broad_low_erg_cm2_s, flux_broad_high_erg_cm2_s : float or None
         Mean flux of the exposure in the same band.
+    limiting_flux_broad_erg_cm2_s : float or None
+        Upper limit (95 %) of the flux in other observations of the position, none of which detected the source.
     nh_cm2 : float or None — hydrogen column of the Galaxy in this direction
     nh_source : str or None — what it is from
     known_source : str or None — most probable catalogued counterpart, if its probability is at least 0.5
@@ -103,6 +105,7 @@ class Facts:
     flux_broad_erg_cm2_s: float | None = None
     flux_broad_low_erg_cm2_s: float | None = None
     flux_broad_high_erg_cm2_s: float | None = None
+    limiting_flux_broad_erg_cm2_s: float | None = None
     nh_cm2: float | None = None
     nh_source: str | None = None
     known_source: str | None = None

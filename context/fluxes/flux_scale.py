@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xherald.photons.arrays import F64, I64
+from xherald.photons.arrays import F32, F64, I64
 from xherald.photons.errors import ConfigError, UnreadableFileError
 
 from .conversion import Factors, TelescopeFactors, load_conversion
@@ -106,9 +106,11 @@ def measure_flux_scale(
     place = np.array(
         [(np.nan, np.nan) if one.ra is None or one.dec is None else (one.ra, one.dec) for one in batch.identities]
     )
-    columns = _columns(*np.nan_to_num(place.T), map_path)
-    counts, background = _bands(batch, telescope.hardness_split_kev)
-    factors = telescope.of_photons(*counts.T, *background.T, np.log10(columns.nh_cm2), columns.error_dex)
+    ra, dec = np.nan_to_num(place.T)
+    columns = _columns(ra, dec, map_path)
+    (soft, hard), (background_soft, background_hard) = (part.T for part in _bands(batch, telescope.hardness_split_kev))
+    log10_nh = np.log10(columns.nh_cm2)
+    factors = telescope.of_photons(soft, hard, background_soft, background_hard, log10_nh, columns.error_dex)
     units = [one for one in observation.detectors if len(one.gti)]
     modules = min(len(units) / telescope.modules, 1.0) if telescope.modules > 1 else 1.0
     exposure = batch.livetime * enclosed * _vignetting(observation, batch) * modules
@@ -176,7 +178,7 @@ def _bands(batch: EventBatch, split_kev: float) -> tuple[F64, F64]:
     n = len(batch)
     is_usable = np.isclose(batch.hardness_split, split_kev)
 
-    def count(energy: F64, offsets: I64) -> F64:
+    def count(energy: F32, offsets: I64) -> F64:
         source = np.repeat(np.arange(n), np.diff(offsets))
         cell = 2 * source + (energy >= split_kev)
         counted = np.bincount(cell, minlength=2 * n).reshape(n, 2)

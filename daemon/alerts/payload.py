@@ -267,6 +267,7 @@ def facts_of(evidence: Mapping[str, Any]) -> Facts:
         similar_to=tuple(one["name"] for one in (evidence.get("similar_to") or [])[:MAX_SIMILAR]),
         counterparts=tuple(_format_counterpart(one) for one in (evidence.get("counterparts") or [])[:MAX_COUNTERPARTS]),
         interest_reasons=tuple(one["text"] for one in (evidence.get("interest_reasons") or [])[:MAX_REASONS]),
+        limiting_flux_broad_erg_cm2_s=(evidence.get("history") or {}).get("mean_upper_limit_erg_cm2_s"),
         history_summary=format_history(evidence.get("history")),
         last_verdict=format_decision(verdicts[0]) if verdicts else "",
         verdict_summary=format_verdicts(verdicts),

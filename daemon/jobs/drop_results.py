@@ -180,10 +180,17 @@ def _make_detection(row: DetectionRow, psf_fraction: float | None = None) -> Det
             "p_astro": row["p_astro"],
             "background_counts_error": row["background_counts_error"],
             "psf_fraction": psf_fraction,
+            "erg_cm2_per_count": _energy_conversion(row, psf_fraction),
             "raised_flags": row["vetoes"],
             "flags": row["flags"],
         },
     )
+
+
+def _energy_conversion(row: DetectionRow, psf_fraction: float | None) -> float | None:
+    """Flux in 0.3-10 keV of a source with a count rate of 1 at this place, all of its point spread counted."""
+    flux, rate = row["flux_broad_erg_cm2_s"], row["net_rate_ct_s"]
+    return flux * (psf_fraction or 1.0) / rate if flux and rate is not None and rate > 0 else None
 
 
 def _make_candidate(row: DetectionRow, index: int) -> CandidateRecord:

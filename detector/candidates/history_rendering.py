@@ -39,9 +39,15 @@ def format_history(history: History | None) -> str:
         exposure = f"{_exposure(history['exposure_s'])}{_of_observations(history)}"
         where = "before" if before else "in other observations"
         rate = history["rate_ct_s"]["value"]
-        return f"not detected {where}: < {limit:.2g} ct/s (95 %) in {exposure}; now {rate:.2g} ct/s ({p_value})"
+        return f"not detected {where}: {_limit(history, limit)} in {exposure}; now {rate:.2g} ct/s ({p_value})"
     mean = f"the mean of {_observations(history['compared'])}{_dates(history)}"
     return f"{_comparison(history, before)}: {_measurement(history['ratio'])} times {mean} ({p_value})"
+
+
+def _limit(history: History, limit_ct_s: float) -> str:
+    """Upper limit of the mean rate, and of the flux where it is known."""
+    flux = history.get("mean_upper_limit_erg_cm2_s")
+    return f"< {limit_ct_s:.2g} ct/s{'' if flux is None else f' or {flux:.2g} erg/cm2/s'} (95 %)"
 
 
 def history_rows(history: History) -> list[tuple[str, str]]:
@@ -52,7 +58,7 @@ def history_rows(history: History) -> list[tuple[str, str]]:
         mean = _measurement(history["mean_rate_ct_s"], "ct/s")
         rows.append((f"mean of {_observations(history['compared'])}", mean))
     elif limit is not None:
-        rows.append((f"limit of {_observations(history['compared'])}", f"< {limit:.2g} ct/s (95 %)"))
+        rows.append((f"limit of {_observations(history['compared'])}", _limit(history, limit)))
     if history["ratio"] is not None:
         rows.append(("ratio", _measurement(history["ratio"])))
     elif history["ratio_at_least"] is not None:

@@ -79,12 +79,13 @@ class History(TypedDict):
     """Other observations of the position, the latest first, and the present rate compared with theirs.
 
     Of `total` observations the latest are listed, and `compared` of these give the mean, weighted by exposure. Rates
-    are net count rates of whole exposures. `ratio` is the present rate over the mean: median and 68 % of its posterior,
-    None where nothing was detected before; `ratio_at_least` and `ratio_at_most` are 95 % limits. `p_value` is that of a
-    likelihood-ratio test of a constant rate; `p_after_trials` counts the observations compared as trials. `extreme`
-    says whether the 68 % interval lies beyond those of all others. `p_long_term` is the p-value of an ordinary source,
-    whose rate scatters between exposures (`ordinary_changes`), in either direction; `change` names a significant one:
-    "new" if nothing was detected before.
+    are net count rates of whole exposures; `mean_upper_limit_erg_cm2_s` is the limit of the mean as a flux in
+    0.3-10 keV, with the conversion factor of the present detection. `ratio` is the present rate over the mean: median
+    and 68 % of its posterior, None where nothing was detected before; `ratio_at_least` and `ratio_at_most` are 95 %
+    limits. `p_value` is that of a likelihood-ratio test of a constant rate; `p_after_trials` counts the observations
+    compared as trials. `extreme` says whether the 68 % interval lies beyond those of all others. `p_long_term` is the
+    p-value of an ordinary source, whose rate scatters between exposures (`ordinary_changes`), in either direction;
+    `change` names a significant one: "new" if nothing was detected before.
     """
 
     start_utc: str | None
@@ -95,6 +96,7 @@ class History(TypedDict):
     exposure_s: float
     mean_rate_ct_s: Value68 | None
     mean_upper_limit_ct_s: float | None
+    mean_upper_limit_erg_cm2_s: float | None
     ratio: Value68 | None
     ratio_at_least: float | None
     ratio_at_most: float | None
@@ -143,6 +145,7 @@ def compare_with_history(
         "exposure_s": others.exposure_s if others else 0.0,
         "mean_rate_ct_s": None,
         "mean_upper_limit_ct_s": None,
+        "mean_upper_limit_erg_cm2_s": None,
         "ratio": None,
         "ratio_at_least": None,
         "ratio_at_most": None,
@@ -166,6 +169,9 @@ def compare_with_history(
     if others:
         starts = [visit.start for visit in place.visits if not visit.crowded]
         _compare(history, now, others, rates[1], ordinary_scatter(lag_days(observation.start, starts)))
+        limit, factor = history["mean_upper_limit_ct_s"], detection.details.get("erg_cm2_per_count")
+        if limit is not None and factor is not None:
+            history["mean_upper_limit_erg_cm2_s"] = limit * float(factor)
     return history
 
 

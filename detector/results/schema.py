@@ -423,6 +423,8 @@ ALERT_FIELDS: Final[tuple[Field, ...]] = (
         "count rate expected within the interval if the source is steady, background included",
     ),
     Field("signal_to_noise", "float", "", "stat.snr", "fluence_counts over its 68 % error"),
+    Field("limiting_flux_broad_erg_cm2_s", "float", FLUX_UNIT, "phot.flux;em.X-ray;stat.max", "upper limit (95 %) of "
+          "the flux in 0.3-10 keV in other observations, none of which detected the source"),
     Field("history_summary", "str", "", "meta.note", "one sentence on other observations of the position"),
     Field("last_verdict", "str", "", "meta.code.class", "latest verdict of a person on the source: its class, or a "
           "decision such as artefact"),

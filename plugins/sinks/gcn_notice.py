@@ -16,6 +16,9 @@ CONTAINMENT: Final = 0.68
 
 ARCSEC_PER_DEGREE: Final = 3600.0
 
+LIMIT_SIGMA: Final = 1.64
+"""Standard deviations of a one-sided limit of 95 %."""
+
 FLUX_BAND_KEV: Final = (0.3, 10.0)
 """Band of the fluxes of `Facts`."""
 
@@ -104,15 +107,22 @@ def _position(facts: Facts) -> Mapping[str, Any]:
 
 
 def _flux(facts: Facts) -> Mapping[str, Any]:
-    """Flux as observed: of a flare at its peak, else the mean; half the width of the 68 % interval is its error."""
+    """Flux as observed: of a flare at its peak, else the mean; half the width of the 68 % interval is its error.
+
+    The limiting flux is that of other observations of the position.
+    """
     peak = (facts.peak_flux_broad_erg_cm2_s, facts.peak_flux_broad_low_erg_cm2_s, facts.peak_flux_broad_high_erg_cm2_s)
     mean = (facts.flux_broad_erg_cm2_s, facts.flux_broad_low_erg_cm2_s, facts.flux_broad_high_erg_cm2_s)
     value, low, high = mean if peak[0] is None else peak
-    if value is None or low is None or high is None:
+    limit = facts.limiting_flux_broad_erg_cm2_s
+    is_known = value is not None and low is not None and high is not None
+    if limit is None and not is_known:
         return {}
     return {
-        "flux": value,
-        "flux_error": 0.5 * (high - low),
+        "flux": value if is_known else None,
+        "flux_error": 0.5 * (high - low) if low is not None and high is not None else None,
+        "limiting_flux": limit,
+        "limiting_flux_sigma": None if limit is None else LIMIT_SIGMA,
         "flux_unit": "erg/cm2/s",
         "flux_spectral_band": list(FLUX_BAND_KEV),
         "flux_spectral_unit": "keV",

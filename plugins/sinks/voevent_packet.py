@@ -46,6 +46,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "flux_broad_erg_cm2_s": ("float", "erg / (cm2 s)", "phot.flux;em.X-ray"),
     "flux_broad_low_erg_cm2_s": ("float", "erg / (cm2 s)", "phot.flux;em.X-ray;stat.min"),
     "flux_broad_high_erg_cm2_s": ("float", "erg / (cm2 s)", "phot.flux;em.X-ray;stat.max"),
+    "limiting_flux_broad_erg_cm2_s": ("float", "erg / (cm2 s)", "phot.flux;em.X-ray;stat.max"),
     "nh_cm2": ("float", "cm-2", "phys.columnDensity"),
     "nh_source": ("string", "", "meta.note"),
     "false_alarm_probability": ("float", "", "stat.probability"),

@@ -225,6 +225,23 @@ def of(
     return made
 
 
+def test_limits_are_fluxes_with_the_conversion_factor_of_the_present_detection() -> None:
+    found = source(60, background_counts=1.0, livetime_s=LIVE / 0.9)
+    found = replace(found, details={**found.details, "erg_cm2_per_count": 2e-12})
+    made = compare_with_history(found, ASKING, PositionHistory((visit(0, -2573, found=False),), 1))
+    assert made is not None
+    # Kraft, Burrows & Nousek: without counts, -ln(0.05) counts at 95 %.
+    assert made["mean_upper_limit_erg_cm2_s"] == pytest.approx(2.9957 / LIVE * 2e-12, rel=1e-3)
+    assert "< 0.00025 ct/s or 5e-16 erg/cm2/s (95 %)" in format_history(made)
+    assert dict(history_rows(made))["limit of 1 observation"] == "< 0.00025 ct/s or 5e-16 erg/cm2/s (95 %)"
+    assert facts_of({"history": made}).limiting_flux_broad_erg_cm2_s == made["mean_upper_limit_erg_cm2_s"]
+    # A source that was detected has a rate, and an unknown conversion gives no flux.
+    seen = compare_with_history(found, ASKING, PositionHistory((visit(9, -2573),), 1))
+    assert seen is not None
+    assert seen["mean_upper_limit_erg_cm2_s"] is None
+    assert of(60, visit(0, -2573, found=False))["mean_upper_limit_erg_cm2_s"] is None
+
+
 def test_source_never_detected_has_an_upper_limit() -> None:
     made = of(60, visit(0, -2573, found=False))
     assert made["mean_rate_ct_s"] is None

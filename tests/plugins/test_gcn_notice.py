@@ -85,6 +85,11 @@ def test_gcn_notice_has_the_flux_at_the_peak_else_the_mean(gcn_validator: Any) -
         assert "2e-13 (1.5e-13 to 2.7e-13) erg cm^-2 s^-1, 0.3 to 10 keV" in words
         assert "3e+20 cm^-2 (plane-parallel layer)" in words
     assert "flux" not in gcn_notice(alert)
+    # An earlier limit is stated, with or without a flux.
+    limited = gcn_notice(replace(alert, facts=replace(alert.facts, limiting_flux_broad_erg_cm2_s=4e-15)))
+    gcn_validator.validate(limited)
+    assert (limited["limiting_flux"], limited["limiting_flux_sigma"]) == (4e-15, 1.64)
+    assert "flux" not in limited
 
 
 def test_gcn_notice_of_a_scan_has_rates_with_their_band(gcn_validator: Any) -> None:
