@@ -93,7 +93,9 @@ class CatalogueStore:
         return versions[-1]
 
     def open(self, name: str, *, verify: bool = False) -> Catalogue:
-        """Open a catalogue by name (see `find` and `Catalogue.open`)."""
+        """Open a catalogue by name (see `find` and `Catalogue.open`); the shipped table has one, too."""
+        if name == KNOWN_SOURCES:
+            return Catalogue.open(open_known_sources().folder, verify=verify)
         return Catalogue.open(self.find(name), verify=verify)
 
     def open_all(self) -> list[Catalogue]:

@@ -127,7 +127,7 @@ def import_catalogue(
             rows = StandardRows(table, options.columns, options.skip_invalid, options.wrap_ra)
             for chunk in table.chunks(rows.names, rows.text, CHUNK_ROWS):
                 standard = rows.convert(chunk)
-                names.add(standard["name"])
+                names.add(standard["name"], rows.kept_rows)
                 ranges.extend(standard)
                 runs.add(standard)
                 stage(f"reading {path.name}: {rows.row:,} rows")

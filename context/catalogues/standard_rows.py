@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from xherald.photons.arrays import F64, Mask
+from xherald.photons.arrays import F64, I64, Mask
 from xherald.photons.errors import ConfigError, UnreadableFileError
 
 from .columns import ROLES, STORED_ROLES, ColumnMap, ColumnSource, sigma_of_error
@@ -50,6 +50,7 @@ class StandardRows:
     Attributes
     ----------
     row : int — number of rows read so far
+    kept_rows : ndarray, int64 — rows of the last chunk that were kept, counted from 0 in the file
     skipped : Counter of str — rows left out, by reason
     sources : mapping — column of the file (as the file writes it) or constant of each role
 
@@ -64,6 +65,7 @@ class StandardRows:
     skip_invalid: bool = False
     wrap_ra: bool = False
     row: int = 0
+    kept_rows: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     skipped: Counter[str] = field(default_factory=Counter)
     sources: Mapping[str, ColumnSource] = field(init=False)
     keep: tuple[str, ...] = field(init=False)
@@ -151,6 +153,7 @@ class StandardRows:
             ra = values["ra"] = np.where((ra >= -360) & (ra < 0), ra + 360, ra)
         errors = self._positional_errors(values, chunk.num_rows)
         keep = self._check(values, errors, chunk.num_rows)
+        self.kept_rows = self.row + np.flatnonzero(keep)
         self.row += chunk.num_rows
         ra = np.where(ra == 360, 0.0, ra)
         index = lonlat_to_healpix(ra[keep] * units.deg, dec[keep] * units.deg, 2**HEALPIX_ORDER, order="nested")

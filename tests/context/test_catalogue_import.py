@@ -251,6 +251,18 @@ def test_invalid_rows_can_be_left_out(tmp_path: Path) -> None:
     }
 
 
+def test_repeated_names_are_counted_in_the_file(tmp_path: Path) -> None:
+    """Also where rows before them are left out."""
+    table = small_table(40)
+    table["RAJ"][3] = np.nan
+    table["Name"][30] = table["Name"][10]
+    path = write_table(table, tmp_path, "fits")
+    with pytest.raises(FileError, match=r"row 31 that of row 11\b"):
+        import_catalogue(path, tmp_path / "imported", "test", replace(OPTIONS, skip_invalid=True))
+    import_catalogue(path, tmp_path / "imported", "test", replace(OPTIONS, skip_invalid=True, keep_repeated=True))
+    assert len(Catalogue.open(tmp_path / "imported")) == 39
+
+
 def test_a_default_error_is_for_rows_without_one(tmp_path: Path) -> None:
     table = spoiled("e_pos", 7, np.nan)
     named, others = table["Name"][7], float(table["e_pos"][8])

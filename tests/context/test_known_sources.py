@@ -88,5 +88,6 @@ def test_bona_fide_transients_are_of_the_published_list(data: Path) -> None:
 def test_the_table_comes_before_imported_catalogues(tmp_path: Path) -> None:
     store = CatalogueStore(tmp_path / "catalogues")
     assert [one.name for one in store.open_all()] == ["known_sources"]
+    assert len(store.open("known_sources", verify=True)) == len(ROWS)
     with pytest.raises(ConfigError, match="shipped table"):
         store.add(str(TABLE), "known_sources", ImportOptions(ColumnMap()))
