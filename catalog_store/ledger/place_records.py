@@ -12,7 +12,18 @@ from xherald.photons.errors import ConfigError
 
 from .states import PlacePurpose, VettingDecision
 
-__all__ = ["MAX_RADIUS_ARCSEC", "MarkedPlace", "NearbyVetting", "PlaceNotes", "PlaceRemoval", "StoredPlace", "Vetting"]
+__all__ = [
+    "MAX_AUTHOR",
+    "MAX_COMMENT",
+    "MAX_RADIUS_ARCSEC",
+    "MarkedPlace",
+    "NearbyVetting",
+    "PlaceNotes",
+    "PlaceRemoval",
+    "StoredPlace",
+    "Vetting",
+    "clean_line",
+]
 
 MAX_RADIUS_ARCSEC: Final = 3600.0
 """Largest radius of a mute or an entry of a watch list: a mistyped unit must not silence the sky."""

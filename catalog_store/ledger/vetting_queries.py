@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, insert, select, update
 
 from xherald.photons.errors import StoreError
 
 from .candidate_queries import IS_ITS_DETECTION
 from .event_detections import refresh_candidates
 from .healpix_cones import Cone, in_cone, separations_from_centre
-from .place_records import NearbyVetting, Vetting
+from .place_records import MAX_AUTHOR, MAX_COMMENT, NearbyVetting, Vetting, clean_line
 from .states import CandidateState
 from .tables import candidates, detections, verdicts
 
 __all__ = ["find_vettings_near", "list_vettings", "record_vetting"]
+
+UNKNOWN_AUTHOR: Final = "unknown"
 
 
 def record_vetting(connection: Connection, vetting: Vetting) -> None:
@@ -52,10 +56,7 @@ def record_vetting(connection: Connection, vetting: Vetting) -> None:
 def list_vettings(connection: Connection, candidate_id: str) -> list[Vetting]:
     """Verdicts on a candidate, the earliest first."""
     query = select(verdicts).where(verdicts.c.candidate_id == candidate_id).order_by(verdicts.c.id)
-    return [
-        Vetting(row.candidate_id, row.author, row.created, row.verdict, row.comment, row.source_class)
-        for row in connection.execute(query)
-    ]
+    return [_make_vetting(row) for row in connection.execute(query)]
 
 
 def find_vettings_near(connection: Connection, near: Cone) -> list[NearbyVetting]:
@@ -71,10 +72,17 @@ def find_vettings_near(connection: Connection, near: Cone) -> list[NearbyVetting
     rows = connection.execute(query).all()
     return [
         NearbyVetting(
-            Vetting(row.candidate_id, row.author, row.created, row.verdict, row.comment, row.source_class),
+            _make_vetting(row),
             3600.0 * separation,
             row.pos_err_arcsec,
         )
         for row, separation in zip(rows, separations_from_centre(rows, near).tolist(), strict=True)
         if separation <= near[2]
     ]
+
+
+def _make_vetting(row: Row[Any]) -> Vetting:
+    """A stored verdict; the texts of an older store had no limits."""
+    author = clean_line(row.author[:MAX_AUTHOR], "author", MAX_AUTHOR) or UNKNOWN_AUTHOR
+    comment = row.comment[:MAX_COMMENT]
+    return Vetting(row.candidate_id, author, row.created, row.verdict, comment, row.source_class)

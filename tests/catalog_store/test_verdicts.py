@@ -140,15 +140,18 @@ def test_verdicts_of_an_older_store_are_kept(database: str, tmp_path: Path) -> N
         for number, verdict in enumerate(("unsure", "confirmed", "rejected"), start=1):
             row = f"({number}, 'a', 'Ann', {number}, '{verdict}', 'why')"
             connection.execute(text(f"INSERT INTO vettings VALUES {row}"))
+        # Texts had no limits.
+        connection.execute(text(f"INSERT INTO vettings VALUES (9, 'a', ' ', 9, 'unsure', '{5000 * 'x'}')"))
     engine.dispose()
     with open_store(url, upgrade=True) as store:
         assert [(one.verdict.value, one.author, one.comment) for one in store.candidate("a").vettings] == [
             ("unsure", "Ann", "why"),
             ("real", "Ann", "why"),
             ("rejected", "Ann", "why"),
+            ("unsure", "unknown", 1000 * "x"),
         ]
         store.record_vetting("a", "Bob", VettingDecision.KNOWN)  # ids continue
-        assert len(store.candidate("a").vettings) == 4
+        assert len(store.candidate("a").vettings) == 5
 
 
 def test_candidate_vet_records_a_verdict(store: Store, xherald: Callable[..., CliResult]) -> None:
