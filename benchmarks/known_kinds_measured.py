@@ -4,6 +4,10 @@ Draws `known_kinds` with every telescope, keeps what the timing tests find at p 
 for each telescope, how often the set contains the class, how large it is, and how the stated probabilities compare with
 the fraction right. For kinds of no known class the right answer is one of `class_model.OTHERS`. Takes ten minutes on
 two cores with the default numbers.
+
+Stated probabilities are those of all classes with equal priors, but the population has half of the classes only. How
+well probabilities are calibrated is therefore measured with the priors of the population, too: equal for its kinds, and
+0 for all other classes, as `detection.class_priors` would state them.
 """
 
 from __future__ import annotations
@@ -20,7 +24,10 @@ SIGNIFICANT = 1e-3
 
 
 def measure(telescope: str, n: int, seed: int, kinds: dict) -> NDArray:  # type: ignore[type-arg]
-    """One row for each significant source: kind, telescope, covered, set size, right, stated probability, novelty."""
+    """One row for each significant source: kind, telescope, covered, set size, right, stated probability, novelty.
+
+    The last two are as `right` and `stated`, with priors of the kinds of the population.
+    """
     from xherald.detector.calibration.calibration import cached_calibration
     from xherald.detector.scoring.class_model import OTHERS
     from xherald.detector.scoring.classify import classify
@@ -31,13 +38,17 @@ def measure(telescope: str, n: int, seed: int, kinds: dict) -> NDArray:  # type:
     timing = assess(drawn.batch)
     significant = timing.p_value <= SIGNIFICANT
     found = classify(calibration.class_model, drawn.batch, timing, significant, telescope=group)
+    present = [found.names.index(name) for name in kinds if name in found.names]
     rows = []
     for i in np.flatnonzero(significant):
         kind = str(drawn.kinds[i])
         wanted = [found.names.index(name) for name in ((kind,) if kind in KNOWN else OTHERS)]
         best = int(found.probabilities[i].argmax())
         covered, size = bool(found.members[i, wanted].any()), int(found.members[i].sum())
-        rows.append((kind, telescope, covered, size, best in wanted, found.probabilities[i, best], found.novelty[i]))
+        among = found.probabilities[i, present]
+        likely = (present[among.argmax()] in wanted, among.max() / among.sum()) if present else (False, np.nan)
+        stated = found.probabilities[i, best]
+        rows.append((kind, telescope, covered, size, best in wanted, stated, found.novelty[i], *likely))
     return np.array(
         rows,
         dtype=[
@@ -48,6 +59,8 @@ def measure(telescope: str, n: int, seed: int, kinds: dict) -> NDArray:  # type:
             ("right", bool),
             ("stated", float),
             ("novelty", float),
+            ("right_among", bool),
+            ("stated_among", float),
         ],
     )
 
@@ -84,6 +97,12 @@ def table(rows: NDArray, by: str) -> Iterable[str]:  # type: ignore[type-arg]
             f"| {(own['novelty'] > 0.85).mean():.2f} |"
         )
     yield f"\nExpected calibration error: {calibration_error(rows['stated'], rows['right']):.3f}"
+    if np.isfinite(rows["stated_among"]).all():
+        yield (
+            "With priors of these kinds: "
+            f"{calibration_error(rows['stated_among'], rows['right_among']):.3f} "
+            f"(right {rows['right_among'].mean():.3f}, stated {rows['stated_among'].mean():.3f})"
+        )
 
 
 def main() -> None:

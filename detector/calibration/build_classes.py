@@ -24,12 +24,14 @@ from xherald.detector.scoring.class_model import (
     ClassModel,
     class_thresholds,
     compute_conformity,
-    novelty_statistic,
     softmax,
     telescope_thresholds,
 )
+from xherald.detector.scoring.novelty import Novelty
 from xherald.photons.arrays import F64, I64
 from xherald.photons.statistics import TimingSettings, assess
+
+from .build_novelty import fit_novelty
 
 if TYPE_CHECKING:
     from xherald.detector.progress import Stage
@@ -39,7 +41,6 @@ __all__ = ["ClassSample", "build_class_model", "fit_class_model", "simulate_clas
 COVERAGE: Final = 0.9
 COUNT_EDGES: Final = (0.0, 30.0, 100.0, np.inf)
 TEMPERATURES: Final = (0.4, 3.0)
-NOVELTY_KNOTS: Final = 1_001
 
 FOLDS: Final = 4
 """Parts of the families of random shapes: events of each are classified by trees that had the other parts."""
@@ -175,7 +176,10 @@ def fit_class_model(sample: ClassSample, seed: int, stage: Stage = lambda _: Non
         chosen = folds == part
         raw[chosen] = own.evaluate(_rows(sample.columns, chosen), int(chosen.sum()))
     stage("calibrating classes")
-    model = calibrate_classes(tuple(str(name) for name in names), trees, raw, truth, sample)
+    known = tuple(str(name) for name in names)
+    probabilities = softmax(raw / _fit_temperatures(raw, truth, sample)[1][:, None])
+    novelty = fit_novelty(sample.columns, probabilities, truth, known, folds)
+    model = calibrate_classes(known, trees, novelty, raw, truth, sample)
     return model, measure_classes(model, raw, truth, sample, folds)
 
 
@@ -186,29 +190,38 @@ def _draw_folds(sample: ClassSample, seed: int) -> I64:
     return folds
 
 
-def calibrate_classes(names: tuple[str, ...], trees: Trees, raw: F64, truth: I64, sample: ClassSample) -> ClassModel:
-    """Temperatures, thresholds and ranks of novelty, of events that the trees of `raw` did not have.
+def _fit_temperatures(raw: F64, truth: I64, sample: ClassSample) -> tuple[F64, F64]:
+    """Temperatures of all telescopes together and of each, shape (t + 1,), and that of each event, shape (n,)."""
+    telescopes, number = np.unique(sample.telescopes, return_inverse=True)
+    of_each = [_fit_temperature(raw[number == one], truth[number == one]) for one in range(len(telescopes))]
+    temperatures = np.array([_fit_temperature(raw, truth), *of_each])
+    return temperatures, temperatures[1:][number]
+
+
+def calibrate_classes(
+    names: tuple[str, ...], trees: Trees, novelty: Novelty, raw: F64, truth: I64, sample: ClassSample
+) -> ClassModel:
+    """Temperatures and thresholds, of events that the trees of `raw` did not have.
 
     Parameters
     ----------
     names : tuple of str, length k
     trees : Trees — those of the model
+    novelty : Novelty — that of the model
     raw : ndarray, shape (n, k) — outputs of trees that were trained without the shape of each event
     truth : ndarray, shape (n,) — index of the class of each event
     sample : ClassSample
     """
     edges = np.array(COUNT_EDGES)
     telescopes = tuple(np.unique(sample.telescopes).tolist())
-    parts = [np.full(len(sample), True), *(sample.telescopes == one for one in telescopes)]
-    temperatures = np.array([_fit_temperature(raw[own], truth[own]) for own in parts])
-    of_own = temperatures[1:][np.searchsorted(telescopes, sample.telescopes)]
-    probabilities = softmax(raw / of_own[:, None])
+    temperatures, of_own = _fit_temperatures(raw, truth, sample)
     pooled = compute_conformity(softmax(raw / temperatures[0]))
-    conformity = compute_conformity(probabilities)
+    conformity = compute_conformity(softmax(raw / of_own[:, None]))
     thresholds = [class_thresholds(pooled, truth, sample.counts, edges, COVERAGE)]
-    thresholds += [telescope_thresholds(conformity, truth, sample.counts, own, edges, COVERAGE) for own in parts[1:]]
-    is_known = ~np.char.startswith(sample.families, "other_")
-    novelty = novelty_statistic(probabilities[is_known], names)
+    thresholds += [
+        telescope_thresholds(conformity, truth, sample.counts, sample.telescopes == one, edges, COVERAGE)
+        for one in telescopes
+    ]
     return ClassModel(
         names=names,
         telescopes=telescopes,
@@ -217,7 +230,7 @@ def calibrate_classes(names: tuple[str, ...], trees: Trees, raw: F64, truth: I64
         coverage=COVERAGE,
         counts=edges,
         thresholds=np.stack(thresholds),
-        novelty=np.quantile(novelty, np.linspace(0.0, 1.0, NOVELTY_KNOTS)),
+        novelty=novelty,
     )
 
 
@@ -281,7 +294,9 @@ def measure_classes(model: ClassModel, raw: F64, truth: I64, sample: ClassSample
     probabilities, members = np.zeros(raw.shape), np.zeros(raw.shape, dtype=np.bool_)
     for number in np.unique(folds).tolist():
         chosen = folds == number
-        others = calibrate_classes(model.names, model.trees, raw[~chosen], truth[~chosen], sample.select(~chosen))
+        others = calibrate_classes(
+            model.names, model.trees, model.novelty, raw[~chosen], truth[~chosen], sample.select(~chosen)
+        )
         for row, name in enumerate(others.telescopes, 1):
             own = chosen & (sample.telescopes == name)
             probabilities[own] = softmax(raw[own] / others.temperatures[row])
@@ -325,7 +340,7 @@ def _measure_untrained(
     """Sets of a telescope with what the other telescopes measure, as for one that is unknown."""
     if own.all():
         return {}
-    others = calibrate_classes(model.names, model.trees, raw[~own], truth[~own], sample.select(~own))
+    others = calibrate_classes(model.names, model.trees, model.novelty, raw[~own], truth[~own], sample.select(~own))
     members = others.sets(softmax(raw[own] / others.temperatures[0]), sample.counts[own])
     is_covered = members[np.arange(len(members)), truth[own]]
     return {

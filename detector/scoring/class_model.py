@@ -1,4 +1,4 @@
-"""Classes of transients as probabilities and as sets with stated coverage, and a measure of novelty: `ClassModel`.
+"""Classes of transients as probabilities and as sets with stated coverage: `ClassModel`.
 
 Boosted trees give the probability of every class, and of events of no known kind, trained on random ones. A class is
 in the set of a source if it conforms to the source better than to a tenth of the events of this class with as many
@@ -21,19 +21,16 @@ from xherald.photons.arrays import F64, I64
 from xherald.photons.errors import ArtefactError, ConfigError
 
 from .boosted_trees import Trees
+from .novelty import OTHERS, Novelty
 
 __all__ = [
     "OTHERS",
     "ClassModel",
     "class_thresholds",
     "compute_conformity",
-    "novelty_statistic",
     "softmax",
     "telescope_thresholds",
 ]
-
-OTHERS: Final = ("other_flare", "other_dip")
-"""Answers for events of no known class."""
 
 PREFIX: Final = "class_"
 
@@ -53,8 +50,7 @@ class ClassModel:
     counts : ndarray, shape (b + 1,) — edges of the bins of counts
     thresholds : ndarray, shape (t + 1, b, k)
         Smallest `compute_conformity` with which a class is in the set: of all telescopes together, and of each.
-    novelty : ndarray, shape (m,)
-        `novelty_statistic` of events of known classes, ascending: quantiles from 0 to 1.
+    novelty : Novelty
     """
 
     names: tuple[str, ...]
@@ -64,7 +60,7 @@ class ClassModel:
     coverage: float
     counts: F64
     thresholds: F64
-    novelty: F64
+    novelty: Novelty
 
     def _row(self, telescope: str) -> int:
         """Row of a telescope in `temperatures` and `thresholds`; 0, that of all telescopes, if it has none."""
@@ -111,21 +107,21 @@ class ClassModel:
         members[np.arange(len(members)), probabilities.argmax(axis=1)] = True
         return members
 
-    def rank_novelty(self, probabilities: F64) -> F64:
+    def rank_novelty(self, columns: Mapping[str, F64], probabilities: F64) -> F64:
         """Fraction of events of known classes that are less novel, shape (n,): 0.9 for the most unusual tenth.
 
         Parameters
         ----------
+        columns : mapping of str to ndarray, shape (n,) — see `class_features.class_columns`
         probabilities : ndarray, shape (n, k) — with equal priors
         """
-        value = novelty_statistic(probabilities, self.names)
-        ranked: F64 = np.searchsorted(self.novelty, value, side="left") / len(self.novelty)
-        return ranked
+        return self.novelty.rank(columns, probabilities, self.names)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays, for `save_arrays`."""
         own = {name: np.asarray(getattr(self, name)) for name in ARRAYS}
-        return self.trees.to_arrays(PREFIX) | {f"{PREFIX}{name}": array for name, array in own.items()}
+        own = {f"{PREFIX}{name}": array for name, array in own.items()}
+        return self.trees.to_arrays(PREFIX) | own | self.novelty.to_arrays(PREFIX)
 
     @classmethod
     def from_arrays(
@@ -160,11 +156,12 @@ class ClassModel:
             coverage=float(own["coverage"]),
             counts=own["counts"],
             thresholds=own["thresholds"],
-            novelty=own["novelty"],
+            novelty=Novelty.from_arrays(names, arrays, PREFIX),
         )
 
 
-ARRAYS: Final = tuple(one.name for one in fields(ClassModel) if one.name not in ("names", "telescopes", "trees"))
+NOT_ARRAYS: Final = ("names", "telescopes", "trees", "novelty")
+ARRAYS: Final = tuple(one.name for one in fields(ClassModel) if one.name not in NOT_ARRAYS)
 
 
 def softmax(raw: F64) -> F64:
@@ -172,18 +169,6 @@ def softmax(raw: F64) -> F64:
     weights = np.exp(raw - raw.max(axis=1, keepdims=True))
     probabilities: F64 = weights / weights.sum(axis=1, keepdims=True)
     return probabilities
-
-
-def novelty_statistic(probabilities: F64, names: tuple[str, ...]) -> F64:
-    """How little the known classes explain of each event, shape (n,).
-
-    Probability of being of no known class, and half of the entropy of all probabilities, of that of equal ones: an
-    event that is unlike all that was trained is as often spread over several classes as it is called unknown.
-    """
-    other = probabilities[:, [name in OTHERS for name in names]].sum(axis=1)
-    entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-300))).sum(axis=1) / np.log(len(names))
-    novelty: F64 = other + 0.5 * entropy
-    return novelty
 
 
 def compute_conformity(probabilities: F64) -> F64:

@@ -91,5 +91,5 @@ def classify(
         equal = model.probabilities(columns, len(rows), telescope)
         probabilities[rows] = model.probabilities(columns, len(rows), telescope, priors) if priors else equal
         members[rows] = model.sets(equal, sources.batch.counts, telescope)
-        novelty[rows] = model.rank_novelty(equal)
+        novelty[rows] = model.rank_novelty(columns, equal)
     return SourceClasses(model.names, probabilities, members, model.coverage, novelty)

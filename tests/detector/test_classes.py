@@ -13,7 +13,6 @@ from xherald.detector.calibration.calibration import cached_calibration
 from xherald.detector.candidates.formatting import MAX_NAMED_CLASSES, format_classes
 from xherald.detector.scoring.class_features import CLASS_COLUMNS, TimedSources, class_columns
 from xherald.detector.scoring.class_model import (
-    OTHERS,
     ClassModel,
     class_thresholds,
     compute_conformity,
@@ -172,6 +171,7 @@ def test_a_source_has_the_same_classes_alone_and_among_others(flares: EventBatch
     alone = classify(model, single, timed(single)[0], every[:1])
     np.testing.assert_array_equal(alone.probabilities[0], together.probabilities[5])
     np.testing.assert_array_equal(together.part(5, 6).members, alone.members)
+    np.testing.assert_array_equal(alone.novelty[0], together.novelty[5])
 
 
 def test_stellar_flares_are_seldom_anything_else(model: ClassModel) -> None:
@@ -205,7 +205,11 @@ def test_a_model_is_the_same_after_it_was_stored(flares: EventBatch, model: Clas
     _, columns = timed(flares)
     arrays = model.to_arrays()
     again = ClassModel.from_arrays(model.names, model.telescopes, model.trees.inputs, arrays)
-    np.testing.assert_array_equal(again.probabilities(columns, len(flares)), model.probabilities(columns, len(flares)))
+    probabilities = model.probabilities(columns, len(flares))
+    np.testing.assert_array_equal(again.probabilities(columns, len(flares)), probabilities)
+    np.testing.assert_array_equal(
+        again.rank_novelty(columns, probabilities), model.rank_novelty(columns, probabilities)
+    )
     with pytest.raises(ArtefactError, match="class_thresholds is missing"):
         ClassModel.from_arrays(
             model.names,
@@ -216,17 +220,6 @@ def test_a_model_is_the_same_after_it_was_stored(flares: EventBatch, model: Clas
     for names, telescopes in ((model.names[:-1], model.telescopes), (model.names, model.telescopes[1:])):
         with pytest.raises(ArtefactError, match="not those of the classes"):
             ClassModel.from_arrays(names, telescopes, model.trees.inputs, arrays)
-
-
-def test_what_no_class_explains_is_novel(model: ClassModel) -> None:
-    k = len(model.names)
-    known, other = np.full(k, 0.001), np.full(k, 0.001)
-    known[model.names.index("stellar_flare")] = 1.0
-    other[[model.names.index(name) for name in OTHERS]] = 1.0
-    ranks = model.rank_novelty(np.array([known / known.sum(), np.full(k, 1.0 / k), other / other.sum()]))
-    assert ranks[0] < 0.3
-    assert ranks[0] < ranks[1] < 1.0
-    assert ranks[2] > 0.85
 
 
 @pytest.mark.parametrize("name", TELESCOPES)
