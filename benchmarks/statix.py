@@ -68,11 +68,8 @@ class Found:
         return rank[np.arange(len(places)), best], self.in_slices[best]
 
 
-def search_xherald(drawn: DrawnField, rng: np.random.Generator) -> tuple[Found, Found]:
+def search_xherald(drawn: DrawnField, rng: np.random.Generator) -> Found:
     """Detected sources, ranked by -log10 of their probability among the pooled null sources of the calibration.
-
-    In the second result the p-value of a search in time slices, which is that of the field, is divided by the number of
-    sources, as if each had its share of the field's trials.
 
     Null hypotheses of a source's own make this probability exact, and cost most of the time of a scan. They are left
     out, since the threshold is measured on steady fields.
@@ -89,8 +86,7 @@ def search_xherald(drawn: DrawnField, rng: np.random.Generator) -> tuple[Found, 
     settings, host = configuration.settings, configuration.host
     apertures = detect_sources(observation, settings.source_detection, settings.apertures).apertures
     if not apertures:
-        nothing = Found(np.empty((0, 2)), np.empty(0), np.empty(0, bool))
-        return nothing, nothing
+        return Found(np.empty((0, 2)), np.empty(0), np.empty(0, bool))
     apertures, strays = avoid_stray_photons(observation, apertures, settings.apertures)
     batch, _ = extract_with_rows(observation, apertures, settings.extraction)
     if strays is not None:
@@ -106,12 +102,9 @@ def search_xherald(drawn: DrawnField, rng: np.random.Generator) -> tuple[Found, 
     places = np.column_stack(projection.to_pixel(ra, dec)) - [projection.x_reference, projection.y_reference]
     in_slices = np.array(["slices" in one.origin for one in apertures])
 
-    def ranked(trials: int) -> Found:
-        # As in a scan: what was found because it burst is no more significant than the burst.
-        limited = np.maximum(p, np.fmin(batch.selection_p / trials, timing.p_value))
-        return Found(places, np.where(np.isnan(p), -np.inf, -np.log10(np.maximum(limited, 1e-300))), in_slices)
-
-    return ranked(1), ranked(len(apertures))
+    # As in a scan: what was found because it burst is no more significant than the burst.
+    limited = np.maximum(p, np.fmin(batch.selection_p, timing.p_value))
+    return Found(places, np.where(np.isnan(p), -np.inf, -np.log10(np.maximum(limited, 1e-300))), in_slices)
 
 
 def search_wavelets(changes: np.ndarray, steady: np.ndarray, drawn: DrawnField, tails: BandTails) -> Iterator[Found]:
@@ -176,7 +169,7 @@ def search_steady(kind: Kind, fields: int, rng: np.random.Generator) -> SteadyFi
     transformed = [_transform(one) for one in drawn]
     tails = BandTails.measure([changes for changes, _ in transformed])
     results = [
-        (*search_xherald(one, rng), *search_wavelets(changes, steady, one, tails))
+        (search_xherald(one, rng), *search_wavelets(changes, steady, one, tails))
         for one, (changes, steady) in zip(drawn, transformed, strict=True)
     ]
     limits, resampled = [], []
@@ -226,7 +219,7 @@ def search_variable(
         else:
             drawn = draw_field(rng, kind, 0, transient_counts, FLARES)
         own = drawn.durations != ""
-        results = (*search_xherald(drawn, rng), *search_wavelets(*_transform(drawn), drawn, null.tails))
+        results = (search_xherald(drawn, rng), *search_wavelets(*_transform(drawn), drawn, null.tails))
         at = [found.rank_at(drawn.places[own]) for found in results]
         ranks.append(np.column_stack([rank for rank, _ in at]))
         in_slices.append(at[0][1])
@@ -265,10 +258,7 @@ def row(label: str, recall: Recall) -> str:
     return f"| {label} | {' | '.join(words)} |"
 
 
-HEADER = (
-    "xherald | bursts per source | coefficients | blocks "
-    "| xherald − per source | xherald − coefficients | xherald − blocks |"
-)
+HEADER = "xherald | coefficients | blocks | xherald − coefficients | xherald − blocks |"
 
 
 def main() -> None:
@@ -281,7 +271,7 @@ def main() -> None:
     everything: dict[str, list[Recall]] = {name: [] for name in ("", *DURATIONS)}
     transients: dict[str, list[Recall]] = {name: [] for name in everything}
     lines = []
-    print(f"| point spread | counts | background | {HEADER}\n{'|---' * 10}|", flush=True)
+    print(f"| point spread | counts | background | {HEADER}\n{'|---' * 8}|", flush=True)
     for spread, counts, share in itertools.product(SPREADS, COUNTS, SHARES):
         kind = Kind(counts, share, spread)
         rng = np.random.default_rng([options.seed, len(spread), int(counts), int(100 * share)])
@@ -296,10 +286,10 @@ def main() -> None:
                 line = row(f"{share} | {photons:.0f}", transients[""][-1])
                 lines.append(f"{line} {_slices_only(null, found):.2f} |")
     print(row("all | | ", average(everything[""])))
-    print(f"\n| background | photons of a transient | {HEADER} found in slices only |\n{'|---' * 10}|")
+    print(f"\n| background | photons of a transient | {HEADER} found in slices only |\n{'|---' * 8}|")
     print("\n".join(lines))
     for title, recalls in (("flares", everything), ("transients", transients)):
-        print(f"\n| {title} | {HEADER}\n{'|---' * 8}|")
+        print(f"\n| {title} | {HEADER}\n{'|---' * 6}|")
         for name, share in DURATIONS.items():
             print(row(f"{name}, {share:.0%} of the exposure", average(recalls[name])))
 

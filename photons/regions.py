@@ -204,9 +204,9 @@ class Aperture:
     flags : tuple of str
     selection_p : float
         For a source detected by its variability (in time slices alone), the probability of such a burst anywhere in a
-        steady field. 0 for sources detected otherwise.
+        steady field, for each of its sources (`source_detection`). 0 for sources detected otherwise.
     selection_trials : float
-        Number of places and times at which the search could have found such a source. The p-value of a source is not
+        Number of places and times at which the search could have found such a source, likewise. The p-value of a source is not
         smaller than `selection_p`, or than its timing p-value times this number if that is smaller.
     """
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["DetectedSources", "SourceDetectionSettings", "cut_out_aperture", "detect_sources", "find_sources"]
 
 
+_SEARCH_SHARE = 0.1
+"""False alarms that bursts found in time slices may add to a field, in units of those of its other sources: their
+probabilities are stated per source, as all are."""
+
 _TRIALS_PER_PHOTON = 3.0
 """Trials of the search in time slices per photon of the field, for timing tests of what it finds. Measured on noise
 slices of simulated empty fields."""
@@ -140,6 +144,8 @@ def _detect(field: Field, settings: SourceDetectionSettings) -> tuple[list[_Fitt
     steady, kept = _remove_duplicates(fitted, field, settings)
     bursts = find_bursts(field, settings, steady, renumber(image.trails, kept)) if settings.time_slices else []
     is_tight = [_is_too_concentrated(row, everything, field) for row in steady]
+    # The search counts all places of the field as trials, and is one for all of its sources.
+    sources = max(_SEARCH_SHARE * len(steady), 1.0)
     found = []
     for burst in bursts:
         too_tight = _is_too_concentrated(burst.source, burst.window, field)
@@ -148,8 +154,9 @@ def _detect(field: Field, settings: SourceDetectionSettings) -> tuple[list[_Fitt
             is_tight[burst.host] |= too_tight
         else:
             origin = f"detected in {burst.width:.3g} s slices"
-            trials = _TRIALS_PER_PHOTON * len(field.observation.events)
-            found.append(_FittedSource(burst.source, origin, too_tight, -math.expm1(-burst.expected), trials))
+            trials = max(_TRIALS_PER_PHOTON * len(field.observation.events) / sources, 1.0)
+            p = -math.expm1(-burst.expected / sources)
+            found.append(_FittedSource(burst.source, origin, too_tight, p, trials))
     found.extend(_FittedSource(row, "detected on the image", one) for row, one in zip(steady, is_tight, strict=True))
     ordered = sorted(found, key=lambda one: (one.source[2], one.source[0], one.source[1]))
     return ordered, image.left_out.note(field.observation.grating)

@@ -44,7 +44,7 @@ def test_a_bright_flare_is_the_first_detection_of_every_method() -> None:
     null = draw_field(rng, kind, flares=0)
     tails = statix_wavelets.BandTails.measure([_transform(null)[0]])
     drawn = draw_field(rng, kind, flares=0, transient_counts=60.0, transients=1)
-    results = (*statix.search_xherald(drawn, rng), *statix.search_wavelets(*_transform(drawn), drawn, tails))
+    results = (statix.search_xherald(drawn, rng), *statix.search_wavelets(*_transform(drawn), drawn, tails))
     for found in results:
         assert np.hypot(*(found.places[found.rank.argmax()] - drawn.places[-1])) < R80
         assert found.rank_at(drawn.places[-1:])[0][0] == found.rank.max()

@@ -58,3 +58,18 @@ def test_the_photons_of_a_burst_are_not_the_field_it_is_compared_with() -> None:
     # One part in sixty of the live time.
     assert within <= 20
     assert rest < 300
+
+
+def test_the_search_is_one_for_all_sources_of_a_field() -> None:
+    """Its probability is stated per source, as all are: in a field of many sources a tenth of their false alarms."""
+    sky = BrightSky(MIRROR, 11).flat(30_000)
+    for east in range(-5, 6):
+        for north in range(-2, 3):
+            sky.star(90.0 * east, 90.0 * north, 60)
+    sky.star(45.0, 45.0, 12, (9_000.0, 9_010.0))
+    observation = sky.observation()
+    found = find_sources(observation, SourceDetectionSettings(false_sources=1.0))
+    burst = next(one for one in found if "slices" in one.origin and sky.away(one.ra, one.dec, 45.0, 45.0) < 20.0)
+    others = sum("image" in one.origin for one in found)
+    assert others > 40
+    assert burst.selection_trials == pytest.approx(3.0 * len(observation.events) / (0.1 * others))
