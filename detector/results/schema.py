@@ -6,10 +6,10 @@ exports of the store and the tables in the documentation have these names, units
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Final
 
+from .field import FLUX_UNIT, DType, Field, fluxes, get_value, measured, with_limits
 from .row_types import TimingFields
 
 __all__ = [
@@ -26,55 +26,6 @@ __all__ = [
     "get_field",
     "get_value",
 ]
-
-DType = Literal["str", "int", "float", "bool", "utc", "object"]
-"""Type of a value: "utc" is an ISO 8601 string ending in Z in JSON, a `Time` in a `QTable`; "object" is JSON only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A quantity of a detection.
-
-    Parameters
-    ----------
-    name : str
-        The same on every surface; ends in its unit where it has one (``_s``, ``_deg``, ``_arcsec``, ``_hz``, …).
-    dtype : DType
-    unit : str
-        As astropy and the VO write it; empty for dimensionless quantities.
-    ucd : str
-        Unified Content Descriptor (IVOA UCD1+).
-    description : str
-        ASCII, for FITS headers; fits into a table cell.
-    path : str
-        Location of a column's value in a JSON row: keys and list indices joined by dots, ``*`` for every element of a
-        list. The name itself if empty.
-    """
-
-    name: str
-    dtype: DType
-    unit: str
-    ucd: str
-    description: str
-    path: str = ""
-
-    @property
-    def source(self) -> str:
-        """Location of the value in a JSON row."""
-        return self.path or self.name
-
-
-def _with_limits(name: str, low: str, high: str, unit: str, ucd: str, description: str) -> tuple[Field, Field, Field]:
-    """A measured value and the limits of its 68 % interval."""
-    return (
-        Field(name, "float", unit, ucd, description),
-        Field(low, "float", unit, f"{ucd};stat.min", f"{description}, lower limit of 68 %"),
-        Field(high, "float", unit, f"{ucd};stat.max", f"{description}, upper limit of 68 %"),
-    )
-
-
-def _measured(name: str, unit: str, ucd: str, description: str) -> tuple[Field, Field, Field]:
-    return _with_limits(name, f"{name}_low", f"{name}_high", unit, ucd, description)
 
 
 def _interval(prefix: str, what: str) -> tuple[Field, ...]:
@@ -120,27 +71,8 @@ EXPOSURE_FIELDS: Final = (
     Field("net_rate_ct_s", "float", "ct / s", "arith.rate;phot.count", "mean count rate less background"),
 )
 
-FLUX_UNIT: Final = "erg / (cm2 s)"
-
-FLUX_BANDS: Final = (("soft", "0.5-2 keV", "em.X-ray.soft"), ("hard", "2-10 keV", "em.X-ray.hard"),
-                     ("broad", "0.3-10 keV", "em.X-ray"))  # fmt: skip
-"""Name, energies and UCD of the bands of fluxes."""
-
-
-def _fluxes(prefix: str, what: str) -> tuple[Field, ...]:
-    """Fluxes in each band with limits, which include the errors of spectrum and effective area."""
-    return tuple(
-        one
-        for band, energies, ucd in FLUX_BANDS
-        for one in _with_limits(
-            f"{prefix}flux_{band}_erg_cm2_s", f"{prefix}flux_{band}_low_erg_cm2_s",
-            f"{prefix}flux_{band}_high_erg_cm2_s", FLUX_UNIT, f"phot.flux;{ucd}", f"{what} in {energies} as observed",
-        )
-    )  # fmt: skip
-
-
 FLUX_FIELDS: Final = (
-    *_fluxes("", "mean flux"),
+    *fluxes("", "mean flux"),
     Field("flux_model", "str", "", "meta.note", "most probable of the spectra over which fluxes are averaged"),
     Field("nh_cm2", "float", "cm-2", "phys.columnDensity", "hydrogen column of the Galaxy in this direction"),
     Field("nh_source", "str", "", "meta.note", "file of the map of columns, or plane-parallel layer: a coarse guess"),
@@ -291,7 +223,7 @@ VARIABILITY_FIELDS: Final = (
 HARDNESS_FIELDS: Final = tuple(
     one
     for when, words in (("before", "before the interval"), ("inside", "within the interval"), ("after", "after it"))
-    for one in _measured(f"hardness_{when}", "", "phot.color;em.X-ray", f"hardness (H - S) / (H + S) {words}")
+    for one in measured(f"hardness_{when}", "", "phot.color;em.X-ray", f"hardness (H - S) / (H + S) {words}")
 )
 
 PROVENANCE_FIELDS: Final = (
@@ -362,30 +294,30 @@ COLUMNS: Final = tuple(one for one in ROW_FIELDS if one.dtype != "object")
 EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
     Field("band_kev", "object", "keV", "em.energy", "lowest and highest energy of the photons counted"),
     *(
-        _with_limits(
+        with_limits(
             "interval_counts", "interval_counts_low", "interval_counts_high", "ct", "phot.count;em.X-ray",
             "photons within the flare or dip",
         )[1:]
     ),
     *(
-        _with_limits(
+        with_limits(
             "interval_expected_counts", "interval_expected_counts_low", "interval_expected_counts_high", "ct",
             "phot.count;stat.mean", "photons expected within the flare or dip if the source is steady",
         )[1:]
     ),
-    *_measured(
+    *measured(
         "interval_background_counts", "ct", "phot.count;instr.background", "background photons within the flare or dip"
     ),
-    *_measured("fluence_counts", "ct", "phot.fluence", "photons in excess of those expected, negative for a dip"),
-    *_measured("contrast", "", "arith.factor", "count rate within the interval over the rate outside"),
-    *_with_limits(
+    *measured("fluence_counts", "ct", "phot.fluence", "photons in excess of those expected, negative for a dip"),
+    *measured("contrast", "", "arith.factor", "count rate within the interval over the rate outside"),
+    *with_limits(
         "t90_s", "t90_low_s", "t90_high_s", "s", "time.duration", "live time of the middle 90 % of a flare's excess"
     ),
     Field("t90_start_utc", "utc", "", "time.start", "start of t90_s, UTC"),
     Field("t90_stop_utc", "utc", "", "time.end", "stop of t90_s, UTC"),
     Field("t90_start_s", "float", "s", "time.start", "start of t90_s, mission time"),
     Field("t90_stop_s", "float", "s", "time.end", "stop of t90_s, mission time"),
-    *_with_limits(
+    *with_limits(
         "peak_rate_ct_s", "peak_rate_low_ct_s", "peak_rate_high_ct_s", "ct / s", "arith.rate;phot.count",
         "peak count rate of a flare, background included",
     ),
@@ -393,9 +325,9 @@ EVIDENCE_FIELDS: Final[tuple[Field, ...]] = (
     Field(
         "peak_rate_origin", "str", "", "meta.note", "brightest Bayesian block, or interval if there is one block only"
     ),
-    *_fluxes("peak_", "flux of a flare at its peak"),
-    *_measured("hardness_outside", "", "phot.color;em.X-ray", "hardness (H - S) / (H + S) outside the interval"),
-    *_measured("hardness_change", "", "phot.color;arith.diff", "hardness within less hardness outside the interval"),
+    *fluxes("peak_", "flux of a flare at its peak"),
+    *measured("hardness_outside", "", "phot.color;em.X-ray", "hardness (H - S) / (H + S) outside the interval"),
+    *measured("hardness_change", "", "phot.color;arith.diff", "hardness within less hardness outside the interval"),
     Field("hardness_change_sigma", "float", "", "stat.snr", "its significance in sigma, positive if harder"),
     Field("embedding", "object", "", "meta.note", "position on the reference's map: reference, case, x, y, and "
           "ordinary_distance, the distance of the 5th nearest ordinary source in feature space"),
@@ -497,25 +429,3 @@ PLACE_FIELDS: Final[tuple[Field, ...]] = tuple(
     )
 )  # fmt: skip
 """Of mutes and entries of watch lists."""
-
-
-def get_value(row: Any, path: str) -> Any:
-    """Value at a path in a JSON row; None where any step of the path is None or missing.
-
-    Parameters
-    ----------
-    row : mapping
-    path : str
-        See `Field.path`.
-    """
-    return _get_value(row, path.split("."))
-
-
-def _get_value(value: Any, steps: Sequence[str]) -> Any:
-    for number, step in enumerate(steps):
-        if value is None:
-            return None
-        if step == "*":
-            return [_get_value(one, steps[number + 1 :]) for one in value]
-        value = dict(enumerate(value)).get(int(step)) if isinstance(value, list) else value.get(step)
-    return value
