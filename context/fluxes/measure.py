@@ -17,11 +17,21 @@ from xherald.photons.statistics.rates import source_interval, upper_limit
 
 from .conversion import Factors
 
-__all__ = ["LIMIT_LEVEL", "Fluxes", "flux_limits", "luminosity_erg_s", "measure_fluxes"]
+__all__ = [
+    "LIMIT_LEVEL",
+    "Fluxes",
+    "flux_limits",
+    "luminosity_distance_mpc",
+    "luminosity_erg_s",
+    "measure_fluxes",
+]
 
 
 LIMIT_LEVEL: Final = 0.9973
 """Probability of upper limits: three standard deviations of a Gaussian."""
+
+MIN_REDSHIFT: Final = 0.003
+"""Smallest redshift from which a distance follows."""
 
 CM_PER_MPC: Final = 3.0856775814913673e24
 
@@ -109,6 +119,25 @@ def luminosity_erg_s(flux_erg_cm2_s: ArrayLike, distance_mpc: ArrayLike) -> F64:
     distance = np.asarray(distance_mpc, dtype=np.float64) * CM_PER_MPC
     luminosity: F64 = 4.0 * np.pi * distance**2 * np.asarray(flux_erg_cm2_s, dtype=np.float64)
     return luminosity
+
+
+def luminosity_distance_mpc(distance_pc: float | None, redshift: float | None) -> float | None:
+    """Luminosity distance: a measured distance, else that of a positive redshift (Planck 2018 cosmology).
+
+    Redshifts below 0.003 are no distances: peculiar velocities are a third of the recession there, or more.
+
+    Parameters
+    ----------
+    distance_pc : float or None — pc
+    redshift : float or None
+    """
+    if distance_pc is not None and distance_pc > 0:
+        return distance_pc * 1e-6
+    if redshift is None or not redshift >= MIN_REDSHIFT:
+        return None
+    from astropy.cosmology import Planck18
+
+    return float(Planck18.luminosity_distance(redshift).to_value("Mpc"))
 
 
 def _broadcast(counts: ArrayLike, background: ArrayLike, exposure_s: ArrayLike) -> tuple[F64, F64, F64]:

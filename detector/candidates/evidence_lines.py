@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from xherald.context.fluxes.measure import luminosity_distance_mpc, luminosity_erg_s
 from xherald.photons.probabilities import (
     UNKNOWN,
     format_count_per_1000,
@@ -25,6 +26,9 @@ __all__ = ["Line", "format_evidence"]
 MAX_CLASSES: Final = 4
 MAX_SIMILAR: Final = 4
 MAX_VERDICTS: Final = 4
+
+MIN_PROBABILITY: Final = 0.5
+"""Probability of a counterpart from which its distance is taken as that of the source."""
 MAX_COUNTERPARTS: Final = 3
 
 
@@ -128,7 +132,18 @@ def _flux_lines(evidence: Evidence) -> list[Line]:
         if isinstance(value, float) and isinstance(low, float) and isinstance(high, float):
             limits = f"{value:.2g} ({low:.2g} to {high:.2g}) erg/cm²/s"
             lines.append(Line(label, limits))
-    return lines
+    return [*lines, *_luminosity_lines(evidence)]
+
+
+def _luminosity_lines(evidence: Evidence) -> list[Line]:
+    """Luminosity at the distance of the counterpart that is more probable than not, from the peak flux or the mean."""
+    best = next(iter(evidence.get("counterparts") or ()), None)
+    distance = luminosity_distance_mpc(best["distance_pc"], best["redshift"]) if best else None
+    flux = evidence.get("peak_flux_broad_erg_cm2_s") or evidence.get("flux_broad_erg_cm2_s")
+    if best is None or best["probability"] < MIN_PROBABILITY or distance is None or not flux:
+        return []
+    words = f"{distance:.3g} Mpc" if distance >= 1e-2 else f"{1e6 * distance:.3g} pc"
+    return [Line("luminosity", f"{float(luminosity_erg_s(flux, distance)):.2g} erg/s at {words}, {best['name']}")]
 
 
 def _hardness_lines(evidence: Evidence) -> list[Line]:

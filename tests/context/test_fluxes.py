@@ -13,7 +13,7 @@ from xherald.context.fluxes.build_conversion import build_table, detected, energ
 from xherald.context.fluxes.conversion import TABLE_PATH, Factors, load_conversion
 from xherald.context.fluxes.flux_ratio import MeasuredCounts, MeasuredFlux, flux_ratio
 from xherald.context.fluxes.galactic_column import galactic_columns
-from xherald.context.fluxes.measure import flux_limits, luminosity_erg_s, measure_fluxes
+from xherald.context.fluxes.measure import flux_limits, luminosity_distance_mpc, luminosity_erg_s, measure_fluxes
 from xherald.photons.errors import ArtefactError, UnreadableFileError
 from xherald.simulation.spectra import absorbed_power_law
 from xherald.simulation.telescopes import TELESCOPES
@@ -143,8 +143,18 @@ def test_limits_are_those_of_kraft_burrows_and_nousek() -> None:
 
 
 def test_luminosities_are_isotropic() -> None:
+    from scipy.integrate import quad
+
     # 1e-12 erg cm-2 s-1 at 100 Mpc.
     assert luminosity_erg_s(1e-12, 100.0) == pytest.approx(1.196e42, rel=1e-3)
+    assert luminosity_distance_mpc(1.3, 0.5) == 1.3e-6
+    # A flat universe with H0 = 67.66 and matter 0.3097, integrated here.
+    comoving = quad(lambda z: 299_792.458 / 67.66 / np.sqrt(0.3097 * (1 + z) ** 3 + 0.6903), 0.0, 0.1)[0]
+    assert luminosity_distance_mpc(None, 0.1) == pytest.approx(1.1 * comoving, rel=1e-3)
+    # Hubble's law at small redshifts; none of peculiar velocities alone.
+    assert luminosity_distance_mpc(None, 0.004) == pytest.approx(0.004 * 299_792.458 / 67.66, rel=0.01)
+    assert luminosity_distance_mpc(None, 0.001) is None
+    assert luminosity_distance_mpc(None, None) is None
 
 
 # Columns of the LAB survey (Kalberla et al. 2005) or as generally adopted in X-ray papers, 1e20 cm-2.
