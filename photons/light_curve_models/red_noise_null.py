@@ -46,7 +46,7 @@ def red_noise_probability(statistic: F64, counts: I64) -> tuple[F64, F64]:
     Returns
     -------
     p, error : ndarray, shape (n,)
-        p is at least one over the number of simulated sources, about 7e-4.
+        p is at least one over the number of simulated sources, about 5e-4.
     """
     tables = _load_table()
     p = np.empty((len(tables), len(statistic)))

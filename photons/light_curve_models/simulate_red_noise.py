@@ -76,7 +76,7 @@ def draw_source(random: np.random.Generator, photons: int) -> EventList:
     )
 
 
-def build(sources: int, seed: int, most: int = 10) -> F64:
+def build(sources: int, seed: int, most: int = 30) -> F64:
     """Sorted statistic of significant red-noise sources, shape (numbers of photons, sources); infinite where lacking.
 
     Parameters
@@ -102,7 +102,7 @@ def build(sources: int, seed: int, most: int = 10) -> F64:
 def main() -> None:
     """Simulate and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sources", type=int, default=600)
+    parser.add_argument("--sources", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=16)
     chosen = parser.parse_args()
     np.savez_compressed(TABLE, statistic=build(chosen.sources, chosen.seed).astype(np.float32))
