@@ -206,8 +206,8 @@ class Aperture:
         For a source detected by its variability (in time slices alone), the probability of such a burst anywhere in a
         steady field, for each of its sources (`source_detection`). 0 for sources detected otherwise.
     selection_trials : float
-        Number of places and times at which the search could have found such a source, likewise. The p-value of a source is not
-        smaller than `selection_p`, or than its timing p-value times this number if that is smaller.
+        Number of places and times at which the search could have found such a source, likewise. The p-value of a source
+        is not smaller than `selection_p`, or than its timing p-value times this number if that is smaller.
     """
 
     detection_id: str

@@ -46,6 +46,19 @@ def test_flare_in_three_cameras_is_one_candidate(result: xh.ScanResult) -> None:
     assert result[one.candidate_id or ""] is one
 
 
+def test_flux_of_all_cameras_is_among_those_of_each(result: xh.ScanResult) -> None:
+    (one,) = result.candidates
+    members = [row for row in result.rows if row["candidate_id"] == one.candidate_id and not row["is_candidate"]]
+    fluxes = [row["flux_broad_erg_cm2_s"] for row in members]
+    joint, peak = one.row["flux_broad_erg_cm2_s"], (one.row["evidence"] or {}).get("peak_flux_broad_erg_cm2_s")
+    assert joint is not None
+    assert isinstance(peak, float)
+    assert all(flux is not None for flux in fluxes)
+    # Counts for a unit of flux add over cameras, with the spectrum of the first.
+    assert 0.9 * min(flux or 0.0 for flux in fluxes) < joint < 1.1 * max(flux or 0.0 for flux in fluxes)
+    assert peak > joint
+
+
 def test_flare_that_one_camera_detects_is_tested_in_all_photons(tmp_path: Path) -> None:
     # 55 photons in the flare of 700 s, 1.5 in 1 ks outside, on a background that is ten times that.
     files = write_camera_files(tmp_path, 60.0, seed=7, rate=0.001)
