@@ -250,7 +250,9 @@ def _object_lines(evidence: Evidence) -> list[Line]:
     ]
     association = evidence["association_probability"]
     if association is not None:
-        lines.append(Line("none of the catalogues", format_percent(1.0 - association)))
+        searched = evidence["catalogues_searched"]
+        where = searched[0] if len(searched) == 1 else f"{len(searched)} catalogues"
+        lines.append(Line(f"none in {where}", format_percent(1.0 - association)))
     lines += [Line("not searched", one.partition(":")[0]) for one in evidence["context_failures"]]
     if evidence["interest"] is not None:
         lines.append(Line("interest", f"{evidence['interest']:.2f}"))
