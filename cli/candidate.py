@@ -1,4 +1,4 @@
-"""`xherald candidate`: list, show, vet and mute candidates."""
+"""`xherald candidate`: list, show, draft, vet and mute candidates."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 @click.group("candidate")
 def command() -> None:
-    """List, show, vet and mute candidates.
+    """List, show, draft, vet and mute candidates.
 
     \b
     Examples:
       xherald candidate list --since 2d --kind flare
       xherald candidate show XH-CHANDRA-ACIS-29128-110-7446eb-F
+      xherald candidate draft XH-CHANDRA-ACIS-29128-110-7446eb-F --author "A. Duty (ESO)"
       xherald candidate vet XH-CHANDRA-ACIS-29128-110-7446eb-F --as stellar_flare --comment "flare of a known star"
       xherald candidate mute 83.82,-5.39 --for 1y --comment "flare star V1229 Ori"
 
@@ -111,6 +112,43 @@ def show(
         _draw_sheet(evidence, sheet, sources)
         if not as_json:
             click.echo(f"Wrote {sheet}")
+
+
+@command.command("draft")
+@click.argument("candidate_id", metavar="ID")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="ROWS",
+    help="Rows of a scan, in place of the store.",
+)
+@store_option
+@click.option("--author", default="", metavar="NAMES", help="Authors of the report.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: subject, body.")
+@run_options
+def draft(candidate_id: str, source: Path | None, url: str | None, author: str, as_json: bool) -> None:
+    """Draft a GCN Circular about candidate ID, to be checked and sent by a person.
+
+    \b
+    Examples:
+      xherald candidate draft XH-CHANDRA-ACIS-29128-110-7446eb-F --author "A. Duty (ESO)"
+      xherald candidate draft XH-CHANDRA-ACIS-29128-110-7446eb-F --from sources.jsonl > circular.txt
+    """  # noqa: D301
+    from xherald.detector.candidates.circular import draft_circular
+    from xherald.detector.candidates.find_candidate import find_candidate
+
+    if source is not None:
+        evidence = find_candidate(candidate_id, source)
+    else:
+        with open_selected_store(url) as store:
+            evidence = find_candidate(candidate_id, store)
+    text = draft_circular(evidence, author)
+    if as_json:
+        subject, _, body = text.partition("\n\n")
+        click.echo(json.dumps({"subject": subject.removeprefix("SUBJECT: "), "body": body}))
+    else:
+        click.echo(text, nl=False)
 
 
 @command.command("vet")
