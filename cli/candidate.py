@@ -128,7 +128,9 @@ def show(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: subject, body.")
 @run_options
 def draft(candidate_id: str, source: Path | None, url: str | None, author: str, as_json: bool) -> None:
-    """Draft a GCN Circular about candidate ID, to be checked and sent by a person.
+    """Draft a GCN Circular about candidate ID.
+
+    A person has to check and send it; what only a person knows is in brackets.
 
     \b
     Examples:
