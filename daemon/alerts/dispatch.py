@@ -417,12 +417,15 @@ def _is_untried(one: StoredAlert) -> bool:
     return one.attempts <= 1 or (one.error or "").startswith(HELD_PREFIX)
 
 
-def _rank(one: StoredAlert) -> tuple[float, float]:
-    """Sort key, the most significant first; the ranking statistic orders rates that are upper limits."""
+def _rank(one: StoredAlert) -> tuple[float, float, float]:
+    """Sort key, the most interesting first, then the most significant.
+
+    The ranking statistic orders rates that are upper limits.
+    """
     facts = one.payload.get("facts") or {}
     rates = [facts.get(name) for name in ("far_hz", "long_term_far_hz")]
     far_hz = min((float(one) for one in rates if one is not None), default=math.inf)
-    return far_hz, -float(facts.get("ranking_statistic") or 0.0)
+    return -float(facts.get("interest") or 0.0), far_hz, -float(facts.get("ranking_statistic") or 0.0)
 
 
 def _make_outcome(stored: StoredAlert, result: DeliveryResult, reason: str) -> Outcome:

@@ -38,8 +38,8 @@ class SinkSettings(BaseModel):
     rate_per_minute : int or None
         Largest number of messages per minute; others wait.
     per_day : int or None
-        Largest number of candidates per day, those with the lowest false-alarm rates; the others are sent as one digest
-        at the end of the day. Retractions are always sent.
+        Largest number of candidates per day, the most interesting first, then those with the lowest false-alarm rates;
+        the others are sent as one digest at the end of the day. Retractions are always sent.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)

@@ -58,6 +58,17 @@ def test_budget_selects_by_false_alarm_rate_and_digests_the_rest(store: Store, t
     assert dispatcher.send_due(now=now + MINUTE) == []
 
 
+def test_budget_prefers_the_interesting(store: Store, tmp_path: Path) -> None:
+    """Of rates alike the interest decides, and a burst comes before a flaring star of a lower rate."""
+    chosen = file_sink_settings(tmp_path, per_day=4)
+    morning = NOW.replace(hour=0) + MINUTE
+    announce(store, ["star"], chosen, lambda _: 1e-9, morning, {"interest": 0.3})
+    announce(store, ["burst"], chosen, lambda _: 1e-8, morning, {"interest": 0.9})
+    announce(store, ["other"], chosen, lambda _: 1e-8, morning, {"interest": 0.6})
+    Dispatcher(store, chosen, HOST, "d").send_due(now=morning)
+    assert [one.candidate_id for one in read_alerts(tmp_path / "a.jsonl")] == ["burst", "other"]
+
+
 def test_budget_leaves_room_for_later_candidates(store: Store, tmp_path: Path) -> None:
     chosen = file_sink_settings(tmp_path, per_day=4)
     morning = NOW.replace(hour=0) + MINUTE
