@@ -123,7 +123,7 @@ class PlacesView:
         Raises
         ------
         StoreError
-            There is no such mute; then none is removed.
+            A mute is unknown; none is removed.
         """
         from xherald.catalog_store.ledger.place_records import PlaceRemoval
         from xherald.catalog_store.ledger.states import PlacePurpose
@@ -197,7 +197,7 @@ class PlacesView:
         Raises
         ------
         ConfigError
-            The list has no such entry; then none is removed.
+            An entry is not on the list; none is removed.
         """
         from xherald.catalog_store.ledger.place_records import PlaceRemoval
         from xherald.catalog_store.ledger.states import PlacePurpose

@@ -102,7 +102,7 @@ def search_xherald(drawn: DrawnField, rng: np.random.Generator) -> Found:
     places = np.column_stack(projection.to_pixel(ra, dec)) - [projection.x_reference, projection.y_reference]
     in_slices = np.array(["slices" in one.origin for one in apertures])
 
-    # As in a scan: what was found because it burst is no more significant than the burst.
+    # As in a scan: a source found in time slices is at most as significant as its burst.
     limited = np.maximum(p, np.fmin(batch.selection_p, timing.p_value))
     return Found(places, np.where(np.isnan(p), -np.inf, -np.log10(np.maximum(limited, 1e-300))), in_slices)
 

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+from_option = click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Read the rows that `xherald scan --out FILE.jsonl` wrote, not the store.",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -40,7 +48,7 @@ def command() -> None:
     \b
     Exit codes:
       0  done
-      1  there is no such candidate or mute, or its event file cannot be read
+      1  the candidate or mute is unknown, or its event file cannot be read
       2  wrong options or configuration; nothing was done
     """  # noqa: D301
 
@@ -51,13 +59,7 @@ for part in (list_candidates, mute, list_mutes, unmute):
 
 @command.command("show")
 @click.argument("candidate_id", metavar="ID")
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Read the rows that `xherald scan --out FILE.jsonl` wrote, not the store.",
-)
+@from_option
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print all evidence as one JSON object.")
 @click.option(
@@ -116,13 +118,7 @@ def show(
 
 @command.command("draft")
 @click.argument("candidate_id", metavar="ID")
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="ROWS",
-    help="Rows of a scan, in place of the store.",
-)
+@from_option
 @store_option
 @click.option("--author", default="", metavar="NAMES", help="Authors of the report.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: subject, body.")

@@ -20,7 +20,7 @@ def load_details(connection: Connection, candidate_id: str) -> CandidateDetails:
     Raises
     ------
     StoreError
-        There is no such candidate.
+        The candidate is not in the store.
     """
     found = load_candidate(connection, candidate_id)
     details, run_id = connection.execute(

@@ -140,7 +140,7 @@ def load_candidate(connection: Connection, candidate_id: str) -> StoredCandidate
     Raises
     ------
     StoreError
-        There is no such candidate.
+        The candidate is not in the store.
     """
     found = _load(connection, SELECT_CANDIDATES.where(candidates.c.id == candidate_id))
     if not found:

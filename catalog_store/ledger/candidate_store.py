@@ -75,7 +75,7 @@ class CandidateStore(StoreBase):
         Raises
         ------
         StoreError
-            There is no such candidate.
+            The candidate is not in the store.
         """
         with self._database.read() as connection:
             return load_details(connection, candidate_id)
@@ -105,7 +105,7 @@ class CandidateStore(StoreBase):
         ConfigError
             A text is too long, or the verdict cannot have a class.
         StoreError
-            There is no such candidate.
+            The candidate is not in the store.
         """
         when = resolve_time(now)
         vetting = Vetting(candidate_id, author, when, verdict, comment, source_class)

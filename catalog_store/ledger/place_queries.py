@@ -75,7 +75,7 @@ def remove_places(
     Raises
     ------
     StoreError
-        There is no such place of this purpose.
+        No place of this purpose has the id.
     """
     wanted = marked_places.c.id.in_(ids)
     found = {one.id: one for one in _load(connection, marked_places.c.purpose == purpose, wanted)}

@@ -28,7 +28,7 @@ class PlaceStore(StoreBase):
         Raises
         ------
         StoreError
-            There is no such place of this purpose.
+            No place of this purpose has the id.
         """
         return self._database.write(lambda connection: place_queries.remove_places(connection, ids, purpose, removal))
 

@@ -29,7 +29,7 @@ def record_vetting(connection: Connection, vetting: Vetting) -> None:
     Raises
     ------
     StoreError
-        There is no such candidate.
+        The candidate is not in the store.
     """
     candidate_id, now = vetting.candidate_id, vetting.created
     is_it = candidates.c.id == candidate_id

@@ -84,7 +84,7 @@ class CatalogueStore:
         Raises
         ------
         ConfigError
-            There is no such catalogue; the message lists those that exist.
+            The name is unknown; the message lists the catalogues.
         """
         versions = self._versions(name)
         if not versions:
@@ -225,7 +225,7 @@ class CatalogueStore:
         Raises
         ------
         ConfigError
-            There is no such catalogue.
+            The name is unknown.
         ArtefactError
             It cannot be removed.
         """

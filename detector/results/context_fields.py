@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from xherald.context.class_context import weigh_classes
 from xherald.context.counterparts import Counterpart, Counterparts
@@ -114,18 +115,4 @@ def _to_counterpart(row: Mapping[str, Any]) -> Counterpart:
 
 
 def _to_row(one: Counterpart) -> CounterpartRow:
-    return {
-        "catalogue": one.catalogue,
-        "name": one.name,
-        "category": one.category,
-        "type": one.type,
-        "probability": one.probability,
-        "ra_deg": one.ra_deg,
-        "dec_deg": one.dec_deg,
-        "separation_arcsec": one.separation_arcsec,
-        "separation_sigma": one.separation_sigma,
-        "magnitude": one.magnitude,
-        "distance_pc": one.distance_pc,
-        "redshift": one.redshift,
-        "flux_erg_cm2_s": one.flux_erg_cm2_s,
-    }
+    return cast("CounterpartRow", asdict(one))
